@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The last stage on TC: to a local port, to the VTEP's own device, to all of them, or out. */
+#ifndef XVTEP_BPF_DELIVER_H
+#define XVTEP_BPF_DELIVER_H
+
+#include "bpf/tc.h"
+
+/* `same_family`: skb->protocol is the frame's own, so the peer may have it without a veth hop. */
+static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *dest, __u16 flags,
+                                   int same_family)
+{
+    if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
+        return TC_ACT_SHOT;
+    if (flags & XV_FDB_PEER && same_family && !dest->vid)
+        return bpf_redirect_peer(dest->ifindex, 0);
+    return bpf_redirect(dest->ifindex, 0);
+}
+
+struct member_loop {
+    struct __sk_buff *skb;
+    __u32 slot;
+    __u32 except_ifindex, except_vid;
+};
+
+static long clone_to_member(__u32 index, void *context)
+{
+    struct member_loop *loop = context;
+    struct xv_member_key key = {.slot = loop->slot, .index = index};
+    struct xv_member *member = bpf_map_lookup_elem(&members, &key);
+
+    if (!member)
+        return 0;
+    if (member->ifindex == loop->except_ifindex && member->vid == loop->except_vid)
+        return 0;
+    if (member->vid && bpf_skb_vlan_push(loop->skb, bpf_htons(ETH_P_8021Q), member->vid))
+        return 0;
+    bpf_clone_redirect(loop->skb, member->ifindex, 0);
+    if (member->vid)
+        bpf_skb_vlan_pop(loop->skb);
+    return 0;
+}
+
+/* A copy to each port that no bridge serves, but not to where the frame came from. */
+static __always_inline void to_members(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                       __u32 except_ifindex, __u32 except_vid)
+{
+    struct member_loop loop = {.skb = skb,
+                               .slot = vtep->slot,
+                               .except_ifindex = except_ifindex,
+                               .except_vid = except_vid};
+
+    if (vtep->members)
+        bpf_loop(vtep->members, clone_to_member, &loop, 0);
+}
+
+/* A stripped frame from the tunnel. */
+static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                   const __u8 *mac, __u64 now, int same_family)
+{
+    __u32 packets = tc_packets(skb);
+    __u64 bytes = skb->len;
+
+    if (packets > 1) {
+        struct cursor c = tc_linear(skb, XV_LINEAR);
+        struct ethhdr *eth = take(&c, sizeof(*eth));
+        struct inner in = {};
+
+        if (eth) {
+            parse_inner(&c, &in, eth, eth->h_proto, ETH_HLEN);
+            bytes += (__u64)(packets - 1) * in.headers;
+        }
+    }
+    count_rx(vtep->slot, packets, bytes);
+    if (!mac_is_multicast(mac)) {
+        struct xv_fdb *entry = fdb_find(vtep, mac, now);
+
+        if (entry && entry->flags & XV_FDB_LOCAL)
+            return to_port(skb, &entry->dest, entry->flags, same_family);
+    }
+    if (!mac_equal(mac, vtep->mac))
+        to_members(skb, vtep, 0, 0);
+    return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
+}
+
+/*
+ * A frame from the overlay side whose destination is no local port: to its VTEP, else to the
+ * default. TC_ACT_OK with *verdict set to XV_CONTINUE never happens: either *action or *verdict.
+ */
+static __always_inline int send(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                struct xv_fdb *entry, __u64 now, int *action)
+{
+    struct xv_fdb *fallback = fdb_default(vtep);
+    int verdict;
+
+    if (!entry)
+        entry = fallback;
+    if (!entry)
+        return XV_NO_DESTINATION;
+    fdb_touch(&entry->used, now);
+    if (entry->dests > 1 || addr_is_multicast(&entry->dest.addr)) {
+        /* The kernel's device replicates: its list of defaults is kept in step. */
+        count_tx(vtep->slot, tc_packets(skb) * entry->dests, (__u64)skb->len * entry->dests);
+        return XV_FLOODED;
+    }
+    verdict = tc_encap(skb, vtep, &entry->dest, now, action);
+    if (!fallback && (verdict == XV_OVER_MTU || verdict == XV_KERNEL_PATH))
+        return XV_TOO_BIG; /* the kernel's device would have no destination either */
+    return verdict;
+}
+
+#endif

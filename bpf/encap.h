@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The outer headers of a frame, as vxlan_xmit_one() makes them; XDP and TC both write these. */
+#ifndef XVTEP_BPF_ENCAP_H
+#define XVTEP_BPF_ENCAP_H
+
+#include "bpf/ecn.h"
+#include "bpf/hop.h"
+#include "bpf/parse.h"
+
+#define XV_MTU_SURE 576 /* smaller packets pass any underlay: IPv4's least maximum */
+
+/* Behind the Ethernet header, which would unalign the rest. */
+struct outer_v4 {
+    struct iphdr ip;
+    struct udphdr udp;
+    struct xv_vxlan_header vxlan;
+};
+
+struct outer_v6 {
+    struct ipv6hdr ip;
+    struct udphdr udp;
+    struct xv_vxlan_header vxlan;
+};
+
+XV_ASSERT(ETH_HLEN + sizeof(struct outer_v4) == XV_OUTER_V4, "no padding");
+XV_ASSERT(ETH_HLEN + sizeof(struct outer_v6) == XV_OUTER_V6, "no padding");
+
+static __always_inline __u16 csum_fold(__u64 sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
+static __always_inline int inner_is_ip(const struct inner *in)
+{
+    return in->l3_proto == bpf_htons(ETH_P_IP) || in->l3_proto == bpf_htons(ETH_P_IPV6);
+}
+
+static __always_inline __u8 outer_tos(const struct xv_vtep *vtep, const struct inner *in)
+{
+    __u8 tos = vtep->flags & XV_VTEP_TOS_INHERIT ? in->tos : vtep->tos;
+
+    return ecn_encapsulate(tos, in->tos);
+}
+
+static __always_inline __u8 outer_ttl(const struct xv_vtep *vtep, const struct inner *in)
+{
+    return vtep->flags & XV_VTEP_TTL_INHERIT && inner_is_ip(in) && in->ttl ? in->ttl : vtep->ttl;
+}
+
+static __always_inline int outer_df(const struct xv_vtep *vtep, const struct inner *in)
+{
+    if (vtep->flags & XV_VTEP_DF_INHERIT)
+        return in->l3_proto == bpf_htons(ETH_P_IP) ? in->df
+                                                   : in->l3_proto == bpf_htons(ETH_P_IPV6);
+    return !!(vtep->flags & XV_VTEP_DF_SET);
+}
+
+static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_header *vxlan,
+                                       const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                       const struct inner *in, __u32 frame_size)
+{
+    __u32 pick = in->flow >> 32;
+
+    udp->source = bpf_htons(vtep->srcport_min + ((__u64)pick * vtep->srcport_span >> 32));
+    udp->dest = dest->port;
+    udp->len = bpf_htons(sizeof(*udp) + sizeof(*vxlan) + frame_size);
+    udp->check = 0;
+    vxlan->flags = bpf_htonl(XV_VXLAN_FLAG_VNI);
+    vxlan->vni = bpf_htonl(dest->vni << 8);
+}
+
+static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *hop, __be16 proto)
+{
+    if (hop) {
+        __builtin_memcpy(eth->h_dest, hop->dmac, 6);
+        __builtin_memcpy(eth->h_source, hop->smac, 6);
+    } else {
+        __builtin_memset(eth, 0, 12);
+    }
+    eth->h_proto = proto;
+}
+
+/* `frame_size`: the inner frame's. `hop` may be NULL: the kernel then writes the MACs. */
+static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
+                                           const struct xv_vtep *vtep,
+                                           const struct xv_dest *dest, const struct inner *in,
+                                           const struct xv_hop *hop, __u32 frame_size)
+{
+    __u16 *half = (__u16 *)&h->ip;
+    __u32 sum = 0;
+
+    build_eth(eth, hop, bpf_htons(ETH_P_IP));
+    h->ip.version = 4;
+    h->ip.ihl = 5;
+    h->ip.tos = outer_tos(vtep, in);
+    h->ip.tot_len = bpf_htons(sizeof(*h) + frame_size);
+    h->ip.id = bpf_get_prandom_u32();
+    h->ip.frag_off = outer_df(vtep, in) ? bpf_htons(0x4000) : 0;
+    h->ip.ttl = outer_ttl(vtep, in);
+    h->ip.protocol = IPPROTO_UDP;
+    h->ip.check = 0;
+    h->ip.saddr = vtep->local.word[3];
+    h->ip.daddr = dest->addr.word[3];
+#pragma unroll
+    for (int i = 0; i < 10; i++)
+        sum += half[i];
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    h->ip.check = ~sum;
+    build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
+}
+
+static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *h,
+                                           const struct xv_vtep *vtep,
+                                           const struct xv_dest *dest, const struct inner *in,
+                                           const struct xv_hop *hop, __u32 frame_size)
+{
+    __u32 tos = outer_tos(vtep, in);
+
+    build_eth(eth, hop, bpf_htons(ETH_P_IPV6));
+    *(__be32 *)&h->ip = bpf_htonl(6u << 28 | tos << 20) | vtep->flowlabel;
+    h->ip.payload_len = bpf_htons(sizeof(h->udp) + sizeof(h->vxlan) + frame_size);
+    h->ip.nexthdr = IPPROTO_UDP;
+    h->ip.hop_limit = outer_ttl(vtep, in);
+    __builtin_memcpy(&h->ip.saddr, &vtep->local, 16);
+    __builtin_memcpy(&h->ip.daddr, &dest->addr, 16);
+    build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
+}
+
+/* The path's MTU has to hold the L3 packet around the frame, or around each of its segments. */
+static __always_inline int fits_path(void *ctx, __u32 oif, __u32 l3_size)
+{
+    __u32 size = l3_size;
+
+    return l3_size <= XV_MTU_SURE || bpf_check_mtu(ctx, oif, &size, 0, 0) == 0;
+}
+
+/* Whether frames to `dest` need a UDP checksum: IPv6 always unless zero is allowed. */
+static __always_inline int wants_csum(const struct xv_vtep *vtep)
+{
+    return !!(vtep->flags & XV_VTEP_UDPCSUM);
+}
+
+/* A place to write the checksum when the sum of pseudo-header and datagram is known. */
+static __always_inline __u16 csum_finish(__u64 sum)
+{
+    __u16 check = ~csum_fold(sum);
+
+    return check ? check : 0xffff;
+}
+
+static __always_inline __u64 pseudo_sum(const void *addresses, __u32 size, __u32 l4_size,
+                                        __u8 proto)
+{
+    __be32 tail[2] = {bpf_htonl(l4_size), bpf_htonl(proto)};
+    __u32 sum = bpf_csum_diff(NULL, 0, tail, sizeof(tail), 0);
+
+    return (__u64)(__u32)bpf_csum_diff(NULL, 0, (__be32 *)addresses, size, sum);
+}
+
+#endif

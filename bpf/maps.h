@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps, one set per network namespace; include/xvtep/tables.h says what is in them. */
+#ifndef XVTEP_BPF_MAPS_H
+#define XVTEP_BPF_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "xvtep/tables.h"
+
+/* Allocated as filled: a million FDB entries would otherwise cost every namespace 100 MB. */
+#define XV_HASH(map, key_type, value_type, entries)                                                \
+    struct {                                                                                       \
+        __uint(type, BPF_MAP_TYPE_HASH);                                                           \
+        __uint(map_flags, BPF_F_NO_PREALLOC);                                                      \
+        __uint(max_entries, entries);                                                              \
+        __type(key, key_type);                                                                     \
+        __type(value, value_type);                                                                 \
+    } map SEC(".maps")
+
+#define XV_ARRAY(map, map_type, value_type, entries)                                               \
+    struct {                                                                                       \
+        __uint(type, map_type);                                                                    \
+        __uint(max_entries, entries);                                                              \
+        __type(key, __u32);                                                                        \
+        __type(value, value_type);                                                                 \
+    } map SEC(".maps")
+
+XV_ARRAY(layout, BPF_MAP_TYPE_ARRAY, __u32, 1);
+XV_ARRAY(dstports, BPF_MAP_TYPE_ARRAY, __u64, 65536 / 64);
+XV_ARRAY(vteps, BPF_MAP_TYPE_ARRAY, struct xv_vtep, XV_SLOTS);
+XV_ARRAY(counters, BPF_MAP_TYPE_PERCPU_ARRAY, struct xv_counters, XV_SLOTS);
+XV_HASH(vnis, struct xv_vni_key, __u32, XV_SLOTS);
+XV_HASH(devices, __u32, __u32, XV_SLOTS);
+XV_HASH(locals, struct xv_addr, __u32, XV_SLOTS);
+XV_HASH(underlays, __u32, struct xv_underlay, XV_PORTS_MAX);
+XV_HASH(ports, __u32, struct xv_port, XV_PORTS_MAX);
+XV_HASH(vlans, struct xv_vlan_key, __u32, XV_VLANS_MAX);
+XV_HASH(members, struct xv_member_key, struct xv_member, XV_VLANS_MAX);
+XV_HASH(fdb, struct xv_fdb_key, struct xv_fdb, XV_FDB_ENTRIES);
+XV_HASH(floods, struct xv_flood_key, struct xv_dest, XV_FDB_ENTRIES / 4);
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, XV_HOPS_MAX);
+    __type(key, struct xv_hop_key);
+    __type(value, struct xv_hop);
+} hops SEC(".maps");
+
+#endif

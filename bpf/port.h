@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whose frame is it, coming from a local port: untagged and by VLAN. */
+#ifndef XVTEP_BPF_PORT_H
+#define XVTEP_BPF_PORT_H
+
+#include "bpf/classify.h"
+
+/*
+ * The VTEP for a frame with tag `tci_vid` (0: none). *vid: the tag to take off, where the VLAN is
+ * mapped; a plain port keeps tags as part of the frame.
+ */
+static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u32 ifindex,
+                                                 __u32 tci_vid, __u32 *vid)
+{
+    struct xv_vlan_key key = {.ifindex = ifindex, .vid = tci_vid};
+    __u32 *slot;
+
+    if (!(port->flags & XV_PORT_TRUNK) || !tci_vid)
+        return vtep_by_slot(port->vtep);
+    slot = bpf_map_lookup_elem(&vlans, &key);
+    if (!slot)
+        return NULL;
+    *vid = tci_vid;
+    return vtep_by_slot(*slot);
+}
+
+static __always_inline __u16 port_fdb_flags(const struct xv_port *port)
+{
+    return XV_FDB_LOCAL | (port->flags & XV_PORT_PEER ? XV_FDB_PEER : 0) |
+           (port->flags & XV_PORT_XDP ? XV_FDB_XDP : 0);
+}
+
+#endif

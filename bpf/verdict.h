@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The single exit: every frame is counted here, once. */
+#ifndef XVTEP_BPF_VERDICT_H
+#define XVTEP_BPF_VERDICT_H
+
+#include "bpf/maps.h"
+
+static __always_inline struct xv_counters *counters_of(__u32 slot)
+{
+    return bpf_map_lookup_elem(&counters, &slot);
+}
+
+static __always_inline void count_verdict(__u32 slot, int verdict, __u32 packets)
+{
+    struct xv_counters *c = counters_of(slot);
+
+    if (c && verdict > XV_CONTINUE && verdict < XV_VERDICTS)
+        c->verdict[verdict] += packets;
+}
+
+static __always_inline void count_rx(__u32 slot, __u32 packets, __u64 bytes)
+{
+    struct xv_counters *c = counters_of(slot);
+
+    if (c) {
+        c->rx_packets += packets;
+        c->rx_bytes += bytes;
+    }
+}
+
+static __always_inline void count_tx(__u32 slot, __u32 packets, __u64 bytes)
+{
+    struct xv_counters *c = counters_of(slot);
+
+    if (c) {
+        c->tx_packets += packets;
+        c->tx_bytes += bytes;
+    }
+}
+
+static __always_inline int verdict_drops(int verdict)
+{
+    return verdict >= XV_FIRST_DROPPED;
+}
+
+#endif

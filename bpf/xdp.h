@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rewriting and sending frames from XDP. */
+#ifndef XVTEP_BPF_XDP_H
+#define XVTEP_BPF_XDP_H
+
+#include "bpf/classify.h"
+#include "bpf/encap.h"
+#include "bpf/verdict.h"
+
+static __always_inline struct cursor xdp_cursor(struct xdp_md *xdp)
+{
+    return (struct cursor){.at = (void *)(long)xdp->data, .end = (void *)(long)xdp->data_end};
+}
+
+/* Drops are final and counted here; what is passed on is counted by the TC program behind. */
+static __always_inline int xdp_conclude(__u32 slot, int verdict)
+{
+    if (!verdict_drops(verdict))
+        return XDP_PASS;
+    count_verdict(slot, verdict, 1);
+    return XDP_DROP;
+}
+
+/* `c` stands on the inner L3 header. */
+static __always_inline int xdp_ecn(struct cursor *c, const struct outer *o, __be16 proto)
+{
+    int ecn;
+
+    if (!(o->tos & XV_ECN_MASK))
+        return XV_CONTINUE;
+    if (proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(c, sizeof(*ip));
+
+        if (!ip)
+            return XV_CONTINUE;
+        ecn = ecn_decapsulate(o->tos, ip->tos);
+        if (ecn < 0)
+            return XV_ECN_CE_DROP;
+        if (ecn != (ip->tos & XV_ECN_MASK))
+            ecn_set_v4(ip, ecn);
+    } else if (proto == bpf_htons(ETH_P_IPV6)) {
+        struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+        if (!ip)
+            return XV_CONTINUE;
+        ecn = ecn_decapsulate(o->tos, ip->flow_lbl[0] >> 4);
+        if (ecn < 0)
+            return XV_ECN_CE_DROP;
+        if (ecn != (ip->flow_lbl[0] >> 4 & XV_ECN_MASK))
+            ecn_set_v6(ip, ecn);
+    }
+    return XV_CONTINUE;
+}
+
+static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep *vtep,
+                                       const struct outer *o, __u32 ifindex)
+{
+    __u32 size = bpf_xdp_get_buff_len(xdp) - o->size;
+
+    if (bpf_xdp_adjust_head(xdp, o->size))
+        return xdp_conclude(vtep->slot, XV_HELPER);
+    count_rx(vtep->slot, 1, size);
+    return bpf_redirect(ifindex, 0);
+}
+
+/* Strips the frame and tells the TC program whose it is: GRO then merges plain inner packets. */
+static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep *vtep,
+                                       const struct outer *o)
+{
+    struct xv_meta *meta;
+
+    /* A driver without metadata: TC strips. */
+    if (bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta)))
+        return XDP_PASS;
+    if (bpf_xdp_adjust_head(xdp, o->size)) {
+        bpf_xdp_adjust_meta(xdp, sizeof(*meta));
+        return XDP_PASS;
+    }
+    meta = (void *)(long)xdp->data_meta;
+    if ((void *)(meta + 1) > (void *)(long)xdp->data)
+        return XDP_PASS;
+    meta->magic = XV_META_MAGIC ^ xdp->ingress_ifindex;
+    meta->slot = vtep->slot;
+    return XDP_PASS;
+}
+
+static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *vtep,
+                                     struct cursor *c, struct ethhdr *eth, struct xv_fdb *entry,
+                                     __u64 now)
+{
+    const struct xv_dest *dest = &entry->dest;
+    __u32 oif = vtep->underlay_count > 1 ? dest->ifindex : hop_oif(vtep, dest);
+    __u32 size = bpf_xdp_get_buff_len(xdp);
+    struct xv_hop *hop = hop_find(&dest->addr, oif, now);
+    struct inner in = {};
+
+    if (!hop || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
+        addr_is_multicast(&dest->addr))
+        return XDP_PASS;
+    parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
+    if (vtep->flags & XV_VTEP_V6) {
+        if (!fits_path(xdp, hop->ifindex, size + XV_OUTER_V6 - ETH_HLEN) ||
+            bpf_xdp_adjust_head(xdp, -XV_OUTER_V6))
+            return XDP_PASS;
+        eth = (void *)(long)xdp->data;
+        struct outer_v6 *outer = (void *)(eth + 1);
+        if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
+            return xdp_conclude(vtep->slot, XV_HELPER);
+        build_outer_v6(eth, outer, vtep, dest, &in, hop, size);
+    } else {
+        if (!fits_path(xdp, hop->ifindex, size + XV_OUTER_V4 - ETH_HLEN) ||
+            bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
+            return XDP_PASS;
+        eth = (void *)(long)xdp->data;
+        struct outer_v4 *outer = (void *)(eth + 1);
+        if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
+            return xdp_conclude(vtep->slot, XV_HELPER);
+        build_outer_v4(eth, outer, vtep, dest, &in, hop, size);
+    }
+    fdb_touch(&entry->used, now);
+    count_tx(vtep->slot, 1, size);
+    return bpf_redirect(hop->ifindex, 0);
+}
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map key and value, compiled by the BPF programs (C) and by user space (C++). No implicit
+ * padding: keys are hashed as bytes. Numbers are in host byte order unless typed __be*.
+ *
+ *   dstports[port / 64]   bit port % 64: some VTEP uses this UDP port
+ *   vnis{vni, port}       -> slot        (underlay -> overlay)
+ *   devices{ifindex}      -> slot        (the VTEP's own device -> underlay)
+ *   vteps[slot]           -> xv_vtep     the VTEP's configuration
+ *   counters[slot]        -> xv_counters per CPU; VTEPs, underlay ports and ports have one each
+ *   underlays{ifindex}    -> xv_underlay
+ *   ports{ifindex}        -> xv_port     vlans{ifindex, vid} -> slot of the VTEP (trunks)
+ *   members{slot, n}      -> xv_member   ports of a VTEP that no bridge serves, 0 .. n-1
+ *   fdb{vni, port, mac}   -> xv_fdb      the all-zeros MAC is the default entry
+ *   floods{fdb key, n}    -> xv_dest     further destinations of an entry, 1 .. dests-1
+ *   hops{address, oif}    -> xv_hop      cached next hops, see bpf/hop.h
+ *   locals{address}       -> __u32       how many VTEPs have it as local address or group
+ *   layout[0]             -> __u32       XV_LAYOUT of who made the maps
+ */
+#ifndef XVTEP_TABLES_H
+#define XVTEP_TABLES_H
+
+#include <linux/types.h>
+
+#include "xvtep/verdicts.h"
+
+/* Raise on any change to this file or to the verdicts. */
+#define XV_LAYOUT 1
+
+#define XV_SLOTS 8192 /* slot 0 is none */
+#define XV_FDB_ENTRIES (1 << 20)
+#define XV_FLOOD_MAX 512 /* destinations of one entry */
+#define XV_MEMBERS_MAX 128
+#define XV_PORTS_MAX 4096
+#define XV_VLANS_MAX 16384
+#define XV_HOPS_MAX 16384
+#define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
+
+/* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
+struct xv_addr {
+    __be32 word[4];
+};
+
+struct xv_vni_key {
+    __u32 vni;
+    __be16 dstport;
+    __u16 zero;
+};
+
+enum xv_vtep_flag {
+    XV_VTEP_V6 = 1 << 0, /* the underlay is IPv6 */
+    XV_VTEP_LEARNING = 1 << 1,
+    XV_VTEP_UDPCSUM = 1 << 2, /* send a UDP checksum */
+    XV_VTEP_ZERO_CSUM6_RX = 1 << 3,
+    XV_VTEP_TTL_INHERIT = 1 << 4,
+    XV_VTEP_TOS_INHERIT = 1 << 5,
+    XV_VTEP_DF_SET = 1 << 6,
+    XV_VTEP_DF_INHERIT = 1 << 7,
+    XV_VTEP_BRIDGE_MADE = 1 << 8, /* attach made the bridge; detach removes it if unused */
+};
+
+struct xv_vtep {
+    __u32 slot;
+    __u32 vni;
+    __u32 ifindex; /* its own device */
+    __u32 flags;   /* enum xv_vtep_flag */
+    struct xv_addr local;
+    struct xv_addr remote; /* or group; all zeros: none given */
+    __be16 dstport;
+    __u16 srcport_min;
+    __u32 srcport_span; /* 1 .. 65536 */
+    __u8 ttl;           /* as sent; 0 never */
+    __u8 tos;
+    __u8 mac[6]; /* of the device */
+    __be32 flowlabel;
+    __u32 ageing;  /* seconds; 0: learned entries stay */
+    __u32 members; /* in `members` */
+    __u32 bridge;  /* ifindex given with --bridge, or 0 */
+    __u32 underlay_count;
+    __u32 underlays[XV_UNDERLAYS_MAX]; /* ifindexes, as given to attach */
+};
+
+struct xv_counters {
+    __u64 rx_packets, rx_bytes; /* delivered; inner frames */
+    __u64 tx_packets, tx_bytes; /* encapsulated; inner frames */
+    __u64 verdict[60];          /* by enum xv_verdict */
+};
+
+enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
+
+struct xv_underlay {
+    __u32 slot;
+    __u32 mode;        /* enum xv_mode */
+    __u32 made_clsact; /* the clsact qdisc is ours to remove */
+    __u32 auto_mode;   /* chosen by --mode auto */
+};
+
+enum xv_port_flag {
+    XV_PORT_BRIDGED = 1 << 0,     /* a bridge serves what the fast path does not */
+    XV_PORT_PEER = 1 << 1,        /* a veth: bpf_redirect_peer reaches the container */
+    XV_PORT_XDP = 1 << 2,         /* frames may be XDP-redirected into it */
+    XV_PORT_TRUNK = 1 << 3,       /* has VLANs; untagged frames only with a slot of its own */
+    XV_PORT_MADE_CLSACT = 1 << 4, /* the clsact qdisc is ours to remove */
+    XV_PORT_MADE_GRO = 1 << 5,    /* the peer's GRO was switched on by us */
+    XV_PORT_AUTO_MODE = 1 << 6,
+};
+
+struct xv_port {
+    __u32 slot; /* its counters */
+    __u32 vtep; /* slot of the VTEP that untagged frames belong to, or 0 */
+    __u32 mode; /* enum xv_mode */
+    __u32 flags;
+};
+
+struct xv_vlan_key {
+    __u32 ifindex;
+    __u32 vid;
+};
+
+struct xv_member_key {
+    __u32 slot;
+    __u32 index;
+};
+
+struct xv_member {
+    __u32 ifindex;
+    __u32 vid;
+};
+
+struct xv_fdb_key {
+    __u32 vni;
+    __be16 dstport;
+    __u8 mac[6];
+};
+
+enum xv_fdb_flag {
+    XV_FDB_LOCAL = 1 << 0, /* behind a port: ifindex and vid say which */
+    XV_FDB_STATIC = 1 << 1,
+    XV_FDB_PERMANENT = 1 << 2,
+    XV_FDB_ROUTER = 1 << 3,
+    XV_FDB_USER = 1 << 4, /* written by user space, not learned */
+    XV_FDB_PEER = 1 << 5, /* as XV_PORT_PEER, XV_PORT_XDP of the port */
+    XV_FDB_XDP = 1 << 6,
+};
+
+/* Where a frame goes: a VTEP, or a local port. */
+struct xv_dest {
+    struct xv_addr addr;
+    __u32 vni;     /* to send with */
+    __u32 ifindex; /* the underlay port to leave by (0: the VTEP's), or the local port */
+    __be16 port;
+    __u16 vid; /* of the local port, 0: untagged */
+};
+
+struct xv_fdb {
+    struct xv_dest dest;
+    __u16 flags; /* enum xv_fdb_flag */
+    __u16 dests; /* 1 .. XV_FLOOD_MAX */
+    __u64 updated; /* CLOCK_MONOTONIC ns: made or last heard from */
+    __u64 used;    /* CLOCK_MONOTONIC ns: last sent to, to the second */
+};
+
+struct xv_flood_key {
+    struct xv_fdb_key entry;
+    __u32 index;
+};
+
+struct xv_hop_key {
+    struct xv_addr addr;
+    __u32 oif;
+};
+
+struct xv_hop {
+    __u64 expires; /* CLOCK_MONOTONIC ns */
+    __u32 ifindex;
+    __u8 dmac[6];
+    __u8 smac[6];
+};
+
+/* Left in front of a frame by XDP for the TC program of the same port: stripped already. */
+struct xv_meta {
+    __u32 magic;
+    __u32 slot;
+};
+#define XV_META_MAGIC 0x78767431u
+
+#ifdef __cplusplus
+#define XV_ASSERT static_assert
+#else
+#define XV_ASSERT _Static_assert
+#endif
+XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
+XV_ASSERT(sizeof(struct xv_dest) == 28, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb) == 48, "no padding");
+XV_ASSERT(sizeof(struct xv_flood_key) == 16, "no padding");
+XV_ASSERT(sizeof(struct xv_hop_key) == 20, "no padding");
+XV_ASSERT(sizeof(struct xv_hop) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_vtep) == 148, "no padding");
+XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
+XV_ASSERT(XV_VERDICTS <= 60, "xv_counters.verdict is too small");
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Why a frame was not forwarded: the one list behind the BPF counters, `xvtep stats` and the
+ * README's table. X(NAME, "name in JSON", "what it means").
+ *
+ * PASSED: the frame went on, untouched, to the kernel's stack, bridge or vxlan device.
+ * DROPPED: the frame ended here.
+ *
+ * Adding one changes the layout of struct xv_counters' meaning: append within the group and raise
+ * XV_LAYOUT in tables.h.
+ */
+#ifndef XVTEP_VERDICTS_H
+#define XVTEP_VERDICTS_H
+
+#define XV_PASSED_VERDICTS(X)                                                                      \
+    X(NOT_IP, "not_ip", "underlay: neither plain IPv4 nor plain IPv6 (ARP, VLAN-tagged, ...)")     \
+    X(NOT_UDP, "not_udp", "underlay: another protocol over IP")                                    \
+    X(OTHER_PORT, "other_port", "underlay: UDP to a port that no VTEP uses")                       \
+    X(FRAGMENT, "fragment", "underlay: an outer fragment, left to the kernel to reassemble")       \
+    X(IP_OPTIONS, "ip_options", "underlay: IPv4 options or IPv6 extension headers")                \
+    X(BAD_LENGTH, "bad_length", "underlay: outer headers cut short, or lengths that disagree")     \
+    X(NOT_LOCAL, "not_local", "underlay: VXLAN to an address that is no VTEP's (transit)")         \
+    X(UNKNOWN_VNI, "unknown_vni", "underlay: VXLAN to this host, but of a VNI not attached")       \
+    X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
+    X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
+    X(OVER_MTU, "over_mtu", "overlay: larger than the path; the kernel's device answers or splits") \
+    X(KERNEL_PATH, "kernel_path", "overlay: a shape only the kernel's device can encapsulate")     \
+    X(TO_BRIDGE, "to_bridge", "port: not for a known VTEP; the port's bridge decides")             \
+    X(SWITCHED, "switched", "port: delivered to the host or another local port of the VNI")
+
+#define XV_DROPPED_VERDICTS(X)                                                                     \
+    X(NO_VNI_FLAG, "no_vni_flag", "VXLAN header without the I flag (RFC 7348 5)")                  \
+    X(RESERVED_BITS, "reserved_bits", "VXLAN header with reserved bits set, as Linux drops it")    \
+    X(SHORT_INNER, "short_inner", "no room for an inner Ethernet header")                          \
+    X(BAD_SOURCE, "bad_source", "inner source MAC is multicast or all zeros")                      \
+    X(OWN_SOURCE, "own_source", "inner source MAC is the VTEP's own (a loop or an echo)")          \
+    X(STATIC_MOVED, "static_moved", "source MAC has a static entry for another VTEP")              \
+    X(ECN_CE_DROP, "ecn_ce", "outer CE on an inner not-ECT packet (RFC 6040 4.2)")                      \
+    X(NO_DESTINATION, "no_destination", "no entry for the MAC and no default entry")               \
+    X(LOCAL_MAC, "local_mac", "a bridge's flood copy for a MAC that a fast-path port has")         \
+    X(HAIRPIN, "hairpin", "the destination is behind the port the frame came from")                \
+    X(UNKNOWN_VLAN, "unknown_vlan", "trunk: a VLAN without a VNI")                                 \
+    X(TOO_BIG, "too_big", "larger than the path, and no default entry to leave it to")             \
+    X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
+    X(HELPER, "helper", "the kernel refused to rewrite the packet (memory, layout)")
+
+enum xv_verdict {
+    XV_CONTINUE = 0,
+#define X(name, text, meaning) XV_##name,
+    XV_PASSED_VERDICTS(X)
+    XV_FIRST_DROPPED,
+    XV_BEFORE_DROPPED = XV_FIRST_DROPPED - 1,
+    XV_DROPPED_VERDICTS(X)
+#undef X
+    XV_VERDICTS,
+};
+
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <string>
+
+#include "user/base/result.h"
+
+namespace xvtep {
+
+// A feature of a device of the calling thread's namespace by its ethtool -k kernel string
+// ("rx-gro", "tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-udp_tnl-segmentation", …).
+Result<bool> device_feature(const std::string &ifname, const std::string &feature);
+Result<> set_device_feature(const std::string &ifname, const std::string &feature, bool on);
+
+} // namespace xvtep

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/net/mac.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+namespace xvtep
+{
+
+std::optional<Mac> Mac::parse(std::string_view text)
+{
+    Mac mac;
+    for (std::size_t i = 0; i < mac.octets.size(); i++) {
+        if (i > 0) {
+            if (!text.starts_with(':'))
+                return std::nullopt;
+            text.remove_prefix(1);
+        }
+        const std::size_t digits = std::min(text.find(':'), text.size());
+        if (digits < 1 || digits > 2)
+            return std::nullopt;
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + digits, mac.octets[i], 16);
+        if (error != std::errc() || end != text.data() + digits)
+            return std::nullopt;
+        text.remove_prefix(digits);
+    }
+    if (!text.empty())
+        return std::nullopt;
+    return mac;
+}
+
+std::string Mac::text() const
+{
+    std::array<char, 18> line{};
+    std::snprintf(line.data(), line.size(), "%02x:%02x:%02x:%02x:%02x:%02x", octets[0], octets[1],
+                  octets[2], octets[3], octets[4], octets[5]);
+    return line.data();
+}
+
+bool Mac::is_zero() const
+{
+    return octets == std::array<std::uint8_t, 6>{};
+}
+
+} // namespace xvtep

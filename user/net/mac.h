@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace xvtep {
+
+// An Ethernet address, first octet on the wire first.
+struct Mac {
+    std::array<std::uint8_t, 6> octets{};
+
+    // Six colon-separated hex octets of one or two digits; nothing else.
+    static std::optional<Mac> parse(std::string_view text);
+    [[nodiscard]] std::string text() const; // "00:1b:2c:…", lower case
+    [[nodiscard]] bool is_zero() const;
+    [[nodiscard]] bool is_multicast() const { return octets[0] & 1; } // broadcast included
+    auto operator<=>(const Mac &) const = default;
+};
+
+} // namespace xvtep

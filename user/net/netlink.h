@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "user/base/result.h"
+#include "user/net/ip.h"
+#include "user/net/mac.h"
+#include "user/net/netns.h"
+
+struct nl_sock;
+
+namespace xvtep {
+
+// The options of a kernel vxlan device (IFLA_VXLAN_*). Ports in host byte order.
+struct VxlanOptions {
+    std::uint32_t vni = 0;
+    std::optional<Ip> local{};
+    std::optional<Ip> remote{}; // a unicast destination or a multicast group
+    int lower = 0;            // ifindex, 0 for none
+    std::uint16_t dstport = 4789;
+    std::uint16_t srcport_min = 0, srcport_max = 0; // 0 0: the kernel's own range; both inclusive
+    std::uint8_t ttl = 0;
+    bool ttl_inherit = false;
+    std::uint8_t tos = 0; // 1 is "inherit"
+    std::uint8_t df = 0;  // enum ifla_vxlan_df
+    std::uint32_t flowlabel = 0;
+    bool learning = false;
+    bool proxy = false, rsc = false, l2miss = false, l3miss = false;
+    bool udpcsum = false, udp6zerocsumtx = false, udp6zerocsumrx = false;
+    bool gbp = false, gpe = false, collect_metadata = false;
+    std::uint32_t ageing = 300;
+    std::uint32_t maxaddress = 0;
+};
+
+struct Link {
+    int index = 0;
+    std::string name{};
+    std::string kind{}; // IFLA_INFO_KIND: "veth", "vxlan", "bridge", …; "" for hardware
+    Mac mac{};
+    unsigned mtu = 0;
+    unsigned flags = 0; // IFF_*
+    int master = 0;     // ifindex or 0
+    int lower = 0;      // IFLA_LINK: a veth's peer, a vxlan's underlay device
+    std::optional<int> lower_nsid{}; // IFLA_LINK_NETNSID, where `lower` is in another namespace
+    std::uint32_t group = 0;
+    std::uint32_t tx_queues = 0, rx_queues = 0;
+    std::uint8_t xdp_mode = 0; // XDP_ATTACHED_*
+    std::uint32_t xdp_program = 0;
+    std::uint64_t rx_dropped = 0, tx_dropped = 0;
+    std::optional<VxlanOptions> vxlan{};
+
+    [[nodiscard]] bool is_up() const { return flags & 1; }
+};
+
+// What a new link is given in the message that creates it.
+struct NewLink {
+    std::string name{};
+    std::optional<Mac> mac{};
+    std::optional<unsigned> mtu{};
+    std::uint32_t group = 0;
+};
+
+// Only what is set is changed.
+struct LinkChange {
+    std::optional<bool> up{};
+    std::optional<unsigned> mtu{};
+    std::optional<int> master{}; // 0 releases
+    std::optional<Mac> mac{};
+    std::optional<std::uint32_t> group{};
+    std::optional<std::string> name{};
+    std::optional<int> netns_fd{};
+};
+
+struct Route {
+    int oif = 0;
+    std::optional<Ip> gateway{};
+    std::optional<Ip> source{}; // RTA_PREFSRC
+};
+
+// A line of a kernel vxlan device's own forwarding database.
+struct KernelFdbEntry {
+    Mac mac{};
+    std::optional<Ip> dst{};
+    std::uint16_t port = 0;
+    std::uint32_t vni = 0;
+    int via = 0;
+    std::uint16_t state = 0; // NUD_*
+    std::uint8_t flags = 0;  // NTF_*
+};
+
+// rtnetlink in the namespace that was the calling thread's when open() ran. Errors carry the
+// kernel's errno and extended acknowledgement. Not for several threads at once.
+class Netlink {
+  public:
+    static Result<Netlink> open();
+    Netlink(Netlink &&) noexcept;
+    Netlink &operator=(Netlink &&) noexcept;
+    ~Netlink();
+
+    Result<std::vector<Link>> links();
+    Result<Link> link(const std::string &name); // ENODEV: "no such device"
+    Result<Link> link(int index);
+    Result<int> add_vxlan(const NewLink &link, const VxlanOptions &options); // the new ifindex
+    Result<int> add_bridge(const NewLink &link);
+    // `peer_netns_fd` -1: the peer is made in this namespace too. Returns the first end's ifindex.
+    Result<int> add_veth(const NewLink &link, const NewLink &peer, int peer_netns_fd = -1);
+    Result<> delete_link(int index);
+    Result<> change_link(int index, const LinkChange &change);
+
+    Result<std::vector<Prefix>> addresses(int index);
+    Result<> add_address(int index, const Prefix &address); // IPv6: without duplicate detection
+    Result<> add_route(const Prefix &destination, const std::optional<Ip> &gateway, int oif);
+    Result<Route> route_to(const Ip &destination, int oif = 0);
+    Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
+
+    Result<std::vector<KernelFdbEntry>> fdb(int index);
+    Result<> append_fdb(int index, const KernelFdbEntry &entry); // NTF_SELF, permanent
+    Result<> delete_fdb(int index, const KernelFdbEntry &entry);
+
+    // The namespace that this namespace knows by `nsid`, found among Netns::visible().
+    Result<Netns> netns_by_id(int nsid);
+
+  private:
+    struct Impl;
+    explicit Netlink(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace xvtep

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/net/netlink_socket.h"
+
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cstring>
+
+namespace xvtep
+{
+
+namespace
+{
+
+// The kernel sends dumps in parts of up to 32 KiB; one link's answer may be longer.
+constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;
+constexpr int most_dumps = 16;
+constexpr timeval patience = {.tv_sec = 10, .tv_usec = 0};
+
+std::string extended_text(const nlattr *first, int size)
+{
+    const nlattr *const text = nla_find(first, size, NLMSGERR_ATTR_MSG);
+    if (!text)
+        return {};
+    const char *const data = static_cast<const char *>(nla_data(text));
+    return std::string(data, ::strnlen(data, static_cast<std::size_t>(nla_len(text))));
+}
+
+// Of an NLMSG_ERROR message: the error number, the request sent back (its header only, where
+// capped), then the extended acknowledgement.
+Refusal read_error(const nlmsghdr &header)
+{
+    const auto *const error = payload<nlmsgerr>(header);
+    if (!error)
+        return {EBADMSG, {}};
+    Refusal refusal{-error->error, {}};
+    if (header.nlmsg_flags & NLM_F_ACK_TLVS) {
+        std::size_t skip = sizeof(nlmsgerr);
+        if (!(header.nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len > sizeof(nlmsghdr))
+            skip += error->msg.nlmsg_len - sizeof(nlmsghdr);
+        const int before = static_cast<int>(skip);
+        if (nlmsg_attrlen(&header, before) > 0)
+            refusal.detail =
+                extended_text(nlmsg_attrdata(&header, before), nlmsg_attrlen(&header, before));
+    }
+    return refusal;
+}
+
+// Of an NLMSG_DONE message, which says how a dump went.
+Refusal read_done(const nlmsghdr &header)
+{
+    const auto *const code = payload<int>(header);
+    if (!code || *code >= 0)
+        return {};
+    Refusal refusal{-*code, {}};
+    if ((header.nlmsg_flags & NLM_F_ACK_TLVS) && nlmsg_attrlen(&header, sizeof(*code)) > 0)
+        refusal.detail = extended_text(nlmsg_attrdata(&header, sizeof(*code)),
+                                       nlmsg_attrlen(&header, sizeof(*code)));
+    return refusal;
+}
+
+} // namespace
+
+void NetlinkSocket::Free::operator()(nl_sock *socket) const
+{
+    nl_socket_free(socket);
+}
+
+NetlinkSocket::NetlinkSocket(std::unique_ptr<nl_sock, Free> socket)
+    : socket_(std::move(socket)), buffer_(buffer_bytes / sizeof(buffer_[0]))
+{
+}
+
+Result<NetlinkSocket> NetlinkSocket::open()
+{
+    constexpr const char *operation = "open rtnetlink socket";
+    std::unique_ptr<nl_sock, Free> socket(nl_socket_alloc());
+    if (!socket)
+        return errno_failure(operation, "", ENOMEM);
+    if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
+        return system_failure(operation, "", nl_geterror(error));
+
+    const int fd = nl_socket_get_fd(socket.get());
+    if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+        return errno_failure(operation, "", errno);
+    // Older kernels know neither; they then say less and filter less.
+    const int on = 1;
+    ::setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+    ::setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+    return NetlinkSocket(std::move(socket));
+}
+
+NetlinkSocket::Answer NetlinkSocket::request(Message &message, const Reader &reader)
+{
+    message.header().nlmsg_flags |= NLM_F_ACK;
+    if (auto whole = exchange(message, reader); !whole)
+        return std::unexpected(whole.error());
+    return {};
+}
+
+NetlinkSocket::Answer NetlinkSocket::dump(Message &message, const std::function<void()> &restart,
+                                          const Reader &reader)
+{
+    message.header().nlmsg_flags |= NLM_F_DUMP;
+    for (int i = 0; i < most_dumps; i++) {
+        restart();
+        const auto whole = exchange(message, reader);
+        if (!whole)
+            return std::unexpected(whole.error());
+        if (*whole)
+            return {};
+    }
+    return std::unexpected(Refusal{EAGAIN, "the table kept changing"});
+}
+
+std::expected<bool, Refusal> NetlinkSocket::exchange(Message &message, const Reader &reader)
+{
+    if (message.overflown())
+        return std::unexpected(Refusal{EMSGSIZE, {}});
+    nlmsghdr &header = message.header();
+    header.nlmsg_flags |= NLM_F_REQUEST;
+    header.nlmsg_seq = nl_socket_use_seq(socket_.get());
+    header.nlmsg_pid = nl_socket_get_local_port(socket_.get());
+    if (::send(nl_socket_get_fd(socket_.get()), &header, header.nlmsg_len, 0) < 0)
+        return std::unexpected(Refusal{errno, {}});
+
+    for (bool whole = true;;) {
+        const auto got = receive();
+        if (!got)
+            return std::unexpected(got.error());
+        int left = static_cast<int>(*got);
+        for (auto *part = reinterpret_cast<nlmsghdr *>(buffer_.data()); nlmsg_ok(part, left);
+             part = nlmsg_next(part, &left)) {
+            if (part->nlmsg_seq != header.nlmsg_seq)
+                continue; // the rest of an exchange given up earlier
+            if (part->nlmsg_flags & NLM_F_DUMP_INTR)
+                whole = false;
+            if (part->nlmsg_type == NLMSG_ERROR || part->nlmsg_type == NLMSG_DONE) {
+                Refusal end =
+                    part->nlmsg_type == NLMSG_ERROR ? read_error(*part) : read_done(*part);
+                if (end.code != 0)
+                    return std::unexpected(std::move(end));
+                return whole;
+            }
+            if (part->nlmsg_type >= NLMSG_MIN_TYPE && reader)
+                reader(*part);
+        }
+    }
+}
+
+std::expected<std::size_t, Refusal> NetlinkSocket::receive()
+{
+    for (;;) {
+        const ssize_t got = ::recv(nl_socket_get_fd(socket_.get()), buffer_.data(),
+                                   buffer_.size() * sizeof(buffer_[0]), MSG_TRUNC);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return std::unexpected(
+                Refusal{errno == EAGAIN || errno == EWOULDBLOCK ? ETIMEDOUT : errno, {}});
+        const auto size = static_cast<std::size_t>(got);
+        if (size > buffer_.size() * sizeof(buffer_[0]))
+            return std::unexpected(Refusal{EMSGSIZE, {}});
+        return size;
+    }
+}
+
+} // namespace xvtep
