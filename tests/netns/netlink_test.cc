@@ -15,10 +15,8 @@
 #include "user/net/ethtool.h"
 #include "user/net/sysctl.h"
 
-namespace xvtep
-{
-namespace
-{
+namespace xvtep {
+namespace {
 
 constexpr Mac mac_a{{0x02, 0, 0, 0, 0, 0x0a}};
 constexpr Mac mac_b{{0x02, 0, 0, 0, 0, 0x0b}};
@@ -41,8 +39,7 @@ template <class T> testing::AssertionResult works(const Result<T> &result)
 }
 
 // A namespace of the test's own, gone at its end.
-class TestNetns
-{
+class TestNetns {
   public:
     explicit TestNetns(const std::string &suffix)
         : name("xvn-" + std::to_string(::getpid()) + "-" + suffix), netns(Netns::create(name))
@@ -66,8 +63,7 @@ class TestNetns
     const Result<Netns> netns;
 };
 
-class NetlinkTest : public testing::Test
-{
+class NetlinkTest : public testing::Test {
   protected:
     void SetUp() override
     {

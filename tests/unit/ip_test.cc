@@ -5,10 +5,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-namespace xvtep
-{
-namespace
-{
+namespace xvtep {
+namespace {
 
 TEST(Ip, HoldsIpv4Mapped)
 {

@@ -3,10 +3,8 @@
 
 #include <gtest/gtest.h>
 
-namespace xvtep
-{
-namespace
-{
+namespace xvtep {
+namespace {
 
 TEST(Mac, ParsesSixOctets)
 {

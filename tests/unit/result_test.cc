@@ -8,10 +8,8 @@
 
 #include "user/base/undo.h"
 
-namespace xvtep
-{
-namespace
-{
+namespace xvtep {
+namespace {
 
 TEST(Error, IsOneLine)
 {

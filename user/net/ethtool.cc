@@ -14,16 +14,13 @@
 
 #include "user/base/fd.h"
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 // The ethtool structures end in arrays whose length the kernel says; a vector of words is
 // aligned for all of them.
-class Buffer
-{
+class Buffer {
   public:
     explicit Buffer(std::size_t bytes) : words_((bytes + 7) / 8) {}
     template <class T> T *as() { return reinterpret_cast<T *>(words_.data()); }
@@ -47,8 +44,7 @@ struct FeatureState {
     bool fixed;
 };
 
-class Device
-{
+class Device {
   public:
     static Result<Device> open(const char *operation, const std::string &ifname,
                                const std::string &feature)

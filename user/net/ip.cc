@@ -9,11 +9,9 @@
 #include <charconv>
 #include <cstring>
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 constexpr std::array<std::uint8_t, 12> mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 

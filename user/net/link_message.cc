@@ -8,11 +8,9 @@
 #include <algorithm>
 #include <cstring>
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 VxlanOptions parse_vxlan(const Attributes &data)
 {

@@ -6,8 +6,7 @@
 #include "user/net/netlink.h"
 #include "user/net/netlink_message.h"
 
-namespace xvtep
-{
+namespace xvtep {
 
 // Of an RTM_NEWLINK message; nothing for any other.
 std::optional<Link> parse_link(const nlmsghdr &message);

@@ -5,8 +5,7 @@
 #include <charconv>
 #include <cstdio>
 
-namespace xvtep
-{
+namespace xvtep {
 
 std::optional<Mac> Mac::parse(std::string_view text)
 {

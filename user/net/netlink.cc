@@ -14,11 +14,9 @@
 #include "user/net/link_message.h"
 #include "user/net/netlink_socket.h"
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 Failure refused(std::string_view operation, std::string_view object, const Refusal &refusal)
 {

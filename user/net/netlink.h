@@ -21,7 +21,7 @@ struct VxlanOptions {
     std::uint32_t vni = 0;
     std::optional<Ip> local{};
     std::optional<Ip> remote{}; // a unicast destination or a multicast group
-    int lower = 0;            // ifindex, 0 for none
+    int lower = 0;              // ifindex, 0 for none
     std::uint16_t dstport = 4789;
     std::uint16_t srcport_min = 0, srcport_max = 0; // 0 0: the kernel's own range; both inclusive
     std::uint8_t ttl = 0;
@@ -43,9 +43,9 @@ struct Link {
     std::string kind{}; // IFLA_INFO_KIND: "veth", "vxlan", "bridge", …; "" for hardware
     Mac mac{};
     unsigned mtu = 0;
-    unsigned flags = 0; // IFF_*
-    int master = 0;     // ifindex or 0
-    int lower = 0;      // IFLA_LINK: a veth's peer, a vxlan's underlay device
+    unsigned flags = 0;              // IFF_*
+    int master = 0;                  // ifindex or 0
+    int lower = 0;                   // IFLA_LINK: a veth's peer, a vxlan's underlay device
     std::optional<int> lower_nsid{}; // IFLA_LINK_NETNSID, where `lower` is in another namespace
     std::uint32_t group = 0;
     std::uint32_t tx_queues = 0, rx_queues = 0;

@@ -6,11 +6,9 @@
 
 #include <new>
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 constexpr std::size_t longest_request = 8192;
 

@@ -17,16 +17,13 @@
 struct nl_msg;
 struct nlattr;
 
-namespace xvtep
-{
+namespace xvtep {
 
 // A request being written. What does not fit is remembered and makes the sending fail.
-class Message
-{
+class Message {
   public:
     // Closes the nested attribute at the end of its scope.
-    class Nest
-    {
+    class Nest {
       public:
         Nest(Message &message, int type);
         Nest(const Nest &) = delete;
@@ -76,8 +73,7 @@ class Message
 
 // The attributes of a received message or of a nested attribute, by type. Those too short for
 // what is asked of them count as missing.
-class Attributes
-{
+class Attributes {
   public:
     Attributes(const nlmsghdr &message, std::size_t header_size, int highest);
     Attributes(const nlattr *nest, int highest); // none where `nest` is null

@@ -10,11 +10,9 @@
 
 #include <cstring>
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 // The kernel sends dumps in parts of up to 32 KiB; one link's answer may be longer.
 constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;

@@ -14,8 +14,7 @@
 
 struct nl_sock;
 
-namespace xvtep
-{
+namespace xvtep {
 
 // The kernel's answer to a request it does not carry out.
 struct Refusal {
@@ -24,8 +23,7 @@ struct Refusal {
 };
 
 // One rtnetlink request at a time, each waited for until the kernel has acknowledged it.
-class NetlinkSocket
-{
+class NetlinkSocket {
   public:
     using Answer = std::expected<void, Refusal>;
     using Reader = std::function<void(const nlmsghdr &)>;

@@ -27,11 +27,9 @@
 #define SO_NETNS_COOKIE 71 // Linux 5.14
 #endif
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 constexpr const char *run_dir = "/run/netns";
 constexpr const char *own_netns = "/proc/thread-self/ns/net";
@@ -61,8 +59,7 @@ Fd open_netns(const std::string &path)
 
 std::uint64_t inode_of(int fd)
 {
-    struct stat status {
-    };
+    struct stat status {};
     return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
@@ -231,8 +228,7 @@ std::vector<Netns> Netns::visible()
     std::set<std::uint64_t> seen;
     for (const std::string &path : paths) {
         // Most processes share one namespace: look before opening.
-        struct stat status {
-        };
+        struct stat status {};
         if (::stat(path.c_str(), &status) < 0 || seen.contains(status.st_ino))
             continue;
         Fd fd = open_netns(path);

@@ -8,11 +8,9 @@
 
 #include "user/base/fd.h"
 
-namespace xvtep
-{
+namespace xvtep {
 
-namespace
-{
+namespace {
 
 Result<Fd> open_key(const char *operation, const std::string &key, int flags)
 {

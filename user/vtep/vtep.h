@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// VTEPs of the calling thread's network namespace: attach, detach, show, reload.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "user/base/result.h"
+#include "user/net/ip.h"
+#include "user/net/mac.h"
+#include "xvtep/wire.h"
+
+namespace xvtep {
+
+// How programs stand on a port. `automatic` only in requests.
+enum class Mode { automatic, tc, xdp, skb };
+[[nodiscard]] const char *mode_name(Mode mode); // "auto", "tc", "xdp", "skb"
+[[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
+
+enum class Df { unset, set, inherit };
+
+// A number, or "inherit" from the inner packet.
+struct OrInherit {
+    std::uint8_t value = 0;
+    bool inherit = false;
+};
+
+struct AttachRequest {
+    std::vector<std::string> devices; // the underlay ports
+    std::uint32_t vni = 0;            // 1 .. 2^24-1
+    std::string name;                 // "" is "xvtepN", N the VNI
+    std::optional<Ip> local;
+    std::optional<Ip> remote; // unicast
+    std::optional<Ip> group;  // multicast
+    std::uint16_t dstport = XV_VXLAN_PORT;
+    std::uint16_t srcport_min = 49152, srcport_max = 65535; // both inclusive
+    OrInherit ttl; // 0: the host's default
+    OrInherit tos;
+    Df df = Df::unset;
+    std::uint32_t flowlabel = 0;
+    bool learning = true;
+    std::uint32_t ageing = 300; // seconds, 0: never
+    std::optional<bool> udpcsum; // default: off on IPv4, on on IPv6
+    bool udp6zerocsumtx = false;
+    bool udp6zerocsumrx = false;
+    std::string bridge; // "": none
+    std::optional<Mac> mac;
+    std::optional<unsigned> mtu;
+    Mode mode = Mode::automatic;
+};
+
+// What attach made, read back from the kernel.
+struct VtepInfo {
+    std::vector<std::string> devices; // underlay ports, as given; "" for one that is gone
+    std::uint32_t vni = 0;
+    std::string name;
+    int ifindex = 0;
+    std::optional<Ip> local, remote, group;
+    std::uint16_t dstport = 0, srcport_min = 0, srcport_max = 0;
+    OrInherit ttl, tos;
+    Df df = Df::unset;
+    std::uint32_t flowlabel = 0;
+    bool learning = false;
+    std::uint32_t ageing = 0;
+    bool udpcsum = false, udp6zerocsumtx = false, udp6zerocsumrx = false;
+    std::string bridge; // the device's master now, or ""
+    Mac mac;
+    unsigned mtu = 0;
+    Mode mode = Mode::tc;     // of the first underlay port
+    bool auto_mode = false;   // chosen by --mode auto
+    bool up = false;
+};
+
+// Makes the VTEP's device and attaches programs to its underlay ports; all or nothing.
+Result<VtepInfo> attach(const AttachRequest &request);
+
+// Removes the VTEPs of an underlay port, or the one with `vni`. How many there were.
+Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni);
+
+// All VTEPs, or those of an underlay port or of one VTEP device.
+Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device);
+
+// Puts this binary's programs in place of the running ones, on all ports or those of `device`'s
+// VTEPs; atomic per port, tables kept. How many attachments were replaced.
+Result<unsigned> reload(const std::optional<std::string> &device);
+
+} // namespace xvtep
