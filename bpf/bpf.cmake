@@ -14,7 +14,7 @@ execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch
 add_custom_command(
   OUTPUT ${bpf_object}
   COMMAND ${XVTEP_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu11
-    -Wall -Wextra -Wno-unused-parameter $<$<BOOL:${XVTEP_WERROR}>:-Werror>
+    -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member $<$<BOOL:${XVTEP_WERROR}>:-Werror>
     -I${CMAKE_SOURCE_DIR}/include -I${CMAKE_SOURCE_DIR} -isystem /usr/include/${bpf_multiarch}
     -MD -MF ${bpf_object}.d -MT ${bpf_object}
     -c ${CMAKE_SOURCE_DIR}/bpf/xvtep.bpf.c -o ${bpf_object}

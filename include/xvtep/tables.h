@@ -56,7 +56,8 @@ enum xv_vtep_flag {
     XV_VTEP_TOS_INHERIT = 1 << 5,
     XV_VTEP_DF_SET = 1 << 6,
     XV_VTEP_DF_INHERIT = 1 << 7,
-    XV_VTEP_BRIDGE_MADE = 1 << 8, /* attach made the bridge; detach removes it if unused */
+    XV_VTEP_MADE_BRIDGE = 1 << 8, /* the bridge is ours to remove, once unused */
+    XV_VTEP_MADE_LO_FORWARD = 1 << 9, /* net.ipv4.conf.lo.forwarding is ours to put back */
 };
 
 struct xv_vtep {

@@ -72,6 +72,7 @@ std::optional<Link> parse_link(const nlmsghdr &message)
 
     Link link;
     link.index = header->ifi_index;
+    link.type = header->ifi_type;
     link.flags = header->ifi_flags;
     link.name = attributes.string(IFLA_IFNAME);
     link.mac = attributes.mac(IFLA_ADDRESS).value_or(Mac{});

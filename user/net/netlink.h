@@ -43,6 +43,7 @@ struct Link {
     std::string kind{}; // IFLA_INFO_KIND: "veth", "vxlan", "bridge", …; "" for hardware
     Mac mac{};
     unsigned mtu = 0;
+    unsigned type = 0;  // ARPHRD_*
     unsigned flags = 0;              // IFF_*
     int master = 0;                  // ifindex or 0
     int lower = 0;                   // IFLA_LINK: a veth's peer, a vxlan's underlay device

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The loaded programs and maps of one network namespace.
+#pragma once
+
+#include <string>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+#include "user/datapath/table.h"
+#include "xvtep/tables.h"
+
+namespace xvtep {
+
+struct Tables {
+    Table<__u32, __u64> dstports;
+    Table<__u32, xv_vtep> vteps;
+    Table<xv_vni_key, __u32> vnis;
+    Table<__u32, __u32> devices;
+    Table<xv_addr, __u32> locals;
+    Table<__u32, xv_underlay> underlays;
+    Table<__u32, xv_port> ports;
+    Table<xv_vlan_key, __u32> vlans;
+    Table<xv_member_key, xv_member> members;
+    Table<xv_fdb_key, xv_fdb> fdb;
+    Table<xv_flood_key, xv_dest> floods;
+    Fd counters; // per CPU, read by stats.cc only
+
+    static Result<Tables> open(const std::string &directory);
+};
+
+enum class Program { tc_underlay, tc_watch, tc_device, tc_port, xdp_underlay, xdp_port };
+const char *program_name(Program program);
+
+// Is a data path pinned in `directory`, whole or in part?
+bool datapath_exists(const std::string &directory);
+
+// Loads the programs with fresh maps and pins both; on failure nothing is left pinned. A part
+// that a killed command left is replaced.
+Result<> create_datapath(const std::string &directory);
+
+// This binary's programs, loaded against the pinned maps but not pinned or attached.
+class LoadedPrograms {
+  public:
+    static Result<LoadedPrograms> load(const std::string &directory);
+    LoadedPrograms(LoadedPrograms &&) noexcept;
+    ~LoadedPrograms();
+    [[nodiscard]] int fd(Program program) const;
+    // Replaces the pinned TC programs by these.
+    Result<> pin(const std::string &directory) const;
+
+  private:
+    struct Impl;
+    explicit LoadedPrograms(Impl *impl) : impl_(impl) {}
+    Impl *impl_;
+};
+
+// A pinned TC program.
+Result<Fd> open_program(const std::string &directory, Program program);
+
+} // namespace xvtep

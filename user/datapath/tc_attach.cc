@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/datapath/tc_attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "user/base/fd.h"
+#include "user/datapath/quiet.h"
+
+namespace xvtep {
+namespace {
+
+namespace fs = std::filesystem;
+
+// enum bpf_attach_type of Linux 6.6; libbpf 1.1 hands on what it does not know.
+constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
+constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
+
+// Our filter among others' on clsact. The first priority that a person would not choose.
+constexpr __u32 clsact_handle = 0x7876;
+constexpr __u32 clsact_priority = 0x7876;
+
+std::string link_path(const TcPlace &place)
+{
+    return fmt::format("{}/links/{}_{}", place.directory, place.ifindex,
+                       place.hook == Hook::ingress ? "ingress" : "egress");
+}
+
+bpf_tc_hook clsact_hook(const TcPlace &place)
+{
+    bpf_tc_hook hook{};
+    hook.sz = sizeof(hook);
+    hook.ifindex = place.ifindex;
+    hook.attach_point = place.hook == Hook::ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+    return hook;
+}
+
+bpf_tc_opts clsact_options()
+{
+    bpf_tc_opts options{};
+    options.sz = sizeof(options);
+    options.handle = clsact_handle;
+    options.priority = clsact_priority;
+    return options;
+}
+
+bool clsact_attached(const TcPlace &place)
+{
+    const bpf_tc_hook hook = clsact_hook(place);
+    bpf_tc_opts options = clsact_options();
+    return bpf_tc_query(&hook, &options) == 0;
+}
+
+Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
+{
+    bpf_tc_hook hook = clsact_hook(place);
+    const int created = bpf_tc_hook_create(&hook);
+    if (created == 0)
+        *made_clsact = true;
+    else if (created != -EEXIST)
+        return errno_failure("attach", place.device, -created, "clsact qdisc");
+    bpf_tc_opts options = clsact_options();
+    options.prog_fd = program_fd;
+    options.flags = BPF_TC_F_REPLACE;
+    if (const int error = bpf_tc_attach(&hook, &options); error != 0)
+        return errno_failure("attach", place.device, -error, last_complaint());
+    return {};
+}
+
+} // namespace
+
+Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
+{
+    quiet_libraries();
+    const std::string path = link_path(place);
+    if (const Fd link(bpf_obj_get(path.c_str())); link) {
+        if (bpf_link_update(link.get(), program_fd, nullptr) == 0)
+            return {};
+        if (errno != ENOLINK) // the device it was on is gone; its index came back
+            return errno_failure("attach", place.device, errno, "update link");
+        ::unlink(path.c_str());
+    }
+    if (clsact_attached(place))
+        return attach_clsact(place, program_fd, made_clsact);
+    const Fd link(bpf_link_create(program_fd, place.ifindex,
+                                  place.hook == Hook::ingress ? tcx_ingress : tcx_egress, nullptr));
+    if (!link)
+        return errno == EINVAL ? attach_clsact(place, program_fd, made_clsact)
+                               : Result<>(errno_failure("attach", place.device, errno, "TCX link"));
+    if (bpf_obj_pin(link.get(), path.c_str()) != 0)
+        return errno_failure("attach", place.device, errno, "pin link");
+    return {};
+}
+
+void detach_tc(const TcPlace &place, bool remove_clsact)
+{
+    quiet_libraries();
+    ::unlink(link_path(place).c_str());
+    if (!clsact_attached(place))
+        return;
+    bpf_tc_hook hook = clsact_hook(place);
+    const bpf_tc_opts ours = clsact_options();
+    bpf_tc_detach(&hook, &ours);
+    if (!remove_clsact)
+        return;
+    // Destroying the qdisc takes others' filters along: only when both chains are empty.
+    for (const auto point : {BPF_TC_INGRESS, BPF_TC_EGRESS}) {
+        hook.attach_point = point;
+        bpf_tc_opts any{};
+        any.sz = sizeof(any);
+        any.handle = clsact_handle;
+        any.priority = clsact_priority;
+        if (bpf_tc_query(&hook, &any) == 0)
+            return;
+    }
+    hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+    bpf_tc_hook_destroy(&hook);
+}
+
+bool is_tc_attached(const TcPlace &place)
+{
+    return ::access(link_path(place).c_str(), F_OK) == 0 || clsact_attached(place);
+}
+
+std::vector<PinnedLink> pinned_links(const std::string &directory)
+{
+    std::vector<PinnedLink> found;
+    std::error_code error;
+    for (const auto &entry : fs::directory_iterator(directory + "/links", error)) {
+        PinnedLink link{};
+        char hook[16] = {};
+        if (std::sscanf(entry.path().filename().c_str(), "%d_%15s", &link.ifindex, hook) != 2)
+            continue;
+        link.hook = std::string_view(hook) == "ingress" ? Hook::ingress : Hook::egress;
+        const Fd fd(bpf_obj_get(entry.path().c_str()));
+        // bpf_link_info of libbpf 1.1 has no tcx member; its ifindex is the union's first word.
+        struct {
+            __u32 type, id, program_id, padding;
+            __u32 ifindex, attach_type;
+            __u8 rest[64];
+        } info{};
+        __u32 size = sizeof(info);
+        if (fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0)
+            link.dead = info.ifindex == 0;
+        found.push_back(link);
+    }
+    return found;
+}
+
+} // namespace xvtep

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// TC programs on devices: TCX links, pinned, where the kernel has them (6.6); clsact otherwise.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "user/base/result.h"
+
+namespace xvtep {
+
+enum class Hook { ingress, egress };
+
+struct TcPlace {
+    std::string directory; // of the namespace's state
+    int ifindex = 0;
+    Hook hook = Hook::ingress;
+    std::string device; // for errors
+};
+
+// Attaches, or atomically replaces what an earlier call attached. *made_clsact is set where a
+// clsact qdisc had to be made for it (and left alone otherwise).
+Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact);
+
+// Takes our program off; `remove_clsact`: and the qdisc, if nothing else uses it. A device that is
+// gone is fine.
+void detach_tc(const TcPlace &place, bool remove_clsact);
+
+[[nodiscard]] bool is_tc_attached(const TcPlace &place);
+
+// The (ifindex, hook) of every pinned TCX link in `directory`.
+struct PinnedLink {
+    int ifindex;
+    Hook hook;
+    bool dead; // its device is gone
+};
+std::vector<PinnedLink> pinned_links(const std::string &directory);
+
+} // namespace xvtep

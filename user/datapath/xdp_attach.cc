@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/datapath/xdp_attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <xdp/libxdp.h>
+
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "user/datapath/quiet.h"
+#include "xvtep.skel.h"
+
+namespace xvtep {
+namespace {
+
+// The kernel keeps the first 15 letters of a program's name.
+constexpr std::string_view our_names = "xvtep_xdp_";
+
+struct SkeletonCloser {
+    void operator()(xvtep_bpf *skeleton) const { xvtep_bpf__destroy(skeleton); }
+};
+struct ProgramCloser {
+    void operator()(xdp_program *program) const { xdp_program__close(program); }
+};
+struct MultiprogCloser {
+    void operator()(xdp_multiprog *multiprog) const { xdp_multiprog__close(multiprog); }
+};
+using Multiprog = std::unique_ptr<xdp_multiprog, MultiprogCloser>;
+
+// libxdp loads the program itself (as an extension of its dispatcher, if it can), so it needs an
+// object that is open but not loaded, with the pinned maps in it.
+struct OpenProgram {
+    std::unique_ptr<xvtep_bpf, SkeletonCloser> skeleton;
+    std::unique_ptr<xdp_program, ProgramCloser> program;
+};
+
+Result<OpenProgram> open_unloaded(const XdpPlace &place, Program which)
+{
+    OpenProgram open;
+    open.skeleton.reset(xvtep_bpf__open());
+    if (!open.skeleton)
+        return errno_failure("attach", place.device, errno, "open BPF object");
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, open.skeleton->obj)
+        bpf_program__set_autoload(program, bpf_program__name(program) ==
+                                               std::string_view(program_name(which)));
+    bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, open.skeleton->obj)
+    {
+        if (bpf_map__is_internal(map))
+            continue;
+        const Fd pinned(
+            bpf_obj_get(fmt::format("{}/maps/{}", place.directory, bpf_map__name(map)).c_str()));
+        if (!pinned || bpf_map__reuse_fd(map, pinned.get()) != 0)
+            return errno_failure("attach", place.device, errno, bpf_map__name(map));
+    }
+    xdp_program_opts options{};
+    options.sz = sizeof(options);
+    options.obj = open.skeleton->obj;
+    options.prog_name = program_name(which);
+    xdp_program *made = xdp_program__create(&options);
+    if (const long error = libxdp_get_error(made); error != 0)
+        return errno_failure("attach", place.device, static_cast<int>(-error), "open XDP program");
+    open.program.reset(made);
+    return open;
+}
+
+bool is_ours(const xdp_program *program)
+{
+    const char *name = xdp_program__name(program);
+    return name != nullptr && std::string_view(name).starts_with(our_names);
+}
+
+Multiprog attached(int ifindex)
+{
+    xdp_multiprog *found = xdp_multiprog__get_from_ifindex(ifindex);
+    return Multiprog(libxdp_get_error(found) != 0 ? nullptr : found);
+}
+
+} // namespace
+
+Result<> attach_xdp(const XdpPlace &place, Program program)
+{
+    quiet_libraries();
+    TRY_ASSIGN(auto open, open_unloaded(place, program));
+    const auto mode = place.generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
+    const int error = xdp_program__attach(open.program.get(), place.ifindex, mode, 0);
+    if (error == 0)
+        return {};
+    if (error == -EBUSY || error == -EEXIST)
+        return system_failure("attach", place.device,
+                              "another XDP program is there and cannot be shared with (it was not "
+                              "attached through libxdp, or this kernel cannot load its dispatcher)",
+                              EBUSY);
+    if (error == -EOPNOTSUPP)
+        return system_failure("attach", place.device,
+                              place.generic ? "the device takes no generic XDP program"
+                                            : "its driver has no native XDP (--mode skb or tc)",
+                              EOPNOTSUPP);
+    return errno_failure("attach", place.device, -error, last_complaint());
+}
+
+Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
+{
+    quiet_libraries();
+    const Multiprog found = attached(place.ifindex);
+    if (!found)
+        return attach_xdp(place, program);
+    if (xdp_multiprog__is_legacy(found.get())) {
+        xdp_program *old = xdp_multiprog__main_prog(found.get());
+        if (!is_ours(old))
+            return system_failure("reload", place.device, "another XDP program is there", EBUSY);
+        LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+        options.old_prog_fd = xdp_program__fd(old);
+        const __u32 flags =
+            XDP_FLAGS_REPLACE | (place.generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+        if (const int error = bpf_xdp_attach(place.ifindex, loaded_fd, flags, &options); error != 0)
+            return errno_failure("reload", place.device, -error);
+        return {};
+    }
+    // In a dispatcher both run for a moment; the second passes what the first has stripped.
+    TRY(attach_xdp(place, program));
+    for (xdp_program *old = xdp_multiprog__next_prog(nullptr, found.get()); old != nullptr;
+         old = xdp_multiprog__next_prog(old, found.get()))
+        if (is_ours(old))
+            xdp_program__detach(old, place.ifindex, xdp_multiprog__attach_mode(found.get()), 0);
+    return {};
+}
+
+void detach_xdp(int ifindex)
+{
+    quiet_libraries();
+    const Multiprog found = attached(ifindex);
+    if (!found)
+        return;
+    const auto mode = xdp_multiprog__attach_mode(found.get());
+    if (xdp_multiprog__is_legacy(found.get())) {
+        if (is_ours(xdp_multiprog__main_prog(found.get())))
+            xdp_multiprog__detach(found.get());
+        return;
+    }
+    for (xdp_program *program = xdp_multiprog__next_prog(nullptr, found.get()); program != nullptr;
+         program = xdp_multiprog__next_prog(program, found.get()))
+        if (is_ours(program))
+            xdp_program__detach(program, ifindex, mode, 0);
+}
+
+bool is_xdp_attached(int ifindex)
+{
+    const Multiprog found = attached(ifindex);
+    if (!found)
+        return false;
+    if (xdp_multiprog__is_legacy(found.get()))
+        return is_ours(xdp_multiprog__main_prog(found.get()));
+    for (xdp_program *program = xdp_multiprog__next_prog(nullptr, found.get()); program != nullptr;
+         program = xdp_multiprog__next_prog(program, found.get()))
+        if (is_ours(program))
+            return true;
+    return false;
+}
+
+} // namespace xvtep

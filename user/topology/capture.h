@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Frames as they pass a device, and what is in them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+#include "user/net/ip.h"
+#include "user/net/mac.h"
+
+namespace xvtep {
+
+struct Frame {
+    std::vector<std::uint8_t> bytes; // the first few hundred
+    bool outgoing = false;
+};
+
+// Collects from open() on, until drained.
+class Capture {
+  public:
+    // In the calling thread's namespace; index 0 is all devices.
+    static Result<Capture> open(int ifindex);
+    // What has come since the last call.
+    std::vector<Frame> drain();
+
+  private:
+    explicit Capture(Fd socket) : socket_(std::move(socket)) {}
+    Fd socket_;
+};
+
+struct EchoHeader {
+    bool request = false;
+    std::uint16_t id = 0;
+    std::uint16_t sequence = 0;
+};
+
+// An Ethernet frame with IPv4 or IPv6 in it.
+struct Packet {
+    Mac source, destination;
+    Ip from, to;
+    unsigned ttl = 0;
+    std::optional<EchoHeader> echo;
+    struct Udp {
+        std::uint16_t source = 0, destination = 0;
+    };
+    std::optional<Udp> udp;
+    std::span<const std::uint8_t> payload; // behind the UDP header
+};
+
+struct VxlanPacket {
+    Packet outer;
+    std::uint32_t vni = 0;
+    Packet inner;
+};
+
+// The results look into the frame's bytes. Fragments but the first are not parsed.
+std::optional<Packet> parse_packet(std::span<const std::uint8_t> frame);
+std::optional<VxlanPacket> parse_vxlan(std::span<const std::uint8_t> frame);
+
+} // namespace xvtep

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a lab consists of, as read from its JSON.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "user/base/result.h"
+#include "user/net/ip.h"
+#include "user/net/mac.h"
+#include "user/vtep/vtep.h"
+
+namespace xvtep {
+
+struct LabRoute {
+    Prefix to;
+    std::optional<Ip> via;
+    std::string dev; // "": the route to `via` decides
+};
+
+struct LabVtep {
+    AttachRequest request; // `name` is never empty
+    std::vector<Prefix> addresses;
+    std::vector<LabRoute> routes;   // added once the device has its addresses
+    std::vector<std::string> ports; // host ends of containers' veths, put on the fast path
+};
+
+struct LabBridge {
+    std::string name;
+    std::optional<Mac> mac;
+    std::optional<unsigned> mtu;
+};
+
+// A namespace with one veth into its host, or into a bridge of its host.
+struct LabContainer {
+    std::string name;
+    std::string device = "eth0";
+    std::string host_device;
+    std::string bridge; // "": the host's end stands for itself
+    std::optional<unsigned> mtu;
+    std::optional<Mac> mac;
+    std::vector<Prefix> addresses;
+    std::vector<Ip> gateways; // default routes
+};
+
+struct LabHost {
+    std::string name;
+    std::vector<LabBridge> bridges;
+    std::vector<LabContainer> containers;
+    std::map<std::string, std::vector<Prefix>> addresses; // by device
+    std::vector<LabRoute> routes;                         // added before the VTEPs
+    std::vector<std::pair<std::string, std::string>> sysctls;
+    std::vector<LabVtep> vteps;
+};
+
+// A host's device, or a switch (`device` is "").
+struct LabWireEnd {
+    std::string node;
+    std::string device;
+};
+
+struct LabWire {
+    std::array<LabWireEnd, 2> ends;
+    std::optional<unsigned> mtu;
+};
+
+struct LabDevice {
+    std::string node;
+    std::string device;
+
+    [[nodiscard]] std::string text() const { return node + " " + device; }
+};
+
+// `addresses` empty: all overlay addresses of `to`, a container's or those of a host's VTEPs.
+struct LabPair {
+    std::string from, to;
+    std::vector<Ip> addresses;
+    bool both_ways = true;
+};
+
+struct PingCheck {
+    LabPair pair;
+    unsigned count = 3;
+    unsigned size = 56;          // payload octets
+    std::optional<unsigned> ttl; // with which the requests arrive
+};
+
+struct TcpCheck {
+    LabPair pair;
+    std::size_t bytes = 4u << 20;
+};
+
+struct MtuCheck {
+    LabDevice device;
+    std::optional<unsigned> mtu;
+    std::string below; // an underlay port of the same host, by the encapsulation's 50 or 70
+};
+
+struct RouteCheck {
+    std::string node;
+    LabRoute route;
+};
+
+struct FdbCheck {
+    LabDevice device;
+    std::optional<Mac> mac;
+    std::optional<LabDevice> mac_of; // instead of `mac`
+    Ip dst;
+    std::string via;
+    bool learned = false; // else permanent
+};
+
+// What an underlay port sends while `from` pings `to`; devices stand for their MACs.
+struct CaptureCheck {
+    LabDevice device;
+    std::string from;
+    Ip to;
+    bool absent = false; // nothing of it passes there
+    std::optional<std::uint32_t> vni;
+    std::optional<std::uint16_t> dstport;
+    std::optional<LabDevice> inner_source, inner_destination, outer_source, outer_destination;
+};
+
+// Detaching the VTEPs of a host's bridge, and attaching them again, changes nothing else of it.
+struct BridgeCheck {
+    std::string host;
+    std::string bridge;
+};
+
+using LabCheckDescription =
+    std::variant<PingCheck, TcpCheck, MtuCheck, RouteCheck, FdbCheck, CaptureCheck, BridgeCheck>;
+
+struct LabDescription {
+    std::string name;
+    std::string summary;
+    std::vector<std::string> switches;
+    std::vector<LabHost> hosts;
+    std::vector<LabWire> wires;
+    std::vector<LabCheckDescription> checks;
+
+    // Hosts, containers and switches.
+    [[nodiscard]] std::vector<std::string> nodes() const;
+    [[nodiscard]] const LabHost *host(std::string_view name) const;
+    // A container's addresses, or those of a host's VTEPs.
+    [[nodiscard]] std::vector<Ip> overlay_addresses(std::string_view node) const;
+};
+
+// `source` names the text in errors. All that is wrong with a description is a usage error.
+Result<LabDescription> parse_lab(std::string_view text, const std::string &source);
+
+// The JSON of a built-in lab, or of a file.
+Result<std::string> find_lab(const std::string &name_or_file);
+
+} // namespace xvtep

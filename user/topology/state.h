@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Which labs there are: a file each under /run/xvtep/labs, with the description as it was used.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+#include "user/topology/description.h"
+
+namespace xvtep {
+
+struct LabState {
+    LabDescription lab;
+    std::string text; // the JSON that `lab` was read from
+    bool complete = false;
+    bool kernel_peer = false;
+    bool kernel = false;
+};
+
+// One file; `state` is empty where it cannot be read.
+struct LabFile {
+    std::string name;
+    std::optional<LabState> state;
+};
+
+// Waits until no other process works on labs; held until the descriptor is closed.
+Result<Fd> lock_labs();
+
+Result<std::vector<LabFile>> read_lab_files(); // by name
+Result<> write_lab_file(const LabState &state);
+Result<> remove_lab_file(const std::string &name); // the directory too, where it was the last
+
+} // namespace xvtep

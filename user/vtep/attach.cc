@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "user/base/undo.h"
+#include "user/datapath/bpffs.h"
+#include "user/datapath/tc_attach.h"
+#include "user/net/sysctl.h"
+#include "user/vtep/repair.h"
+#include "user/vtep/session.h"
+#include "user/vtep/underlay.h"
+#include "user/vtep/validate.h"
+#include "user/vtep/vtep.h"
+
+namespace xvtep {
+namespace {
+
+// Attach in steps; each says what it takes back.
+class Attachment {
+  public:
+    Attachment(Session &session, const AttachRequest &request)
+        : session_(session), request_(request)
+    {
+    }
+
+    Result<VtepInfo> run()
+    {
+        TRY(find_ports());
+        TRY(choose_addresses());
+        TRY(refuse_duplicates());
+        undo_.push([this] { release_empty_datapath(session_); });
+        TRY(session_.need_tables());
+        TRY(take_slot());
+        TRY(attach_ports());
+        TRY(make_device());
+        TRY(join_bridge());
+        TRY(let_routes_choose());
+        TRY(write_tables());
+        TRY(bring_up());
+        undo_.commit();
+        return read_back();
+    }
+
+  private:
+    Result<> find_ports()
+    {
+        for (const auto &name : request_.devices) {
+            auto link = session_.netlink.link(name);
+            if (!link)
+                return system_failure("attach", name, link.error().cause, link.error().code);
+            if (link->type != ARPHRD_ETHER)
+                return system_failure("attach", name, "not an Ethernet device", EINVAL);
+            ports_.push_back(std::move(*link));
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool wants_v6() const
+    {
+        for (const auto &ip : {request_.local, request_.remote, request_.group})
+            if (ip)
+                return ip->is_v6();
+        return false;
+    }
+
+    Result<> choose_addresses()
+    {
+        const bool told = request_.local || request_.remote || request_.group;
+        v6_ = wants_v6();
+        if (request_.local) {
+            local_ = *request_.local;
+            return {};
+        }
+        if (request_.remote) {
+            const auto route = session_.netlink.route_to(
+                *request_.remote, ports_.size() == 1 ? ports_[0].index : 0);
+            if (route && route->source && !route->source->is_multicast()) {
+                local_ = *route->source;
+                return {};
+            }
+        }
+        std::optional<Ip> first;
+        for (const auto &port : ports_) {
+            auto addresses = session_.netlink.addresses(port.index);
+            if (!addresses)
+                return session_.because(addresses.error());
+            for (const auto &prefix : *addresses) {
+                if (prefix.address.is_link_local() || (told && prefix.address.is_v6() != v6_))
+                    continue;
+                if (!first || (!told && first->is_v6() && prefix.address.is_v4()))
+                    first = prefix.address;
+            }
+        }
+        if (!first)
+            return session_.refused(
+                fmt::format("no {} address to send from (give --local)",
+                            told ? (v6_ ? "IPv6" : "IPv4") : "IPv4 or IPv6"),
+                EADDRNOTAVAIL);
+        local_ = *first;
+        v6_ = local_.is_v6();
+        return {};
+    }
+
+    Result<> refuse_duplicates()
+    {
+        if (!session_.tables)
+            return {};
+        for (const auto &vtep : session_.vteps())
+            if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport) {
+                const auto link = session_.netlink.link(static_cast<int>(vtep.ifindex));
+                return session_.refused(fmt::format("VNI {} on port {} is attached already ({})",
+                                                    vtep.vni, request_.dstport,
+                                                    link ? link->name : "?"),
+                                        EEXIST);
+            }
+        for (const auto &port : ports_) {
+            const auto underlay = session_.tables->underlays.find(static_cast<__u32>(port.index));
+            if (underlay && request_.mode != Mode::automatic &&
+                to_table_mode(request_.mode) != underlay->mode)
+                return session_.refused(
+                    fmt::format("the mode of {} is {} already, for all its VNIs", port.name,
+                                mode_name(from_table_mode(underlay->mode))),
+                    EBUSY);
+            if (session_.tables->ports.find(static_cast<__u32>(port.index)))
+                return session_.refused(port.name + " is a local port already", EBUSY);
+        }
+        return {};
+    }
+
+    Result<> take_slot()
+    {
+        TRY_ASSIGN(vtep_.slot, free_slot(session_));
+        return {};
+    }
+
+    Result<> attach_ports()
+    {
+        undo_.push([this] { release_unused_underlays(session_); });
+        for (const auto &port : ports_) {
+            const auto key = static_cast<__u32>(port.index);
+            if (session_.tables->underlays.find(key))
+                continue;
+            xv_underlay entry{};
+            TRY_ASSIGN(auto made,
+                       attach_programs(session_, port, Role::underlay, request_.mode));
+            entry.mode = to_table_mode(made.mode);
+            entry.auto_mode = made.auto_mode;
+            entry.made_clsact = made.made_clsact;
+            TRY_ASSIGN(entry.slot, free_slot(session_, vtep_.slot));
+            TRY(session_.tables->underlays.put(key, entry));
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool udpcsum() const { return request_.udpcsum.value_or(v6_); }
+
+    Result<> make_device()
+    {
+        VxlanOptions options{.vni = request_.vni,
+                             .local = local_,
+                             .remote = request_.remote ? request_.remote : request_.group,
+                             .lower = ports_.size() == 1 ? ports_[0].index : 0,
+                             .dstport = request_.dstport,
+                             .srcport_min = request_.srcport_min,
+                             .srcport_max = request_.srcport_max,
+                             .ttl = request_.ttl.value,
+                             .ttl_inherit = request_.ttl.inherit,
+                             .tos = request_.tos.inherit ? std::uint8_t{1} : request_.tos.value,
+                             .df = static_cast<std::uint8_t>(request_.df == Df::set ? VXLAN_DF_SET
+                                                             : request_.df == Df::inherit
+                                                                 ? VXLAN_DF_INHERIT
+                                                                 : VXLAN_DF_UNSET),
+                             .flowlabel = request_.flowlabel,
+                             .learning = false, // learning is the programs'
+                             .udpcsum = udpcsum(),
+                             .udp6zerocsumtx = request_.udp6zerocsumtx,
+                             .udp6zerocsumrx = request_.udp6zerocsumrx,
+                             .ageing = request_.ageing};
+        NewLink link{.name = name(), .mac = request_.mac, .mtu = request_.mtu};
+        link.group = unfinished_group;
+        if (!link.mtu && ports_.size() > 1) {
+            const unsigned overhead = v6_ ? XV_OUTER_V6 : XV_OUTER_V4;
+            link.mtu = std::ranges::min(ports_, {}, &Link::mtu).mtu - overhead;
+        }
+        auto made = session_.netlink.add_vxlan(link, options);
+        if (!made)
+            return session_.because(made.error());
+        const int index = *made;
+        undo_.push([this, index] { (void)session_.netlink.delete_link(index); });
+        auto device = session_.netlink.link(index);
+        if (!device)
+            return session_.because(device.error());
+        device_ = std::move(*device);
+        return {};
+    }
+
+    Result<> join_bridge()
+    {
+        if (request_.bridge.empty())
+            return {};
+        auto bridge = session_.netlink.link(request_.bridge);
+        if (bridge && bridge->kind != "bridge")
+            return session_.refused(request_.bridge + " is not a bridge", EINVAL);
+        if (!bridge) {
+            if (bridge.error().code != ENODEV)
+                return session_.because(bridge.error());
+            NewLink link{.name = request_.bridge};
+            link.group = unfinished_group;
+            auto made = session_.netlink.add_bridge(link);
+            if (!made)
+                return session_.because(made.error());
+            const int index = *made;
+            undo_.push([this, index] { (void)session_.netlink.delete_link(index); });
+            made_bridge_ = true;
+            bridge_ = index;
+        } else {
+            bridge_ = bridge->index;
+        }
+        if (auto done = session_.netlink.change_link(device_.index, {.master = bridge_}); !done)
+            return session_.because(done.error());
+        return {};
+    }
+
+    // With several ports bpf_fib_lookup() has to say which; it answers only for a device that
+    // forwards, and lo is the one where that changes nothing else.
+    Result<> let_routes_choose()
+    {
+        const std::string key = "net/ipv4/conf/lo/forwarding";
+        if (ports_.size() < 2 || v6_)
+            return {};
+        const auto now = sysctl(key);
+        if (!now || *now != "0")
+            return {};
+        if (auto done = set_sysctl(key, "1"); !done)
+            return session_.because(done.error());
+        made_lo_forward_ = true;
+        undo_.push([key] { (void)set_sysctl(key, "0"); });
+        return {};
+    }
+
+    Result<> write_tables()
+    {
+        Tables &tables = *session_.tables;
+        fill_vtep();
+        undo_.push([this] { take_back_tables(); });
+        TRY(tables.vteps.put(vtep_.slot, vtep_));
+        TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
+        {
+            TRY_ASSIGN(const auto program, open_program(session_.directory, Program::tc_device));
+            bool made_clsact = false; // goes with the device
+            if (auto done = attach_tc(
+                    {session_.directory, device_.index, Hook::egress, device_.name},
+                    program.get(), &made_clsact);
+                !done)
+                return session_.because(done.error());
+        }
+        if (addr_is_set(vtep_.remote)) {
+            xv_fdb_key key{};
+            key.vni = vtep_.vni;
+            key.dstport = vtep_.dstport;
+            xv_fdb entry{};
+            entry.dest.addr = vtep_.remote;
+            entry.dest.vni = vtep_.vni;
+            entry.dest.port = vtep_.dstport;
+            entry.dest.ifindex =
+                ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
+            entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
+            entry.dests = 1;
+            TRY(tables.fdb.put(key, entry));
+        }
+        TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot)); // packets are taken now
+        derive_lookups(session_);
+        return {};
+    }
+
+    void fill_vtep()
+    {
+        vtep_.vni = request_.vni;
+        vtep_.ifindex = static_cast<__u32>(device_.index);
+        vtep_.flags = flag_if(v6_, XV_VTEP_V6) | flag_if(request_.learning, XV_VTEP_LEARNING) |
+                      flag_if(udpcsum() && !(v6_ && request_.udp6zerocsumtx), XV_VTEP_UDPCSUM) |
+                      flag_if(request_.udp6zerocsumrx, XV_VTEP_ZERO_CSUM6_RX) |
+                      flag_if(request_.ttl.inherit, XV_VTEP_TTL_INHERIT) |
+                      flag_if(request_.tos.inherit, XV_VTEP_TOS_INHERIT) |
+                      flag_if(request_.df == Df::set, XV_VTEP_DF_SET) |
+                      flag_if(request_.df == Df::inherit, XV_VTEP_DF_INHERIT) |
+                      flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE) |
+                      flag_if(made_lo_forward_, XV_VTEP_MADE_LO_FORWARD);
+        vtep_.local = to_addr(local_);
+        if (const auto remote = request_.remote ? request_.remote : request_.group)
+            vtep_.remote = to_addr(*remote);
+        vtep_.dstport = htons(request_.dstport);
+        vtep_.srcport_min = request_.srcport_min;
+        vtep_.srcport_span =
+            static_cast<__u32>(request_.srcport_max) - request_.srcport_min + 1;
+        vtep_.ttl = request_.ttl.value != 0 ? request_.ttl.value : default_ttl();
+        vtep_.tos = request_.tos.value;
+        std::ranges::copy(device_.mac.octets, vtep_.mac);
+        vtep_.flowlabel = htonl(request_.flowlabel);
+        vtep_.ageing = request_.ageing;
+        vtep_.bridge = static_cast<__u32>(bridge_);
+        vtep_.underlay_count = static_cast<__u32>(ports_.size());
+        for (std::size_t i = 0; i < ports_.size(); i++)
+            vtep_.underlays[i] = static_cast<__u32>(ports_[i].index);
+    }
+
+    [[nodiscard]] std::uint8_t default_ttl() const
+    {
+        const auto text = sysctl(v6_ ? "net/ipv6/conf/all/hop_limit" : "net/ipv4/ip_default_ttl");
+        const int ttl = text ? std::atoi(text->c_str()) : 0;
+        return ttl > 0 && ttl < 256 ? static_cast<std::uint8_t>(ttl) : 64;
+    }
+
+    void take_back_tables()
+    {
+        Tables &tables = *session_.tables;
+        tables.vnis.remove({vtep_.vni, vtep_.dstport, 0});
+        xv_fdb_key key{};
+        key.vni = vtep_.vni;
+        key.dstport = vtep_.dstport;
+        tables.fdb.remove(key);
+        detach_tc({session_.directory, device_.index, Hook::egress, ""}, false);
+        tables.devices.remove(vtep_.ifindex);
+        (void)tables.vteps.put(vtep_.slot, xv_vtep{});
+        derive_lookups(session_);
+    }
+
+    Result<> bring_up()
+    {
+        if (made_bridge_)
+            if (auto up = session_.netlink.change_link(bridge_, {.up = true, .group = 0U}); !up)
+                return session_.because(up.error());
+        if (auto up = session_.netlink.change_link(device_.index, {.up = true, .group = 0U}); !up)
+            return session_.because(up.error());
+        return {};
+    }
+
+    Result<VtepInfo> read_back() const
+    {
+        TRY_ASSIGN(auto all, show(name()));
+        if (all.empty())
+            return session_.refused("the device vanished", ENODEV);
+        return std::move(all.front());
+    }
+
+    [[nodiscard]] std::string name() const
+    {
+        return request_.name.empty() ? fmt::format("xvtep{}", request_.vni) : request_.name;
+    }
+
+    Session &session_;
+    const AttachRequest &request_;
+    std::vector<Link> ports_;
+    Ip local_;
+    bool v6_ = false;
+    Link device_;
+    int bridge_ = 0;
+    bool made_bridge_ = false;
+    bool made_lo_forward_ = false;
+    xv_vtep vtep_{};
+    Undo undo_;
+};
+
+} // namespace
+
+Result<VtepInfo> attach(const AttachRequest &request)
+{
+    TRY(validate(request));
+    TRY_ASSIGN(auto session,
+               Session::writer("attach", fmt::format("{}", fmt::join(request.devices, " "))));
+    return Attachment(session, request).run();
+}
+
+} // namespace xvtep

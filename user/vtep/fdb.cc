@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/fdb.h"
+
+#include <arpa/inet.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "user/vtep/session.h"
+#include "xvtep/wire.h"
+
+namespace xvtep {
+namespace {
+
+constexpr std::uint64_t second = 1'000'000'000;
+
+std::uint64_t monotonic()
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * second + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+xv_fdb_key key_of(const xv_vtep &vtep, const Mac &mac)
+{
+    xv_fdb_key key{};
+    key.vni = vtep.vni;
+    key.dstport = vtep.dstport;
+    std::ranges::copy(mac.octets, key.mac);
+    return key;
+}
+
+bool keeps_several(const Mac &mac) { return mac.is_zero() || mac.is_multicast(); }
+
+bool is_live(const xv_vtep &vtep, const xv_fdb &entry, std::uint64_t now)
+{
+    return (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0 || vtep.ageing == 0 ||
+           now <= entry.updated + vtep.ageing * second;
+}
+
+bool same_dest(const xv_dest &a, const xv_dest &b)
+{
+    return to_ip(a.addr) == to_ip(b.addr) && a.vni == b.vni && a.port == b.port &&
+           a.ifindex == b.ifindex;
+}
+
+// The kernel's device replicates to the destinations of the default entry, so its list is kept in
+// step; and on an IPv6 underlay with UDP checksums it segments for us, so it has to know all
+// entries that were made by hand.
+bool is_mirrored(const xv_vtep &vtep, const Mac &mac)
+{
+    return keeps_several(mac) ||
+           (vtep.flags & (XV_VTEP_V6 | XV_VTEP_UDPCSUM)) == (XV_VTEP_V6 | XV_VTEP_UDPCSUM);
+}
+
+KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_dest &dest)
+{
+    KernelFdbEntry entry{};
+    entry.mac = mac;
+    entry.dst = to_ip(dest.addr);
+    entry.port = dest.port == vtep.dstport ? std::uint16_t{0} : ntohs(dest.port);
+    entry.vni = dest.vni == vtep.vni ? 0 : dest.vni;
+    entry.via = static_cast<int>(dest.ifindex);
+    return entry;
+}
+
+class Writer {
+  public:
+    Writer(Session &session, const xv_vtep &vtep, const Mac &mac)
+        : session_(session), vtep_(vtep), mac_(mac), key_(key_of(vtep, mac))
+    {
+    }
+
+    [[nodiscard]] std::optional<xv_fdb> current() const { return session_.tables->fdb.find(key_); }
+
+    [[nodiscard]] std::vector<xv_dest> dests(const xv_fdb &entry) const
+    {
+        std::vector<xv_dest> all{entry.dest};
+        for (__u32 n = 1; n < entry.dests; n++)
+            if (const auto dest = session_.tables->floods.find({key_, n}))
+                all.push_back(*dest);
+        return all;
+    }
+
+    // Writes the whole entry; further destinations first, so that no reader sees a gap.
+    Result<> put(xv_fdb entry, const std::vector<xv_dest> &dests)
+    {
+        const auto before = current();
+        entry.dest = dests.front();
+        entry.dests = static_cast<__u16>(dests.size());
+        for (__u32 n = 1; n < dests.size(); n++)
+            TRY(session_.tables->floods.put({key_, n}, dests[n]));
+        TRY(session_.tables->fdb.put(key_, entry));
+        for (__u32 n = entry.dests; before && n < before->dests; n++)
+            session_.tables->floods.remove({key_, n});
+        return {};
+    }
+
+    void remove()
+    {
+        const auto entry = current();
+        session_.tables->fdb.remove(key_);
+        for (__u32 n = 1; entry && n < entry->dests; n++)
+            session_.tables->floods.remove({key_, n});
+    }
+
+    Result<> mirror(const std::vector<xv_dest> &before, const std::vector<xv_dest> &after)
+    {
+        if (!is_mirrored(vtep_, mac_))
+            return {};
+        const auto ifindex = static_cast<int>(vtep_.ifindex);
+        const auto missing = [](const std::vector<xv_dest> &list, const xv_dest &dest) {
+            return std::ranges::none_of(list, [&](const xv_dest &d) { return same_dest(d, dest); });
+        };
+        for (const auto &dest : before)
+            if (missing(after, dest))
+                (void)session_.netlink.delete_fdb(ifindex, kernel_entry(vtep_, mac_, dest));
+        for (const auto &dest : after)
+            if (missing(before, dest))
+                if (auto done =
+                        session_.netlink.append_fdb(ifindex, kernel_entry(vtep_, mac_, dest));
+                    !done && done.error().code != EEXIST)
+                    return session_.because(done.error());
+        return {};
+    }
+
+  private:
+    Session &session_;
+    const xv_vtep &vtep_;
+    Mac mac_;
+    xv_fdb_key key_;
+};
+
+Result<xv_dest> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
+{
+    xv_dest dest{};
+    dest.addr = to_addr(entry.dst);
+    dest.vni = entry.vni != 0 ? entry.vni : vtep.vni;
+    dest.port = entry.port != 0 ? htons(entry.port) : vtep.dstport;
+    if (!entry.via.empty()) {
+        const auto via = session.netlink.link(entry.via);
+        if (!via)
+            return system_failure(session.operation, entry.via, via.error().cause,
+                                  via.error().code);
+        dest.ifindex = static_cast<__u32>(via->index);
+    }
+    return dest;
+}
+
+std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &links,
+                            const xv_vtep &vtep, const std::string &device, const xv_fdb_key &key,
+                            const xv_fdb &entry, std::uint64_t now)
+{
+    std::vector<FdbEntry> all;
+    if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, entry, now))
+        return all;
+    for (__u32 n = 0; n < entry.dests; n++) {
+        const auto dest = n == 0 ? std::optional(entry.dest)
+                                 : session.tables->floods.find({key, n});
+        if (!dest)
+            continue;
+        FdbEntry line;
+        std::ranges::copy(key.mac, line.mac.octets.begin());
+        line.device = device;
+        line.dst = to_ip(dest->addr);
+        line.port = dest->port == vtep.dstport ? std::uint16_t{0} : ntohs(dest->port);
+        line.vni = dest->vni == vtep.vni ? 0 : dest->vni;
+        const auto via =
+            std::ranges::find(links, static_cast<int>(dest->ifindex), &Link::index);
+        line.via = via == links.end() ? "" : via->name;
+        line.router = (entry.flags & XV_FDB_ROUTER) != 0;
+        line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
+                     : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::fixed
+                                                           : FdbState::dynamic;
+        const auto ago = [&](std::uint64_t stamp) { return stamp < now ? (now - stamp) / second : 0; };
+        line.used = ago(entry.used);
+        line.updated = ago(entry.updated);
+        all.push_back(std::move(line));
+    }
+    return all;
+}
+
+const char *verb_name(FdbVerb verb)
+{
+    return verb == FdbVerb::add ? "fdb add" : verb == FdbVerb::append ? "fdb append" : "fdb replace";
+}
+
+} // namespace
+
+Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
+{
+    const auto wrong = [&](const std::string &cause) {
+        return usage_failure(verb_name(verb), entry.mac.text(), cause);
+    };
+    if (entry.dst.is_any())
+        return wrong(fmt::format("dst {} is no host's address", entry.dst.text()));
+    if (entry.vni > XV_VNI_MAX)
+        return wrong(fmt::format("VNI {} is not within 1 to {}", entry.vni, XV_VNI_MAX));
+    if (entry.dst.is_multicast() && !keeps_several(entry.mac))
+        return wrong("a unicast MAC cannot be behind a multicast group");
+
+    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.mac.text()));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
+    if (entry.dst.is_v6() != ((vtep.flags & XV_VTEP_V6) != 0))
+        return wrong(fmt::format("dst {} is not of the VTEP's family", entry.dst.text()));
+    TRY_ASSIGN(const auto dest, dest_of(session, vtep, entry));
+
+    Writer writer(session, vtep, entry.mac);
+    const std::uint64_t now = monotonic();
+    auto old = writer.current();
+    if (old && !is_live(vtep, *old, now)) {
+        writer.remove();
+        old.reset();
+    }
+    // What a port or the tunnel taught gives way to what is said by hand.
+    const bool by_hand = old && (old->flags & XV_FDB_USER) != 0;
+    if (verb == FdbVerb::add && by_hand)
+        return session.refused("the entry exists", EEXIST);
+
+    xv_fdb fresh{};
+    fresh.flags = static_cast<__u16>(
+        XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
+        flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
+        flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
+    fresh.updated = fresh.used = now;
+    const std::vector<xv_dest> before = by_hand ? writer.dests(*old) : std::vector<xv_dest>{};
+    std::vector<xv_dest> after{dest};
+    if (verb == FdbVerb::append && by_hand) {
+        if (!keeps_several(entry.mac))
+            return session.refused(
+                "a unicast MAC has one destination (several only for the default entry and "
+                "multicast MACs); replace changes it",
+                EINVAL);
+        if (std::ranges::any_of(before, [&](const xv_dest &d) { return same_dest(d, dest); }))
+            return session.refused("the destination is there already", EEXIST);
+        if (before.size() >= XV_FLOOD_MAX)
+            return session.refused(fmt::format("the entry has {} destinations already", XV_FLOOD_MAX),
+                                   ENOSPC);
+        after = before;
+        after.push_back(dest);
+        fresh.flags = old->flags;
+    }
+    TRY(writer.mirror(before, after));
+    if (auto done = writer.put(fresh, after); !done) {
+        (void)writer.mirror(after, before);
+        return session.because(done.error());
+    }
+    return {};
+}
+
+Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst)
+{
+    TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text()));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    Writer writer(session, vtep, mac);
+    const auto entry = writer.current();
+    if (!entry || (entry->flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, *entry, monotonic()))
+        return session.refused("no such entry", ENOENT);
+    const auto before = writer.dests(*entry);
+    std::vector<xv_dest> after = before;
+    if (dst)
+        std::erase_if(after, [&](const xv_dest &d) { return to_ip(d.addr) == *dst; });
+    else
+        after.clear();
+    if (after.size() == before.size())
+        return session.refused("no such destination", ENOENT);
+    if (after.empty())
+        writer.remove();
+    else
+        TRY(writer.put(*entry, after));
+    return writer.mirror(before, after);
+}
+
+Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
+{
+    TRY_ASSIGN(auto session, Session::reader("fdb show", device.value_or("")));
+    std::vector<FdbEntry> all;
+    std::optional<xv_vtep> only;
+    if (device) {
+        TRY_ASSIGN(only, session.vtep_named(*device));
+    }
+    if (!session.tables)
+        return all;
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    const auto vteps = session.vteps();
+    const std::uint64_t now = monotonic();
+    for (const auto &[key, entry] : session.tables->fdb.entries()) {
+        const auto vtep = std::ranges::find_if(vteps, [&, &k = key](const xv_vtep &v) {
+            return v.vni == k.vni && v.dstport == k.dstport;
+        });
+        if (vtep == vteps.end() || (only && vtep->slot != only->slot))
+            continue;
+        const auto link =
+            std::ranges::find(*links, static_cast<int>(vtep->ifindex), &Link::index);
+        if (link != links->end())
+            std::ranges::move(lines(session, *links, *vtep, link->name, key, entry, now),
+                              std::back_inserter(all));
+    }
+    std::ranges::stable_sort(all, {}, [](const FdbEntry &e) { return std::tie(e.device, e.mac); });
+    return all;
+}
+
+Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
+{
+    TRY_ASSIGN(auto session, Session::reader("fdb get", mac.text()));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    const auto key = key_of(vtep, mac);
+    const auto entry = session.tables->fdb.find(key);
+    auto found = entry ? lines(session, *links, vtep, device, key, *entry, monotonic())
+                       : std::vector<FdbEntry>{};
+    if (found.empty())
+        return session.refused("no such entry", ENOENT);
+    return found;
+}
+
+Result<> flush_fdb(const std::string &device, bool dynamic_only)
+{
+    TRY_ASSIGN(auto session, Session::writer("fdb flush", device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    for (const auto &[key, entry] : session.tables->fdb.entries()) {
+        if (key.vni != vtep.vni || key.dstport != vtep.dstport ||
+            (entry.flags & XV_FDB_LOCAL) != 0)
+            continue;
+        const bool kept = (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0;
+        if (dynamic_only && kept)
+            continue;
+        Mac mac;
+        std::ranges::copy(key.mac, mac.octets.begin());
+        Writer writer(session, vtep, mac);
+        const auto before = (entry.flags & XV_FDB_USER) != 0 ? writer.dests(entry)
+                                                             : std::vector<xv_dest>{};
+        writer.remove();
+        TRY(writer.mirror(before, {}));
+    }
+    return {};
+}
+
+} // namespace xvtep

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/members.h"
+
+#include <algorithm>
+
+namespace xvtep {
+
+Result<> add_member(Session &session, __u32 slot, const xv_member &member)
+{
+    auto vtep = session.tables->vteps.find(slot);
+    if (!vtep || vtep->slot == 0)
+        return session.refused("the VTEP is gone", ENODEV);
+    if (vtep->members >= XV_MEMBERS_MAX)
+        return session.refused("the VNI has " + std::to_string(XV_MEMBERS_MAX) +
+                                   " ports without a bridge already",
+                               ENOSPC);
+    TRY(session.tables->members.put({slot, vtep->members}, member));
+    vtep->members++;
+    return session.tables->vteps.put(slot, *vtep);
+}
+
+void remove_members(Session &session, const std::function<bool(const xv_member &)> &which)
+{
+    std::vector<std::pair<xv_member_key, xv_member>> all = session.tables->members.entries();
+    std::ranges::sort(all, {}, [](const auto &m) { return std::pair(m.first.slot, m.first.index); });
+    for (std::size_t at = 0; at < all.size();) {
+        const __u32 slot = all[at].first.slot;
+        __u32 kept = 0, seen = 0;
+        for (; at < all.size() && all[at].first.slot == slot; at++, seen++) {
+            if (which(all[at].second))
+                continue;
+            if (kept != all[at].first.index)
+                (void)session.tables->members.put({slot, kept}, all[at].second);
+            kept++;
+        }
+        if (kept == seen)
+            continue;
+        if (auto vtep = session.tables->vteps.find(slot); vtep && vtep->slot != 0) {
+            vtep->members = kept;
+            (void)session.tables->vteps.put(slot, *vtep);
+        }
+        for (__u32 index = kept; index < seen; index++)
+            session.tables->members.remove({slot, index});
+    }
+}
+
+Result<> with_veth_peer(Netlink &netlink, const Link &veth,
+                        const std::function<Result<>(const std::string &peer)> &action)
+{
+    std::optional<Netns> home;
+    std::optional<Netns::Scope> scope;
+    if (veth.lower_nsid) {
+        auto found = netlink.netns_by_id(*veth.lower_nsid);
+        TRY(found);
+        home.emplace(std::move(*found));
+        auto entered = home->enter();
+        TRY(entered);
+        scope.emplace(std::move(*entered));
+    }
+    TRY_ASSIGN(auto there, Netlink::open());
+    TRY_ASSIGN(const auto peer, there.link(veth.lower));
+    return action(peer.name);
+}
+
+} // namespace xvtep

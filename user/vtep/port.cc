@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/port.h"
+
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "user/base/undo.h"
+#include "user/net/ethtool.h"
+#include "user/vtep/members.h"
+#include "user/vtep/repair.h"
+#include "user/vtep/session.h"
+#include "user/vtep/underlay.h"
+
+namespace xvtep {
+namespace {
+
+// veth drops XDP frames silently unless the other end polls: GRO switches that on. Returns whether
+// it had to be switched on; an error where the other end cannot be reached.
+Result<bool> make_peer_take_xdp(Session &session, const Link &veth)
+{
+    bool switched = false;
+    TRY(with_veth_peer(session.netlink, veth, [&](const std::string &peer) -> Result<> {
+        TRY_ASSIGN(const bool on, device_feature(peer, "rx-gro"));
+        if (on)
+            return {};
+        switched = true;
+        return set_device_feature(peer, "rx-gro", true);
+    }));
+    return switched;
+}
+
+bool has_vlans(const Session &session, __u32 ifindex)
+{
+    return std::ranges::any_of(session.tables->vlans.entries(),
+                               [&](const auto &vlan) { return vlan.first.ifindex == ifindex; });
+}
+
+Result<xv_vtep> find_vtep(const Session &session, const PortRequest &request)
+{
+    std::optional<xv_vtep> found;
+    for (const auto &vtep : session.vteps()) {
+        if (vtep.vni != request.vni || (request.dstport && htons(*request.dstport) != vtep.dstport))
+            continue;
+        if (found)
+            return session.refused(
+                fmt::format("VNI {} is attached on several ports (--dstport says which)",
+                            request.vni),
+                ENOTUNIQ);
+        found = vtep;
+    }
+    if (!found)
+        return session.refused(fmt::format("VNI {} is not attached", request.vni), ENOENT);
+    return *found;
+}
+
+// Programs and a `ports` entry, for a device that has neither yet.
+Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &undo)
+{
+    xv_port port{};
+    TRY_ASSIGN(port.slot, free_slot(session));
+    if (link.kind == "veth") {
+        port.flags |= XV_PORT_PEER;
+        // Where the container's end cannot be reached, frames come through TC all the same.
+        if (const auto switched = make_peer_take_xdp(session, link))
+            port.flags |= XV_PORT_XDP | flag_if(*switched, XV_PORT_MADE_GRO);
+    } else if (link.kind.empty()) {
+        port.flags |= XV_PORT_XDP;
+    }
+    if (link.master != 0)
+        port.flags |= XV_PORT_BRIDGED;
+    const auto index = static_cast<__u32>(link.index);
+    undo.push([&session, ifindex = link.index] { remove_port(session, ifindex); });
+    TRY(session.tables->ports.put(index, port));
+    TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));
+    port.mode = to_table_mode(made.mode);
+    port.flags |= flag_if(made.auto_mode, XV_PORT_AUTO_MODE) |
+                  flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
+    TRY(session.tables->ports.put(index, port));
+    return port;
+}
+
+} // namespace
+
+Result<> add_port(const PortRequest &request)
+{
+    if (request.vni == 0 || request.vni > XV_VNI_MAX)
+        return usage_failure("port add", request.name,
+                             fmt::format("VNI {} is not within 1 to {}", request.vni, XV_VNI_MAX));
+    if (request.vlan && (*request.vlan == 0 || *request.vlan > 4094))
+        return usage_failure("port add", request.name,
+                             fmt::format("VLAN {} is not within 1 to 4094", *request.vlan));
+    TRY_ASSIGN(auto session, Session::writer("port add", request.name));
+    const auto link = session.netlink.link(request.name);
+    if (!link)
+        return session.refused(link.error().cause, link.error().code);
+    if (link->type != ARPHRD_ETHER)
+        return session.refused("not an Ethernet device", EINVAL);
+    TRY_ASSIGN(const auto vtep, find_vtep(session, request));
+    const auto index = static_cast<__u32>(link->index);
+    if (session.tables->underlays.find(index) || session.tables->devices.find(index))
+        return session.refused("it is an underlay port or a VTEP's device", EBUSY);
+
+    Undo undo;
+    auto port = session.tables->ports.find(index);
+    if (port && request.mode != Mode::automatic && to_table_mode(request.mode) != port->mode)
+        return session.refused(fmt::format("its mode is {} already",
+                                           mode_name(from_table_mode(port->mode))),
+                               EBUSY);
+    const xv_vlan_key vlan{index, request.vlan.value_or(0)};
+    if (port && (request.vlan ? session.tables->vlans.find(vlan).has_value() : port->vtep != 0))
+        return session.refused(request.vlan ? fmt::format("VLAN {} has a VNI already", vlan.vid)
+                                            : "it has a VNI already",
+                               EEXIST);
+    if (!port) {
+        auto made = take_over(session, *link, request.mode, undo);
+        if (!made)
+            return session.because(made.error());
+        port = *made;
+    }
+    if (request.vlan) {
+        port->flags |= XV_PORT_TRUNK;
+        TRY(session.tables->vlans.put(vlan, vtep.slot));
+        undo.push([&] { session.tables->vlans.remove(vlan); });
+    } else {
+        port->vtep = vtep.slot;
+    }
+    // A trunk's VLANs leave the bridge's realm: the VTEP serves them itself.
+    if (link->master == 0 || request.vlan)
+        TRY(add_member(session, vtep.slot, {index, vlan.vid}));
+    TRY(session.tables->ports.put(index, *port));
+    undo.commit();
+    return {};
+}
+
+Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan)
+{
+    TRY_ASSIGN(auto session, Session::writer("port del", name));
+    const auto link = session.netlink.link(name);
+    if (!link)
+        return session.refused(link.error().cause, link.error().code);
+    const auto index = static_cast<__u32>(link->index);
+    auto port = session.tables ? session.tables->ports.find(index) : std::nullopt;
+    if (!port)
+        return session.refused("not a port of xvtep", ENOENT);
+    if (vlan) {
+        const __u32 vid = *vlan;
+        if (!session.tables->vlans.remove({index, vid}))
+            return session.refused(fmt::format("VLAN {} has no VNI", vid), ENOENT);
+        remove_members(session, [&](const xv_member &m) { return m.ifindex == index && m.vid == vid; });
+        for (const auto &[key, entry] : session.tables->fdb.entries())
+            if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index &&
+                entry.dest.vid == vid)
+                session.tables->fdb.remove(key);
+        if (has_vlans(session, index) || port->vtep != 0) {
+            if (!has_vlans(session, index))
+                port->flags &= ~static_cast<__u32>(XV_PORT_TRUNK);
+            TRY(session.tables->ports.put(index, *port));
+            return {};
+        }
+    }
+    remove_port(session, link->index);
+    return {};
+}
+
+Result<std::vector<PortInfo>> show_ports()
+{
+    TRY_ASSIGN(auto session, Session::reader("port show", ""));
+    std::vector<PortInfo> all;
+    if (!session.tables)
+        return all;
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    const auto name_of = [&](int ifindex) {
+        const auto link = std::ranges::find(*links, ifindex, &Link::index);
+        return link == links->end() ? std::string() : link->name;
+    };
+    const auto fdb = session.tables->fdb.entries();
+    const auto vlans = session.tables->vlans.entries();
+    const auto add = [&](const Link &link, const xv_port &port, __u32 slot, __u32 vid) {
+        const auto vtep = session.tables->vteps.find(slot);
+        if (!vtep || vtep->slot == 0)
+            return;
+        PortInfo info{.name = link.name,
+                      .vni = vtep->vni,
+                      .vtep = name_of(static_cast<int>(vtep->ifindex)),
+                      .vlan = {},
+                      .mode = from_table_mode(port.mode),
+                      .bridge = name_of(link.master),
+                      .addresses = {}};
+        if (vid != 0)
+            info.vlan = static_cast<std::uint16_t>(vid);
+        for (const auto &[key, entry] : fdb)
+            if ((entry.flags & XV_FDB_LOCAL) != 0 && key.vni == vtep->vni &&
+                key.dstport == vtep->dstport && entry.dest.vid == vid &&
+                entry.dest.ifindex == static_cast<__u32>(link.index)) {
+                Mac mac;
+                std::ranges::copy(key.mac, mac.octets.begin());
+                info.addresses.push_back(mac);
+            }
+        std::ranges::sort(info.addresses);
+        all.push_back(std::move(info));
+    };
+    for (const auto &link : *links) {
+        const auto port = session.tables->ports.find(static_cast<__u32>(link.index));
+        if (!port)
+            continue;
+        if (port->vtep != 0)
+            add(link, *port, port->vtep, 0);
+        for (const auto &[key, slot] : vlans)
+            if (key.ifindex == static_cast<__u32>(link.index))
+                add(link, *port, slot, key.vid);
+    }
+    return all;
+}
+
+} // namespace xvtep

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What every command works on: the calling thread's namespace, its pinned state, and the lock.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+#include "user/datapath/datapath.h"
+#include "user/net/netlink.h"
+#include "user/net/netns.h"
+
+namespace xvtep {
+
+// The group of a link that attach has begun and not finished: a later command removes it.
+constexpr std::uint32_t unfinished_group = 0x78767470;
+
+struct Session {
+    std::string operation; // for errors
+    std::string object;
+    Netlink netlink;
+    std::string root; // bpffs
+    std::uint64_t cookie = 0;
+    std::string directory; // the namespace's state in root
+    std::optional<Tables> tables; // none: nothing is attached
+    Fd lock;                      // held by writers
+
+    // To read: no lock, nothing is changed.
+    static Result<Session> reader(std::string operation, std::string object);
+    // To change: takes the lock, then repairs what a killed command or a removed device left.
+    static Result<Session> writer(std::string operation, std::string object);
+
+    Result<> need_tables(); // makes the data path where there is none yet
+
+    [[nodiscard]] std::vector<xv_vtep> vteps() const;
+    [[nodiscard]] std::optional<xv_vtep> vtep_of_device(int ifindex) const;
+    // The VTEP whose own device is `name`, or an error naming what is wrong with it.
+    Result<xv_vtep> vtep_named(const std::string &name);
+
+    [[nodiscard]] Failure usage(std::string_view cause) const
+    {
+        return usage_failure(operation, object, cause);
+    }
+    [[nodiscard]] Failure refused(std::string_view cause, int code = 0) const
+    {
+        return system_failure(operation, object, cause, code);
+    }
+    // An error of a step, in the command's own words: "attach eth0: create link v: file exists".
+    [[nodiscard]] Failure because(const Error &step) const;
+};
+
+// A table flag, or none.
+constexpr __u32 flag_if(bool on, __u32 flag) { return on ? flag : 0; }
+
+xv_addr to_addr(const Ip &ip);
+Ip to_ip(const xv_addr &addr);
+bool addr_is_set(const xv_addr &addr);
+
+} // namespace xvtep

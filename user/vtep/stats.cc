@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/stats.h"
+
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+
+#include "user/vtep/session.h"
+
+namespace xvtep {
+namespace {
+
+struct VerdictName {
+    int verdict;
+    const char *name;
+};
+
+#define X(name, text, meaning) {XV_##name, text},
+constexpr VerdictName passed_names[] = {XV_PASSED_VERDICTS(X)};
+constexpr VerdictName dropped_names[] = {XV_DROPPED_VERDICTS(X)};
+#undef X
+
+Result<Stats> read(const Session &session, __u32 slot)
+{
+    std::vector<xv_counters> cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (bpf_map_lookup_elem(session.tables->counters.get(), &slot, cpus.data()) != 0)
+        return session.refused("counters: " + errno_text(errno), errno);
+    Stats stats;
+    xv_counters sum{};
+    for (const auto &cpu : cpus) {
+        stats.rx_packets += cpu.rx_packets;
+        stats.rx_bytes += cpu.rx_bytes;
+        stats.tx_packets += cpu.tx_packets;
+        stats.tx_bytes += cpu.tx_bytes;
+        for (int verdict = 0; verdict < XV_VERDICTS; verdict++)
+            sum.verdict[verdict] += cpu.verdict[verdict];
+    }
+    for (const auto &[verdict, name] : passed_names)
+        stats.passed.push_back({name, sum.verdict[verdict]});
+    for (const auto &[verdict, name] : dropped_names)
+        stats.drops.push_back({name, sum.verdict[verdict]});
+    return stats;
+}
+
+} // namespace
+
+Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
+{
+    TRY_ASSIGN(auto session, Session::reader("stats", device.value_or("")));
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    std::vector<Stats> all;
+    const auto add = [&](__u32 ifindex, __u32 slot, std::optional<__u32> vni) -> Result<> {
+        const auto link = std::ranges::find(*links, static_cast<int>(ifindex), &Link::index);
+        if (link == links->end() || (device && link->name != *device))
+            return {};
+        TRY_ASSIGN(auto stats, read(session, slot));
+        stats.ifname = link->name;
+        stats.vni = vni;
+        all.push_back(std::move(stats));
+        return {};
+    };
+    for (const auto &vtep : session.vteps())
+        TRY(add(vtep.ifindex, vtep.slot, vtep.vni));
+    if (session.tables) {
+        for (const auto &[ifindex, underlay] : session.tables->underlays.entries())
+            TRY(add(ifindex, underlay.slot, std::nullopt));
+        for (const auto &[ifindex, port] : session.tables->ports.entries())
+            TRY(add(ifindex, port.slot, std::nullopt));
+    }
+    if (device && all.empty()) {
+        const auto link = session.netlink.link(*device);
+        return link ? Result<std::vector<Stats>>(session.refused("xvtep has nothing there", ENODEV))
+                    : Result<std::vector<Stats>>(
+                          session.refused(link.error().cause, link.error().code));
+    }
+    return all;
+}
+
+} // namespace xvtep

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/underlay.h"
+
+#include <bpf/libbpf.h>
+
+#include <set>
+
+#include "user/base/undo.h"
+#include "user/datapath/tc_attach.h"
+#include "user/datapath/xdp_attach.h"
+
+namespace xvtep {
+namespace {
+
+// Frames of a local stack are skbs: XDP would copy each and end GSO and GRO (design: "which
+// program where"). Only hardware hands over native frames.
+bool suits_native_xdp(const Link &link) { return link.kind.empty(); }
+
+} // namespace
+
+__u32 to_table_mode(Mode mode)
+{
+    return mode == Mode::xdp ? XV_MODE_XDP : mode == Mode::skb ? XV_MODE_SKB : XV_MODE_TC;
+}
+
+Mode from_table_mode(__u32 mode)
+{
+    return mode == XV_MODE_XDP ? Mode::xdp : mode == XV_MODE_SKB ? Mode::skb : Mode::tc;
+}
+
+Result<PortAttachment> attach_programs(Session &session, const Link &link, Role role, Mode wanted)
+{
+    const bool underlay = role == Role::underlay;
+    PortAttachment made{.mode = wanted, .auto_mode = wanted == Mode::automatic};
+    Undo undo;
+
+    const auto attach_at = [&](Hook hook, Program program) -> Result<> {
+        TRY_ASSIGN(const auto fd, open_program(session.directory, program));
+        const TcPlace place{session.directory, link.index, hook, link.name};
+        TRY(attach_tc(place, fd.get(), &made.made_clsact));
+        undo.push([place, &made] { detach_tc(place, made.made_clsact); });
+        return {};
+    };
+    // TC before XDP: it finishes what XDP begins.
+    if (auto done = attach_at(Hook::ingress, underlay ? Program::tc_underlay : Program::tc_port);
+        !done)
+        return session.because(done.error());
+    if (underlay)
+        if (auto done = attach_at(Hook::egress, Program::tc_watch); !done)
+            return session.because(done.error());
+
+    if (made.auto_mode)
+        made.mode = suits_native_xdp(link) ? Mode::xdp : Mode::tc;
+    if (made.mode != Mode::tc) {
+        auto done = attach_xdp({session.directory, link.index, made.mode == Mode::skb, link.name},
+                               underlay ? Program::xdp_underlay : Program::xdp_port);
+        if (!done && made.auto_mode)
+            made.mode = Mode::tc;
+        else if (!done)
+            return session.because(done.error());
+    }
+    undo.commit();
+    return made;
+}
+
+Result<__u32> free_slot(Session &session, __u32 promised)
+{
+    std::set<__u32> used{promised};
+    for (const auto &[ifindex, slot] : session.tables->devices.entries())
+        used.insert(slot);
+    for (const auto &[ifindex, underlay] : session.tables->underlays.entries())
+        used.insert(underlay.slot);
+    for (const auto &[ifindex, port] : session.tables->ports.entries())
+        used.insert(port.slot);
+    __u32 slot = 1;
+    while (used.contains(slot))
+        slot++;
+    if (slot >= XV_SLOTS)
+        return session.refused("the namespace has " + std::to_string(XV_SLOTS - 1) +
+                                   " VTEPs and ports already",
+                               ENOSPC);
+    const std::vector<xv_counters> zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (bpf_map_update_elem(session.tables->counters.get(), &slot, zeros.data(), BPF_ANY) != 0)
+        return session.refused("counters: " + errno_text(errno), errno);
+    return slot;
+}
+
+} // namespace xvtep

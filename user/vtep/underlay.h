@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Programs on a port: which mode suits it, and getting it there. Shared by underlay and local ports.
+#pragma once
+
+#include "user/net/netlink.h"
+#include "user/vtep/session.h"
+#include "user/vtep/vtep.h"
+
+namespace xvtep {
+
+enum class Role { underlay, local };
+
+struct PortAttachment {
+    Mode mode = Mode::tc;
+    bool auto_mode = false;
+    bool made_clsact = false;
+};
+
+// Attaches what `wanted` says; automatic takes native XDP for hardware whose driver has it, TC for
+// everything else. Undoes itself on failure.
+Result<PortAttachment> attach_programs(Session &session, const Link &link, Role role, Mode wanted);
+
+// A slot of `vteps` and `counters` that nothing uses, nor is `promised`; its counters at zero.
+Result<__u32> free_slot(Session &session, __u32 promised = 0);
+
+__u32 to_table_mode(Mode mode);
+Mode from_table_mode(__u32 mode);
+
+} // namespace xvtep

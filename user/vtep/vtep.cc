@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/vtep.h"
+
+#include <arpa/inet.h>
+#include <linux/if_link.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "user/base/undo.h"
+#include "user/datapath/tc_attach.h"
+#include "user/datapath/xdp_attach.h"
+#include "user/vtep/repair.h"
+#include "user/vtep/session.h"
+#include "user/vtep/underlay.h"
+
+namespace xvtep {
+namespace {
+
+bool uses(const xv_vtep &vtep, int ifindex)
+{
+    return std::ranges::count(vtep.underlays, vtep.underlays + vtep.underlay_count,
+                              static_cast<__u32>(ifindex)) != 0;
+}
+
+std::string name_of(const std::vector<Link> &links, __u32 ifindex)
+{
+    const auto link = std::ranges::find(links, static_cast<int>(ifindex), &Link::index);
+    return link == links.end() ? "" : link->name;
+}
+
+VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
+{
+    VtepInfo info;
+    for (__u32 i = 0; i < vtep.underlay_count; i++)
+        info.devices.push_back(name_of(links, vtep.underlays[i]));
+    info.vni = vtep.vni;
+    info.ifindex = static_cast<int>(vtep.ifindex);
+    info.local = to_ip(vtep.local);
+    if (addr_is_set(vtep.remote))
+        (to_ip(vtep.remote).is_multicast() ? info.group : info.remote) = to_ip(vtep.remote);
+    info.dstport = ntohs(vtep.dstport);
+    info.srcport_min = vtep.srcport_min;
+    info.srcport_max = static_cast<std::uint16_t>(vtep.srcport_min + vtep.srcport_span - 1);
+    info.ttl = {.value = vtep.ttl, .inherit = (vtep.flags & XV_VTEP_TTL_INHERIT) != 0};
+    info.tos = {.value = vtep.tos, .inherit = (vtep.flags & XV_VTEP_TOS_INHERIT) != 0};
+    info.df = (vtep.flags & XV_VTEP_DF_SET) != 0       ? Df::set
+              : (vtep.flags & XV_VTEP_DF_INHERIT) != 0 ? Df::inherit
+                                                       : Df::unset;
+    info.flowlabel = ntohl(vtep.flowlabel);
+    info.learning = (vtep.flags & XV_VTEP_LEARNING) != 0;
+    info.ageing = vtep.ageing;
+    info.udpcsum = (vtep.flags & XV_VTEP_UDPCSUM) != 0;
+    info.udp6zerocsumrx = (vtep.flags & XV_VTEP_ZERO_CSUM6_RX) != 0;
+    const auto device = std::ranges::find(links, info.ifindex, &Link::index);
+    if (device != links.end()) {
+        info.name = device->name;
+        info.mac = device->mac;
+        info.mtu = device->mtu;
+        info.up = device->is_up();
+        info.bridge = name_of(links, static_cast<__u32>(device->master));
+        info.udp6zerocsumtx = device->vxlan && device->vxlan->udp6zerocsumtx;
+    }
+    if (const auto underlay = session.tables->underlays.find(vtep.underlays[0])) {
+        info.mode = from_table_mode(underlay->mode);
+        info.auto_mode = underlay->auto_mode != 0;
+    }
+    return info;
+}
+
+// Where a reload has put new programs, to put the old ones back when a later one fails.
+class Swap {
+  public:
+    Swap(Session &session, const LoadedPrograms &fresh) : session_(session), fresh_(fresh) {}
+
+    Result<> tc(const Link &link, Hook hook, Program program)
+    {
+        const TcPlace place{session_.directory, link.index, hook, link.name};
+        if (!is_tc_attached(place))
+            return {};
+        bool made_clsact = false;
+        TRY(attach_tc(place, fresh_.fd(program), &made_clsact));
+        back_.push([place, program] {
+            bool ignored = false;
+            if (const auto old = open_program(place.directory, program))
+                (void)attach_tc(place, old->get(), &ignored);
+        });
+        count_++;
+        return {};
+    }
+
+    // Last of all: it has no step after it that could fail and want it back.
+    Result<> xdp(const Link &link, Mode mode, Program program)
+    {
+        if (mode == Mode::tc)
+            return {};
+        TRY(replace_xdp({session_.directory, link.index, mode == Mode::skb, link.name}, program,
+                        fresh_.fd(program)));
+        count_++;
+        return {};
+    }
+
+    unsigned commit()
+    {
+        back_.commit();
+        return count_;
+    }
+
+  private:
+    Session &session_;
+    const LoadedPrograms &fresh_;
+    Undo back_;
+    unsigned count_ = 0;
+};
+
+} // namespace
+
+const char *mode_name(Mode mode)
+{
+    switch (mode) {
+    case Mode::automatic:
+        return "auto";
+    case Mode::tc:
+        return "tc";
+    case Mode::xdp:
+        return "xdp";
+    case Mode::skb:
+        return "skb";
+    }
+    return "?";
+}
+
+std::optional<Mode> parse_mode(std::string_view text)
+{
+    for (const Mode mode : {Mode::automatic, Mode::tc, Mode::xdp, Mode::skb})
+        if (text == mode_name(mode))
+            return mode;
+    return std::nullopt;
+}
+
+Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni)
+{
+    TRY_ASSIGN(auto session, Session::writer("detach", device));
+    const auto link = session.netlink.link(device);
+    if (!link)
+        return session.refused(link.error().cause, link.error().code);
+    unsigned count = 0;
+    for (const auto &vtep : session.vteps()) {
+        if (!uses(vtep, link->index) || (vni && vtep.vni != *vni))
+            continue;
+        remove_vtep(session, vtep);
+        count++;
+    }
+    if (session.tables) {
+        release_unused_underlays(session);
+        release_empty_datapath(session);
+    }
+    if (count == 0)
+        return session.refused(vni ? fmt::format("VNI {} is not attached", *vni)
+                                   : "no VNI is attached",
+                               ENOENT);
+    return count;
+}
+
+Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device)
+{
+    TRY_ASSIGN(auto session, Session::reader("show", device.value_or("")));
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    int wanted = 0;
+    if (device) {
+        const auto link = session.netlink.link(*device);
+        if (!link)
+            return session.refused(link.error().cause, link.error().code);
+        wanted = link->index;
+    }
+    std::vector<VtepInfo> all;
+    for (const auto &vtep : session.vteps())
+        if (wanted == 0 || uses(vtep, wanted) || vtep.ifindex == static_cast<__u32>(wanted))
+            all.push_back(describe(session, vtep, *links));
+    return all;
+}
+
+Result<unsigned> reload(const std::optional<std::string> &device)
+{
+    TRY_ASSIGN(auto session, Session::writer("reload", device.value_or("")));
+    if (!session.tables)
+        return session.refused("nothing is attached", ENOENT);
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    int wanted = 0;
+    if (device) {
+        const auto link = session.netlink.link(*device);
+        if (!link)
+            return session.refused(link.error().cause, link.error().code);
+        wanted = link->index;
+        const auto vteps = session.vteps();
+        if (std::ranges::none_of(vteps, [&](const xv_vtep &v) {
+                return uses(v, wanted) || v.ifindex == static_cast<__u32>(wanted);
+            }))
+            return session.refused("no VNI is attached", ENOENT);
+    }
+
+    auto fresh = LoadedPrograms::load(session.directory);
+    if (!fresh)
+        return session.because(fresh.error());
+    Swap swap(session, *fresh);
+    const auto swap_all = [&]() -> Result<> {
+        for (const auto &link : *links) {
+            const auto key = static_cast<__u32>(link.index);
+            if (wanted != 0 && wanted != link.index)
+                continue;
+            if (session.tables->underlays.find(key)) {
+                TRY(swap.tc(link, Hook::ingress, Program::tc_underlay));
+                TRY(swap.tc(link, Hook::egress, Program::tc_watch));
+            }
+            if (session.tables->devices.find(key))
+                TRY(swap.tc(link, Hook::egress, Program::tc_device));
+            if (session.tables->ports.find(key))
+                TRY(swap.tc(link, Hook::ingress, Program::tc_port));
+        }
+        for (const auto &link : *links) {
+            const auto key = static_cast<__u32>(link.index);
+            if (wanted != 0 && wanted != link.index)
+                continue;
+            if (const auto underlay = session.tables->underlays.find(key))
+                TRY(swap.xdp(link, from_table_mode(underlay->mode), Program::xdp_underlay));
+            if (const auto port = session.tables->ports.find(key))
+                TRY(swap.xdp(link, from_table_mode(port->mode), Program::xdp_port));
+        }
+        return {};
+    };
+    if (auto done = swap_all(); !done)
+        return session.because(done.error());
+    if (wanted == 0)
+        if (auto pinned = fresh->pin(session.directory); !pinned)
+            return session.because(pinned.error());
+    return swap.commit();
+}
+
+} // namespace xvtep
