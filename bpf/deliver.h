@@ -57,16 +57,17 @@ static __always_inline void to_members(struct __sk_buff *skb, const struct xv_vt
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                    const __u8 *mac, __u64 now, int same_family)
 {
-    __u32 packets = tc_packets(skb);
     __u64 bytes = skb->len;
+    __u32 packets = 1;
 
-    if (packets > 1) {
+    if (skb->gso_size) {
         struct cursor c = tc_linear(skb, XV_LINEAR);
         struct ethhdr *eth = take(&c, sizeof(*eth));
         struct inner in = {};
 
         if (eth) {
             parse_inner(&c, &in, eth, eth->h_proto, ETH_HLEN);
+            packets = tc_segments(skb, in.headers);
             bytes += (__u64)(packets - 1) * in.headers;
         }
     }

@@ -38,9 +38,23 @@ static __always_inline struct cursor tc_linear(struct __sk_buff *skb, __u32 size
     return c;
 }
 
+/*
+ * How many packets a GSO packet stands for. gso_segs is 0 behind every adjust_room; `headers` are
+ * then what each segment repeats.
+ */
+static __always_inline __u32 tc_segments(struct __sk_buff *skb, __u32 headers)
+{
+    __u32 size = skb->gso_size, segments = skb->gso_segs;
+
+    if (!size || segments)
+        return segments ? segments : 1;
+    return skb->len > headers ? (skb->len - headers + size - 1) / size : 1;
+}
+
+/* Where the inner headers are not known: about. */
 static __always_inline __u32 tc_packets(struct __sk_buff *skb)
 {
-    return skb->gso_segs > 1 ? skb->gso_segs : 1;
+    return tc_segments(skb, XV_OUTER_V4 + ETH_HLEN + 20 + 20);
 }
 
 /* The VTEP of a frame that the XDP program of this port has stripped, else NULL. */
@@ -197,9 +211,9 @@ static __always_inline int tc_grow(struct __sk_buff *skb, const struct l2 *l2, _
                                         flags | BPF_F_ADJ_ROOM_ENCAP_L2(l2->size));
         if (!error)
             return XV_CONTINUE;
-        if (skb->gso_segs > 1)
+        if (skb->gso_size)
             return XV_KERNEL_PATH; /* still marked as encapsulated by an earlier tunnel */
-    } else if (skb->gso_segs > 1) {
+    } else if (skb->gso_size) {
         return XV_KERNEL_PATH;
     }
     if (bpf_skb_change_head(skb, room, 0))
@@ -305,7 +319,7 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
                                     const struct xv_dest *dest, __u64 now, int *action)
 {
     __u32 overhead = (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
-    __u32 packets = tc_packets(skb), oif, segment;
+    __u32 packets, oif, segment;
     struct inner in = {};
     struct xv_hop *hop;
     struct cursor c;
@@ -328,7 +342,8 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
         verdict = XV_OVERSIZE;
         goto back;
     }
-    if (packets > 1) {
+    packets = tc_segments(skb, in.headers);
+    if (skb->gso_size) {
         segment = skb->gso_size + in.headers + l2.size - ETH_HLEN + overhead;
         bytes += (__u64)(packets - 1) * (in.headers + l2.size - ETH_HLEN);
         /* adjust_room cannot ask segmentation for outer checksums. */

@@ -45,7 +45,7 @@ void parse_transport(Packet &packet, unsigned protocol, Bytes bytes)
         return;
     }
     const bool v4 = packet.to.is_v4();
-    if (protocol != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+    if (v4 ? protocol != IPPROTO_ICMP : protocol != IPPROTO_ICMPV6)
         return;
     const bool request = bytes[0] == (v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST);
     if (request || bytes[0] == (v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY))

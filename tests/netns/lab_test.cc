@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/topology/lab.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "user/base/fd.h"
+#include "user/net/netlink.h"
+#include "user/topology/build.h"
+#include "user/vtep/vtep.h"
+
+namespace xvtep {
+namespace {
+
+template <class T> testing::AssertionResult works(const Result<T> &result)
+{
+    if (result)
+        return testing::AssertionSuccess();
+    return testing::AssertionFailure() << result.error().message();
+}
+
+enum class Ends { xvtep, kernel_peer, kernel };
+
+std::string name_of(Ends ends)
+{
+    switch (ends) {
+    case Ends::kernel_peer:
+        return "KernelPeer";
+    case Ends::kernel:
+        return "Kernel";
+    default:
+        return "Xvtep";
+    }
+}
+
+// Labs are the machine's, not a process's: one test at a time, none beside a person's labs.
+class LabFixture : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        if (::geteuid() != 0)
+            GTEST_SKIP() << "needs root, to make network namespaces";
+        lock_ = Fd(::open("/run/xvtep-lab-test.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        ASSERT_TRUE(lock_);
+        ASSERT_EQ(::flock(lock_.get(), LOCK_EX), 0);
+        // Not empty: a test was killed, and the labs are its own.
+        char mark = 0;
+        if (::pread(lock_.get(), &mark, 1, 0) == 1) {
+            ASSERT_TRUE(works(lab_down()));
+        }
+        if (*lab_show(true) != "[]" || !lab_namespaces().empty()) {
+            lock_.reset();
+            GTEST_SKIP() << "a lab is up: `xvtep lab down` first";
+        }
+        ASSERT_EQ(::pwrite(lock_.get(), "x", 1, 0), 1);
+    }
+    void TearDown() override
+    {
+        if (!lock_)
+            return;
+        EXPECT_TRUE(works(lab_down()));
+        EXPECT_EQ(::ftruncate(lock_.get(), 0), 0);
+    }
+
+    static void expect_nothing_left()
+    {
+        EXPECT_EQ(lab_namespaces(), std::vector<std::string>{});
+        EXPECT_FALSE(std::filesystem::exists("/run/xvtep/labs"));
+        EXPECT_EQ(*lab_show(true), "[]");
+        EXPECT_EQ(*lab_show(false), "no lab is up\n");
+        const auto refused = lab_test();
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().fault, Fault::system);
+    }
+
+    static void expect_passes()
+    {
+        const auto verdict = lab_test();
+        ASSERT_TRUE(works(verdict));
+        EXPECT_TRUE(verdict->passed);
+        EXPECT_FALSE(verdict->checks.empty());
+        for (const LabCheck &check : verdict->checks)
+            EXPECT_TRUE(check.passed) << check.what << ": " << check.detail;
+    }
+
+  private:
+    Fd lock_;
+};
+
+using Case = std::tuple<std::string, Ends>;
+
+class BuiltInLab : public LabFixture, public testing::WithParamInterface<Case> {};
+
+TEST_P(BuiltInLab, StandsPassesAndGoes)
+{
+    const auto &[name, ends] = GetParam();
+    const LabOptions options{name, ends == Ends::kernel_peer, ends == Ends::kernel};
+    ASSERT_TRUE(works(lab_up(options)));
+    expect_passes();
+    ASSERT_TRUE(works(lab_down()));
+    expect_nothing_left();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Labs, BuiltInLab,
+    testing::Combine(testing::Values("p2p", "bridge", "gateways", "routed-bridge", "engine"),
+                     testing::Values(Ends::xvtep, Ends::kernel_peer, Ends::kernel)),
+    [](const testing::TestParamInfo<Case> &param_info) {
+        std::string name = std::get<0>(param_info.param) + name_of(std::get<1>(param_info.param));
+        std::erase(name, '-');
+        return name;
+    });
+
+using Lab = LabFixture;
+
+TEST_F(Lab, AllBuiltInOnesHaveATest)
+{
+    std::vector<std::string> names;
+    for (const auto &[name, description] : lab_names())
+        names.push_back(name);
+    EXPECT_EQ(names, (std::vector<std::string>{"p2p", "bridge", "gateways", "routed-bridge",
+                                               "engine"}));
+}
+
+TEST_F(Lab, OfANameIsUpOnce)
+{
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    const auto again = lab_up({.name_or_file = "p2p", .kernel = true});
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().fault, Fault::system);
+    EXPECT_EQ(again.error().message(), "lab up p2p: this lab is up already");
+    expect_passes(); // and is none the worse
+}
+
+TEST_F(Lab, IsShown)
+{
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "gateways", .kernel = true})));
+    const auto json = nlohmann::json::parse(*lab_show(true));
+    ASSERT_EQ(json.size(), 2u);
+    EXPECT_EQ(json[0]["name"], "gateways");
+    EXPECT_EQ(json[1]["name"], "p2p");
+    const auto &node1 = json[1]["hosts"][0];
+    EXPECT_EQ(node1["namespace"], "xvtep-p2p-node1");
+    EXPECT_EQ(node1["addresses"]["vxlan0"][0], "10.20.1.2/24");
+    EXPECT_EQ(node1["addresses"]["enp0s8"][0], "192.168.8.100/24");
+    EXPECT_EQ(node1["vteps"][0]["kernel"], true);
+    EXPECT_NE(lab_show(false)->find("1.1.1.1/24"), std::string::npos);
+    ASSERT_TRUE(works(lab_down()));
+    expect_nothing_left();
+}
+
+TEST_F(Lab, ThatFailsLeavesNothing)
+{
+    // The second host's address cannot be added twice.
+    const std::string path = testing::TempDir() + "/xvtep-lab-fails.json";
+    std::ofstream(path) << R"({"name": "fails",
+        "wires": [{"ends": ["a:eth0", "b:eth0"]}],
+        "hosts": [{"name": "a"},
+                  {"name": "b", "addresses": {"eth0": ["192.0.2.1/24", "192.0.2.1/24"]}}]})";
+    const auto lab = lab_up({.name_or_file = path});
+    std::filesystem::remove(path);
+    ASSERT_FALSE(lab);
+    EXPECT_EQ(lab.error().fault, Fault::system);
+    EXPECT_EQ(lab.error().message(),
+              "add address 192.0.2.1/24 dev eth0 in xvtep-fails-b: file exists");
+    expect_nothing_left();
+}
+
+TEST_F(Lab, LeavesForeignNamespacesAlone)
+{
+    ASSERT_TRUE(works(Netns::create("xvtep-p2p-node2")));
+    const auto lab = lab_up({.name_or_file = "p2p", .kernel = true});
+    EXPECT_FALSE(lab);
+    EXPECT_FALSE(Netns::exists("xvtep-p2p-node1"));
+    EXPECT_TRUE(works(lab_down()));
+    EXPECT_TRUE(Netns::exists("xvtep-p2p-node2"));
+    EXPECT_TRUE(works(Netns::remove("xvtep-p2p-node2")));
+}
+
+TEST_F(Lab, WithALostDescriptionIsRemoved)
+{
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    std::filesystem::remove("/run/xvtep/labs/p2p.json");
+    ASSERT_TRUE(works(lab_down()));
+    expect_nothing_left();
+
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    std::ofstream("/run/xvtep/labs/p2p.json") << "{";
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_down()));
+    expect_nothing_left();
+}
+
+TEST_F(Lab, LeftHalfBuiltIsBuiltAnew)
+{
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    const std::string path = "/run/xvtep/labs/p2p.json";
+    nlohmann::json state = nlohmann::json::parse(std::ifstream(path));
+    state["complete"] = false;
+    std::ofstream(path) << state;
+    ASSERT_TRUE(works(Netns::remove("xvtep-p2p-node2")));
+    EXPECT_EQ(*lab_show(true), "[]");
+
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    expect_passes();
+    ASSERT_TRUE(works(lab_down()));
+    expect_nothing_left();
+}
+
+TEST_F(Lab, TellsWhatFails)
+{
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    {
+        auto node = LabNodes::open("xvtep-p2p-node2");
+        ASSERT_TRUE(works(node));
+        const auto vxlan = node->netlink.link("vxlan0");
+        ASSERT_TRUE(works(vxlan));
+        ASSERT_TRUE(works(node->netlink.change_link(vxlan->index, {.mtu = 1300})));
+    }
+    const auto verdict = lab_test();
+    ASSERT_TRUE(works(verdict));
+    EXPECT_FALSE(verdict->passed);
+    bool told = false;
+    for (const LabCheck &check : verdict->checks)
+        told |= !check.passed && check.detail == "check MTU: 1300, not 1450";
+    EXPECT_TRUE(told);
+}
+
+TEST_F(Lab, HasSwitches)
+{
+    const std::string path = testing::TempDir() + "/xvtep-lab-switch.json";
+    std::ofstream(path) << R"({"name": "switched", "switches": ["lan"],
+        "wires": [{"ends": ["a:eth0", "lan"]}, {"ends": ["b:eth0", "lan"]},
+                  {"ends": ["c:eth0", "lan"]}],
+        "hosts": [
+          {"name": "a", "addresses": {"eth0": ["192.168.8.100/24"]},
+           "vteps": [{"name": "vxlan0", "vni": 42, "devices": ["eth0"], "group": "239.1.1.1",
+                      "addresses": ["10.20.1.2/24"]}]},
+          {"name": "b", "addresses": {"eth0": ["192.168.8.101/24"]},
+           "vteps": [{"name": "vxlan0", "vni": 42, "devices": ["eth0"], "group": "239.1.1.1",
+                      "addresses": ["10.20.1.3/24"]}]},
+          {"name": "c", "addresses": {"eth0": ["192.168.8.102/24"]},
+           "vteps": [{"name": "vxlan0", "vni": 42, "devices": ["eth0"], "group": "239.1.1.1",
+                      "addresses": ["10.20.1.4/24"]}]}],
+        "checks": [{"type": "ping", "from": "a", "to": "b"},
+                   {"type": "ping", "from": "b", "to": "c"},
+                   {"type": "ping", "from": "c", "to": "a"}]})";
+    const auto lab = lab_up({.name_or_file = path, .kernel = true});
+    std::filesystem::remove(path);
+    ASSERT_TRUE(works(lab));
+    expect_passes();
+    ASSERT_TRUE(works(lab_down()));
+    expect_nothing_left();
+}
+
+} // namespace
+} // namespace xvtep

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/topology/checks.h"
+
+#include <fmt/format.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <thread>
+
+#include "user/net/netlink_socket.h"
+#include "user/topology/bridge_snapshot.h"
+#include "user/topology/capture.h"
+#include "user/topology/echo.h"
+#include "user/vtep/fdb.h"
+
+namespace xvtep {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr unsigned warm_up_tries = 10;
+constexpr milliseconds warm_up_timeout{500};
+constexpr milliseconds ready_timeout{5000};
+constexpr milliseconds poll_interval{20};
+
+std::string milliseconds_text(std::chrono::microseconds time)
+{
+    return fmt::format("{:.3f} ms", static_cast<double>(time.count()) / 1000);
+}
+
+// True as soon as `condition` is, within the time.
+Result<bool> becomes_true(milliseconds time, const std::function<Result<bool>()> &condition)
+{
+    const auto deadline = steady_clock::now() + time;
+    for (;;) {
+        TRY_ASSIGN(const bool is_true, condition());
+        if (is_true || steady_clock::now() >= deadline)
+            return is_true;
+        std::this_thread::sleep_for(poll_interval);
+    }
+}
+
+struct MainRoute {
+    Prefix to;
+    std::optional<Ip> via;
+    int oif = 0;
+};
+
+std::optional<MainRoute> parse_route(const nlmsghdr &message)
+{
+    const auto *const header = payload<rtmsg>(message);
+    if (message.nlmsg_type != RTM_NEWROUTE || !header || header->rtm_type != RTN_UNICAST)
+        return std::nullopt;
+    const Attributes attributes(message, sizeof(*header), RTA_MAX);
+    if (attributes.get_or<std::uint32_t>(RTA_TABLE, header->rtm_table) != RT_TABLE_MAIN)
+        return std::nullopt;
+    const Ip any = header->rtm_family == AF_INET ? Ip::v4(0) : Ip{};
+    return MainRoute{{attributes.ip(RTA_DST).value_or(any), header->rtm_dst_len},
+                     attributes.ip(RTA_GATEWAY),
+                     attributes.get_or<int>(RTA_OIF, 0)};
+}
+
+// An FDB line of either kind of VTEP.
+struct FdbLine {
+    Mac mac;
+    Ip dst;
+    std::string via;
+    bool learned;
+};
+
+class Checker {
+  public:
+    Checker(const LabState &state, LabNodes &nodes)
+        : state_(state), lab_(state.lab), nodes_(nodes), kernel_(kernel_hosts(state))
+    {
+    }
+
+    std::vector<LabCheck> run()
+    {
+        check_ready();
+        for (const LabCheckDescription &check : lab_.checks)
+            std::visit([this](const auto &known) { run_check(known); }, check);
+        if (lab_.checks.empty())
+            add("the description has checks", false, "");
+        return std::move(checks_);
+    }
+
+  private:
+    void add(std::string what, bool passed, std::string detail)
+    {
+        checks_.push_back({std::move(what), passed, std::move(detail)});
+    }
+    // `attempt` gives the detail of a pass, or why not.
+    void add(const std::string &what, const Result<std::string> &attempt)
+    {
+        add(what, attempt.has_value(), attempt ? *attempt : attempt.error().message());
+    }
+    static Failure failed(const std::string &object, const std::string &cause)
+    {
+        return system_failure("check", object, cause);
+    }
+
+    Result<Mac> mac_of(const LabDevice &device)
+    {
+        TRY_ASSIGN(const Link link, nodes_.at(device.node).netlink.link(device.device));
+        return link.mac;
+    }
+
+    // Devices are up, with a carrier.
+    void check_ready()
+    {
+        for (const LabHost &host : lab_.hosts)
+            for (const LabVtep &vtep : host.vteps) {
+                const std::string &name = vtep.request.name;
+                const auto ready = becomes_true(ready_timeout, [&]() -> Result<bool> {
+                    TRY_ASSIGN(const Link link, nodes_.at(host.name).netlink.link(name));
+                    return (link.flags & IFF_UP) && (link.flags & IFF_RUNNING);
+                });
+                const std::string what = fmt::format("{} {} is up", host.name, name);
+                if (ready)
+                    add(what, *ready, "");
+                else
+                    add(what, false, ready.error().message());
+            }
+    }
+
+    void for_each_address(const LabPair &pair,
+                          const std::function<void(const std::string &from, const std::string &to,
+                                                   const Ip &address)> &act)
+    {
+        const auto one_way = [&](const std::string &from, const std::string &to,
+                                 const std::vector<Ip> &addresses) {
+            for (const Ip &address : addresses.empty() ? lab_.overlay_addresses(to) : addresses)
+                act(from, to, address);
+        };
+        one_way(pair.from, pair.to, pair.addresses);
+        if (pair.both_ways)
+            one_way(pair.to, pair.from, {});
+    }
+
+    // Until a first echo has its reply: neighbours and routes are found then. How many it took.
+    Result<unsigned> warm_up(const std::string &from, const Ip &to)
+    {
+        std::string problem = "no reply";
+        for (unsigned tries = 1; tries <= warm_up_tries; tries++) {
+            TRY_ASSIGN(const EchoOutcome outcome,
+                       send_echoes(nodes_.at(from).netns,
+                                   {.to = to, .timeout = warm_up_timeout}));
+            if (outcome.received == 1)
+                return tries;
+            if (!outcome.problem.empty()) {
+                problem = outcome.problem;
+                std::this_thread::sleep_for(poll_interval);
+            }
+        }
+        return system_failure("ping", to.text(),
+                              fmt::format("{} in {} tries", problem, warm_up_tries));
+    }
+
+    Result<Capture> capture_on(const LabDevice &device)
+    {
+        LabNode &node = nodes_.at(device.node);
+        int index = 0;
+        if (!device.device.empty()) {
+            TRY_ASSIGN(const Link link, node.netlink.link(device.device));
+            index = link.index;
+        }
+        TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+        return Capture::open(index);
+    }
+
+    Result<std::string> ping(const PingCheck &check, const std::string &from,
+                             const std::string &to, const Ip &address)
+    {
+        TRY_ASSIGN(const unsigned tries, warm_up(from, address));
+        TRY_ASSIGN(Capture capture, capture_on({to, ""}));
+        TRY_ASSIGN(const EchoOutcome outcome,
+                   send_echoes(nodes_.at(from).netns,
+                               {.to = address, .count = check.count, .size = check.size}));
+        const unsigned lost = outcome.sent - outcome.received;
+        std::string text =
+            fmt::format("{} sent, {} received, {} % loss", outcome.sent, outcome.received,
+                        lost * 100 / outcome.sent);
+        if (!outcome.problem.empty())
+            text += ", " + outcome.problem;
+        if (lost != 0)
+            return failed("ping", text);
+        text += ", best " + milliseconds_text(outcome.best);
+        if (tries > 1)
+            text += fmt::format(", after {} tries", tries);
+        if (!check.ttl)
+            return text;
+        std::set<unsigned> ttls;
+        for (const Frame &frame : capture.drain())
+            if (const auto packet = parse_packet(frame.bytes);
+                packet && !frame.outgoing && packet->to == address && packet->echo &&
+                packet->echo->request && packet->echo->id == outcome.id)
+                ttls.insert(packet->ttl);
+        if (ttls != std::set<unsigned>{*check.ttl})
+            return failed("TTL", ttls.empty() ? "no request seen arriving"
+                                              : fmt::format("{}, not {}", *ttls.begin(),
+                                                            *check.ttl));
+        return text + fmt::format(", arrived with TTL {}", *check.ttl);
+    }
+
+    void run_check(const PingCheck &check)
+    {
+        for_each_address(check.pair, [&](const auto &from, const auto &to, const Ip &address) {
+            add(fmt::format("{} pings {} at {}, {} octets", from, to, address.text(), check.size),
+                ping(check, from, to, address));
+        });
+    }
+
+    Result<std::string> send_tcp(const TcpCheck &check, const std::string &from,
+                                 const std::string &to, const Ip &address)
+    {
+        TRY_ASSIGN(const auto took, transfer(nodes_.at(from).netns, nodes_.at(to).netns, address,
+                                             check.bytes));
+        const double rate = static_cast<double>(check.bytes) * 8 /
+                            static_cast<double>(std::max<long>(took.count(), 1));
+        return fmt::format("all as sent, {}, {:.0f} Mbit/s", milliseconds_text(took), rate);
+    }
+
+    void run_check(const TcpCheck &check)
+    {
+        for_each_address(check.pair, [&](const auto &from, const auto &to, const Ip &address) {
+            add(fmt::format("{} sends {} {} octets over TCP to {}", from, to, check.bytes,
+                            address.text()),
+                send_tcp(check, from, to, address));
+        });
+    }
+
+    Result<std::string> compare_mtu(const MtuCheck &check)
+    {
+        LabNode &node = nodes_.at(check.device.node);
+        TRY_ASSIGN(const Link link, node.netlink.link(check.device.device));
+        unsigned wanted = check.mtu.value_or(0);
+        if (!check.below.empty()) {
+            TRY_ASSIGN(const Link underlay, node.netlink.link(check.below));
+            wanted = underlay.mtu - overhead(check.device);
+        }
+        if (link.mtu != wanted)
+            return failed("MTU", fmt::format("{}, not {}", link.mtu, wanted));
+        return fmt::format("{}", link.mtu);
+    }
+
+    // What the outer headers take of the underlay's MTU: the inner Ethernet header, not the outer.
+    [[nodiscard]] unsigned overhead(const LabDevice &device) const
+    {
+        for (const LabVtep &vtep : lab_.host(device.node)->vteps)
+            for (const auto &ip : {vtep.request.remote, vtep.request.group, vtep.request.local})
+                if (vtep.request.name == device.device && ip)
+                    return ip->is_v6() ? XV_OUTER_V6 : XV_OUTER_V4;
+        return XV_OUTER_V4;
+    }
+
+    void run_check(const MtuCheck &check)
+    {
+        add(check.below.empty()
+                ? fmt::format("MTU of {} is {}", check.device.text(), *check.mtu)
+                : fmt::format("MTU of {} is that of {} less {}", check.device.text(), check.below,
+                              overhead(check.device)),
+            compare_mtu(check));
+    }
+
+    Result<std::string> find_route(const RouteCheck &check)
+    {
+        LabNode &node = nodes_.at(check.node);
+        TRY_ASSIGN(const Link link, node.netlink.link(check.route.dev));
+        TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+        TRY_ASSIGN(NetlinkSocket socket, NetlinkSocket::open());
+        rtmsg header{};
+        header.rtm_family = static_cast<std::uint8_t>(check.route.to.address.family());
+        Message message(RTM_GETROUTE, 0, header);
+        const auto routes = socket.dump<MainRoute>(message, parse_route);
+        if (!routes)
+            return errno_failure("list routes", "", routes.error().code);
+        const auto is_it = [&](const MainRoute &route) {
+            return route.to == check.route.to && route.via == check.route.via &&
+                   route.oif == link.index;
+        };
+        if (std::ranges::none_of(*routes, is_it))
+            return failed("route", "not there");
+        return std::string();
+    }
+
+    void run_check(const RouteCheck &check)
+    {
+        add(fmt::format("{} has the route {}{} dev {}", check.node, check.route.to.text(),
+                        check.route.via ? " via " + check.route.via->text() : "",
+                        check.route.dev),
+            find_route(check));
+    }
+
+    Result<std::vector<FdbLine>> kernel_fdb(LabNode &node, const std::string &device)
+    {
+        TRY_ASSIGN(const Link link, node.netlink.link(device));
+        TRY_ASSIGN(const auto entries, node.netlink.fdb(link.index));
+        std::vector<FdbLine> lines;
+        for (const KernelFdbEntry &entry : entries) {
+            std::string via;
+            if (entry.via != 0) {
+                TRY_ASSIGN(const Link port, node.netlink.link(entry.via));
+                via = port.name;
+            }
+            if (entry.dst)
+                lines.push_back({entry.mac, *entry.dst, via, !(entry.state & NUD_PERMANENT)});
+        }
+        return lines;
+    }
+
+    static Result<std::vector<FdbLine>> xvtep_fdb(const LabNode &node, const std::string &device)
+    {
+        TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+        TRY_ASSIGN(const auto entries, show_fdb(device));
+        std::vector<FdbLine> lines;
+        for (const FdbEntry &entry : entries)
+            lines.push_back(
+                {entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic});
+        return lines;
+    }
+
+    Result<std::string> find_fdb(const FdbCheck &check)
+    {
+        LabNode &node = nodes_.at(check.device.node);
+        const std::string &device = check.device.device;
+        TRY_ASSIGN(const auto lines, kernel_.contains(check.device.node)
+                                         ? kernel_fdb(node, device)
+                                         : xvtep_fdb(node, device));
+        TRY_ASSIGN(const Mac mac, check.mac ? Result<Mac>(*check.mac) : mac_of(*check.mac_of));
+        const auto is_it = [&](const FdbLine &line) {
+            return line.mac == mac && line.dst == check.dst && line.learned == check.learned &&
+                   (check.via.empty() || line.via == check.via);
+        };
+        if (std::ranges::none_of(lines, is_it))
+            return failed("fdb", fmt::format("not among the {} there", lines.size()));
+        return check.mac_of ? mac.text() : std::string();
+    }
+
+    void run_check(const FdbCheck &check)
+    {
+        add(fmt::format("fdb of {} has {}{} dst {}{} self{}", check.device.node,
+                        check.mac ? check.mac->text() : "the MAC of " + check.mac_of->text(),
+                        " dev " + check.device.device, check.dst.text(),
+                        check.via.empty() ? "" : " via " + check.via,
+                        check.learned ? "" : " permanent"),
+            find_fdb(check));
+    }
+
+    // The echo requests that leave a port encapsulated, and how many leave it as they are.
+    struct Seen {
+        std::vector<Frame> frames; // the packets look into them
+        std::vector<VxlanPacket> encapsulated;
+        unsigned plain = 0;
+    };
+
+    Result<Seen> watch(const CaptureCheck &check)
+    {
+        TRY(warm_up(check.from, check.to));
+        TRY_ASSIGN(Capture capture, capture_on(check.device));
+        TRY_ASSIGN(const EchoOutcome outcome,
+                   send_echoes(nodes_.at(check.from).netns, {.to = check.to, .count = 3}));
+        if (outcome.received != outcome.sent)
+            return failed("ping", "lost");
+        const auto is_it = [&](const Packet &packet) {
+            return packet.echo && packet.echo->request && packet.echo->id == outcome.id;
+        };
+        Seen seen{capture.drain(), {}, 0};
+        for (const Frame &frame : seen.frames) {
+            if (!frame.outgoing)
+                continue;
+            if (const auto packet = parse_vxlan(frame.bytes); packet && is_it(packet->inner))
+                seen.encapsulated.push_back(*packet);
+            else if (const auto plain = parse_packet(frame.bytes); plain && is_it(*plain))
+                seen.plain++;
+        }
+        return seen;
+    }
+
+    // One line per property: each packet's is the one wanted.
+    template <class T>
+    void compare(const std::string &what, const Seen &seen, const T &wanted, auto &&property,
+                 auto &&text)
+    {
+        for (const VxlanPacket &packet : seen.encapsulated)
+            if (property(packet) != wanted) {
+                add(what, false, fmt::format("{}, not {}", text(property(packet)), text(wanted)));
+                return;
+            }
+        add(what, true, text(wanted));
+    }
+    void compare_mac(const std::string &where, const Seen &seen, const char *which,
+                     const std::optional<LabDevice> &device, auto &&property)
+    {
+        if (!device)
+            return;
+        const std::string what = fmt::format("{}: {} is {}'s", where, which, device->text());
+        if (const Result<Mac> mac = mac_of(*device))
+            compare(what, seen, *mac, property, [](const Mac &value) { return value.text(); });
+        else
+            add(what, false, mac.error().message());
+    }
+
+    void run_check(const CaptureCheck &check)
+    {
+        const std::string where =
+            fmt::format("{} pings {}, on {}", check.from, check.to.text(), check.device.text());
+        const Result<Seen> seen = watch(check);
+        if (!seen) {
+            add(where, false, seen.error().message());
+            return;
+        }
+        const std::size_t count = seen->encapsulated.size();
+        const std::string counts = fmt::format("{} in VXLAN, {} plain", count, seen->plain);
+        if (check.absent) {
+            add(where + ": nothing of it passes", count == 0 && seen->plain == 0, counts);
+            return;
+        }
+        add(where + ": 3 requests leave in VXLAN", count == 3 && seen->plain == 0, counts);
+        if (count == 0)
+            return;
+        const auto number = [](auto value) { return fmt::format("{}", value); };
+        if (check.vni)
+            compare(where + ": VNI", *seen, *check.vni,
+                    [](const VxlanPacket &packet) { return packet.vni; }, number);
+        if (check.dstport)
+            compare(where + ": destination port", *seen, *check.dstport,
+                    [](const VxlanPacket &packet) { return packet.outer.udp->destination; },
+                    number);
+        compare_mac(where, *seen, "inner source MAC", check.inner_source,
+                    [](const VxlanPacket &packet) { return packet.inner.source; });
+        compare_mac(where, *seen, "inner destination MAC", check.inner_destination,
+                    [](const VxlanPacket &packet) { return packet.inner.destination; });
+        compare_mac(where, *seen, "outer source MAC", check.outer_source,
+                    [](const VxlanPacket &packet) { return packet.outer.source; });
+        compare_mac(where, *seen, "outer destination MAC", check.outer_destination,
+                    [](const VxlanPacket &packet) { return packet.outer.destination; });
+    }
+
+    // Puts the VTEPs back too where a comparison fails.
+    Result<std::string> replug(const BridgeCheck &check)
+    {
+        LabNode &node = nodes_.at(check.host);
+        const bool kernel = kernel_.contains(check.host);
+        std::vector<const LabVtep *> vteps;
+        std::vector<std::string> names;
+        for (const LabVtep &vtep : lab_.host(check.host)->vteps)
+            if (vtep.request.bridge == check.bridge) {
+                vteps.push_back(&vtep);
+                names.push_back(vtep.request.name);
+            }
+        TRY_ASSIGN(const BridgeSnapshot attached, snapshot_bridge(node, check.bridge, names));
+        for (const LabVtep *const vtep : vteps)
+            TRY(remove_vtep(node, *vtep, kernel));
+        const Result<BridgeSnapshot> detached = snapshot_bridge(node, check.bridge, {});
+        for (const LabVtep *const vtep : vteps)
+            TRY(add_vtep(node, *vtep, kernel));
+        TRY(detached);
+        TRY_ASSIGN(const BridgeSnapshot again, snapshot_bridge(node, check.bridge, names));
+        if (const std::string changed = difference(attached, *detached); !changed.empty())
+            return failed("detach", changed);
+        if (const std::string changed = difference(*detached, again); !changed.empty())
+            return failed("attach", changed);
+        return fmt::format("{} settings of it and its other ports compared", detached->size());
+    }
+
+    void run_check(const BridgeCheck &check)
+    {
+        add(fmt::format("{} {} is left as it was by detach and attach", check.host, check.bridge),
+            replug(check));
+    }
+
+    const LabState &state_;
+    const LabDescription &lab_;
+    LabNodes &nodes_;
+    const std::set<std::string> kernel_;
+    std::vector<LabCheck> checks_;
+};
+
+} // namespace
+
+std::vector<LabCheck> run_checks(const LabState &state, LabNodes &nodes)
+{
+    return Checker(state, nodes).run();
+}
+
+} // namespace xvtep
