@@ -124,8 +124,8 @@ TEST_F(Lab, AllBuiltInOnesHaveATest)
     std::vector<std::string> names;
     for (const auto &[name, description] : lab_names())
         names.push_back(name);
-    EXPECT_EQ(names, (std::vector<std::string>{"p2p", "bridge", "gateways", "routed-bridge",
-                                               "engine"}));
+    EXPECT_EQ(names,
+              (std::vector<std::string>{"p2p", "bridge", "gateways", "routed-bridge", "engine"}));
 }
 
 TEST_F(Lab, OfANameIsUpOnce)

@@ -120,7 +120,8 @@ TEST(LabDescription, RefusesUnknownKeys)
 {
     expect_refusal("\"switches\"", "\"swiches\"", "unknown key \"swiches\"");
     expect_refusal("\"tos\"", "\"dscp\"", "hosts[0].vteps[0]: unknown key \"dscp\"");
-    expect_refusal("\"gateways\"", "\"gateway\"", "hosts[0].containers[0]: unknown key \"gateway\"");
+    expect_refusal("\"gateways\"", "\"gateway\"",
+                   "hosts[0].containers[0]: unknown key \"gateway\"");
     expect_refusal("\"count\"", "\"cuont\"", "checks[0]: unknown key \"cuont\"");
     expect_refusal("\"type\": \"ping\"", "\"type\": \"pong\"",
                    "checks[0].type: no check is called \"pong\"");
@@ -131,8 +132,7 @@ TEST(LabDescription, RefusesWrongTypesAndValues)
     expect_refusal("\"vni\": 5", "\"vni\": \"5\"", "hosts[0].vteps[0].vni: not a whole number");
     expect_refusal("\"vni\": 5", "\"vni\": -5", "hosts[0].vteps[0].vni: not a whole number");
     expect_refusal("\"vni\": 5", "\"vni\": 5.5", "hosts[0].vteps[0].vni: not a whole number");
-    expect_refusal("\"vni\": 5", "\"vni\": 0",
-                   "hosts[0].vteps[0].vni: 0 is not in 1 .. 16777215");
+    expect_refusal("\"vni\": 5", "\"vni\": 0", "hosts[0].vteps[0].vni: 0 is not in 1 .. 16777215");
     expect_refusal("\"vni\": 5", "\"vni\": 16777216",
                    "hosts[0].vteps[0].vni: 16777216 is not in 1 .. 16777215");
     expect_refusal("8472", "84720", "hosts[0].vteps[0].dstport: 84720 is not in 1 .. 65535");
@@ -149,8 +149,7 @@ TEST(LabDescription, RefusesWrongTypesAndValues)
                    "hosts[0].containers[0].gateways[0]: not an IP address");
     expect_refusal("02:00:00:00:00:01", "02:00", "hosts[0].bridges[0].mac: not a MAC address");
     expect_refusal("[\"lan\"]", "\"lan\"", "switches: not a list");
-    expect_refusal("\"mtu\": 9000", "\"mtu\": 90000",
-                   "wires[0].mtu: 90000 is not in 68 .. 65535");
+    expect_refusal("\"mtu\": 9000", "\"mtu\": 90000", "wires[0].mtu: 90000 is not in 68 .. 65535");
     expect_refusal("\"name\": \"two\"", "\"name\": \"../two\"",
                    "name: not a name of up to 32 of a-z, 0-9 and '-'");
     expect_refusal("veth0", "veth-of-the-container",
@@ -226,13 +225,13 @@ TEST(LabCapture, ParsesVxlan)
 {
     // An echo request, 10.0.0.1 to 10.0.0.2, in VXLAN to port 4789, VNI 42.
     const std::vector<std::uint8_t> frame = {
-        2,    0, 0,  0, 0, 1, 2, 0, 0, 0,  0,   2, 8, 0,                        // outer
-        0x45, 0, 0,  0, 0, 0, 0, 0, 9, 17, 0,   0, 192, 0, 2, 1, 192, 0, 2, 2,  // IPv4
-        0xc0, 0, 18, 181, 0, 0, 0, 0,                                           // UDP
-        8,    0, 0,  0, 0, 0, 42, 0,                                            // VXLAN
-        2,    0, 0,  0, 0, 3, 2, 0, 0, 0,  0,   4, 8, 0,                        // inner
-        0x45, 0, 0,  0, 0, 0, 0, 0, 64, 1, 0,   0, 10, 0, 0, 1, 10, 0, 0, 2,    // IPv4
-        8,    0, 0,  0, 0, 7, 0, 1,                                             // ICMP
+        2,    0, 0,  0,   0, 1, 2,  0, 0,  0,  0, 2, 8,   0,                     // outer
+        0x45, 0, 0,  0,   0, 0, 0,  0, 9,  17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, // IPv4
+        0xc0, 0, 18, 181, 0, 0, 0,  0,                                           // UDP
+        8,    0, 0,  0,   0, 0, 42, 0,                                           // VXLAN
+        2,    0, 0,  0,   0, 3, 2,  0, 0,  0,  0, 4, 8,   0,                     // inner
+        0x45, 0, 0,  0,   0, 0, 0,  0, 64, 1,  0, 0, 10,  0, 0, 1, 10,  0, 0, 2, // IPv4
+        8,    0, 0,  0,   0, 7, 0,  1,                                           // ICMP
     };
     const auto packet = parse_vxlan(frame);
     ASSERT_TRUE(packet);

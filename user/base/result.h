@@ -41,7 +41,8 @@ using Failure = std::unexpected<Error>;
 
 } // namespace xvtep
 
-// Hands a failed Result on to the caller; TRY_ASSIGN also binds the value.
+// Hands a failed Result on to the caller; TRY_ASSIGN also declares a variable for the value, and
+// TRY_SET assigns it to one that is there.
 #define XVTEP_CONCAT_(a, b) a##b
 #define XVTEP_CONCAT(a, b) XVTEP_CONCAT_(a, b)
 #define TRY(expression)                                                                            \
@@ -54,3 +55,10 @@ using Failure = std::unexpected<Error>;
     if (!XVTEP_CONCAT(try_, __LINE__))                                                             \
         return std::unexpected(std::move(XVTEP_CONCAT(try_, __LINE__)).error());                   \
     declaration = std::move(*XVTEP_CONCAT(try_, __LINE__))
+#define TRY_SET(target, expression)                                                                \
+    do {                                                                                           \
+        auto try_result_ = (expression);                                                           \
+        if (!try_result_)                                                                          \
+            return std::unexpected(std::move(try_result_).error());                                \
+        target = std::move(*try_result_);                                                          \
+    } while (0)

@@ -141,8 +141,7 @@ std::string difference(const BridgeSnapshot &before, const BridgeSnapshot &after
     for (const BridgeSnapshot &snapshot : {before, after})
         for (const auto &[name, value] : snapshot)
             if (text(before, name) != text(after, name))
-                return fmt::format("{}: {} became {}", name, text(before, name),
-                                   text(after, name));
+                return fmt::format("{}: {} became {}", name, text(before, name), text(after, name));
     return "";
 }
 

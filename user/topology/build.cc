@@ -86,10 +86,9 @@ VxlanOptions kernel_options(const AttachRequest &request, int lower)
 Result<> add_kernel_vtep(LabNode &node, const AttachRequest &request)
 {
     TRY_ASSIGN(const int lower, index_of(node, request.devices.front()));
-    TRY_ASSIGN(const int index,
-               node.netlink.add_vxlan(
-                   {.name = request.name, .mac = request.mac, .mtu = request.mtu},
-                   kernel_options(request, lower)));
+    TRY_ASSIGN(const int index, node.netlink.add_vxlan(
+                                    {.name = request.name, .mac = request.mac, .mtu = request.mtu},
+                                    kernel_options(request, lower)));
     if (request.bridge.empty())
         return {};
     auto bridge = index_of(node, request.bridge);
@@ -176,8 +175,7 @@ class Builder {
 
     std::string end_device(const LabWireEnd &end)
     {
-        return end.device.empty() ? "port" + std::to_string(++switch_ports_[end.node])
-                                  : end.device;
+        return end.device.empty() ? "port" + std::to_string(++switch_ports_[end.node]) : end.device;
     }
 
     Result<> finish_end(const LabWireEnd &end, const std::string &device)
@@ -205,11 +203,10 @@ class Builder {
     {
         LabNode &outside = nodes_.at(host.name), &inside = nodes_.at(container.name);
         TRY_ASSIGN(const int host_index,
-                   outside.netlink.add_veth({.name = container.host_device, .mtu = container.mtu},
-                                            {.name = container.device,
-                                             .mac = container.mac,
-                                             .mtu = container.mtu},
-                                            inside.netns.fd()));
+                   outside.netlink.add_veth(
+                       {.name = container.host_device, .mtu = container.mtu},
+                       {.name = container.device, .mac = container.mac, .mtu = container.mtu},
+                       inside.netns.fd()));
         if (!container.bridge.empty()) {
             TRY_ASSIGN(const int bridge, index_of(outside, container.bridge));
             TRY(outside.netlink.change_link(host_index, {.master = bridge}));

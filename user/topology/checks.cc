@@ -16,6 +16,7 @@
 #include "user/topology/capture.h"
 #include "user/topology/echo.h"
 #include "user/vtep/fdb.h"
+#include "user/vtep/stats.h"
 
 namespace xvtep {
 
@@ -77,7 +78,7 @@ struct FdbLine {
 class Checker {
   public:
     Checker(const LabState &state, LabNodes &nodes)
-        : state_(state), lab_(state.lab), nodes_(nodes), kernel_(kernel_hosts(state))
+        : lab_(state.lab), nodes_(nodes), kernel_(kernel_hosts(state))
     {
     }
 
@@ -150,8 +151,7 @@ class Checker {
         std::string problem = "no reply";
         for (unsigned tries = 1; tries <= warm_up_tries; tries++) {
             TRY_ASSIGN(const EchoOutcome outcome,
-                       send_echoes(nodes_.at(from).netns,
-                                   {.to = to, .timeout = warm_up_timeout}));
+                       send_echoes(nodes_.at(from).netns, {.to = to, .timeout = warm_up_timeout}));
             if (outcome.received == 1)
                 return tries;
             if (!outcome.problem.empty()) {
@@ -175,8 +175,8 @@ class Checker {
         return Capture::open(index);
     }
 
-    Result<std::string> ping(const PingCheck &check, const std::string &from,
-                             const std::string &to, const Ip &address)
+    Result<std::string> ping(const PingCheck &check, const std::string &from, const std::string &to,
+                             const Ip &address)
     {
         TRY_ASSIGN(const unsigned tries, warm_up(from, address));
         TRY_ASSIGN(Capture capture, capture_on({to, ""}));
@@ -184,9 +184,8 @@ class Checker {
                    send_echoes(nodes_.at(from).netns,
                                {.to = address, .count = check.count, .size = check.size}));
         const unsigned lost = outcome.sent - outcome.received;
-        std::string text =
-            fmt::format("{} sent, {} received, {} % loss", outcome.sent, outcome.received,
-                        lost * 100 / outcome.sent);
+        std::string text = fmt::format("{} sent, {} received, {} % loss", outcome.sent,
+                                       outcome.received, lost * 100 / outcome.sent);
         if (!outcome.problem.empty())
             text += ", " + outcome.problem;
         if (lost != 0)
@@ -203,9 +202,9 @@ class Checker {
                 packet->echo->request && packet->echo->id == outcome.id)
                 ttls.insert(packet->ttl);
         if (ttls != std::set<unsigned>{*check.ttl})
-            return failed("TTL", ttls.empty() ? "no request seen arriving"
-                                              : fmt::format("{}, not {}", *ttls.begin(),
-                                                            *check.ttl));
+            return failed("TTL", ttls.empty()
+                                     ? "no request seen arriving"
+                                     : fmt::format("{}, not {}", *ttls.begin(), *check.ttl));
         return text + fmt::format(", arrived with TTL {}", *check.ttl);
     }
 
@@ -220,8 +219,8 @@ class Checker {
     Result<std::string> send_tcp(const TcpCheck &check, const std::string &from,
                                  const std::string &to, const Ip &address)
     {
-        TRY_ASSIGN(const auto took, transfer(nodes_.at(from).netns, nodes_.at(to).netns, address,
-                                             check.bytes));
+        TRY_ASSIGN(const auto took,
+                   transfer(nodes_.at(from).netns, nodes_.at(to).netns, address, check.bytes));
         const double rate = static_cast<double>(check.bytes) * 8 /
                             static_cast<double>(std::max<long>(took.count(), 1));
         return fmt::format("all as sent, {}, {:.0f} Mbit/s", milliseconds_text(took), rate);
@@ -293,8 +292,7 @@ class Checker {
     void run_check(const RouteCheck &check)
     {
         add(fmt::format("{} has the route {}{} dev {}", check.node, check.route.to.text(),
-                        check.route.via ? " via " + check.route.via->text() : "",
-                        check.route.dev),
+                        check.route.via ? " via " + check.route.via->text() : "", check.route.dev),
             find_route(check));
     }
 
@@ -321,8 +319,7 @@ class Checker {
         TRY_ASSIGN(const auto entries, show_fdb(device));
         std::vector<FdbLine> lines;
         for (const FdbEntry &entry : entries)
-            lines.push_back(
-                {entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic});
+            lines.push_back({entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic});
         return lines;
     }
 
@@ -330,9 +327,8 @@ class Checker {
     {
         LabNode &node = nodes_.at(check.device.node);
         const std::string &device = check.device.device;
-        TRY_ASSIGN(const auto lines, kernel_.contains(check.device.node)
-                                         ? kernel_fdb(node, device)
-                                         : xvtep_fdb(node, device));
+        TRY_ASSIGN(const auto lines, kernel_.contains(check.device.node) ? kernel_fdb(node, device)
+                                                                         : xvtep_fdb(node, device));
         TRY_ASSIGN(const Mac mac, check.mac ? Result<Mac>(*check.mac) : mac_of(*check.mac_of));
         const auto is_it = [&](const FdbLine &line) {
             return line.mac == mac && line.dst == check.dst && line.learned == check.learned &&
@@ -427,12 +423,13 @@ class Checker {
             return;
         const auto number = [](auto value) { return fmt::format("{}", value); };
         if (check.vni)
-            compare(where + ": VNI", *seen, *check.vni,
-                    [](const VxlanPacket &packet) { return packet.vni; }, number);
+            compare(
+                where + ": VNI", *seen, *check.vni,
+                [](const VxlanPacket &packet) { return packet.vni; }, number);
         if (check.dstport)
-            compare(where + ": destination port", *seen, *check.dstport,
-                    [](const VxlanPacket &packet) { return packet.outer.udp->destination; },
-                    number);
+            compare(
+                where + ": destination port", *seen, *check.dstport,
+                [](const VxlanPacket &packet) { return packet.outer.udp->destination; }, number);
         compare_mac(where, *seen, "inner source MAC", check.inner_source,
                     [](const VxlanPacket &packet) { return packet.inner.source; });
         compare_mac(where, *seen, "inner destination MAC", check.inner_destination,
@@ -476,7 +473,28 @@ class Checker {
             replug(check));
     }
 
-    const LabState &state_;
+    Result<std::string> read_counts(const LabDevice &device)
+    {
+        TRY_ASSIGN(const Netns::Scope scope, nodes_.at(device.node).netns.enter());
+        TRY_ASSIGN(const std::vector<Stats> stats, show_stats(device.device));
+        for (const Stats &counts : stats)
+            if (counts.vni) {
+                const std::string text = fmt::format("{} packets received, {} sent",
+                                                     counts.rx_packets, counts.tx_packets);
+                if (counts.rx_packets == 0 || counts.tx_packets == 0)
+                    return failed("counters", text);
+                return text;
+            }
+        return failed("counters", "none of " + device.device);
+    }
+
+    void run_check(const CountedCheck &check)
+    {
+        if (!kernel_.contains(check.device.node))
+            add(fmt::format("{} carries frames by xvtep's programs", check.device.text()),
+                read_counts(check.device));
+    }
+
     const LabDescription &lab_;
     LabNodes &nodes_;
     const std::set<std::string> kernel_;

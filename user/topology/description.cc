@@ -492,6 +492,11 @@ BridgeCheck read_bridge_check(Object &object)
     return check;
 }
 
+CountedCheck read_counted(Object &object)
+{
+    return {read_device(object.need("device"))};
+}
+
 LabCheckDescription read_check(const Value &value)
 {
     Object object(value);
@@ -512,6 +517,8 @@ LabCheckDescription read_check(const Value &value)
         check = read_capture(object);
     else if (name == "bridge-untouched")
         check = read_bridge_check(object);
+    else if (name == "counted")
+        check = read_counted(object);
     else
         type.wrong("no check is called \"" + name + "\"");
     object.finish();
@@ -618,6 +625,13 @@ class Names {
         }
     }
 
+    static void check_vtep(const LabDescription &lab, const LabDevice &device)
+    {
+        const LabHost *const host = lab.host(device.node);
+        const auto is_it = [&](const LabVtep &vtep) { return vtep.request.name == device.device; };
+        if (!host || std::ranges::none_of(host->vteps, is_it))
+            wrong("checks", "no VTEP \"" + device.text() + "\"");
+    }
     void check_pair(const LabDescription &lab, const LabPair &pair) const
     {
         check_node(pair.from, "checks");
@@ -647,12 +661,7 @@ class Names {
     }
     void check_names(const LabDescription &lab, const FdbCheck &check) const
     {
-        const LabHost *const host = lab.host(check.device.node);
-        const auto is_it = [&](const LabVtep &vtep) {
-            return vtep.request.name == check.device.device;
-        };
-        if (!host || std::ranges::none_of(host->vteps, is_it))
-            wrong("checks", "no VTEP \"" + check.device.text() + "\"");
+        check_vtep(lab, check.device);
         check_device(check.mac_of, "checks");
     }
     void check_names(const LabDescription &, const CaptureCheck &check) const
@@ -669,6 +678,10 @@ class Names {
         if (!lab.host(check.host))
             wrong("checks", "no host \"" + check.host + "\"");
         check_device(LabDevice{check.host, check.bridge}, "checks");
+    }
+    void check_names(const LabDescription &lab, const CountedCheck &check) const
+    {
+        check_vtep(lab, check.device);
     }
 
     std::map<std::string, std::set<std::string>> devices_; // by node

@@ -133,8 +133,14 @@ struct BridgeCheck {
     std::string bridge;
 };
 
-using LabCheckDescription =
-    std::variant<PingCheck, TcpCheck, MtuCheck, RouteCheck, FdbCheck, CaptureCheck, BridgeCheck>;
+// A VTEP's own programs have carried frames both ways: its device alone would carry them too. Not
+// asked of the kernel's VTEPs.
+struct CountedCheck {
+    LabDevice device;
+};
+
+using LabCheckDescription = std::variant<PingCheck, TcpCheck, MtuCheck, RouteCheck, FdbCheck,
+                                         CaptureCheck, BridgeCheck, CountedCheck>;
 
 struct LabDescription {
     std::string name;

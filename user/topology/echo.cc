@@ -241,8 +241,8 @@ class Transfer {
         if (pollers[0].revents)
             TRY(send());
         if (pollers[1].revents && !server_) {
-            server_.reset(::accept4(listener_.get(), nullptr, nullptr,
-                                    SOCK_CLOEXEC | SOCK_NONBLOCK));
+            server_.reset(
+                ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         } else if (pollers[1].revents) {
             TRY(receive());
         }
@@ -274,8 +274,8 @@ class Transfer {
         received_ += static_cast<std::size_t>(got);
         done_ = got == 0;
         if (done_ && received_ != bytes_)
-            return failure("only " + std::to_string(received_) + " of " +
-                           std::to_string(bytes_) + " octets arrived");
+            return failure("only " + std::to_string(received_) + " of " + std::to_string(bytes_) +
+                           " octets arrived");
         return {};
     }
 
@@ -297,9 +297,9 @@ Result<EchoOutcome> send_echoes(const Netns &netns, const EchoOptions &options)
     Fd socket(::socket(options.to.family(), SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
                        v4 ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6)));
     const int discover = v4 ? IP_PMTUDISC_DO : IPV6_PMTUDISC_DO;
-    if (!socket || ::setsockopt(socket.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6,
-                                v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover,
-                                sizeof(discover)) < 0)
+    if (!socket ||
+        ::setsockopt(socket.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                     v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover, sizeof(discover)) < 0)
         return errno_failure("ping", options.to.text(), errno);
     return Echo(std::move(socket), options).run();
 }

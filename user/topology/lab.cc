@@ -92,9 +92,8 @@ Result<LabView> view_lab(const LabState &state)
             if (link.kind.empty())
                 continue;
             TRY_ASSIGN(std::vector<Prefix> addresses, node.netlink.addresses(link.index));
-            std::erase_if(addresses, [](const Prefix &prefix) {
-                return prefix.address.is_link_local();
-            });
+            std::erase_if(addresses,
+                          [](const Prefix &prefix) { return prefix.address.is_link_local(); });
             node_view.devices.emplace_back(link.name, std::move(addresses));
         }
         view.nodes.push_back(std::move(node_view));
@@ -161,9 +160,8 @@ nlohmann::json show_json(const LabView &view)
         }
         nodes.push_back(std::move(line));
     }
-    return {{"name", view.state.lab.name},
-            {"description", view.state.lab.summary},
-            {"hosts", nodes}};
+    return {
+        {"name", view.state.lab.name}, {"description", view.state.lab.summary}, {"hosts", nodes}};
 }
 
 } // namespace

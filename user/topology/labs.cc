@@ -41,7 +41,9 @@ constexpr std::string_view p2p = R"({
     {"type": "fdb", "device": "node1:vxlan0", "mac_of": "node2:vxlan0",
      "dst": "192.168.8.101", "learned": true},
     {"type": "fdb", "device": "node2:vxlan0", "mac_of": "node1:vxlan0",
-     "dst": "192.168.8.100", "learned": true}
+     "dst": "192.168.8.100", "learned": true},
+    {"type": "counted", "device": "node1:vxlan0"},
+    {"type": "counted", "device": "node2:vxlan0"}
   ]
 })";
 
@@ -92,7 +94,9 @@ constexpr std::string_view bridge = R"({
     {"type": "fdb", "device": "node1:vxlan0", "mac_of": "container3:eth0",
      "dst": "192.168.8.101", "learned": true},
     {"type": "fdb", "device": "node2:vxlan0", "mac_of": "container1:eth0",
-     "dst": "192.168.8.100", "learned": true}
+     "dst": "192.168.8.100", "learned": true},
+    {"type": "counted", "device": "node1:vxlan0"},
+    {"type": "counted", "device": "node2:vxlan0"}
   ]
 })";
 
@@ -147,7 +151,9 @@ constexpr std::string_view gateways = R"({
      "outer_source": "gw2:eth2", "outer_destination": "gw1:eth2"},
     {"type": "tcp", "from": "server1", "to": "server2"},
     {"type": "fdb", "device": "gw1:vxlan0", "mac_of": "gw2:vxlan0",
-     "dst": "172.12.1.11", "learned": true}
+     "dst": "172.12.1.11", "learned": true},
+    {"type": "counted", "device": "gw1:vxlan0"},
+    {"type": "counted", "device": "gw2:vxlan0"}
   ]
 })";
 
@@ -199,7 +205,9 @@ constexpr std::string_view routed_bridge = R"({
      "outer_source": "host141:ens33", "outer_destination": "host142:ens33"},
     {"type": "tcp", "from": "ns1", "to": "ns2"},
     {"type": "fdb", "device": "host141:vxlan0", "mac_of": "host142:vxlan0",
-     "dst": "172.16.94.142", "learned": true}
+     "dst": "172.16.94.142", "learned": true},
+    {"type": "counted", "device": "host141:vxlan0"},
+    {"type": "counted", "device": "host142:vxlan0"}
   ]
 })";
 
@@ -248,7 +256,9 @@ constexpr std::string_view engine = R"({
      "dst": "172.31.0.107", "learned": true},
     {"type": "bridge-untouched", "host": "vm1", "bridge": "br-3231f89d69f6"},
     {"type": "bridge-untouched", "host": "vm2", "bridge": "br-f4b35af34313"},
-    {"type": "ping", "from": "centos1", "to": "centos2", "ttl": 64}
+    {"type": "ping", "from": "centos1", "to": "centos2", "ttl": 64},
+    {"type": "counted", "device": "vm1:vxlan_docker"},
+    {"type": "counted", "device": "vm2:vxlan_docker"}
   ]
 })";
 

@@ -78,9 +78,23 @@ std::string joined(const std::vector<Prefix> &prefixes)
     return text;
 }
 
-std::string device_line(const std::string &device, const std::string &rest)
+constexpr std::size_t least_device_width = 6;
+
+std::string device_line(const std::string &device, const std::string &rest, std::size_t width)
 {
-    return fmt::format("{:<8} {}", device, rest);
+    return fmt::format("{:<{}}  {}", device, width, rest);
+}
+
+std::size_t widest_device(const LabHost &host)
+{
+    std::size_t width = least_device_width;
+    for (const LabBridge &bridge : host.bridges)
+        width = std::max(width, bridge.name.size());
+    for (const LabVtep &vtep : host.vteps)
+        width = std::max(width, vtep.request.name.size());
+    for (const auto &[device, addresses] : host.addresses)
+        width = std::max(width, device.size());
+    return width;
 }
 
 std::string peer_text(const AttachRequest &request)
@@ -138,7 +152,8 @@ class Picture {
         for (std::size_t i = 0; i < std::max<std::size_t>(container.addresses.size(), 1); i++)
             inside.push_back(wide(
                 device_line(i == 0 ? container.device : "",
-                            i < container.addresses.size() ? container.addresses[i].text() : "")));
+                            i < container.addresses.size() ? container.addresses[i].text() : "",
+                            std::max(container.device.size(), least_device_width))));
         Block box = boxed(wide(container.name), inside, 0);
         box[1].back() = U'├';
         box[1] += wide("─ " + container.host_device);
@@ -160,6 +175,10 @@ class Picture {
     [[nodiscard]] Block content_of(const LabHost &host) const
     {
         Block content;
+        const std::size_t width = widest_device(host);
+        const auto add = [&](const std::string &device, const std::string &rest) {
+            content.push_back(wide(device_line(device, rest, width)));
+        };
         for (const LabContainer &container : host.containers)
             add_container(content, container);
         std::set<std::string> told;
@@ -167,22 +186,21 @@ class Picture {
             std::string text = "bridge:";
             for (const std::string &port : bridge_ports(host, bridge.name))
                 text += " " + port;
-            content.push_back(wide(device_line(bridge.name, text)));
+            add(bridge.name, text);
             told.insert(bridge.name);
             if (const auto found = host.addresses.find(bridge.name); found != host.addresses.end())
-                content.push_back(wide(device_line("", joined(found->second))));
+                add("", joined(found->second));
         }
         for (const LabVtep &vtep : host.vteps) {
             const AttachRequest &request = vtep.request;
-            content.push_back(wide(device_line(
-                request.name, kernel_.contains(host.name) ? "kernel vxlan" : "xvtep")));
-            content.push_back(wide(device_line("", peer_text(request))));
+            add(request.name, kernel_.contains(host.name) ? "kernel vxlan" : "xvtep");
+            add("", peer_text(request));
             for (const Prefix &address : vtep.addresses)
-                content.push_back(wide(device_line("", address.text())));
+                add("", address.text());
         }
         for (const auto &[device, addresses] : host.addresses)
             if (!told.contains(device))
-                content.push_back(wide(device_line(device, joined(addresses))));
+                add(device, joined(addresses));
         return content;
     }
 
@@ -211,8 +229,7 @@ class Picture {
             bottom_ = std::max(bottom_, block.size());
         for (std::size_t i = 0; i < blocks_.size(); i++)
             for (std::size_t row = 0; row < blocks_[i].size(); row++)
-                put(bottom_ - blocks_[i].size() + row, lefts_[lab_.hosts[i].name],
-                    blocks_[i][row]);
+                put(bottom_ - blocks_[i].size() + row, lefts_[lab_.hosts[i].name], blocks_[i][row]);
     }
 
     std::size_t next_tie(const std::string &host)

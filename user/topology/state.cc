@@ -74,7 +74,8 @@ Result<Fd> lock_labs()
             if (errno != EINTR)
                 return errno_failure("lock", lab_dir, errno);
         // Who held it may have removed the directory.
-        struct stat held {}, there {};
+        struct stat held {
+        }, there{};
         if (::fstat(fd.get(), &held) == 0 && ::stat(lab_dir, &there) == 0 &&
             held.st_ino == there.st_ino)
             return fd;

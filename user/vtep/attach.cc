@@ -137,7 +137,7 @@ class Attachment {
 
     Result<> take_slot()
     {
-        TRY_ASSIGN(vtep_.slot, free_slot(session_));
+        TRY_SET(vtep_.slot, free_slot(session_));
         return {};
     }
 
@@ -154,7 +154,7 @@ class Attachment {
             entry.mode = to_table_mode(made.mode);
             entry.auto_mode = made.auto_mode;
             entry.made_clsact = made.made_clsact;
-            TRY_ASSIGN(entry.slot, free_slot(session_, vtep_.slot));
+            TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
             TRY(session_.tables->underlays.put(key, entry));
         }
         return {};

@@ -279,7 +279,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
     std::vector<FdbEntry> all;
     std::optional<xv_vtep> only;
     if (device) {
-        TRY_ASSIGN(only, session.vtep_named(*device));
+        TRY_SET(only, session.vtep_named(*device));
     }
     if (!session.tables)
         return all;

@@ -61,7 +61,7 @@ Result<xv_vtep> find_vtep(const Session &session, const PortRequest &request)
 Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &undo)
 {
     xv_port port{};
-    TRY_ASSIGN(port.slot, free_slot(session));
+    TRY_SET(port.slot, free_slot(session));
     if (link.kind == "veth") {
         port.flags |= XV_PORT_PEER;
         // Where the container's end cannot be reached, frames come through TC all the same.

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/cli/attach.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "user/cli/cli.h"
+#include "user/cli/output.h"
+#include "user/cli/words.h"
+
+namespace xvtep::cli {
+namespace {
+
+// A pair of switches, the last one given wins, as with ip.
+void add_switch(CLI::App &app, const std::string &name, bool &value, const std::string &what)
+{
+    app.add_flag(fmt::format("--{},!--no{}", name, name), value, what);
+}
+
+} // namespace
+
+Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
+{
+    ParsedAttach parsed;
+    AttachRequest &request = parsed.request;
+    std::string vni, local, remote, group, dstport, ttl, tos, df, flowlabel, ageing, maxaddress,
+        mac, mtu, mode;
+    std::vector<std::string> srcport;
+    bool proxy = false, rsc = false, l2miss = false, l3miss = false, gbp = false, udpcsum = false;
+
+    CLI::App app("Make a VTEP: a device IFNAME (default xvtepVNI) for VNI over underlay ports DEV.");
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.add_option("DEV", request.devices, "underlay ports")
+        ->required()
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app.add_option("--vni", vni, "VXLAN network identifier, 1 to 16777215")->required();
+    app.add_option("--name", request.name, "name of the VTEP's device");
+    app.add_option("--local", local, "source address (default: from the route, or DEV's first)");
+    app.add_option("--remote", remote, "the peer of a point-to-point VTEP");
+    app.add_option("--group", group, "multicast group for unknown and broadcast frames");
+    app.add_option("--dstport", dstport, "UDP port (default 4789)");
+    app.add_option("--srcport", srcport, "range of UDP source ports (default 49152 65535)")
+        ->expected(2);
+    app.add_option("--ttl", ttl, "outer TTL, or inherit (default: the host's)");
+    app.add_option("--tos", tos, "outer TOS, or inherit (default 0)");
+    app.add_option("--df", df, "outer DF: set, unset (default) or inherit");
+    app.add_option("--flowlabel", flowlabel, "IPv6 flow label");
+    add_switch(app, "learning", request.learning, "learn MAC to VTEP from packets (default on)");
+    app.add_option("--ageing", ageing, "seconds a learned entry lives (default 300, 0: forever)");
+    app.add_option("--maxaddress", maxaddress, "bound on entries (0: none; not supported yet)");
+    add_switch(app, "proxy", proxy, "answer ARP (not supported yet)");
+    add_switch(app, "rsc", rsc, "route short circuit (not supported yet)");
+    add_switch(app, "l2miss", l2miss, "raise l2miss (not supported yet)");
+    add_switch(app, "l3miss", l3miss, "raise l3miss (not supported yet)");
+    auto *csum = app.add_flag("--udpcsum,!--noudpcsum", udpcsum,
+                              "send UDP checksums (default: off on IPv4, on on IPv6)");
+    add_switch(app, "udp6zerocsumtx", request.udp6zerocsumtx, "IPv6: send without UDP checksum");
+    add_switch(app, "udp6zerocsumrx", request.udp6zerocsumrx, "IPv6: accept without UDP checksum");
+    add_switch(app, "gbp", gbp, "group policy (not supported yet)");
+    app.add_option("--bridge", request.bridge, "bridge to join; made if there is none");
+    app.add_option("--mac", mac, "MAC of the VTEP's device");
+    app.add_option("--mtu", mtu, "MTU of the VTEP's device (default: underlay - 50, IPv6 - 70)");
+    app.add_option("--mode", mode, "auto (default), xdp, tc or skb");
+    TRY_SET(parsed.helped, parse_options(app, "attach", words, context));
+    if (parsed.helped)
+        return parsed;
+
+    Values values{"attach", fmt::format("{}", fmt::join(request.devices, " "))};
+    TRY_SET(request.vni, values.number("VNI", vni, 1, XV_VNI_MAX));
+    TRY(values.assign(request.local, "local", local));
+    TRY(values.assign(request.remote, "remote", remote));
+    TRY(values.assign(request.group, "group", group));
+    if (!dstport.empty())
+        TRY_SET(request.dstport, values.number<std::uint16_t>("dstport", dstport, 1, 65535));
+    if (!srcport.empty()) {
+        TRY_SET(request.srcport_min, values.number<std::uint16_t>("srcport", srcport[0], 1, 65535));
+        TRY_SET(request.srcport_max, values.number<std::uint16_t>("srcport", srcport[1], 1, 65535));
+    }
+    TRY(values.assign(request.ttl, "ttl", ttl));
+    TRY(values.assign(request.tos, "tos", tos));
+    if (df == "set" || df == "inherit")
+        request.df = df == "set" ? Df::set : Df::inherit;
+    else if (!df.empty() && df != "unset")
+        return values.wrong(fmt::format("df \"{}\" is not set, unset or inherit", df));
+    if (!flowlabel.empty())
+        TRY_SET(request.flowlabel, values.number("flowlabel", flowlabel, 0, 0xfffff));
+    if (!ageing.empty())
+        TRY_SET(request.ageing, values.number("ageing", ageing, 0, 0xffffffff));
+    if (csum->count() != 0)
+        request.udpcsum = udpcsum;
+    if (!mac.empty())
+        TRY_SET(request.mac, values.mac("mac", mac));
+    if (!mtu.empty())
+        TRY_SET(request.mtu, values.number("mtu", mtu, 68, 65535));
+    if (!mode.empty()) {
+        const auto found = parse_mode(mode);
+        if (!found)
+            return values.wrong(fmt::format("mode \"{}\" is not auto, xdp, tc or skb", mode));
+        request.mode = *found;
+    }
+    std::uint32_t bound = 0;
+    if (!maxaddress.empty())
+        TRY_SET(bound, values.number("maxaddress", maxaddress, 0, 0xffffffff));
+    for (const auto &[wanted, option] :
+         {std::pair(proxy, "--proxy"), std::pair(rsc, "--rsc"), std::pair(l2miss, "--l2miss"),
+          std::pair(l3miss, "--l3miss"), std::pair(gbp, "--gbp"),
+          std::pair(bound != 0, "--maxaddress")})
+        if (wanted)
+            return system_failure("attach", values.object,
+                                  fmt::format("{} is not supported yet", option), EOPNOTSUPP);
+    return parsed;
+}
+
+Result<> run_attach(const Context &context, const Words &words)
+{
+    TRY_ASSIGN(const auto parsed, parse_attach(words, context));
+    if (parsed.helped)
+        return {};
+    TRY_ASSIGN(const auto made, attach(parsed.request));
+    if (context.json)
+        context.print(document(to_json(made), context.pretty));
+    return {};
+}
+
+Result<> run_detach(const Context &context, const Words &words)
+{
+    std::string device, vni;
+    CLI::App app("Remove the VTEPs of an underlay port, or the one of a VNI.");
+    app.add_option("DEV", device, "underlay port")->required();
+    app.add_option("--vni", vni, "only this VNI");
+    TRY_ASSIGN(const bool helped, parse_options(app, "detach", words, context));
+    if (helped)
+        return {};
+    std::optional<std::uint32_t> only;
+    if (!vni.empty())
+        TRY_SET(only, Values("detach", device).number("VNI", vni, 1, XV_VNI_MAX));
+    TRY(detach(device, only));
+    return {};
+}
+
+Result<> run_show(const Context &context, const Words &words)
+{
+    std::string device;
+    CLI::App app("List VTEPs: all, or those of an underlay port or VTEP device.");
+    app.add_option("DEV", device, "underlay port or VTEP device");
+    TRY_ASSIGN(const bool helped, parse_options(app, "show", words, context));
+    if (helped)
+        return {};
+    TRY_ASSIGN(const auto all, show(device.empty() ? std::nullopt : std::optional(device)));
+    if (context.json)
+        context.print(document(to_json_list(all), context.pretty));
+    else
+        for (const auto &vtep : all)
+            context.print(to_text(vtep));
+    return {};
+}
+
+Result<> run_reload(const Context &context, const Words &words)
+{
+    std::string device;
+    CLI::App app("Put this binary's programs in place of the running ones; no packet is lost.");
+    app.add_option("DEV", device, "only this port (default: all)");
+    TRY_ASSIGN(const bool helped, parse_options(app, "reload", words, context));
+    if (helped)
+        return {};
+    TRY_ASSIGN(const auto count, reload(device.empty() ? std::nullopt : std::optional(device)));
+    context.print(context.json ? document({{"replaced", count}}, context.pretty)
+                               : fmt::format("{} attachments replaced\n", count));
+    return {};
+}
+
+Result<> run_stats(const Context &context, const Words &words)
+{
+    TRY_ASSIGN(const auto tail, parse_tail("stats", words, {"dev"}, context,
+                                           "xvtep stats [dev IFNAME]"));
+    if (tail.helped)
+        return {};
+    TRY_ASSIGN(const auto all, show_stats(tail.find("dev")));
+    if (context.json)
+        context.print(document(to_json_list(all), context.pretty));
+    else
+        for (const auto &stats : all)
+            context.print(to_text(stats));
+    return {};
+}
+
+} // namespace xvtep::cli

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/cli/cli.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "user/net/netns.h"
+
+#ifndef XVTEP_VERSION
+#define XVTEP_VERSION "0.1.0"
+#endif
+
+namespace xvtep::cli {
+namespace {
+
+struct Command {
+    const char *name;
+    const char *summary;
+    Result<> (*run)(const Context &, const Words &);
+};
+
+constexpr Command commands[] = {
+    {"attach", "make a VTEP on underlay ports", run_attach},
+    {"detach", "remove the VTEPs of an underlay port", run_detach},
+    {"show", "list VTEPs", run_show},
+    {"reload", "put this binary's programs in place of the running ones", run_reload},
+    {"port", "add, del, show: local ports on the fast path", run_port},
+    {"fdb", "add, append, replace, del, show, get, flush: forwarding entries", run_fdb},
+    {"stats", "packets by VTEP and port, and why others were not forwarded", run_stats},
+    {"lab", "up, show, test, down: example networks in namespaces", run_lab},
+};
+
+std::string usage()
+{
+    std::string text = "Usage: xvtep [-n NETNS] [-j] [-p] [-s] [-v] [-V] COMMAND ...\n\n"
+                       "A VXLAN tunnel endpoint whose data path is eBPF.\n\nCommands:\n";
+    for (const auto &command : commands)
+        text += fmt::format("  {:<8} {}\n", command.name, command.summary);
+    text += "\nOptions:\n"
+            "  -n, --netns NETNS   act in that network namespace\n"
+            "  -j, --json          print one JSON document\n"
+            "  -p, --pretty        indent it\n"
+            "  -s, --statistics    ages of entries too\n"
+            "  -v, --verbose       a debug log on standard error\n"
+            "  -V, --version       print the version\n"
+            "  -h, --help          this text; also after COMMAND\n";
+    return text;
+}
+
+struct Globals {
+    Context context;
+    std::string netns;
+    bool help = false, version = false, verbose = false;
+    Words rest; // the command and its words
+};
+
+Result<Globals> split(std::span<const char *const> arguments, std::FILE *out)
+{
+    Globals globals;
+    globals.context.out = out;
+    std::size_t at = 1;
+    for (; at < arguments.size() && arguments[at][0] == '-' && arguments[at][1] != '\0'; at++) {
+        const std::string word = arguments[at];
+        if (word == "-n" || word == "-netns" || word == "--netns") {
+            if (++at == arguments.size())
+                return usage_failure("xvtep", word, "needs the name of a network namespace");
+            globals.netns = arguments[at];
+        } else if (word == "-j" || word == "-json" || word == "--json") {
+            globals.context.json = true;
+        } else if (word == "-p" || word == "-pretty" || word == "--pretty") {
+            globals.context.pretty = true;
+        } else if (word == "-s" || word == "-stats" || word == "-statistics" ||
+                   word == "--statistics") {
+            globals.context.statistics = true;
+        } else if (word == "-v" || word == "--verbose") {
+            globals.verbose = true;
+        } else if (word == "-V" || word == "-Version" || word == "--version") {
+            globals.version = true;
+        } else if (word == "-h" || word == "-help" || word == "--help") {
+            globals.help = true;
+        } else {
+            return usage_failure("xvtep", word, "unknown option (see xvtep --help)");
+        }
+    }
+    globals.rest.assign(arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end());
+    return globals;
+}
+
+Result<> dispatch(const Globals &globals)
+{
+    if (globals.help) {
+        globals.context.print(usage());
+        return {};
+    }
+    if (globals.version) {
+        globals.context.print("xvtep " XVTEP_VERSION "\n");
+        return {};
+    }
+    if (globals.rest.empty())
+        return usage_failure("xvtep", "", "no command given (see xvtep --help)");
+    const auto &name = globals.rest.front();
+    if (name == "help") {
+        globals.context.print(usage());
+        return {};
+    }
+    const auto command = std::ranges::find_if(commands, [&](const Command &c) { return name == c.name; });
+    if (command == std::end(commands))
+        return usage_failure("xvtep", name, "unknown command (see xvtep --help)");
+
+    std::optional<Netns::Scope> scope;
+    if (!globals.netns.empty()) {
+        const auto failed = [&](const Error &error) {
+            return system_failure("netns", globals.netns,
+                                  error.code == ENOENT ? "no such network namespace" : error.cause,
+                                  error.code);
+        };
+        const auto netns = Netns::open(globals.netns);
+        if (!netns)
+            return failed(netns.error());
+        auto entered = netns->enter();
+        if (!entered)
+            return failed(entered.error());
+        scope.emplace(std::move(*entered));
+    }
+    return command->run(globals.context, Words(globals.rest.begin() + 1, globals.rest.end()));
+}
+
+} // namespace
+
+void Context::print(const std::string &text) const { std::fputs(text.c_str(), out); }
+
+Result<bool> parse_options(CLI::App &app, const std::string &command, const Words &words,
+                           const Context &context)
+{
+    app.name("xvtep " + command);
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    Words reversed(words.rbegin(), words.rend()); // as CLI11 wants them
+    try {
+        app.parse(reversed);
+    } catch (const CLI::CallForHelp &) {
+        context.print(app.help());
+        return true;
+    } catch (const CLI::ParseError &error) {
+        std::string cause = error.what();
+        std::ranges::replace(cause, '\n', ' ');
+        while (!cause.empty() && (cause.back() == ' ' || cause.back() == '.'))
+            cause.pop_back();
+        return usage_failure(command, "", cause);
+    }
+    return false;
+}
+
+int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
+{
+    const auto fail = [&](const Error &error) {
+        std::fflush(out);
+        std::fprintf(err, "%s\n", error.message().c_str());
+        return static_cast<int>(error.fault);
+    };
+    const auto globals = split(arguments, out);
+    if (!globals)
+        return fail(globals.error());
+    static const auto log = spdlog::stderr_logger_mt("xvtep");
+    spdlog::set_default_logger(log);
+    spdlog::set_level(globals->verbose ? spdlog::level::debug : spdlog::level::off);
+    if (const auto done = dispatch(*globals); !done)
+        return fail(done.error());
+    if (std::fflush(out) != 0 || std::ferror(out) != 0)
+        return fail(errno_failure("write", "standard output", errno).error());
+    return 0;
+}
+
+} // namespace xvtep::cli

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command line. Each command turns words into a request (testable without a system), calls the
+// library, and renders what comes back with output.h.
+#pragma once
+
+#include <cstdio>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "user/base/result.h"
+
+namespace xvtep::cli {
+
+using Words = std::vector<std::string>;
+
+// What stands before the command, and where output goes.
+struct Context {
+    bool json = false;
+    bool pretty = false;
+    bool statistics = false;
+    std::FILE *out = stdout;
+
+    void print(const std::string &text) const;
+};
+
+
+// Parses dashed options and positionals; the error is one line. True: help was printed.
+Result<bool> parse_options(CLI::App &app, const std::string &command, const Words &words,
+                           const Context &context);
+
+Result<> run_attach(const Context &context, const Words &words);
+Result<> run_detach(const Context &context, const Words &words);
+Result<> run_show(const Context &context, const Words &words);
+Result<> run_reload(const Context &context, const Words &words);
+Result<> run_port(const Context &context, const Words &words);
+Result<> run_fdb(const Context &context, const Words &words);
+Result<> run_stats(const Context &context, const Words &words);
+Result<> run_lab(const Context &context, const Words &words);
+
+// The whole program: the exit status.
+int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err);
+
+} // namespace xvtep::cli

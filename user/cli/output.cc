@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/cli/output.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace xvtep::cli {
+namespace {
+
+Json address(const std::optional<Ip> &ip) { return ip ? Json(ip->text()) : Json(nullptr); }
+
+Json text_or_null(const std::string &text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json or_inherit(const OrInherit &value)
+{
+    return value.inherit ? Json("inherit") : Json(value.value);
+}
+
+std::string or_inherit_text(const OrInherit &value)
+{
+    return value.inherit ? "inherit" : std::to_string(value.value);
+}
+
+const char *df_name(Df df)
+{
+    return df == Df::set ? "set" : df == Df::inherit ? "inherit" : "unset";
+}
+
+const char *state_name(FdbState state)
+{
+    return state == FdbState::permanent ? "permanent" : state == FdbState::fixed ? "static" : "";
+}
+
+Json counts(const std::vector<VerdictCount> &verdicts)
+{
+    Json object = Json::object();
+    for (const auto &verdict : verdicts)
+        object[verdict.name] = verdict.packets;
+    return object;
+}
+
+void append_counts(std::string &text, const char *title, const std::vector<VerdictCount> &verdicts)
+{
+    for (const auto &verdict : verdicts)
+        if (verdict.packets != 0)
+            text += fmt::format("    {:<8} {:<16} {}\n", title, verdict.name, verdict.packets);
+}
+
+} // namespace
+
+Json to_json(const VtepInfo &vtep)
+{
+    Json json;
+    json["dev"] = vtep.devices.size() == 1 ? Json(vtep.devices.front()) : Json(vtep.devices);
+    json["vni"] = vtep.vni;
+    json["name"] = vtep.name;
+    json["ifindex"] = vtep.ifindex;
+    json["local"] = address(vtep.local);
+    json["remote"] = address(vtep.remote);
+    json["group"] = address(vtep.group);
+    json["dstport"] = vtep.dstport;
+    json["srcport"] = {vtep.srcport_min, vtep.srcport_max};
+    json["mode"] = mode_name(vtep.mode);
+    json["auto"] = vtep.auto_mode;
+    json["learning"] = vtep.learning;
+    json["ageing"] = vtep.ageing;
+    for (const char *later : {"proxy", "rsc", "l2miss", "l3miss"})
+        json[later] = false;
+    json["ttl"] = or_inherit(vtep.ttl);
+    json["tos"] = or_inherit(vtep.tos);
+    json["df"] = df_name(vtep.df);
+    json["flowlabel"] = vtep.flowlabel;
+    json["udpcsum"] = vtep.udpcsum;
+    json["udp6zerocsumtx"] = vtep.udp6zerocsumtx;
+    json["udp6zerocsumrx"] = vtep.udp6zerocsumrx;
+    json["bridge"] = text_or_null(vtep.bridge);
+    json["mac"] = vtep.mac.text();
+    json["mtu"] = vtep.mtu;
+    json["up"] = vtep.up;
+    return json;
+}
+
+Json to_json(const PortInfo &port)
+{
+    Json json;
+    json["ifname"] = port.name;
+    json["vni"] = port.vni;
+    json["vtep"] = port.vtep;
+    json["vlan"] = port.vlan ? Json(*port.vlan) : Json(nullptr);
+    json["mode"] = mode_name(port.mode);
+    json["bridge"] = text_or_null(port.bridge);
+    json["addresses"] = Json::array();
+    for (const auto &mac : port.addresses)
+        json["addresses"].push_back(mac.text());
+    return json;
+}
+
+Json to_json(const FdbEntry &entry, bool statistics)
+{
+    Json json;
+    json["mac"] = entry.mac.text();
+    json["ifname"] = entry.device;
+    json["dst"] = entry.dst.text();
+    if (entry.port != 0)
+        json["port"] = entry.port;
+    if (entry.vni != 0)
+        json["vni"] = entry.vni;
+    if (!entry.via.empty())
+        json["viaIf"] = entry.via;
+    if (statistics) {
+        json["used"] = entry.used;
+        json["updated"] = entry.updated;
+    }
+    json["flags"] = Json::array({"self"});
+    if (entry.router)
+        json["flags"].push_back("router");
+    json["state"] = state_name(entry.state);
+    return json;
+}
+
+Json to_json(const Stats &stats)
+{
+    Json json;
+    json["ifname"] = stats.ifname;
+    json["vni"] = stats.vni ? Json(*stats.vni) : Json(nullptr);
+    json["rx_packets"] = stats.rx_packets;
+    json["rx_bytes"] = stats.rx_bytes;
+    json["tx_packets"] = stats.tx_packets;
+    json["tx_bytes"] = stats.tx_bytes;
+    json["events_lost"] = stats.events_lost;
+    json["drops"] = counts(stats.drops);
+    json["passed"] = counts(stats.passed);
+    return json;
+}
+
+Json to_json(const LabVerdict &verdict)
+{
+    Json json;
+    json["passed"] = verdict.passed;
+    json["checks"] = Json::array();
+    for (const auto &check : verdict.checks)
+        json["checks"].push_back(
+            {{"what", check.what}, {"passed", check.passed}, {"detail", check.detail}});
+    return json;
+}
+
+std::string to_text(const VtepInfo &vtep)
+{
+    std::string text = fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name,
+                                   vtep.vni, fmt::join(vtep.devices, ","), mode_name(vtep.mode),
+                                   vtep.auto_mode ? " (auto)" : "", vtep.mtu,
+                                   vtep.up ? "UP" : "DOWN");
+    text += "    link/ether " + vtep.mac.text();
+    if (vtep.local)
+        text += " local " + vtep.local->text();
+    if (vtep.remote)
+        text += " remote " + vtep.remote->text();
+    if (vtep.group)
+        text += " group " + vtep.group->text();
+    text += fmt::format(" dstport {} srcport {} {} ttl {} tos {} df {}", vtep.dstport,
+                        vtep.srcport_min, vtep.srcport_max, or_inherit_text(vtep.ttl),
+                        or_inherit_text(vtep.tos), df_name(vtep.df));
+    if (vtep.flowlabel != 0)
+        text += fmt::format(" flowlabel {:#x}", vtep.flowlabel);
+    text += fmt::format(" {}learning ageing {} {}udpcsum", vtep.learning ? "" : "no", vtep.ageing,
+                        vtep.udpcsum ? "" : "no");
+    if (!vtep.bridge.empty())
+        text += " master " + vtep.bridge;
+    return text + "\n";
+}
+
+std::string to_text(const PortInfo &port)
+{
+    std::string text = fmt::format("{}: vni {} vtep {}", port.name, port.vni, port.vtep);
+    if (port.vlan)
+        text += fmt::format(" vlan {}", *port.vlan);
+    text += fmt::format(" mode {}", mode_name(port.mode));
+    if (!port.bridge.empty())
+        text += " master " + port.bridge;
+    for (const auto &mac : port.addresses)
+        text += " " + mac.text();
+    return text + "\n";
+}
+
+std::string to_text(const FdbEntry &entry, bool with_device, bool statistics)
+{
+    std::string text = entry.mac.text();
+    if (with_device)
+        text += " dev " + entry.device;
+    text += " dst " + entry.dst.text();
+    if (entry.port != 0)
+        text += fmt::format(" port {}", entry.port);
+    if (entry.vni != 0)
+        text += fmt::format(" vni {}", entry.vni);
+    if (!entry.via.empty())
+        text += " via " + entry.via;
+    if (statistics)
+        text += fmt::format(" used {}/{}", entry.used, entry.updated);
+    text += entry.router ? " self router" : " self";
+    if (entry.state != FdbState::dynamic)
+        text += fmt::format(" {}", state_name(entry.state));
+    return text + "\n";
+}
+
+std::string to_text(const Stats &stats)
+{
+    std::string text = stats.ifname;
+    if (stats.vni)
+        text += fmt::format(" vni {}", *stats.vni);
+    text += fmt::format(": rx {} packets {} bytes, tx {} packets {} bytes", stats.rx_packets,
+                        stats.rx_bytes, stats.tx_packets, stats.tx_bytes);
+    if (stats.events_lost != 0)
+        text += fmt::format(", {} events lost", stats.events_lost);
+    text += "\n";
+    append_counts(text, "dropped", stats.drops);
+    append_counts(text, "passed", stats.passed);
+    return text;
+}
+
+std::string to_text(const LabVerdict &verdict)
+{
+    std::string text = verdict.picture;
+    for (const auto &check : verdict.checks)
+        text += fmt::format("{:<5} {}{}{}\n", check.passed ? "ok" : "FAIL", check.what,
+                            check.detail.empty() ? "" : ": ", check.detail);
+    return text;
+}
+
+std::string document(const Json &json, bool pretty)
+{
+    // What the kernel took as a name may not be UTF-8; never throw over it.
+    return json.dump(pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+} // namespace xvtep::cli

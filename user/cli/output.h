@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the library returns, as text in iproute2's manner or as JSON. Pure functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "user/topology/lab.h"
+#include "user/vtep/fdb.h"
+#include "user/vtep/port.h"
+#include "user/vtep/stats.h"
+#include "user/vtep/vtep.h"
+
+namespace xvtep::cli {
+
+using Json = nlohmann::ordered_json; // keys in the order written
+
+Json to_json(const VtepInfo &vtep);
+Json to_json(const PortInfo &port);
+Json to_json(const FdbEntry &entry, bool statistics);
+Json to_json(const Stats &stats);
+Json to_json(const LabVerdict &verdict);
+
+std::string to_text(const VtepInfo &vtep);
+std::string to_text(const PortInfo &port);
+// `bridge fdb show`'s line; `with_device`: no device was asked for.
+std::string to_text(const FdbEntry &entry, bool with_device, bool statistics);
+std::string to_text(const Stats &stats);
+std::string to_text(const LabVerdict &verdict);
+
+std::string document(const Json &json, bool pretty);
+
+// The list as one JSON array.
+template <class T, class... Arguments>
+Json to_json_list(const std::vector<T> &items, Arguments... arguments)
+{
+    Json list = Json::array();
+    for (const auto &item : items)
+        list.push_back(to_json(item, arguments...));
+    return list;
+}
+
+} // namespace xvtep::cli
