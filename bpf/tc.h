@@ -127,7 +127,10 @@ static long sum_chunk(__u32 index, void *context)
         return 1;
     if (size > XV_SUM_CHUNK)
         size = XV_SUM_CHUNK;
-    if (size == 0 || bpf_skb_load_bytes(loop->skb, loop->at, chunk, size))
+    /* Linux 6.1's verifier does not see that it is not 0. */
+    asm volatile("" : "+r"(size));
+    size = ((size - 1) & (XV_SUM_CHUNK - 1)) + 1;
+    if (bpf_skb_load_bytes(loop->skb, loop->at, chunk, size))
         return 1;
     loop->sum = bpf_csum_diff(NULL, 0, (__be32 *)chunk, sizeof(chunk), loop->sum);
     loop->at += size;

@@ -215,10 +215,18 @@ TEST(LabPicture, ShowsHostsAndWires)
                          false};
     EXPECT_EQ(draw_lab(state), R"(two: two hosts
 
-┌─ xvtep-two-a ──────────────────┐
-│ ┌─ c ─────────────────┐        │
-│ │ eth0     10.0.0.1/24 ├─ veth0 │
-)" + std::string());
+┌─ xvtep-two-a ───────────────────────┐
+│ ┌─ c ─────────────────┐             │
+│ │ eth0    10.0.0.1/24 ├─ veth0      │
+│ │         fd00::1/64  │             │
+│ └─────────────────────┘             │
+│ br0     bridge: veth0 xvtep5        │   ┌─ xvtep-two-b ───────────┐
+│ xvtep5  xvtep                       │   │ vx      kernel vxlan    │
+│         VNI 5 → 192.0.2.2 port 8472 │   │         VNI 5 port 4789 │
+│ eth0    192.0.2.1/24                │   │         10.0.0.2/24     │
+└──┬──────────────────────────────────┘   └──┬──────────────────────┘
+   └─────────────────────────────────────────┘ switch lan
+)");
 }
 
 TEST(LabCapture, ParsesVxlan)

@@ -175,7 +175,7 @@ Result<std::string> lab_up(const LabOptions &options)
     TRY_ASSIGN(LabDescription lab, parse_lab(text, options.name_or_file));
     LabState state{std::move(lab), text, false, options.kernel_peer, options.kernel};
 
-    TRY_ASSIGN(const Fd lock, lock_labs());
+    TRY_ASSIGN(const LabLock lock, LabLock::take());
     TRY(make_room(state.lab));
     if (auto made = make(state); !made) {
         (void)remove_namespaces(namespaces_of(state.lab));
@@ -202,7 +202,7 @@ Result<std::string> lab_show(bool json)
 
 Result<LabVerdict> lab_test()
 {
-    TRY_ASSIGN(const Fd lock, lock_labs());
+    TRY_ASSIGN(const LabLock lock, LabLock::take());
     TRY_ASSIGN(const std::vector<LabFile> files, labs_up());
     if (files.empty())
         return system_failure("lab test", "", "no lab is up");
@@ -222,7 +222,7 @@ Result<LabVerdict> lab_test()
 
 Result<> lab_down()
 {
-    TRY_ASSIGN(const Fd lock, lock_labs());
+    TRY_ASSIGN(const LabLock lock, LabLock::take());
     TRY_ASSIGN(const std::vector<LabFile> files, read_lab_files());
     Result<> first;
     const auto keep = [&](Result<> result) {

@@ -61,7 +61,7 @@ std::optional<LabState> parse_state(const std::string &text, const std::string &
 
 } // namespace
 
-Result<Fd> lock_labs()
+Result<LabLock> LabLock::take()
 {
     for (;;) {
         TRY(make_lab_dir());
@@ -78,8 +78,17 @@ Result<Fd> lock_labs()
         }, there{};
         if (::fstat(fd.get(), &held) == 0 && ::stat(lab_dir, &there) == 0 &&
             held.st_ino == there.st_ino)
-            return fd;
+            return LabLock(std::move(fd));
     }
+}
+
+LabLock::~LabLock()
+{
+    if (!directory_)
+        return;
+    // Refused where something is left in them.
+    ::rmdir(lab_dir);
+    ::rmdir(run_dir);
 }
 
 Result<std::vector<LabFile>> read_lab_files()
@@ -129,9 +138,6 @@ Result<> remove_lab_file(const std::string &name)
     ::unlink((path_of(name) + ".new").c_str());
     if (::unlink(path_of(name).c_str()) < 0 && errno != ENOENT)
         return errno_failure("remove", path_of(name), errno);
-    // Refused where something is left in them.
-    ::rmdir(lab_dir);
-    ::rmdir(run_dir);
     return {};
 }
 

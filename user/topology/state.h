@@ -26,11 +26,22 @@ struct LabFile {
     std::optional<LabState> state;
 };
 
-// Waits until no other process works on labs; held until the descriptor is closed.
-Result<Fd> lock_labs();
+// Held while working on labs. Its end removes the directory where nothing is left in it.
+class LabLock {
+  public:
+    // Waits until no other process works on labs.
+    static Result<LabLock> take();
+    LabLock(LabLock &&) noexcept = default;
+    LabLock &operator=(LabLock &&) = delete;
+    ~LabLock();
+
+  private:
+    explicit LabLock(Fd directory) : directory_(std::move(directory)) {}
+    Fd directory_;
+};
 
 Result<std::vector<LabFile>> read_lab_files(); // by name
 Result<> write_lab_file(const LabState &state);
-Result<> remove_lab_file(const std::string &name); // the directory too, where it was the last
+Result<> remove_lab_file(const std::string &name);
 
 } // namespace xvtep
