@@ -4,15 +4,23 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "user/base/fd.h"
+#include "user/datapath/bpffs.h"
 #include "user/net/netlink.h"
 #include "user/topology/build.h"
+#include "user/topology/description.h"
 #include "user/vtep/vtep.h"
 
 namespace xvtep {
@@ -59,6 +67,8 @@ class LabFixture : public testing::Test {
             GTEST_SKIP() << "a lab is up: `xvtep lab down` first";
         }
         ASSERT_EQ(::pwrite(lock_.get(), "x", 1, 0), 1);
+        if (const auto root = bpffs_root())
+            pins_before_ = pinned_cookies(*root);
     }
     void TearDown() override
     {
@@ -68,10 +78,14 @@ class LabFixture : public testing::Test {
         EXPECT_EQ(::ftruncate(lock_.get(), 0), 0);
     }
 
-    static void expect_nothing_left()
+    void expect_nothing_left() const
     {
         EXPECT_EQ(lab_namespaces(), std::vector<std::string>{});
         EXPECT_FALSE(std::filesystem::exists("/run/xvtep/labs"));
+        if (const auto root = bpffs_root()) {
+            for (const std::uint64_t cookie : pinned_cookies(*root))
+                EXPECT_EQ(std::ranges::count(pins_before_, cookie), 1) << "pins of " << cookie;
+        }
         EXPECT_EQ(*lab_show(true), "[]");
         EXPECT_EQ(*lab_show(false), "no lab is up\n");
         const auto refused = lab_test();
@@ -91,6 +105,7 @@ class LabFixture : public testing::Test {
 
   private:
     Fd lock_;
+    std::vector<std::uint64_t> pins_before_; // others'
 };
 
 using Case = std::tuple<std::string, Ends>;
@@ -232,6 +247,65 @@ TEST_F(Lab, TellsWhatFails)
     for (const LabCheck &check : verdict->checks)
         told |= !check.passed && check.detail == "check MTU: 1300, not 1450";
     EXPECT_TRUE(told);
+}
+
+// A built-in lab with its containers' veths on the fast path, or its VTEPs in another mode.
+class ChangedLab : public LabFixture, public testing::WithParamInterface<bool> {
+  protected:
+    void expect_stands(const std::string &name,
+                       const std::function<void(nlohmann::json &vtep)> &change) const
+    {
+        nlohmann::json lab = nlohmann::json::parse(*find_lab(name));
+        lab["name"] = "changed";
+        for (auto &host : lab["hosts"])
+            change(host["vteps"][0]);
+        const std::string path = testing::TempDir() + "/xvtep-lab-changed.json";
+        std::ofstream(path) << lab;
+        const auto up = lab_up({.name_or_file = path, .kernel_peer = GetParam()});
+        std::filesystem::remove(path);
+        ASSERT_TRUE(works(up));
+        expect_passes();
+        ASSERT_TRUE(works(lab_down()));
+        expect_nothing_left();
+    }
+};
+
+TEST_P(ChangedLab, StandsWithPorts)
+{
+    expect_stands("bridge", [](nlohmann::json &vtep) { vtep["ports"] = {"veth1", "veth2"}; });
+}
+
+TEST_P(ChangedLab, StandsInXdpMode)
+{
+    expect_stands("bridge", [](nlohmann::json &vtep) { vtep["mode"] = "xdp"; });
+}
+
+TEST_P(ChangedLab, StandsInXdpModeOnTheDevice)
+{
+    expect_stands("p2p", [](nlohmann::json &vtep) { vtep["mode"] = "xdp"; });
+}
+
+INSTANTIATE_TEST_SUITE_P(Labs, ChangedLab, testing::Bool(),
+                         [](const testing::TestParamInfo<bool> &kernel_peer) {
+                             return kernel_peer.param ? "KernelPeer" : "Xvtep";
+                         });
+
+// Killed at any moment, `lab up` leaves what `lab down` finds.
+TEST_F(Lab, KilledHalfwayIsRemoved)
+{
+    for (unsigned after = 20; after <= 400; after += 76) {
+        const pid_t child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            (void)lab_up({.name_or_file = "bridge"});
+            ::_exit(0);
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(after));
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+        EXPECT_TRUE(works(lab_down()));
+        expect_nothing_left();
+    }
 }
 
 TEST_F(Lab, HasSwitches)

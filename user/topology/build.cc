@@ -2,12 +2,14 @@
 #include "user/topology/build.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
 #include "user/base/undo.h"
 #include "user/net/sysctl.h"
 #include "user/vtep/port.h"
+#include "user/vtep/session.h"
 
 namespace xvtep {
 
@@ -135,7 +137,7 @@ class Builder {
         for (const LabHost &host : lab_.hosts)
             for (const LabVtep &vtep : host.vteps)
                 TRY(at(host.name,
-                       add_vtep(nodes_.at(host.name), vtep, kernel.contains(host.name))));
+                       plug_vtep(nodes_.at(host.name), vtep, kernel.contains(host.name))));
         undo_.commit();
         return {};
     }
@@ -244,19 +246,18 @@ class Builder {
     std::map<std::string, unsigned> switch_ports_;
 };
 
+// With their VTEPs go the ports; what a killed command left is repaired first.
 Result<> detach_all(const LabNode &node)
 {
     TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
-    TRY_ASSIGN(const std::vector<PortInfo> ports, show_ports());
-    for (const PortInfo &port : ports)
-        TRY(delete_port(port.name, port.vlan));
+    TRY(Session::writer("lab down", node.name));
     TRY_ASSIGN(const std::vector<VtepInfo> vteps, show({}));
-    for (const VtepInfo &vtep : vteps)
-        for (const std::string &device : vtep.devices) {
-            // The first of a VTEP's ports takes it along.
-            if (const auto there = show(vtep.name); !device.empty() && there && !there->empty())
-                TRY(detach(device, vtep.vni));
-        }
+    for (const VtepInfo &vtep : vteps) {
+        const auto device = std::ranges::find_if(
+            vtep.devices, [](const std::string &name) { return !name.empty(); });
+        if (device != vtep.devices.end())
+            TRY(detach(*device, vtep.vni));
+    }
     return {};
 }
 
@@ -270,22 +271,6 @@ Result<> delete_devices(LabNode &node)
                 !deleted && deleted.error().code != ENODEV) // a veth goes with its peer
                 return deleted;
     return {};
-}
-
-Result<> remove_namespace(const std::string &name)
-{
-    Result<> first;
-    const auto keep = [&](Result<> result) {
-        if (first && !result)
-            first = in_namespace(name, std::move(result));
-    };
-    if (auto node = LabNodes::open(name)) {
-        keep(detach_all(*node));
-        keep(delete_devices(*node));
-    }
-    if (auto removed = Netns::remove(name); !removed && removed.error().code != ENOENT)
-        keep(std::move(removed));
-    return first;
 }
 
 } // namespace
@@ -329,7 +314,7 @@ std::set<std::string> kernel_hosts(const LabState &state)
     return names;
 }
 
-Result<> add_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
+Result<> plug_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
 {
     TRY(kernel ? add_kernel_vtep(node, vtep.request) : add_xvtep(node, vtep));
     TRY_ASSIGN(const int index, index_of(node, vtep.request.name));
@@ -338,15 +323,13 @@ Result<> add_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
     return add_routes(node, vtep.routes);
 }
 
-Result<> remove_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
+Result<> unplug_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
 {
     if (kernel) {
         TRY_ASSIGN(const int index, index_of(node, vtep.request.name));
         return node.netlink.delete_link(index);
     }
     TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
-    for (const std::string &port : vtep.ports)
-        TRY(delete_port(port, {}));
     TRY(detach(vtep.request.devices.front(), vtep.request.vni));
     return {};
 }
@@ -379,9 +362,24 @@ std::vector<std::string> lab_namespaces()
 Result<> remove_namespaces(const std::vector<std::string> &names)
 {
     Result<> first;
+    const auto keep = [&](const std::string &name, Result<> result) {
+        if (first && !result)
+            first = in_namespace(name, std::move(result));
+    };
+    std::vector<LabNode> nodes;
     for (const std::string &name : names)
-        if (auto removed = remove_namespace(name); first && !removed)
-            first = std::move(removed);
+        if (auto node = LabNodes::open(name))
+            nodes.push_back(std::move(*node));
+    // All of them before any device goes: a wire takes its other end along, and that the VTEP on
+    // it.
+    for (const LabNode &node : nodes)
+        keep(node.name, detach_all(node));
+    for (LabNode &node : nodes)
+        keep(node.name, delete_devices(node));
+    nodes.clear();
+    for (const std::string &name : names)
+        if (auto removed = Netns::remove(name); !removed && removed.error().code != ENOENT)
+            keep(name, std::move(removed));
     return first;
 }
 

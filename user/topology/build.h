@@ -46,9 +46,9 @@ class LabNodes {
 // The hosts whose VTEPs are the kernel's.
 std::set<std::string> kernel_hosts(const LabState &state);
 
-// Makes and removes one VTEP of a host.
-Result<> add_vtep(LabNode &node, const LabVtep &vtep, bool kernel);
-Result<> remove_vtep(LabNode &node, const LabVtep &vtep, bool kernel);
+// Makes and removes one VTEP of a host, its ports with it.
+Result<> plug_vtep(LabNode &node, const LabVtep &vtep, bool kernel);
+Result<> unplug_vtep(LabNode &node, const LabVtep &vtep, bool kernel);
 
 // On failure, what was made is removed again. None of the namespaces may exist.
 Result<> build_lab(const LabState &state);

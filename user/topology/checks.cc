@@ -454,10 +454,10 @@ class Checker {
             }
         TRY_ASSIGN(const BridgeSnapshot attached, snapshot_bridge(node, check.bridge, names));
         for (const LabVtep *const vtep : vteps)
-            TRY(remove_vtep(node, *vtep, kernel));
+            TRY(unplug_vtep(node, *vtep, kernel));
         const Result<BridgeSnapshot> detached = snapshot_bridge(node, check.bridge, {});
         for (const LabVtep *const vtep : vteps)
-            TRY(add_vtep(node, *vtep, kernel));
+            TRY(plug_vtep(node, *vtep, kernel));
         TRY(detached);
         TRY_ASSIGN(const BridgeSnapshot again, snapshot_bridge(node, check.bridge, names));
         if (const std::string changed = difference(attached, *detached); !changed.empty())
