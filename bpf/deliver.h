@@ -5,13 +5,13 @@
 
 #include "bpf/tc.h"
 
-/* `same_family`: skb->protocol is the frame's own, so the peer may have it without a veth hop. */
+/* `ingress`: we are at a TC ingress, where the container's end of a veth is in reach. */
 static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *dest, __u16 flags,
-                                   int same_family)
+                                   int ingress)
 {
     if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
         return TC_ACT_SHOT;
-    if (flags & XV_FDB_PEER && same_family && !dest->vid)
+    if (flags & XV_FDB_PEER && ingress && !dest->vid)
         return bpf_redirect_peer(dest->ifindex, 0);
     return bpf_redirect(dest->ifindex, 0);
 }
@@ -49,14 +49,15 @@ static __always_inline void to_members(struct __sk_buff *skb, const struct xv_vt
                                .except_ifindex = except_ifindex,
                                .except_vid = except_vid};
 
-    if (vtep->members)
+    if (vtep->members != 0)
         bpf_loop(vtep->members, clone_to_member, &loop, 0);
 }
 
-/* A stripped frame from the tunnel. */
+/* A stripped frame from the tunnel. `stale`: skb->protocol is still the outer packet's. */
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const __u8 *mac, __u64 now, int same_family)
+                                   const __u8 *mac, __u64 now, int stale)
 {
+    struct xv_fdb *entry = NULL;
     __u64 bytes = skb->len;
     __u32 packets = 1;
 
@@ -72,14 +73,18 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
         }
     }
     count_rx(vtep->slot, packets, bytes);
-    if (!mac_is_multicast(mac)) {
-        struct xv_fdb *entry = fdb_find(vtep, mac, now);
-
-        if (entry && entry->flags & XV_FDB_LOCAL)
-            return to_port(skb, &entry->dest, entry->flags, same_family);
+    if (!mac_is_multicast(mac))
+        entry = fdb_find(vtep, mac, now);
+    if (entry && entry->flags & XV_FDB_LOCAL) {
+        if (stale && tc_refresh_protocol(skb))
+            return TC_ACT_SHOT;
+        return to_port(skb, &entry->dest, entry->flags, 1);
     }
-    if (!mac_equal(mac, vtep->mac))
+    if (vtep->members && !mac_equal(mac, vtep->mac)) {
+        if (stale && tc_refresh_protocol(skb))
+            return TC_ACT_SHOT;
         to_members(skb, vtep, 0, 0);
+    }
     return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
 }
 

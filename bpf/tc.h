@@ -13,7 +13,8 @@
 #define XV_LINEAR 128 /* outer and inner headers, as far as we read them */
 #define XV_PASS TC_ACT_UNSPEC /* also TCX_NEXT: others' programs come after us */
 #define XV_FROM_PORT 0x7877   /* in tc_index: the other ports have had their copies */
-#define XV_PACKET_OTHERHOST 3 /* linux/if_packet.h */
+#define XV_PACKET_HOST 0      /* linux/if_packet.h */
+#define XV_PACKET_OTHERHOST 3
 
 /* A frame's own L2 header, the tag taken from skb metadata put back in its place. */
 struct l2 {
@@ -74,9 +75,9 @@ static __always_inline int tc_conclude(__u32 slot, int verdict, __u32 packets)
 }
 
 /*
- * skb->protocol is what redirect_neigh and offloads go by, but nothing writes it for a frame
- * that is not IP. Popping an in-packet tag reads it from the packet; so push two tags (the first
- * moves into the packet) and pop both.
+ * skb->protocol is what redirect_neigh, segmentation and the receiver go by, but nothing writes it
+ * where the inner family is not the outer one. Popping an in-packet tag reads it from the packet;
+ * so push two tags (the first moves into the packet) and pop both.
  */
 static __always_inline int tc_refresh_protocol(struct __sk_buff *skb)
 {

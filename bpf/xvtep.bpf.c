@@ -31,6 +31,7 @@ int xvtep_tc_underlay(struct __sk_buff *skb)
     if (vtep) {
         if (bpf_skb_load_bytes(skb, 0, &inner, sizeof(inner)))
             return TC_ACT_SHOT;
+        bpf_skb_change_type(skb, XV_PACKET_HOST); /* the inner MAC is not this port's */
         return deliver(skb, vtep, inner.h_dest, now, 0);
     }
 
@@ -50,7 +51,7 @@ int xvtep_tc_underlay(struct __sk_buff *skb)
         verdict = tc_strip(skb, &o, &inner);
     if (verdict == XV_CONTINUE)
         return deliver(skb, vtep, inner.h_dest, now,
-                       inner.h_proto == bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP));
+                       inner.h_proto != bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP));
 
     if (vtep && verdict != XV_NOT_LOCAL) {
         slot = vtep->slot;

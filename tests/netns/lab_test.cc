@@ -67,8 +67,6 @@ class LabFixture : public testing::Test {
             GTEST_SKIP() << "a lab is up: `xvtep lab down` first";
         }
         ASSERT_EQ(::pwrite(lock_.get(), "x", 1, 0), 1);
-        if (const auto root = bpffs_root())
-            pins_before_ = pinned_cookies(*root);
     }
     void TearDown() override
     {
@@ -78,14 +76,23 @@ class LabFixture : public testing::Test {
         EXPECT_EQ(::ftruncate(lock_.get(), 0), 0);
     }
 
-    void expect_nothing_left() const
+    // Takes the labs down and looks for what they have left.
+    static void expect_goes()
+    {
+        std::vector<std::uint64_t> cookies;
+        for (const std::string &name : lab_namespaces())
+            cookies.push_back(Netns::open(name)->cookie().value_or(0));
+        EXPECT_TRUE(works(lab_down()));
+        if (const auto root = bpffs_root()) {
+            for (const std::uint64_t cookie : pinned_cookies(*root))
+                EXPECT_EQ(std::ranges::count(cookies, cookie), 0) << "pins are left";
+        }
+        expect_nothing_left();
+    }
+    static void expect_nothing_left()
     {
         EXPECT_EQ(lab_namespaces(), std::vector<std::string>{});
         EXPECT_FALSE(std::filesystem::exists("/run/xvtep/labs"));
-        if (const auto root = bpffs_root()) {
-            for (const std::uint64_t cookie : pinned_cookies(*root))
-                EXPECT_EQ(std::ranges::count(pins_before_, cookie), 1) << "pins of " << cookie;
-        }
         EXPECT_EQ(*lab_show(true), "[]");
         EXPECT_EQ(*lab_show(false), "no lab is up\n");
         const auto refused = lab_test();
@@ -105,7 +112,6 @@ class LabFixture : public testing::Test {
 
   private:
     Fd lock_;
-    std::vector<std::uint64_t> pins_before_; // others'
 };
 
 using Case = std::tuple<std::string, Ends>;
@@ -118,8 +124,7 @@ TEST_P(BuiltInLab, StandsPassesAndGoes)
     const LabOptions options{name, ends == Ends::kernel_peer, ends == Ends::kernel};
     ASSERT_TRUE(works(lab_up(options)));
     expect_passes();
-    ASSERT_TRUE(works(lab_down()));
-    expect_nothing_left();
+    expect_goes();
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -167,8 +172,7 @@ TEST_F(Lab, IsShown)
     EXPECT_EQ(node1["addresses"]["enp0s8"][0], "192.168.8.100/24");
     EXPECT_EQ(node1["vteps"][0]["kernel"], true);
     EXPECT_NE(lab_show(false)->find("1.1.1.1/24"), std::string::npos);
-    ASSERT_TRUE(works(lab_down()));
-    expect_nothing_left();
+    expect_goes();
 }
 
 TEST_F(Lab, ThatFailsLeavesNothing)
@@ -204,14 +208,12 @@ TEST_F(Lab, WithALostDescriptionIsRemoved)
 {
     ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
     std::filesystem::remove("/run/xvtep/labs/p2p.json");
-    ASSERT_TRUE(works(lab_down()));
-    expect_nothing_left();
+    expect_goes();
 
     ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
     std::ofstream("/run/xvtep/labs/p2p.json") << "{";
     ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
-    ASSERT_TRUE(works(lab_down()));
-    expect_nothing_left();
+    expect_goes();
 }
 
 TEST_F(Lab, LeftHalfBuiltIsBuiltAnew)
@@ -226,8 +228,7 @@ TEST_F(Lab, LeftHalfBuiltIsBuiltAnew)
 
     ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
     expect_passes();
-    ASSERT_TRUE(works(lab_down()));
-    expect_nothing_left();
+    expect_goes();
 }
 
 TEST_F(Lab, TellsWhatFails)
@@ -252,8 +253,8 @@ TEST_F(Lab, TellsWhatFails)
 // A built-in lab with its containers' veths on the fast path, or its VTEPs in another mode.
 class ChangedLab : public LabFixture, public testing::WithParamInterface<bool> {
   protected:
-    void expect_stands(const std::string &name,
-                       const std::function<void(nlohmann::json &vtep)> &change) const
+    static void expect_stands(const std::string &name,
+                              const std::function<void(nlohmann::json &vtep)> &change)
     {
         nlohmann::json lab = nlohmann::json::parse(*find_lab(name));
         lab["name"] = "changed";
@@ -265,8 +266,7 @@ class ChangedLab : public LabFixture, public testing::WithParamInterface<bool> {
         std::filesystem::remove(path);
         ASSERT_TRUE(works(up));
         expect_passes();
-        ASSERT_TRUE(works(lab_down()));
-        expect_nothing_left();
+        expect_goes();
     }
 };
 
@@ -303,8 +303,7 @@ TEST_F(Lab, KilledHalfwayIsRemoved)
         std::this_thread::sleep_for(std::chrono::milliseconds(after));
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
-        EXPECT_TRUE(works(lab_down()));
-        expect_nothing_left();
+        expect_goes();
     }
 }
 
@@ -331,8 +330,7 @@ TEST_F(Lab, HasSwitches)
     std::filesystem::remove(path);
     ASSERT_TRUE(works(lab));
     expect_passes();
-    ASSERT_TRUE(works(lab_down()));
-    expect_nothing_left();
+    expect_goes();
 }
 
 } // namespace
