@@ -68,6 +68,23 @@ static __always_inline struct xv_vtep *tc_stripped(struct __sk_buff *skb)
     return meta->magic == (XV_META_MAGIC ^ skb->ifindex) ? vtep_by_slot(meta->slot) : NULL;
 }
 
+/*
+ * Generic XDP may hand on a copy of the packet whose mac_len is 0: TC then starts at the L3 header.
+ * Puts the MAC header back in view; returns whether that was needed.
+ */
+static __always_inline int tc_restore_mac(struct __sk_buff *skb)
+{
+    struct ethhdr seen, real;
+
+    if (bpf_skb_load_bytes_relative(skb, 0, &real, sizeof(real), BPF_HDR_START_MAC))
+        return 0;
+    if (!bpf_skb_load_bytes(skb, 0, &seen, sizeof(seen)) && mac_equal(seen.h_dest, real.h_dest) &&
+        mac_equal(seen.h_source, real.h_source) && seen.h_proto == real.h_proto)
+        return 0;
+    return !bpf_skb_change_head(skb, sizeof(real), 0) &&
+           !bpf_skb_store_bytes(skb, 0, &real, sizeof(real), 0);
+}
+
 static __always_inline int tc_conclude(__u32 slot, int verdict, __u32 packets)
 {
     count_verdict(slot, verdict, packets);

@@ -63,12 +63,19 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
     return bpf_redirect(ifindex, 0);
 }
 
-/* Strips the frame and tells the TC program whose it is: GRO then merges plain inner packets. */
+/*
+ * Strips the frame and tells the TC program whose it is: GRO then merges plain inner packets. Not
+ * in generic mode: GRO has been, and the metadata is lost with a mac_len of 0 (tc_restore_mac()).
+ */
 static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep *vtep,
                                        const struct outer *o)
 {
+    __u32 ifindex = xdp->ingress_ifindex;
+    struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &ifindex);
     struct xv_meta *meta;
 
+    if (!underlay || underlay->mode != XV_MODE_XDP)
+        return XDP_PASS;
     /* A driver without metadata: TC strips. */
     if (bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta)))
         return XDP_PASS;
@@ -79,7 +86,7 @@ static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep 
     meta = (void *)(long)xdp->data_meta;
     if ((void *)(meta + 1) > (void *)(long)xdp->data)
         return XDP_PASS;
-    meta->magic = XV_META_MAGIC ^ xdp->ingress_ifindex;
+    meta->magic = XV_META_MAGIC ^ ifindex;
     meta->slot = vtep->slot;
     return XDP_PASS;
 }

@@ -37,6 +37,10 @@ int xvtep_tc_underlay(struct __sk_buff *skb)
 
     c = tc_linear(skb, XV_LINEAR);
     verdict = skb->vlan_present ? XV_NOT_IP : parse_outer(&c, &o, skb->len);
+    if (verdict != XV_CONTINUE && !skb->vlan_present && tc_restore_mac(skb)) {
+        c = tc_linear(skb, XV_LINEAR);
+        verdict = parse_outer(&c, &o, skb->len);
+    }
     if (verdict == XV_CONTINUE)
         verdict = classify(&o, &vtep);
     if (verdict == XV_CONTINUE && skb->pkt_type == XV_PACKET_OTHERHOST)
@@ -147,6 +151,8 @@ int xvtep_tc_port(struct __sk_buff *skb)
     port = bpf_map_lookup_elem(&ports, &ifindex);
     if (!port)
         return XV_PASS;
+    if (port->mode == XV_MODE_SKB)
+        tc_restore_mac(skb);
     vtep = port_vtep(port, ifindex, skb->vlan_present ? skb->vlan_tci & 0xfff : 0, &vid);
     if (!vtep)
         return tc_conclude(port->slot,
