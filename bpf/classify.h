@@ -23,8 +23,16 @@ static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex)
 static __always_inline struct xv_vtep *vtep_by_vni(__u32 vni, __be16 dstport)
 {
     struct xv_vni_key key = {.vni = vni, .dstport = dstport};
-    __u32 *slot = bpf_map_lookup_elem(&vnis, &key);
+    __u32 hint = vni % XV_VNI_HINTS;
+    __u32 *slot = bpf_map_lookup_elem(&vni_hints, &hint);
 
+    if (slot && *slot) {
+        struct xv_vtep *vtep = vtep_by_slot(*slot);
+
+        if (vtep && vtep->vni == vni && vtep->dstport == dstport)
+            return vtep;
+    }
+    slot = bpf_map_lookup_elem(&vnis, &key);
     return slot ? vtep_by_slot(*slot) : NULL;
 }
 

@@ -31,6 +31,7 @@ XV_ARRAY(layout, BPF_MAP_TYPE_ARRAY, __u32, 1);
 XV_ARRAY(dstports, BPF_MAP_TYPE_ARRAY, __u64, 65536 / 64);
 XV_ARRAY(vteps, BPF_MAP_TYPE_ARRAY, struct xv_vtep, XV_SLOTS);
 XV_ARRAY(counters, BPF_MAP_TYPE_PERCPU_ARRAY, struct xv_counters, XV_SLOTS);
+XV_ARRAY(vni_hints, BPF_MAP_TYPE_ARRAY, __u32, XV_VNI_HINTS);
 XV_HASH(vnis, struct xv_vni_key, __u32, XV_SLOTS);
 XV_HASH(devices, __u32, __u32, XV_SLOTS);
 XV_HASH(locals, struct xv_addr, __u32, XV_SLOTS);

@@ -35,6 +35,7 @@ struct outer {
     struct xv_vxlan_header vxlan;
     __be16 sport, dport;
     __u32 size; /* of all outer headers, Ethernet to VXLAN */
+    __u32 frame_size;
     __u8 v6;
     __u8 tos;
     __u8 zero_csum;
@@ -130,6 +131,7 @@ static __always_inline int parse_outer(struct cursor *c, struct outer *o, __u32 
     vxlan = take(c, sizeof(*vxlan));
     if (!vxlan)
         return XV_BAD_LENGTH;
+    o->frame_size = frame_size;
     o->sport = udp->source;
     o->dport = udp->dest;
     o->zero_csum = !udp->check;

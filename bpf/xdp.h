@@ -55,7 +55,7 @@ static __always_inline int xdp_ecn(struct cursor *c, const struct outer *o, __be
 static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep *vtep,
                                        const struct outer *o, __u32 ifindex)
 {
-    __u32 size = bpf_xdp_get_buff_len(xdp) - o->size;
+    __u32 size = o->frame_size - o->size;
 
     if (bpf_xdp_adjust_head(xdp, o->size))
         return xdp_conclude(vtep->slot, XV_HELPER);

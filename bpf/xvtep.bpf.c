@@ -210,7 +210,12 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     struct outer o = {};
     int verdict;
 
-    if (parse_outer(&c, &o, bpf_xdp_get_buff_len(xdp)) != XV_CONTINUE)
+    verdict = parse_outer(&c, &o, c.end - c.at);
+    if (verdict == XV_BAD_LENGTH) { /* or in fragments */
+        c = xdp_cursor(xdp);
+        verdict = parse_outer(&c, &o, bpf_xdp_get_buff_len(xdp));
+    }
+    if (verdict != XV_CONTINUE)
         return XDP_PASS;
     verdict = classify(&o, &vtep);
     if (verdict != XV_CONTINUE)

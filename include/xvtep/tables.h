@@ -5,6 +5,7 @@
  *
  *   dstports[port / 64]   bit port % 64: some VTEP uses this UDP port
  *   vnis{vni, port}       -> slot        (underlay -> overlay)
+ *   vni_hints[vni % size] -> slot        tried first; right for all but VNIs that collide
  *   devices{ifindex}      -> slot        (the VTEP's own device -> underlay)
  *   vteps[slot]           -> xv_vtep     the VTEP's configuration
  *   counters[slot]        -> xv_counters per CPU; VTEPs, underlay ports and ports have one each
@@ -28,6 +29,7 @@
 #define XV_LAYOUT 1
 
 #define XV_SLOTS 8192 /* slot 0 is none */
+#define XV_VNI_HINTS 16384
 #define XV_FDB_ENTRIES (1 << 20)
 #define XV_FLOOD_MAX 512 /* destinations of one entry */
 #define XV_MEMBERS_MAX 128

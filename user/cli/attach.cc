@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/attach.h"
 
-#include <charconv>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "user/cli/cli.h"
 #include "user/cli/output.h"
 #include "user/cli/words.h"
+#include "user/vtep/validate.h"
 
 namespace xvtep::cli {
 namespace {
@@ -74,6 +73,8 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
     TRY(values.assign(request.group, "group", group));
     if (!dstport.empty())
         TRY_SET(request.dstport, values.number<std::uint16_t>("dstport", dstport, 1, 65535));
+    if (srcport.size() == 1)
+        return values.wrong("--srcport needs two values");
     if (!srcport.empty()) {
         TRY_SET(request.srcport_min, values.number<std::uint16_t>("srcport", srcport[0], 1, 65535));
         TRY_SET(request.srcport_max, values.number<std::uint16_t>("srcport", srcport[1], 1, 65535));
@@ -100,6 +101,7 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
             return values.wrong(fmt::format("mode \"{}\" is not auto, xdp, tc or skb", mode));
         request.mode = *found;
     }
+    TRY(validate(request));
     std::uint32_t bound = 0;
     if (!maxaddress.empty())
         TRY_SET(bound, values.number("maxaddress", maxaddress, 0, 0xffffffff));
@@ -118,6 +120,7 @@ Result<> run_attach(const Context &context, const Words &words)
     TRY_ASSIGN(const auto parsed, parse_attach(words, context));
     if (parsed.helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto made, attach(parsed.request));
     if (context.json)
         context.print(document(to_json(made), context.pretty));
@@ -136,6 +139,7 @@ Result<> run_detach(const Context &context, const Words &words)
     std::optional<std::uint32_t> only;
     if (!vni.empty())
         TRY_SET(only, Values("detach", device).number("VNI", vni, 1, XV_VNI_MAX));
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY(detach(device, only));
     return {};
 }
@@ -148,6 +152,7 @@ Result<> run_show(const Context &context, const Words &words)
     TRY_ASSIGN(const bool helped, parse_options(app, "show", words, context));
     if (helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto all, show(device.empty() ? std::nullopt : std::optional(device)));
     if (context.json)
         context.print(document(to_json_list(all), context.pretty));
@@ -165,6 +170,7 @@ Result<> run_reload(const Context &context, const Words &words)
     TRY_ASSIGN(const bool helped, parse_options(app, "reload", words, context));
     if (helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto count, reload(device.empty() ? std::nullopt : std::optional(device)));
     context.print(context.json ? document({{"replaced", count}}, context.pretty)
                                : fmt::format("{} attachments replaced\n", count));
@@ -177,6 +183,7 @@ Result<> run_stats(const Context &context, const Words &words)
                                            "xvtep stats [dev IFNAME]"));
     if (tail.helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto all, show_stats(tail.find("dev")));
     if (context.json)
         context.print(document(to_json_list(all), context.pretty));

@@ -2,13 +2,12 @@
 #include "user/cli/cli.h"
 
 #include <algorithm>
-#include <optional>
+#include <cctype>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include "user/net/netns.h"
 
 #ifndef XVTEP_VERSION
 #define XVTEP_VERSION "0.1.0"
@@ -53,10 +52,23 @@ std::string usage()
 
 struct Globals {
     Context context;
-    std::string netns;
     bool help = false, version = false, verbose = false;
     Words rest; // the command and its words
 };
+
+// Options about the output, which may also stand after the command ("show -j").
+bool is_output_option(Context &context, const std::string &word)
+{
+    if (word == "-j" || word == "-json" || word == "--json")
+        context.json = true;
+    else if (word == "-p" || word == "-pretty" || word == "--pretty")
+        context.pretty = true;
+    else if (word == "-s" || word == "-stats" || word == "-statistics" || word == "--statistics")
+        context.statistics = true;
+    else
+        return false;
+    return true;
+}
 
 Result<Globals> split(std::span<const char *const> arguments, std::FILE *out)
 {
@@ -68,25 +80,20 @@ Result<Globals> split(std::span<const char *const> arguments, std::FILE *out)
         if (word == "-n" || word == "-netns" || word == "--netns") {
             if (++at == arguments.size())
                 return usage_failure("xvtep", word, "needs the name of a network namespace");
-            globals.netns = arguments[at];
-        } else if (word == "-j" || word == "-json" || word == "--json") {
-            globals.context.json = true;
-        } else if (word == "-p" || word == "-pretty" || word == "--pretty") {
-            globals.context.pretty = true;
-        } else if (word == "-s" || word == "-stats" || word == "-statistics" ||
-                   word == "--statistics") {
-            globals.context.statistics = true;
+            globals.context.netns = arguments[at];
         } else if (word == "-v" || word == "--verbose") {
             globals.verbose = true;
         } else if (word == "-V" || word == "-Version" || word == "--version") {
             globals.version = true;
         } else if (word == "-h" || word == "-help" || word == "--help") {
             globals.help = true;
-        } else {
+        } else if (!is_output_option(globals.context, word)) {
             return usage_failure("xvtep", word, "unknown option (see xvtep --help)");
         }
     }
-    globals.rest.assign(arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end());
+    for (; at < arguments.size(); at++)
+        if (!is_output_option(globals.context, arguments[at]))
+            globals.rest.emplace_back(arguments[at]);
     return globals;
 }
 
@@ -111,21 +118,6 @@ Result<> dispatch(const Globals &globals)
     if (command == std::end(commands))
         return usage_failure("xvtep", name, "unknown command (see xvtep --help)");
 
-    std::optional<Netns::Scope> scope;
-    if (!globals.netns.empty()) {
-        const auto failed = [&](const Error &error) {
-            return system_failure("netns", globals.netns,
-                                  error.code == ENOENT ? "no such network namespace" : error.cause,
-                                  error.code);
-        };
-        const auto netns = Netns::open(globals.netns);
-        if (!netns)
-            return failed(netns.error());
-        auto entered = netns->enter();
-        if (!entered)
-            return failed(entered.error());
-        scope.emplace(std::move(*entered));
-    }
     return command->run(globals.context, Words(globals.rest.begin() + 1, globals.rest.end()));
 }
 
@@ -133,11 +125,37 @@ Result<> dispatch(const Globals &globals)
 
 void Context::print(const std::string &text) const { std::fputs(text.c_str(), out); }
 
+Result<std::optional<Netns::Scope>> Context::enter() const
+{
+    std::optional<Netns::Scope> scope;
+    if (!netns)
+        return scope;
+    const auto failed = [&](const Error &error) {
+        return Failure(Error{error.fault, "netns", *netns,
+                             error.code == ENOENT ? "no such network namespace" : error.cause,
+                             error.code});
+    };
+    const auto opened = Netns::open(*netns);
+    if (!opened)
+        return failed(opened.error());
+    auto entered = opened->enter();
+    if (!entered)
+        return failed(entered.error());
+    scope.emplace(std::move(*entered));
+    return scope;
+}
+
 Result<bool> parse_options(CLI::App &app, const std::string &command, const Words &words,
                            const Context &context)
 {
+    const auto wrong = [&](const std::string &cause) {
+        std::vector<std::string> object; // what the positional arguments name, as far as known
+        for (const CLI::Option *option : app.get_options())
+            if (option->get_positional())
+                object.insert(object.end(), option->results().begin(), option->results().end());
+        return usage_failure(command, fmt::format("{}", fmt::join(object, " ")), cause);
+    };
     app.name("xvtep " + command);
-    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     Words reversed(words.rbegin(), words.rend()); // as CLI11 wants them
     try {
         app.parse(reversed);
@@ -145,12 +163,23 @@ Result<bool> parse_options(CLI::App &app, const std::string &command, const Word
         context.print(app.help());
         return true;
     } catch (const CLI::ParseError &error) {
+        const auto unknown = app.remaining();
+        const auto option = std::ranges::find_if(
+            unknown, [](const std::string &word) { return word.starts_with('-'); });
+        if (option != unknown.end())
+            return wrong("unknown option " + *option);
+        if (!unknown.empty())
+            return wrong(fmt::format("what is \"{}\"?", unknown.front()));
         std::string cause = error.what();
-        std::ranges::replace(cause, '\n', ' ');
+        if (error.get_name() == "ArgumentMismatch")
+            cause = cause.substr(0, cause.find(':')) + " needs a value";
         while (!cause.empty() && (cause.back() == ' ' || cause.back() == '.'))
             cause.pop_back();
-        return usage_failure(command, "", cause);
+        return wrong(cause);
     }
+    for (const CLI::Option *option : app.get_options())
+        if (std::ranges::count(option->results(), "") != 0)
+            return wrong(option->get_name() + " is empty");
     return false;
 }
 
@@ -158,7 +187,11 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
 {
     const auto fail = [&](const Error &error) {
         std::fflush(out);
-        std::fprintf(err, "%s\n", error.message().c_str());
+        // One line, whatever the words given hold.
+        std::string line = error.message();
+        std::ranges::replace_if(
+            line, [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; }, '?');
+        std::fprintf(err, "%s\n", line.c_str());
         return static_cast<int>(error.fault);
     };
     const auto globals = split(arguments, out);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdio>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "user/base/result.h"
+#include "user/net/netns.h"
 
 namespace xvtep::cli {
 
@@ -21,11 +23,14 @@ struct Context {
     bool json = false;
     bool pretty = false;
     bool statistics = false;
+    std::optional<std::string> netns;
     std::FILE *out = stdout;
 
     void print(const std::string &text) const;
+    // Into the namespace of -n. Commands call it once their words are found good, so that wrong
+    // words exit 1 whatever the system.
+    [[nodiscard]] Result<std::optional<Netns::Scope>> enter() const;
 };
-
 
 // Parses dashed options and positionals; the error is one line. True: help was printed.
 Result<bool> parse_options(CLI::App &app, const std::string &command, const Words &words,

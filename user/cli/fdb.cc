@@ -42,6 +42,7 @@ Result<> fdb_write(FdbVerb verb, const std::string &command, const Context &cont
     if (tail.helped)
         return {};
     TRY_ASSIGN(const auto entry, parse_fdb_entry(command, tail));
+    TRY_ASSIGN(const auto scope, context.enter());
     return write_fdb(verb, entry);
 }
 
@@ -50,10 +51,10 @@ Result<> fdb_delete(const Context &context, const Words &words)
     TRY_ASSIGN(const auto tail, entry_tail("fdb del", words, context));
     if (tail.helped)
         return {};
-    TRY_ASSIGN(const auto where, place("fdb del", tail));
-    std::optional<Ip> dst;
-    TRY(Values("fdb del", tail.plain[0]).assign(dst, "dst", tail.find("dst").value_or("")));
-    return delete_fdb(where.first, where.second, dst);
+    TRY_ASSIGN(const auto entry, parse_fdb_entry("fdb del", tail, false));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return delete_fdb(entry.mac, entry.device,
+                      tail.has("dst") ? std::optional(entry.dst) : std::nullopt);
 }
 
 Result<> print(const Context &context, const std::vector<FdbEntry> &entries, bool with_device)
@@ -75,6 +76,7 @@ Result<> fdb_show(const Context &context, const Words &words)
                                            "xvtep fdb show [dev IFNAME]"));
     if (tail.helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto entries, show_fdb(tail.find("dev")));
     return print(context, entries, !tail.has("dev"));
 }
@@ -86,6 +88,7 @@ Result<> fdb_get(const Context &context, const Words &words)
     if (tail.helped)
         return {};
     TRY_ASSIGN(const auto where, place("fdb get", tail));
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto entries, get_fdb(where.first, where.second));
     return print(context, entries, true);
 }
@@ -99,12 +102,13 @@ Result<> fdb_flush(const Context &context, const Words &words)
     const auto device = tail.find("dev");
     if (!device)
         return usage_failure("fdb flush", "", "no device given (dev IFNAME)");
+    TRY_ASSIGN(const auto scope, context.enter());
     return flush_fdb(*device, tail.has("dynamic"));
 }
 
 } // namespace
 
-Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail)
+Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail, bool needs_dst)
 {
     TRY_ASSIGN(const auto where, place(command, tail));
     const Values values{command, tail.plain[0]};
@@ -112,9 +116,10 @@ Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail)
     entry.mac = where.first;
     entry.device = where.second;
     const auto dst = tail.find("dst");
-    if (!dst)
+    if (dst)
+        TRY_SET(entry.dst, values.ip("dst", *dst));
+    else if (needs_dst)
         return values.wrong("no destination given (dst IP)");
-    TRY_SET(entry.dst, values.ip("dst", *dst));
     if (const auto port = tail.find("port"))
         TRY_SET(entry.port, values.number<std::uint16_t>("port", *port, 1, 65535));
     if (const auto vni = tail.find("vni"))

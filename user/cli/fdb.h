@@ -8,6 +8,8 @@
 namespace xvtep::cli {
 
 // "MAC dev IFNAME dst IP [port N] [vni N] [via DEV] [router] [static|permanent|dynamic] [self]"
-Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail);
+// `del` needs no dst.
+Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail,
+                                 bool needs_dst = true);
 
 } // namespace xvtep::cli

@@ -21,6 +21,13 @@ std::string usage()
     return text;
 }
 
+Result<> print_labs(const Context &context)
+{
+    TRY_ASSIGN(const auto text, lab_show(context.json));
+    context.print(context.json ? document(Json::parse(text), context.pretty) : text);
+    return {};
+}
+
 Result<> lab_up_command(const Context &context, const Words &words)
 {
     LabOptions options;
@@ -32,9 +39,11 @@ Result<> lab_up_command(const Context &context, const Words &words)
     TRY_ASSIGN(const bool helped, parse_options(app, "lab up", words, context));
     if (helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto picture, lab_up(options));
-    if (!context.json)
-        context.print(picture);
+    if (context.json)
+        return print_labs(context);
+    context.print(picture);
     return {};
 }
 
@@ -72,13 +81,12 @@ Result<> run_lab(const Context &context, const Words &words)
     TRY_ASSIGN(const auto tail, parse_tail("lab " + verb, rest, {}, context, "xvtep lab " + verb));
     if (tail.helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     if (verb == "test")
         return lab_test_command(context);
     if (verb == "down")
         return lab_down();
-    TRY_ASSIGN(const auto text, lab_show(context.json));
-    context.print(text);
-    return {};
+    return print_labs(context);
 }
 
 } // namespace xvtep::cli

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/output.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -146,8 +148,10 @@ Json to_json(const LabVerdict &verdict)
 
 std::string to_text(const VtepInfo &vtep)
 {
+    std::vector<std::string> devices = vtep.devices;
+    std::ranges::replace(devices, "", "(gone)");
     std::string text = fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name,
-                                   vtep.vni, fmt::join(vtep.devices, ","), mode_name(vtep.mode),
+                                   vtep.vni, fmt::join(devices, ","), mode_name(vtep.mode),
                                    vtep.auto_mode ? " (auto)" : "", vtep.mtu,
                                    vtep.up ? "UP" : "DOWN");
     text += "    link/ether " + vtep.mac.text();
@@ -164,6 +168,10 @@ std::string to_text(const VtepInfo &vtep)
         text += fmt::format(" flowlabel {:#x}", vtep.flowlabel);
     text += fmt::format(" {}learning ageing {} {}udpcsum", vtep.learning ? "" : "no", vtep.ageing,
                         vtep.udpcsum ? "" : "no");
+    if (vtep.udp6zerocsumtx)
+        text += " udp6zerocsumtx";
+    if (vtep.udp6zerocsumrx)
+        text += " udp6zerocsumrx";
     if (!vtep.bridge.empty())
         text += " master " + vtep.bridge;
     return text + "\n";

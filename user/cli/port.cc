@@ -40,6 +40,7 @@ Result<> port_add(const Context &context, const Words &words)
             return values.wrong(fmt::format("mode \"{}\" is not auto, xdp, tc or skb", mode));
         request.mode = *found;
     }
+    TRY_ASSIGN(const auto scope, context.enter());
     return add_port(request);
 }
 
@@ -55,6 +56,7 @@ Result<> port_del(const Context &context, const Words &words)
     std::optional<std::uint16_t> vid;
     if (!vlan.empty())
         TRY_SET(vid, (Values("port del", name).number<std::uint16_t>("VLAN", vlan, 1, 4094)));
+    TRY_ASSIGN(const auto scope, context.enter());
     return delete_port(name, vid);
 }
 
@@ -77,6 +79,7 @@ Result<> run_port(const Context &context, const Words &words)
     TRY_ASSIGN(const auto tail, parse_tail("port show", rest, {}, context, "xvtep port show"));
     if (tail.helped)
         return {};
+    TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto all, show_ports());
     if (context.json)
         context.print(document(to_json_list(all), context.pretty));

@@ -77,7 +77,7 @@ Result<Tail> parse_tail(const std::string &command, const Words &words,
         }
         if (tail.has(word))
             return wrong(fmt::format("{} is given twice", word));
-        if (!bare && ++at == words.size())
+        if (!bare && (++at == words.size() || words[at].empty()))
             return wrong(fmt::format("{} needs a value", word));
         tail.values[word] = bare ? "" : words[at];
     }

@@ -110,6 +110,7 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto dstports, (Table<__u32, __u64>::open(maps, "dstports")));
     TRY_ASSIGN(auto vteps, (Table<__u32, xv_vtep>::open(maps, "vteps")));
     TRY_ASSIGN(auto vnis, (Table<xv_vni_key, __u32>::open(maps, "vnis")));
+    TRY_ASSIGN(auto vni_hints, (Table<__u32, __u32>::open(maps, "vni_hints")));
     TRY_ASSIGN(auto devices, (Table<__u32, __u32>::open(maps, "devices")));
     TRY_ASSIGN(auto locals, (Table<xv_addr, __u32>::open(maps, "locals")));
     TRY_ASSIGN(auto underlays, (Table<__u32, xv_underlay>::open(maps, "underlays")));
@@ -122,6 +123,7 @@ Result<Tables> Tables::open(const std::string &directory)
     if (!counters)
         return errno_failure("open map", "counters", errno);
     return Tables{std::move(dstports), std::move(vteps),     std::move(vnis),
+                  std::move(vni_hints),
                   std::move(devices),  std::move(locals),    std::move(underlays),
                   std::move(ports),    std::move(vlans),     std::move(members),
                   std::move(fdb),      std::move(floods),    std::move(counters)};

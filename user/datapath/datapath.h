@@ -15,6 +15,7 @@ struct Tables {
     Table<__u32, __u64> dstports;
     Table<__u32, xv_vtep> vteps;
     Table<xv_vni_key, __u32> vnis;
+    Table<__u32, __u32> vni_hints;
     Table<__u32, __u32> devices;
     Table<xv_addr, __u32> locals;
     Table<__u32, xv_underlay> underlays;

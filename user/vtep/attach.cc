@@ -276,8 +276,8 @@ class Attachment {
             entry.dests = 1;
             TRY(tables.fdb.put(key, entry));
         }
-        TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot)); // packets are taken now
-        derive_lookups(session_);
+        TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
+        derive_lookups(session_); // packets are taken from here on
         return {};
     }
 

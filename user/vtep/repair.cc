@@ -133,6 +133,7 @@ void remove_dead_namespaces(const Session &session)
 void derive_lookups(Session &session)
 {
     std::map<__u32, __u64> bits;
+    std::map<__u32, __u32> hints;
     std::vector<xv_addr> wanted;
     const auto is = [](const xv_addr &address) {
         return [&address](const xv_addr &other) {
@@ -144,6 +145,7 @@ void derive_lookups(Session &session)
             continue;
         const unsigned port = ntohs(vtep.dstport);
         bits[port / 64] |= __u64{1} << (port % 64);
+        hints[vtep.vni % XV_VNI_HINTS] = vtep.slot;
         wanted.push_back(vtep.local);
         if (addr_is_set(vtep.remote) && to_ip(vtep.remote).is_multicast())
             wanted.push_back(vtep.remote);
@@ -152,6 +154,11 @@ void derive_lookups(Session &session)
         const __u64 want = bits.contains(word) ? bits[word] : 0;
         if (session.tables->dstports.find(word) != want)
             (void)session.tables->dstports.put(word, want);
+    }
+    for (const auto &[hint, slot] : session.tables->vni_hints.entries()) {
+        const __u32 want = hints.contains(hint) ? hints[hint] : 0;
+        if (slot != want)
+            (void)session.tables->vni_hints.put(hint, want);
     }
     for (const auto &[address, count] : session.tables->locals.entries())
         if (std::ranges::none_of(wanted, is(address)))

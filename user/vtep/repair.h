@@ -16,7 +16,7 @@ void remove_port(Session &session, int ifindex);
 void release_unused_underlays(Session &session);
 void release_empty_datapath(Session &session);
 
-// `locals` and `dstports` follow from the VTEPs; this makes them so.
+// `locals`, `vni_hints` and `dstports` follow from the VTEPs; this makes them so.
 void derive_lookups(Session &session);
 
 } // namespace xvtep
