@@ -29,11 +29,9 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
     std::vector<std::string> srcport;
     bool proxy = false, rsc = false, l2miss = false, l3miss = false, gbp = false, udpcsum = false;
 
-    CLI::App app("Make a VTEP: a device IFNAME (default xvtepVNI) for VNI over underlay ports DEV.");
-    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    app.add_option("DEV", request.devices, "underlay ports")
-        ->required()
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    CLI::App app(
+        "Make a VTEP: a device IFNAME (default xvtepVNI) for VNI over underlay ports DEV.");
+    app.add_option("DEV", request.devices, "underlay ports")->required();
     app.add_option("--vni", vni, "VXLAN network identifier, 1 to 16777215")->required();
     app.add_option("--name", request.name, "name of the VTEP's device");
     app.add_option("--local", local, "source address (default: from the route, or DEV's first)");
@@ -179,8 +177,8 @@ Result<> run_reload(const Context &context, const Words &words)
 
 Result<> run_stats(const Context &context, const Words &words)
 {
-    TRY_ASSIGN(const auto tail, parse_tail("stats", words, {"dev"}, context,
-                                           "xvtep stats [dev IFNAME]"));
+    TRY_ASSIGN(const auto tail,
+               parse_tail("stats", words, {"dev"}, context, "xvtep stats [dev IFNAME]"));
     if (tail.helped)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());

@@ -114,7 +114,8 @@ Result<> dispatch(const Globals &globals)
         globals.context.print(usage());
         return {};
     }
-    const auto command = std::ranges::find_if(commands, [&](const Command &c) { return name == c.name; });
+    const auto command =
+        std::ranges::find_if(commands, [&](const Command &c) { return name == c.name; });
     if (command == std::end(commands))
         return usage_failure("xvtep", name, "unknown command (see xvtep --help)");
 
@@ -123,7 +124,10 @@ Result<> dispatch(const Globals &globals)
 
 } // namespace
 
-void Context::print(const std::string &text) const { std::fputs(text.c_str(), out); }
+void Context::print(const std::string &text) const
+{
+    std::fputs(text.c_str(), out);
+}
 
 Result<std::optional<Netns::Scope>> Context::enter() const
 {
@@ -156,7 +160,10 @@ Result<bool> parse_options(CLI::App &app, const std::string &command, const Word
         return usage_failure(command, fmt::format("{}", fmt::join(object, " ")), cause);
     };
     app.name("xvtep " + command);
-    Words reversed(words.rbegin(), words.rend()); // as CLI11 wants them
+    for (CLI::Option *option : app.get_options({}))
+        if (!option->get_positional())
+            option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); // as with ip
+    Words reversed(words.rbegin(), words.rend());                          // as CLI11 wants them
     try {
         app.parse(reversed);
     } catch (const CLI::CallForHelp &) {

@@ -72,8 +72,8 @@ Result<> print(const Context &context, const std::vector<FdbEntry> &entries, boo
 
 Result<> fdb_show(const Context &context, const Words &words)
 {
-    TRY_ASSIGN(const auto tail, parse_tail("fdb show", words, {"dev"}, context,
-                                           "xvtep fdb show [dev IFNAME]"));
+    TRY_ASSIGN(const auto tail,
+               parse_tail("fdb show", words, {"dev"}, context, "xvtep fdb show [dev IFNAME]"));
     if (tail.helped)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());

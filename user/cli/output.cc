@@ -9,9 +9,15 @@
 namespace xvtep::cli {
 namespace {
 
-Json address(const std::optional<Ip> &ip) { return ip ? Json(ip->text()) : Json(nullptr); }
+Json address(const std::optional<Ip> &ip)
+{
+    return ip ? Json(ip->text()) : Json(nullptr);
+}
 
-Json text_or_null(const std::string &text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string &text)
+{
+    return text.empty() ? Json(nullptr) : Json(text);
+}
 
 Json or_inherit(const OrInherit &value)
 {
@@ -150,10 +156,10 @@ std::string to_text(const VtepInfo &vtep)
 {
     std::vector<std::string> devices = vtep.devices;
     std::ranges::replace(devices, "", "(gone)");
-    std::string text = fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name,
-                                   vtep.vni, fmt::join(devices, ","), mode_name(vtep.mode),
-                                   vtep.auto_mode ? " (auto)" : "", vtep.mtu,
-                                   vtep.up ? "UP" : "DOWN");
+    std::string text =
+        fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name, vtep.vni,
+                    fmt::join(devices, ","), mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
+                    vtep.mtu, vtep.up ? "UP" : "DOWN");
     text += "    link/ether " + vtep.mac.text();
     if (vtep.local)
         text += " local " + vtep.local->text();

@@ -53,7 +53,7 @@ struct Values {
 };
 
 struct Tail {
-    std::vector<std::string> plain;           // words that are no keyword's, in order
+    std::vector<std::string> plain;            // words that are no keyword's, in order
     std::map<std::string, std::string> values; // keyword -> its value; "" for a bare keyword
     bool helped = false;
 

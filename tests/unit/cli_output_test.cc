@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What is printed. The FDB lines and JSON are those of iproute2 6.1's `bridge [-s] [-j] fdb show`
+// for the same entries on a kernel vxlan device.
+#include <gtest/gtest.h>
+
+#include "user/cli/output.h"
+
+namespace xvtep::cli {
+namespace {
+
+FdbEntry entry(const char *mac, const char *dst, FdbState state)
+{
+    FdbEntry made;
+    made.mac = *Mac::parse(mac);
+    made.device = "vxlan0";
+    made.dst = *Ip::parse(dst);
+    made.state = state;
+    return made;
+}
+
+FdbEntry full_entry()
+{
+    FdbEntry made = entry("02:00:00:00:00:01", "192.168.8.102", FdbState::fixed);
+    made.port = 8472;
+    made.vni = 43;
+    made.via = "eth0";
+    made.router = true;
+    made.used = 7;
+    made.updated = 9;
+    return made;
+}
+
+VtepInfo vtep()
+{
+    VtepInfo info;
+    info.devices = {"eth0"};
+    info.vni = 42;
+    info.name = "vxlan0";
+    info.ifindex = 7;
+    info.local = Ip::parse("192.168.8.100");
+    info.remote = Ip::parse("192.168.8.101");
+    info.dstport = 4789;
+    info.srcport_min = 49152;
+    info.srcport_max = 65535;
+    info.learning = true;
+    info.ageing = 300;
+    info.mac = *Mac::parse("02:00:00:00:00:07");
+    info.mtu = 1450;
+    info.mode = Mode::xdp;
+    info.auto_mode = true;
+    info.up = true;
+    return info;
+}
+
+TEST(FdbText, IsBridges)
+{
+    const auto zeros = entry("00:00:00:00:00:00", "192.168.8.103", FdbState::permanent);
+    EXPECT_EQ(to_text(zeros, true, false),
+              "00:00:00:00:00:00 dev vxlan0 dst 192.168.8.103 self permanent\n");
+    EXPECT_EQ(to_text(zeros, false, false), "00:00:00:00:00:00 dst 192.168.8.103 self permanent\n");
+    EXPECT_EQ(to_text(full_entry(), true, false),
+              "02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102 port 8472 vni 43 via eth0 "
+              "self router static\n");
+    EXPECT_EQ(to_text(full_entry(), false, true),
+              "02:00:00:00:00:01 dst 192.168.8.102 port 8472 vni 43 via eth0 used 7/9 "
+              "self router static\n");
+    // bridge leaves a blank after "self" here; the contract's line has none.
+    EXPECT_EQ(to_text(entry("02:00:00:00:00:03", "fd00::1", FdbState::dynamic), true, false),
+              "02:00:00:00:00:03 dev vxlan0 dst fd00::1 self\n");
+}
+
+TEST(FdbJson, HasBridgesKeysInItsOrder)
+{
+    EXPECT_EQ(to_json(full_entry(), false).dump(),
+              R"({"mac":"02:00:00:00:00:01","ifname":"vxlan0","dst":"192.168.8.102","port":8472,)"
+              R"("vni":43,"viaIf":"eth0","flags":["self","router"],"state":"static"})");
+    EXPECT_EQ(to_json(entry("02:00:00:00:00:03", "192.168.8.102", FdbState::dynamic), true).dump(),
+              R"({"mac":"02:00:00:00:00:03","ifname":"vxlan0","dst":"192.168.8.102","used":0,)"
+              R"("updated":0,"flags":["self"],"state":""})");
+    EXPECT_EQ(
+        to_json(entry("00:00:00:00:00:00", "192.168.8.103", FdbState::permanent), false)["state"],
+        "permanent");
+    EXPECT_EQ(document(to_json_list(std::vector<FdbEntry>{}, false), false), "[]\n");
+}
+
+TEST(VtepJson, IsTheContracts)
+{
+    EXPECT_EQ(to_json(vtep()), Json::parse(R"({
+        "dev": "eth0", "vni": 42, "name": "vxlan0", "ifindex": 7,
+        "local": "192.168.8.100", "remote": "192.168.8.101", "group": null,
+        "dstport": 4789, "srcport": [49152, 65535], "mode": "xdp", "auto": true,
+        "learning": true, "ageing": 300,
+        "proxy": false, "rsc": false, "l2miss": false, "l3miss": false,
+        "ttl": 0, "tos": 0, "df": "unset", "flowlabel": 0,
+        "udpcsum": false, "udp6zerocsumtx": false, "udp6zerocsumrx": false,
+        "bridge": null, "mac": "02:00:00:00:00:07", "mtu": 1450, "up": true})"));
+
+    VtepInfo other = vtep();
+    other.devices = {"eth0", "eth1"};
+    other.remote.reset();
+    other.group = Ip::parse("239.1.1.1");
+    other.ttl.inherit = true;
+    other.tos.value = 16;
+    other.df = Df::inherit;
+    other.bridge = "br0";
+    const Json json = to_json(other);
+    EXPECT_EQ(json["dev"], Json({"eth0", "eth1"}));
+    EXPECT_TRUE(json["remote"].is_null());
+    EXPECT_EQ(json["group"], "239.1.1.1");
+    EXPECT_EQ(json["ttl"], "inherit");
+    EXPECT_EQ(json["tos"], 16);
+    EXPECT_EQ(json["df"], "inherit");
+    EXPECT_EQ(json["bridge"], "br0");
+}
+
+TEST(VtepText, IsTwoLines)
+{
+    EXPECT_EQ(to_text(vtep()),
+              "vxlan0: vni 42 dev eth0 mode xdp (auto) mtu 1450 state UP\n"
+              "    link/ether 02:00:00:00:00:07 local 192.168.8.100 remote 192.168.8.101 "
+              "dstport 4789 srcport 49152 65535 ttl 0 tos 0 df unset learning ageing 300 "
+              "noudpcsum\n");
+    VtepInfo other = vtep();
+    other.devices = {"eth0", ""};
+    other.remote.reset();
+    other.group = Ip::parse("ff05::1");
+    other.local = Ip::parse("fd00::1");
+    other.mode = Mode::tc;
+    other.auto_mode = other.up = other.learning = false;
+    other.ttl.inherit = true;
+    other.flowlabel = 0xabcde;
+    other.udpcsum = other.udp6zerocsumtx = other.udp6zerocsumrx = true;
+    other.bridge = "br0";
+    EXPECT_EQ(to_text(other),
+              "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
+              "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 "
+              "dstport 4789 srcport 49152 65535 ttl inherit tos 0 df unset flowlabel 0xabcde "
+              "nolearning ageing 300 udpcsum udp6zerocsumtx udp6zerocsumrx master br0\n");
+}
+
+TEST(Port, HasTextAndJson)
+{
+    PortInfo port;
+    port.name = "veth0";
+    port.vni = 42;
+    port.vtep = "vxlan0";
+    EXPECT_EQ(to_text(port), "veth0: vni 42 vtep vxlan0 mode tc\n");
+    EXPECT_EQ(to_json(port), Json::parse(R"({"ifname": "veth0", "vni": 42, "vtep": "vxlan0",
+        "vlan": null, "mode": "tc", "bridge": null, "addresses": []})"));
+    port.vlan = 7;
+    port.mode = Mode::xdp;
+    port.bridge = "br0";
+    port.addresses = {*Mac::parse("02:00:00:00:00:01"), *Mac::parse("02:00:00:00:00:02")};
+    EXPECT_EQ(to_text(port), "veth0: vni 42 vtep vxlan0 vlan 7 mode xdp master br0 "
+                             "02:00:00:00:00:01 02:00:00:00:00:02\n");
+    EXPECT_EQ(to_json(port), Json::parse(R"({"ifname": "veth0", "vni": 42, "vtep": "vxlan0",
+        "vlan": 7, "mode": "xdp", "bridge": "br0",
+        "addresses": ["02:00:00:00:00:01", "02:00:00:00:00:02"]})"));
+}
+
+TEST(Stats, HideZerosInTextOnly)
+{
+    Stats stats;
+    stats.ifname = "vxlan0";
+    stats.vni = 42;
+    stats.rx_packets = 1;
+    stats.rx_bytes = 98;
+    stats.drops = {{"too_big", 3}, {"helper", 0}};
+    stats.passed = {{"flooded", 18446744073709551615U}};
+    EXPECT_EQ(to_text(stats), "vxlan0 vni 42: rx 1 packets 98 bytes, tx 0 packets 0 bytes\n"
+                              "    dropped  too_big          3\n"
+                              "    passed   flooded          18446744073709551615\n");
+    EXPECT_EQ(to_json(stats).dump(),
+              R"({"ifname":"vxlan0","vni":42,"rx_packets":1,"rx_bytes":98,"tx_packets":0,)"
+              R"("tx_bytes":0,"events_lost":0,"drops":{"too_big":3,"helper":0},)"
+              R"("passed":{"flooded":18446744073709551615}})");
+    stats.vni.reset();
+    stats.events_lost = 2;
+    stats.drops.clear();
+    stats.passed.clear();
+    EXPECT_EQ(to_text(stats),
+              "vxlan0: rx 1 packets 98 bytes, tx 0 packets 0 bytes, 2 events lost\n");
+    EXPECT_TRUE(to_json(stats)["vni"].is_null());
+    EXPECT_EQ(to_json(stats)["drops"].dump(), "{}");
+}
+
+TEST(Lab, MarksFailedChecks)
+{
+    const LabVerdict verdict{"PICTURE\n", {{"ping a b", true, ""}, {"MTU", false, "1300"}}, false};
+    EXPECT_EQ(to_text(verdict), "PICTURE\nok    ping a b\nFAIL  MTU: 1300\n");
+    EXPECT_EQ(to_json(verdict), Json::parse(R"({"passed": false, "checks": [
+        {"what": "ping a b", "passed": true, "detail": ""},
+        {"what": "MTU", "passed": false, "detail": "1300"}]})"));
+}
+
+TEST(Document, IsOneLineUnlessPretty)
+{
+    EXPECT_EQ(document({{"a", 1}}, false), "{\"a\":1}\n");
+    EXPECT_EQ(document({{"a", 1}}, true), "{\n  \"a\": 1\n}\n");
+    EXPECT_NO_THROW((void)document({{"a", "\xff"}}, false)); // the kernel takes any bytes as a name
+}
+
+} // namespace
+} // namespace xvtep::cli

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Words to requests, without a system.
+#include <gtest/gtest.h>
+
+#include "user/cli/attach.h"
+#include "user/cli/fdb.h"
+
+namespace xvtep::cli {
+namespace {
+
+Result<AttachRequest> attach_of(const Words &words)
+{
+    TRY_ASSIGN(const auto parsed, parse_attach(words, Context{}));
+    EXPECT_FALSE(parsed.helped);
+    return parsed.request;
+}
+
+// `eth0 --vni 5` and these.
+Result<AttachRequest> attach_with(Words words)
+{
+    words.insert(words.begin(), {"eth0", "--vni", "5"});
+    return attach_of(words);
+}
+
+Result<FdbEntry> fdb_of(const Words &words, bool needs_dst = true)
+{
+    TRY_ASSIGN(const auto tail, parse_tail("fdb add", words,
+                                           {"dev", "dst", "port", "vni", "via", "router!",
+                                            "static!", "permanent!", "dynamic!", "self!"},
+                                           Context{}, "USAGE", 1));
+    return parse_fdb_entry("fdb add", tail, needs_dst);
+}
+
+TEST(ParseAttach, HasTheContractsDefaults)
+{
+    const auto request = attach_of({"eth0", "--vni", "42"});
+    ASSERT_TRUE(request) << request.error().message();
+    EXPECT_EQ(request->devices, std::vector<std::string>{"eth0"});
+    EXPECT_EQ(request->vni, 42U);
+    EXPECT_EQ(request->name, "");
+    EXPECT_FALSE(request->local || request->remote || request->group);
+    EXPECT_EQ(request->dstport, 4789);
+    EXPECT_EQ(request->srcport_min, 49152);
+    EXPECT_EQ(request->srcport_max, 65535);
+    EXPECT_EQ(request->ttl.value, 0);
+    EXPECT_FALSE(request->ttl.inherit || request->tos.inherit);
+    EXPECT_EQ(request->df, Df::unset);
+    EXPECT_TRUE(request->learning);
+    EXPECT_EQ(request->ageing, 300U);
+    EXPECT_FALSE(request->udpcsum || request->mac || request->mtu);
+    EXPECT_EQ(request->mode, Mode::automatic);
+}
+
+TEST(ParseAttach, TakesEveryOption)
+{
+    const auto request = attach_of({"eth0",
+                                    "eth1",
+                                    "--vni",
+                                    "0xffffff",
+                                    "--name",
+                                    "vxlan0",
+                                    "--local",
+                                    "fd00::1",
+                                    "--remote",
+                                    "fd00::2",
+                                    "--dstport",
+                                    "8472",
+                                    "--srcport",
+                                    "1",
+                                    "65535",
+                                    "--ttl",
+                                    "255",
+                                    "--tos",
+                                    "0x10",
+                                    "--df",
+                                    "inherit",
+                                    "--flowlabel",
+                                    "0xfffff",
+                                    "--nolearning",
+                                    "--ageing",
+                                    "4294967295",
+                                    "--maxaddress",
+                                    "0",
+                                    "--noproxy",
+                                    "--norsc",
+                                    "--nol2miss",
+                                    "--nol3miss",
+                                    "--udpcsum",
+                                    "--udp6zerocsumtx",
+                                    "--udp6zerocsumrx",
+                                    "--bridge",
+                                    "br0",
+                                    "--mac",
+                                    "2:0:0:0:0:1",
+                                    "--mtu",
+                                    "68",
+                                    "--mode",
+                                    "xdp"});
+    ASSERT_TRUE(request) << request.error().message();
+    EXPECT_EQ(request->devices, (std::vector<std::string>{"eth0", "eth1"}));
+    EXPECT_EQ(request->vni, 16777215U);
+    EXPECT_EQ(request->name, "vxlan0");
+    EXPECT_EQ(request->local->text(), "fd00::1");
+    EXPECT_EQ(request->remote->text(), "fd00::2");
+    EXPECT_EQ(request->dstport, 8472);
+    EXPECT_EQ(request->srcport_min, 1);
+    EXPECT_EQ(request->srcport_max, 65535);
+    EXPECT_EQ(request->ttl.value, 255);
+    EXPECT_EQ(request->tos.value, 16);
+    EXPECT_EQ(request->df, Df::inherit);
+    EXPECT_EQ(request->flowlabel, 0xfffffU);
+    EXPECT_FALSE(request->learning);
+    EXPECT_EQ(request->ageing, 4294967295U);
+    EXPECT_EQ(request->udpcsum, true);
+    EXPECT_TRUE(request->udp6zerocsumtx && request->udp6zerocsumrx);
+    EXPECT_EQ(request->bridge, "br0");
+    EXPECT_EQ(request->mac->text(), "02:00:00:00:00:01");
+    EXPECT_EQ(request->mtu, 68U);
+    EXPECT_EQ(request->mode, Mode::xdp);
+}
+
+TEST(ParseAttach, LetsTheLastWin)
+{
+    EXPECT_FALSE(attach_with({"--learning", "--nolearning"})->learning);
+    EXPECT_TRUE(attach_with({"--nolearning", "--learning"})->learning);
+    EXPECT_TRUE(attach_with({"--nolearning", "--nolearning", "--learning"})->learning);
+    EXPECT_EQ(attach_with({"--udpcsum", "--noudpcsum"})->udpcsum, false);
+    EXPECT_EQ(attach_with({"--noudpcsum", "--udpcsum"})->udpcsum, true);
+    EXPECT_EQ(attach_with({"--vni", "6"})->vni, 6U);
+    EXPECT_TRUE(attach_with({"--proxy", "--noproxy"}));
+    const auto ports = attach_with({"--srcport", "1", "2", "--srcport", "3", "4"});
+    ASSERT_TRUE(ports) << ports.error().message();
+    EXPECT_EQ(ports->srcport_min, 3);
+    EXPECT_EQ(ports->srcport_max, 4);
+    EXPECT_FALSE(attach_with({"--ttl", "3", "--ttl", "inherit"})->ttl.value);
+}
+
+TEST(ParseAttach, TakesDevicesAnywhere)
+{
+    const auto request = attach_of({"--vni", "5", "eth0", "--learning", "eth1"});
+    ASSERT_TRUE(request) << request.error().message();
+    EXPECT_EQ(request->devices, (std::vector<std::string>{"eth0", "eth1"}));
+    // CLI11 would take a command's name for a command.
+    EXPECT_EQ(attach_of({"show", "--vni", "5", "--name", "attach"})->name, "attach");
+}
+
+TEST(ParseAttach, RefusesWrongValuesInOneLine)
+{
+    const struct {
+        Words words;
+        const char *cause;
+    } cases[] = {
+        {{"--vni", "0"}, "VNI 0 is not within 1 to 16777215"},
+        {{"--vni", "16777216"}, "VNI 16777216 is not within 1 to 16777215"},
+        {{"--vni", "-1"}, "VNI -1 is not within 1 to 16777215"},
+        {{"--vni", "4294967338"}, "VNI 4294967338 is not within 1 to 16777215"},
+        {{"--vni", "18446744073709551658"}, "VNI 18446744073709551658 is not within 1 to 16777215"},
+        {{"--vni", "5x"}, "VNI 5x is not within 1 to 16777215"},
+        {{"--vni", "0x"}, "VNI 0x is not within 1 to 16777215"},
+        {{"--vni", ""}, "--vni is empty"},
+        {{"--vni"}, "--vni needs a value"},
+        {{"--ttl", "300"}, "ttl 300 is not within 0 to 255 nor \"inherit\""},
+        {{"--tos", "-1"}, "tos -1 is not within 0 to 255 nor \"inherit\""},
+        {{"--df", "maybe"}, "df \"maybe\" is not set, unset or inherit"},
+        {{"--flowlabel", "1"}, "flowlabel needs an IPv6 underlay"},
+        {{"--flowlabel", "1", "--remote", "10.0.0.1"}, "flowlabel needs an IPv6 underlay"},
+        {{"--flowlabel", "0x100000"}, "flowlabel 0x100000 is not within 0 to 1048575"},
+        {{"--ageing", "4294967296"}, "ageing 4294967296 is not within 0 to 4294967295"},
+        {{"--dstport", "0"}, "dstport 0 is not within 1 to 65535"},
+        {{"--dstport", "65536"}, "dstport 65536 is not within 1 to 65535"},
+        {{"--srcport", "100"}, "--srcport needs two values"},
+        {{"--srcport", "0", "1"}, "srcport 0 is not within 1 to 65535"},
+        {{"--srcport", "2", "1"}, "srcport 2 1 is not a range within 1 to 65535"},
+        {{"--remote", "x"}, "remote \"x\" is not an IP address"},
+        {{"--remote", ""}, "--remote is empty"},
+        {{"--remote", "239.1.1.1"}, "remote 239.1.1.1 is multicast (--group)"},
+        {{"--remote", "0.0.0.0"}, "remote 0.0.0.0 is no host's address"},
+        {{"--group", "10.0.0.1"}, "group 10.0.0.1 is not multicast (--remote)"},
+        {{"--local", "ff02::1"}, "local ff02::1 is no host's address"},
+        {{"--remote", "10.0.0.1", "--group", "239.1.1.1"},
+         "--remote and --group exclude each other"},
+        {{"--local", "10.0.0.1", "--remote", "fd00::1"},
+         "local 10.0.0.1 and remote fd00::1 are of different families"},
+        {{"--local", "fd00::1", "--group", "239.1.1.1"},
+         "local fd00::1 and group 239.1.1.1 are of different families"},
+        {{"--mac", "x"}, "mac \"x\" is not a MAC address"},
+        {{"--mac", "00:00:00:00:00:00"}, "mac 00:00:00:00:00:00 is not a host's address"},
+        {{"--mac", "01:00:5e:00:00:01"}, "mac 01:00:5e:00:00:01 is not a host's address"},
+        {{"--mtu", "67"}, "mtu 67 is not within 68 to 65535"},
+        {{"--mtu", "65536"}, "mtu 65536 is not within 68 to 65535"},
+        {{"--mode", "fast"}, "mode \"fast\" is not auto, xdp, tc or skb"},
+        {{"--name", "sixteen-letters-"}, "\"sixteen-letters-\" is not an interface name"},
+        {{"--name", "a b"}, "\"a b\" is not an interface name"},
+        {{"--name", "a/b"}, "\"a/b\" is not an interface name"},
+        {{"--bridge", "a/b"}, "\"a/b\" is not an interface name"},
+        {{"--frob"}, "unknown option --frob"},
+        {{"--lear"}, "unknown option --lear"},
+        {{"-x"}, "unknown option -x"},
+    };
+    for (const auto &[words, cause] : cases) {
+        const auto request = attach_with(words);
+        ASSERT_FALSE(request) << cause;
+        EXPECT_EQ(request.error().message(), std::string("attach eth0: ") + cause);
+        EXPECT_EQ(request.error().fault, Fault::usage) << cause;
+    }
+    EXPECT_EQ(attach_of({}).error().message(), "attach: DEV is required");
+    EXPECT_EQ(attach_of({"eth0"}).error().message(), "attach eth0: --vni is required");
+    EXPECT_EQ(attach_of({"--frob"}).error().message(), "attach: unknown option --frob");
+    EXPECT_EQ(attach_of({"", "--vni", "5"}).error().message(), "attach: DEV is empty");
+    EXPECT_EQ(attach_with({"eth0"}).error().message(), "attach eth0 eth0: a device is given twice");
+}
+
+TEST(ParseAttach, SaysWhatIsNotSupportedYet)
+{
+    for (const Words &words :
+         {Words{"--proxy"}, Words{"--rsc"}, Words{"--l2miss"}, Words{"--l3miss"}, Words{"--gbp"},
+          Words{"--noproxy", "--proxy"}, Words{"--maxaddress", "5"}}) {
+        const auto request = attach_with(words);
+        const auto &name = words.front() == "--noproxy" ? words.back() : words.front();
+        ASSERT_FALSE(request) << name;
+        EXPECT_EQ(request.error().message(), "attach eth0: " + name + " is not supported yet");
+        EXPECT_EQ(request.error().fault, Fault::system) << name;
+    }
+    // Wrong whatever the system comes first.
+    EXPECT_EQ(attach_with({"--proxy", "eth0"}).error().fault, Fault::usage);
+}
+
+TEST(ParseFdb, TakesWordsInAnyOrder)
+{
+    const auto plain = fdb_of({"b2:ee:aa:42:8b:0b", "dst", "192.168.8.101", "dev", "vxlan0"});
+    ASSERT_TRUE(plain) << plain.error().message();
+    EXPECT_EQ(plain->mac.text(), "b2:ee:aa:42:8b:0b");
+    EXPECT_EQ(plain->device, "vxlan0");
+    EXPECT_EQ(plain->dst.text(), "192.168.8.101");
+    EXPECT_EQ(plain->port, 0);
+    EXPECT_EQ(plain->vni, 0U);
+    EXPECT_EQ(plain->via, "");
+    EXPECT_FALSE(plain->router);
+    EXPECT_EQ(plain->state, FdbState::permanent);
+
+    const auto full = fdb_of({"dev", "dst", "self", "static", "dst", "fd00::1", "0:0:0:0:0:0",
+                              "router", "vni", "16777215", "port", "8472", "via", "eth0"});
+    ASSERT_TRUE(full) << full.error().message();
+    EXPECT_TRUE(full->mac.is_zero());
+    EXPECT_EQ(full->device, "dst"); // a device may be called like a keyword
+    EXPECT_EQ(full->dst.text(), "fd00::1");
+    EXPECT_EQ(full->port, 8472);
+    EXPECT_EQ(full->vni, 16777215U);
+    EXPECT_EQ(full->via, "eth0");
+    EXPECT_TRUE(full->router);
+    EXPECT_EQ(full->state, FdbState::fixed);
+
+    const Words base = {"2:0:0:0:0:1", "dev", "v", "dst", "10.0.0.1", "dynamic"};
+    EXPECT_EQ(fdb_of(base)->state, FdbState::dynamic);
+    EXPECT_TRUE(fdb_of({"2:0:0:0:0:1", "dev", "v"}, false));
+}
+
+TEST(ParseFdb, RefusesWrongWordsInOneLine)
+{
+    const std::string mac = "02:00:00:00:00:01";
+    const struct {
+        Words words;
+        const char *line;
+    } cases[] = {
+        {{}, "fdb add: no MAC address given"},
+        {{mac}, "fdb add 02:00:00:00:00:01: no device given (dev IFNAME)"},
+        {{mac, "dev", "v"}, "fdb add 02:00:00:00:00:01: no destination given (dst IP)"},
+        {{mac, "dev"}, "fdb add: dev needs a value"},
+        {{mac, "dev", ""}, "fdb add: dev needs a value"},
+        {{mac, "dev", "v", "dev", "w"}, "fdb add: dev is given twice"},
+        {{mac, "frob"}, "fdb add: what is \"frob\"? (usage: USAGE)"},
+        {{"xx", "dev", "v", "dst", "10.0.0.1"}, "fdb add xx: MAC \"xx\" is not a MAC address"},
+        {{mac, "dev", "v", "dst", "10.0.0"},
+         "fdb add 02:00:00:00:00:01: dst \"10.0.0\" is not an IP address"},
+        {{mac, "dev", "v", "dst", "10.0.0.1", "port", "65536"},
+         "fdb add 02:00:00:00:00:01: port 65536 is not within 1 to 65535"},
+        {{mac, "dev", "v", "dst", "10.0.0.1", "vni", "0"},
+         "fdb add 02:00:00:00:00:01: VNI 0 is not within 1 to 16777215"},
+        {{mac, "dev", "v", "dst", "10.0.0.1", "static", "permanent"},
+         "fdb add 02:00:00:00:00:01: static, permanent and dynamic exclude each other"},
+    };
+    for (const auto &[words, line] : cases) {
+        const auto entry = fdb_of(words);
+        ASSERT_FALSE(entry) << line;
+        EXPECT_EQ(entry.error().message(), line);
+        EXPECT_EQ(entry.error().fault, Fault::usage);
+    }
+}
+
+} // namespace
+} // namespace xvtep::cli
