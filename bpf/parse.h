@@ -218,10 +218,19 @@ static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
     parse_l4(c, in);
 }
 
-/* `c` stands behind the inner MAC addresses and tags, on the L3 header. */
+/* `c` stands behind the inner Ethernet header, whose type is `l3_proto`. */
 static __always_inline void parse_inner(struct cursor *c, struct inner *in, struct ethhdr *eth,
                                         __be16 l3_proto, __u16 l3_offset)
 {
+    /* One tag in the packet: the flow is what is behind it. */
+    if (l3_proto == bpf_htons(ETH_P_8021Q) || l3_proto == bpf_htons(ETH_P_8021AD)) {
+        __be16 *tag = take(c, 4);
+
+        if (tag) {
+            l3_proto = tag[1];
+            l3_offset += 4;
+        }
+    }
     in->l3_proto = l3_proto;
     in->l3_offset = l3_offset;
     in->headers = l3_offset;

@@ -170,7 +170,8 @@ static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct in
     if (in->l4_proto == IPPROTO_SCTP)
         return XV_KERNEL_PATH; /* its CRC may not be there yet */
     c.at += ETH_HLEN;
-    if ((in->l4_proto == IPPROTO_TCP || in->l4_proto == IPPROTO_UDP) && in->l4_offset) {
+    if ((in->l4_proto == IPPROTO_TCP || in->l4_proto == IPPROTO_UDP) && in->l4_offset &&
+        in->l3_offset == ETH_HLEN) {
         if (in->l3_proto == bpf_htons(ETH_P_IP)) {
             struct iphdr *ip = take(&c, sizeof(*ip));
             struct udphdr *udp = take(&c, sizeof(*udp));
@@ -397,7 +398,8 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
     if (hop) {
         *action = bpf_redirect(oif, 0);
     } else {
-        if (!inner_is_ip(&in) && tc_refresh_protocol(skb))
+        if (l2.l3_proto != bpf_htons(ETH_P_IP) && l2.l3_proto != bpf_htons(ETH_P_IPV6) &&
+            tc_refresh_protocol(skb))
             return XV_HELPER;
         skb->tc_index = XV_ASK;
         *action = bpf_redirect_neigh(oif, NULL, 0, 0);

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <filesystem>
+#include <fstream>
+
+#include "tests/program/program_case.h"
+
+namespace xvtep::test {
+namespace {
+
+const Mac container = *Mac::parse("02:00:00:00:00:02");
+const Mac far_mac = *Mac::parse("02:00:00:00:00:01");
+
+Bytes inner_udp(std::size_t size = 18) { return Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(size))); }
+
+class Decap : public ProgramCase {
+  protected:
+    Bytes outer(const Bytes &inner, unsigned tos = 0)
+    {
+        mac_ = under.mac.text();
+        const Ether ether{.dst = mac_.c_str(), .src = "02:00:00:00:00:fe",
+                          .type = v6() ? 0x86ddU : 0x0800U};
+        if (v6())
+            return ether / (Ipv6{.src = "fd08::101", .dst = "fd08::100", .tos = tos} /
+                            (Udp{.from = "fd08::101", .to = "fd08::100"} / (Vxlan{} / inner)));
+        return ether / (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100", .tos = tos} /
+                        (Udp{} / (Vxlan{} / inner)));
+    }
+
+    [[nodiscard]] bool v6() const { return (vtep.flags & XV_VTEP_V6) != 0; }
+
+    // Through both programs: TC strips; XDP strips and leaves metadata, or redirects.
+    void expect_stripped(const Bytes &inner)
+    {
+        const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner));
+        EXPECT_EQ(tc_run.action, tc_redirect);
+        EXPECT_EQ(tc_run.packet, inner) << difference(tc_run.packet, inner);
+        EXPECT_EQ(tc_run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
+        const Outcome xdp_run = xdp(skeleton->progs.xvtep_xdp_underlay, under, outer(inner));
+        EXPECT_EQ(xdp_run.action, XDP_PASS);
+        EXPECT_EQ(xdp_run.packet, inner) << difference(xdp_run.packet, inner);
+        EXPECT_TRUE(xdp_run.counted.empty()) << "the TC program behind counts";
+    }
+
+  private:
+    std::string mac_;
+};
+
+TEST_F(Decap, StripsToTheDevice)
+{
+    expect_stripped(inner_udp());
+    expect_stripped(inner_udp(1372));
+    expect_stripped(Ether{.type = 0x86dd} / (Ipv6{} / (Udp{.dst = 9} / payload(20))));
+    expect_stripped(Ether{.dst = "ff:ff:ff:ff:ff:ff", .type = 0x0806} / arp_request());
+    expect_stripped(Ether{.type = 0x0800, .vlan = 5} / (Ipv4{} / (Udp{.dst = 9} / payload(20))));
+}
+
+TEST_F(Decap, StripsOnIpv6)
+{
+    on_v6();
+    expect_stripped(inner_udp(100));
+    expect_stripped(Ether{.type = 0x86dd} / (Ipv6{} / (Udp{.dst = 9} / payload(20))));
+}
+
+TEST_F(Decap, KnownMacGoesToItsPort)
+{
+    local_entry(container, XV_FDB_XDP);
+    const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    EXPECT_EQ(tc_run.action, tc_redirect);
+    EXPECT_EQ(tc_run.packet, inner_udp());
+    const Outcome xdp_run = xdp(skeleton->progs.xvtep_xdp_underlay, under, outer(inner_udp()));
+    EXPECT_EQ(xdp_run.action, XDP_REDIRECT);
+    EXPECT_EQ(xdp_run.packet, inner_udp()) << difference(xdp_run.packet, inner_udp());
+    EXPECT_EQ(xdp_run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
+}
+
+TEST_F(Decap, Learns)
+{
+    tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    auto learned = found(far_mac);
+    ASSERT_TRUE(learned);
+    EXPECT_EQ(to_ip(learned->dest.addr).text(), "192.168.8.101");
+    EXPECT_EQ(learned->flags, 0);
+
+    entry(far_mac, "192.168.8.109", 0);
+    tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    EXPECT_EQ(to_ip(found(far_mac)->dest.addr).text(), "192.168.8.101") << "it moved";
+
+    entry(far_mac, "192.168.8.109", XV_FDB_STATIC);
+    const Outcome kept = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    EXPECT_EQ(kept.action, tc_shot);
+    EXPECT_EQ(kept.counted, (std::map<std::string, std::uint64_t>{{"static_moved", 1}}));
+    EXPECT_EQ(to_ip(found(far_mac)->dest.addr).text(), "192.168.8.109");
+
+    entry(far_mac, "192.168.8.101", 0, 1, 100'000'000'000ULL);
+    const auto before = found(far_mac)->updated;
+    tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    EXPECT_GT(found(far_mac)->updated, before) << "refreshed by reception";
+}
+
+TEST_F(Decap, NoLearning)
+{
+    vtep.flags &= ~static_cast<__u32>(XV_VTEP_LEARNING);
+    write_vtep();
+    tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    EXPECT_FALSE(found(far_mac));
+}
+
+TEST_F(Decap, EcnByRfc6040)
+{
+    // [inner][outer] of not-ECT, ECT(1), ECT(0), CE: the inner field afterwards, -1 dropped.
+    constexpr int table[4][4] = {{0, 0, 0, -1}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
+    for (unsigned in = 0; in < 4; in++)
+        for (unsigned out = 0; out < 4; out++)
+            for (const bool inner6 : {false, true}) {
+                const auto inner = [&](unsigned ecn) -> Bytes {
+                    const unsigned tos = 0xb8 | ecn;
+                    const Bytes udp = Udp{.dst = 9} / payload(20);
+                    return inner6 ? Ether{.type = 0x86dd} / (Ipv6{.tos = tos} / udp)
+                                  : Ether{} / (Ipv4{.tos = tos} / udp);
+                };
+                SCOPED_TRACE(testing::Message() << "inner " << in << " outer " << out
+                                                << (inner6 ? " IPv6" : " IPv4"));
+                for (const bool with_xdp : {false, true}) {
+                    const Outcome run =
+                        with_xdp
+                            ? xdp(skeleton->progs.xvtep_xdp_underlay, under, outer(inner(in), out))
+                            : tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner(in), out));
+                    if (table[in][out] < 0) {
+                        EXPECT_EQ(run.action, with_xdp ? static_cast<int>(XDP_DROP) : tc_shot);
+                        EXPECT_EQ(run.counted.count("ecn_ce"), 1U);
+                        continue;
+                    }
+                    const Bytes want = inner(static_cast<unsigned>(table[in][out]));
+                    EXPECT_EQ(run.packet, want) << difference(run.packet, want);
+                }
+            }
+}
+
+TEST_F(Decap, CutAtEveryByte)
+{
+    for (const bool six : {false, true}) {
+        if (six)
+            on_v6();
+        const Bytes whole = outer(inner_udp());
+        for (std::size_t size = ETH_HLEN; size < whole.size(); size++) {
+            const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+            if (size >= ETH_HLEN + (six ? 40U : 20U)) { // less the kernel's test run refuses
+                const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, cut);
+                EXPECT_EQ(tc_run.action, tc_pass) << size << ": its lengths lie, the stack judges";
+                EXPECT_EQ(tc_run.packet, cut) << size;
+                EXPECT_EQ(tc_run.counted,
+                          (std::map<std::string, std::uint64_t>{{"bad_length", 1}}))
+                    << size;
+            }
+            const Outcome xdp_run = xdp(skeleton->progs.xvtep_xdp_underlay, under, cut);
+            EXPECT_EQ(xdp_run.action, XDP_PASS) << size;
+            EXPECT_EQ(xdp_run.packet, cut) << size;
+        }
+        // The same with lengths that tell the truth: cut inside the inner frame.
+        for (std::size_t size = 0; size <= inner_udp().size(); size++) {
+            const Bytes all = inner_udp();
+            const Bytes inner(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size));
+            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner));
+            if (size < ETH_HLEN) {
+                EXPECT_EQ(run.action, tc_shot) << size;
+                EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"short_inner", 1}}));
+            } else {
+                EXPECT_EQ(run.counted.size(), 1U) << size;
+                EXPECT_TRUE(run.action == tc_redirect || run.action == tc_pass) << size;
+            }
+        }
+    }
+}
+
+// Records of a little-endian or big-endian pcap file.
+std::vector<Bytes> captured(const std::string &name)
+{
+    std::ifstream file(std::string(XVTEP_SOURCE_DIR) + "/../shared/captures/" + name,
+                       std::ios::binary);
+    const Bytes all{std::istreambuf_iterator<char>(file), {}};
+    std::vector<Bytes> records;
+    const auto word = [&](std::size_t at) {
+        std::uint32_t value = 0;
+        std::memcpy(&value, all.data() + at, 4);
+        return all[0] == 0xa1 ? __builtin_bswap32(value) : value;
+    };
+    for (std::size_t at = 24; at + 16 <= all.size();) {
+        const std::size_t size = word(at + 8);
+        records.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at + 16),
+                             all.begin() + static_cast<std::ptrdiff_t>(at + 16 + size));
+        at += 16 + size;
+    }
+    return records;
+}
+
+TEST_F(Decap, ForeignCaptures)
+{
+    if (!std::filesystem::exists(std::string(XVTEP_SOURCE_DIR) + "/../shared/captures"))
+        GTEST_SKIP() << "no ../shared/captures beside the project";
+    for (const auto &[name, dport] : {std::pair("vxlan.pcap", 4789), std::pair("vxlan_port_8472.pcap", 8472)}) {
+        const auto packets = captured(name);
+        ASSERT_FALSE(packets.empty()) << name;
+        vtep.dstport = htons(static_cast<std::uint16_t>(dport));
+        put(skeleton->maps.dstports, static_cast<__u32>(dport / 64), __u64{1} << (dport % 64));
+        vtep.vni = 100;
+        for (Bytes packet : packets) {
+            // To whoever it was: this host, at the address it went to.
+            std::ranges::copy(under.mac.octets, packet.begin());
+            vtep.local = to_addr(Ip::from_bytes(packet.data() + 30, 4));
+            write_vtep();
+            const Bytes inner(packet.begin() + XV_OUTER_V4, packet.end());
+            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+            EXPECT_EQ(run.action, tc_redirect) << name;
+            EXPECT_EQ(run.packet, inner) << difference(run.packet, inner);
+            EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
+        }
+    }
+    for (const char *name : {"gso-ipv4-vxlan-ipv4.pcap", "gso-ipv6-vxlan-ipv6.pcap",
+                             "nsh-over-vxlan-gpe.pcap"})
+        for (const Bytes &packet : captured(name)) {
+            if (packet.size() > 3500)
+                continue; // more than a test run takes
+            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+            EXPECT_EQ(run.action, tc_pass) << name << ": not this host's";
+            EXPECT_EQ(run.packet, packet) << name;
+            EXPECT_EQ(run.counted.size(), 1U);
+        }
+}
+
+} // namespace
+} // namespace xvtep::test

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Whole packets through the loaded programs (BPF_PROG_TEST_RUN), with maps filled by hand.
+#pragma once
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/program/packet.h"
+#include "user/datapath/quiet.h"
+#include "user/net/netlink.h"
+#include "user/vtep/session.h"
+#include "xvtep.skel.h"
+#include "xvtep/tables.h"
+#include "xvtep/wire.h"
+
+namespace xvtep::test {
+
+inline constexpr int tc_shot = 2, tc_redirect = 7, tc_pass = -1;
+
+struct Outcome {
+    int action = 0;
+    Bytes packet;
+    std::map<std::string, std::uint64_t> counted; // "rx", "tx" and verdicts that moved, by name
+};
+
+// One VTEP in slot 1 (VNI 42, port 4789, device `vx`), the underlay port `under` in slot 2, a local
+// port `port` in slot 3; all devices are ends of veths in a namespace of this process.
+class ProgramCase : public ::testing::Test {
+  protected:
+    static constexpr std::uint32_t vtep_slot = 1, underlay_slot = 2, port_slot = 3;
+
+    void SetUp() override
+    {
+        if (::geteuid() != 0)
+            GTEST_SKIP() << "needs root, to load BPF programs";
+        static const bool alone = ::unshare(CLONE_NEWNET) == 0;
+        ASSERT_TRUE(alone);
+        auto netlink = Netlink::open();
+        ASSERT_TRUE(netlink);
+        if (!netlink->link("under")) {
+            ASSERT_TRUE(netlink->add_veth({.name = "under"}, {.name = "vx"}));
+            ASSERT_TRUE(netlink->add_veth({.name = "port"}, {.name = "eth0"}));
+            for (const char *name : {"under", "vx", "port", "eth0"})
+                ASSERT_TRUE(netlink->change_link(netlink->link(name)->index, {.up = true}));
+        }
+        under = *netlink->link("under");
+        device = *netlink->link("vx");
+        port = *netlink->link("port");
+
+        quiet_libraries();
+        skeleton.reset(xvtep_bpf__open_and_load());
+        ASSERT_TRUE(skeleton) << last_complaint();
+        vtep.slot = vtep_slot;
+        vtep.vni = 42;
+        vtep.ifindex = static_cast<__u32>(device.index);
+        vtep.flags = XV_VTEP_LEARNING;
+        vtep.local = to_addr(*Ip::parse("192.168.8.100"));
+        vtep.dstport = htons(4789);
+        vtep.srcport_min = 49152;
+        vtep.srcport_span = 16384;
+        vtep.ttl = 64;
+        std::ranges::copy(device.mac.octets, vtep.mac);
+        vtep.ageing = 300;
+        vtep.underlay_count = 1;
+        vtep.underlays[0] = static_cast<__u32>(under.index);
+        write_vtep();
+        put(skeleton->maps.underlays, under.index,
+            xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0});
+        put(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
+    }
+
+    void write_vtep()
+    {
+        put(skeleton->maps.vteps, vtep_slot, vtep);
+        put(skeleton->maps.vnis, xv_vni_key{vtep.vni, vtep.dstport, 0}, __u32{vtep_slot});
+        put(skeleton->maps.devices, device.index, __u32{vtep_slot});
+        put(skeleton->maps.locals, vtep.local, __u32{1});
+        put(skeleton->maps.dstports, __u32{4789 / 64}, __u64{1} << 4789 % 64);
+    }
+
+    void on_v6()
+    {
+        vtep.flags |= XV_VTEP_V6;
+        vtep.local = to_addr(*Ip::parse("fd08::100"));
+        write_vtep();
+    }
+
+    template <class Key, class Value> void put(bpf_map *map, const Key &key, const Value &value)
+    {
+        ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY), 0)
+            << bpf_map__name(map) << ": " << std::strerror(errno);
+    }
+
+    static std::uint64_t now()
+    {
+        timespec time{};
+        ::clock_gettime(CLOCK_MONOTONIC, &time);
+        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000ULL +
+               static_cast<std::uint64_t>(time.tv_nsec);
+    }
+
+    xv_fdb_key key(const Mac &mac) const
+    {
+        xv_fdb_key made{};
+        made.vni = vtep.vni;
+        made.dstport = vtep.dstport;
+        std::ranges::copy(mac.octets, made.mac);
+        return made;
+    }
+
+    void entry(const Mac &mac, const char *dst, unsigned flags = XV_FDB_PERMANENT,
+               std::uint16_t dests = 1, std::uint64_t age = 0)
+    {
+        xv_fdb value{};
+        value.dest.addr = to_addr(*Ip::parse(dst));
+        value.dest.vni = vtep.vni;
+        value.dest.port = vtep.dstport;
+        value.flags = static_cast<__u16>(flags);
+        value.dests = dests;
+        value.updated = value.used = now() - age;
+        put(skeleton->maps.fdb, key(mac), value);
+    }
+
+    void local_entry(const Mac &mac, unsigned flags = 0)
+    {
+        xv_fdb value{};
+        value.dest.ifindex = static_cast<__u32>(port.index);
+        value.flags = static_cast<__u16>(XV_FDB_LOCAL | flags);
+        value.dests = 1;
+        value.updated = now();
+        put(skeleton->maps.fdb, key(mac), value);
+    }
+
+    std::optional<xv_fdb> found(const Mac &mac) const
+    {
+        const auto k = key(mac);
+        xv_fdb value{};
+        if (bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.fdb), &k, &value) != 0)
+            return std::nullopt;
+        return value;
+    }
+
+    void hop(const char *dst)
+    {
+        xv_hop value{};
+        value.expires = now() + 60'000'000'000ULL;
+        value.ifindex = static_cast<__u32>(under.index);
+        std::ranges::copy(next_hop.octets, value.dmac);
+        std::ranges::copy(under.mac.octets, value.smac);
+        put(skeleton->maps.hops,
+            xv_hop_key{to_addr(*Ip::parse(dst)), static_cast<__u32>(under.index)}, value);
+    }
+
+    Outcome tc(bpf_program *program, const Link &on, const Bytes &packet, unsigned gso_size = 0)
+    {
+        __sk_buff context{};
+        context.ifindex = static_cast<__u32>(on.index);
+        context.gso_size = gso_size;
+        return run(program, packet, &context, sizeof(context));
+    }
+
+    Outcome xdp(bpf_program *program, const Link &on, const Bytes &packet)
+    {
+        xdp_md context{};
+        context.data_end = static_cast<__u32>(packet.size());
+        context.ingress_ifindex = static_cast<__u32>(on.index);
+        return run(program, packet, &context, sizeof(context));
+    }
+
+    struct Closer {
+        void operator()(xvtep_bpf *s) const { xvtep_bpf__destroy(s); }
+    };
+    std::unique_ptr<xvtep_bpf, Closer> skeleton;
+    Link under, device, port;
+    xv_vtep vtep{};
+    const Mac next_hop = *Mac::parse("02:00:00:00:00:fe");
+
+  private:
+    std::map<std::string, std::uint64_t> counters() const
+    {
+        std::map<std::string, std::uint64_t> sums;
+        std::vector<xv_counters> cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+        for (const __u32 slot : {0U, vtep_slot, underlay_slot, port_slot}) {
+            bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.counters), &slot, cpus.data());
+            for (const auto &cpu : cpus) {
+                sums["rx"] += cpu.rx_packets;
+                sums["tx"] += cpu.tx_packets;
+#define X(name, text, meaning) sums[text] += cpu.verdict[XV_##name];
+                XV_PASSED_VERDICTS(X)
+                XV_DROPPED_VERDICTS(X)
+#undef X
+            }
+        }
+        return sums;
+    }
+
+    Outcome run(bpf_program *program, const Bytes &packet, void *context, __u32 size)
+    {
+        Outcome result;
+        result.packet.resize(packet.size() + 256);
+        std::vector<std::uint8_t> context_out(256);
+        LIBBPF_OPTS(bpf_test_run_opts, options);
+        options.data_in = packet.data();
+        options.data_size_in = static_cast<__u32>(packet.size());
+        options.data_out = result.packet.data();
+        options.data_size_out = static_cast<__u32>(result.packet.size());
+        options.ctx_in = context;
+        options.ctx_size_in = size;
+        options.ctx_out = context_out.data();
+        options.ctx_size_out = size;
+        const auto before = counters();
+        EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(program), &options), 0)
+            << std::strerror(errno);
+        for (const auto &[name, count] : counters())
+            if (count != before.at(name))
+                result.counted[name] = count - before.at(name);
+        result.action = static_cast<int>(options.retval);
+        result.packet.resize(options.data_size_out);
+        if (size == sizeof(xdp_md)) { // metadata comes in front of the packet
+            xdp_md out{};
+            std::memcpy(&out, context_out.data(), sizeof(out));
+            result.packet.erase(result.packet.begin(),
+                                result.packet.begin() + static_cast<std::ptrdiff_t>(out.data));
+        }
+        return result;
+    }
+};
+
+} // namespace xvtep::test

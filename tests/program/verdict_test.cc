@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Every verdict of xvtep/verdicts.h is reached; one without a case here fails.
+#include <algorithm>
+#include <functional>
+
+#include "tests/program/program_case.h"
+
+namespace xvtep::test {
+namespace {
+
+const Mac container = *Mac::parse("02:00:00:00:00:02");
+const Mac far_mac = *Mac::parse("02:00:00:00:00:01");
+const Mac zero;
+
+class Verdicts : public ProgramCase {
+  protected:
+    Bytes in_vxlan(const Vxlan &vxlan, const Bytes &inner, const Ipv4 &ip = ours(),
+                   const Udp &udp = {})
+    {
+        mac_ = under.mac.text();
+        return Ether{.dst = mac_.c_str()} / (ip / (udp / (vxlan / inner)));
+    }
+
+    static Ipv4 ours() { return {.src = "192.168.8.101", .dst = "192.168.8.100"}; }
+    static Bytes inner(const Ether &ether = {})
+    {
+        return ether / (Ipv4{} / (Udp{.dst = 9} / payload(30)));
+    }
+
+    Outcome decap(const Bytes &packet)
+    {
+        return tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+    }
+    Outcome encap(const Bytes &frame, unsigned gso = 0)
+    {
+        return tc(skeleton->progs.xvtep_tc_device, device, frame, gso);
+    }
+    Outcome from_port(const Bytes &frame) { return tc(skeleton->progs.xvtep_tc_port, port, frame); }
+
+    void port_flags(unsigned flags, std::uint32_t slot = vtep_slot)
+    {
+        put(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags});
+    }
+
+    std::map<int, std::function<Outcome()>> cases()
+    {
+        const std::string under_mac = under.mac.text();
+        const auto to_us = [this, under_mac](unsigned type, const Bytes &rest) {
+            return decap(Ether{.dst = under_mac.c_str(), .type = type} / rest);
+        };
+        return {
+            {XV_NOT_IP, [=] { return to_us(0x0806, arp_request()); }},
+            {XV_NOT_UDP, [=] { return to_us(0x0800, Ipv4{.proto = 6} / payload(20)); }},
+            {XV_OTHER_PORT,
+             [=] { return to_us(0x0800, Ipv4{} / (Udp{.dst = 53} / payload(20))); }},
+            {XV_FRAGMENT,
+             [=] { return to_us(0x0800, Ipv4{.fragment = 0x2000} / (Udp{} / payload(24))); }},
+            {XV_IP_OPTIONS,
+             [=] { return to_us(0x0800, Ipv4{.options = true} / (Udp{} / payload(24))); }},
+            {XV_BAD_LENGTH,
+             [=] { return to_us(0x0800, Ipv4{.length = 40} / (Udp{} / payload(24))); }},
+            {XV_NOT_LOCAL,
+             [=, this] {
+                 return decap(in_vxlan({}, inner(), {.src = "1.1.1.1", .dst = "192.168.8.7"}));
+             }},
+            {XV_UNKNOWN_VNI, [=, this] { return decap(in_vxlan({.vni = 43}, inner())); }},
+            {XV_NO_UDP6_CSUM,
+             [=, this] {
+                 on_v6();
+                 return decap(Ether{.dst = under_mac.c_str(), .type = 0x86dd} /
+                              (Ipv6{.src = "fd08::101", .dst = "fd08::100"} /
+                               (Udp{} / (Vxlan{} / inner()))));
+             }},
+            {XV_FLOODED,
+             [=, this] {
+                 entry(zero, "192.168.8.101", XV_FDB_PERMANENT, 3);
+                 Outcome run = encap(inner());
+                 EXPECT_EQ(run.counted["tx"], 3U) << "a copy per destination";
+                 run.counted.erase("tx");
+                 return run;
+             }},
+            {XV_OVER_MTU,
+             [=, this] {
+                 entry(zero, "192.168.8.101");
+                 return encap(Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(1472))));
+             }},
+            {XV_KERNEL_PATH,
+             [=, this] {
+                 vtep.flags |= XV_VTEP_UDPCSUM;
+                 write_vtep();
+                 entry(zero, "192.168.8.101");
+                 return encap(Ether{} / (Ipv4{.proto = 132} / payload(40))); // SCTP
+             }},
+            {XV_TO_BRIDGE,
+             [=, this] {
+                 port_flags(XV_PORT_BRIDGED);
+                 return from_port(inner());
+             }},
+            {XV_SWITCHED,
+             [=, this] {
+                 const std::string own = device.mac.text();
+                 return from_port(inner({.dst = own.c_str()}));
+             }},
+            {XV_NO_VNI_FLAG, [=, this] { return decap(in_vxlan({.flags = 0}, inner())); }},
+            {XV_RESERVED_BITS,
+             [=, this] { return decap(in_vxlan({.flags = 0x08000001}, inner())); }},
+            {XV_SHORT_INNER, [=, this] { return decap(in_vxlan({}, payload(13))); }},
+            {XV_BAD_SOURCE,
+             [=, this] { return decap(in_vxlan({}, inner({.src = "01:00:00:00:00:01"}))); }},
+            {XV_OWN_SOURCE,
+             [=, this] {
+                 const std::string own = device.mac.text();
+                 return decap(in_vxlan({}, inner({.src = own.c_str()})));
+             }},
+            {XV_STATIC_MOVED,
+             [=, this] {
+                 entry(far_mac, "192.168.8.109", XV_FDB_STATIC);
+                 return decap(in_vxlan({}, inner()));
+             }},
+            {XV_ECN_CE_DROP,
+             [=, this] {
+                 Ipv4 ip = ours();
+                 ip.tos = 3;
+                 return decap(in_vxlan({}, inner(), ip));
+             }},
+            {XV_NO_DESTINATION, [=, this] { return encap(inner()); }},
+            {XV_LOCAL_MAC,
+             [=, this] {
+                 local_entry(container);
+                 return encap(inner());
+             }},
+            {XV_HAIRPIN,
+             [=, this] {
+                 local_entry(container);
+                 return from_port(inner());
+             }},
+            {XV_UNKNOWN_VLAN,
+             [=, this] {
+                 port_flags(XV_PORT_TRUNK, 0);
+                 return from_port(inner());
+             }},
+            {XV_TOO_BIG,
+             [=, this] {
+                 entry(container, "192.168.8.101");
+                 return encap(Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(1472))));
+             }},
+        };
+    }
+
+  private:
+    std::string mac_;
+};
+
+// What a test run cannot reach: it takes no packet of 64 KiB, and no helper fails there.
+constexpr int unreachable[] = {XV_OVERSIZE, XV_HELPER};
+
+TEST_F(Verdicts, EachIsReachedAndCountedOnce)
+{
+    const std::map<int, const char *> names = {
+#define X(name, text, meaning) {XV_##name, text},
+        XV_PASSED_VERDICTS(X) XV_DROPPED_VERDICTS(X)
+#undef X
+    };
+    const auto table = cases();
+    const xv_vtep fresh = vtep;
+    for (const auto &[verdict, name] : names) {
+        SCOPED_TRACE(name);
+        if (std::ranges::count(unreachable, verdict) != 0)
+            continue;
+        ASSERT_TRUE(table.contains(verdict)) << "no case reaches it";
+        skeleton.reset(xvtep_bpf__open_and_load());
+        ASSERT_TRUE(skeleton);
+        vtep = fresh;
+        write_vtep();
+        put(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0});
+        put(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
+        const Outcome run = table.at(verdict)();
+        EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{name, 1}}));
+        if (verdict == XV_SWITCHED)
+            EXPECT_EQ(run.action, tc_redirect);
+        else
+            EXPECT_EQ(run.action, verdict >= XV_FIRST_DROPPED ? tc_shot : tc_pass);
+    }
+}
+
+TEST_F(Verdicts, ExpiredEntriesAreNoDestination)
+{
+    entry(container, "192.168.8.101", 0, 1, 301'000'000'000ULL);
+    EXPECT_EQ(encap(inner()).counted.count("no_destination"), 1U);
+    EXPECT_FALSE(found(container)) << "removed when met";
+}
+
+} // namespace
+} // namespace xvtep::test
