@@ -12,6 +12,7 @@
 
 #include "user/base/fd.h"
 #include "user/datapath/quiet.h"
+#include "user/net/netlink.h"
 
 namespace xvtep {
 namespace {
@@ -109,16 +110,10 @@ void detach_tc(const TcPlace &place, bool remove_clsact)
     bpf_tc_detach(&hook, &ours);
     if (!remove_clsact)
         return;
-    // Destroying the qdisc takes others' filters along: only when both chains are empty.
-    for (const auto point : {BPF_TC_INGRESS, BPF_TC_EGRESS}) {
-        hook.attach_point = point;
-        bpf_tc_opts any{};
-        any.sz = sizeof(any);
-        any.handle = clsact_handle;
-        any.priority = clsact_priority;
-        if (bpf_tc_query(&hook, &any) == 0)
-            return;
-    }
+    // Destroying the qdisc takes others' filters along: only when there are none.
+    auto netlink = Netlink::open();
+    if (!netlink || netlink->has_clsact_filters(place.ifindex).value_or(true))
+        return;
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
     bpf_tc_hook_destroy(&hook);
 }

@@ -6,10 +6,14 @@
 #include <linux/if_link.h>
 #include <xdp/libxdp.h>
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "user/datapath/bpffs.h"
 #include "user/datapath/quiet.h"
 #include "xvtep.skel.h"
 
@@ -74,6 +78,21 @@ bool is_ours(const xdp_program *program)
     return name != nullptr && std::string_view(name).starts_with(our_names);
 }
 
+// libxdp looks for its own bpffs; where ours is not in the usual place, it is told.
+void prepare()
+{
+    quiet_libraries();
+    if (const auto root = bpffs_root(); root && *root != "/sys/fs/bpf")
+        ::setenv("LIBXDP_BPFFS", root->c_str(), 0);
+}
+
+// libxdp makes a directory for dispatchers even where it ends up without one.
+void remove_empty_dispatcher_directory()
+{
+    if (const auto root = bpffs_root())
+        ::rmdir((*root + "/xdp").c_str());
+}
+
 Multiprog attached(int ifindex)
 {
     xdp_multiprog *found = xdp_multiprog__get_from_ifindex(ifindex);
@@ -84,12 +103,13 @@ Multiprog attached(int ifindex)
 
 Result<> attach_xdp(const XdpPlace &place, Program program)
 {
-    quiet_libraries();
+    prepare();
     TRY_ASSIGN(auto open, open_unloaded(place, program));
     const auto mode = place.generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
     const int error = xdp_program__attach(open.program.get(), place.ifindex, mode, 0);
     if (error == 0)
         return {};
+    remove_empty_dispatcher_directory();
     if (error == -EBUSY || error == -EEXIST)
         return system_failure("attach", place.device,
                               "another XDP program is there and cannot be shared with (it was not "
@@ -105,7 +125,7 @@ Result<> attach_xdp(const XdpPlace &place, Program program)
 
 Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
 {
-    quiet_libraries();
+    prepare();
     const Multiprog found = attached(place.ifindex);
     if (!found)
         return attach_xdp(place, program);
@@ -132,7 +152,7 @@ Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
 
 void detach_xdp(int ifindex)
 {
-    quiet_libraries();
+    prepare();
     const Multiprog found = attached(ifindex);
     if (!found)
         return;
@@ -140,12 +160,14 @@ void detach_xdp(int ifindex)
     if (xdp_multiprog__is_legacy(found.get())) {
         if (is_ours(xdp_multiprog__main_prog(found.get())))
             xdp_multiprog__detach(found.get());
+        remove_empty_dispatcher_directory();
         return;
     }
     for (xdp_program *program = xdp_multiprog__next_prog(nullptr, found.get()); program != nullptr;
          program = xdp_multiprog__next_prog(program, found.get()))
         if (is_ours(program))
             xdp_program__detach(program, ifindex, mode, 0);
+    remove_empty_dispatcher_directory();
 }
 
 bool is_xdp_attached(int ifindex)

@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/net_namespace.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -456,6 +457,25 @@ Result<> Netlink::delete_fdb(int index, const KernelFdbEntry &entry)
     Message message = fdb_request(RTM_DELNEIGH, 0, index, entry);
     return impl_->request(
         "delete fdb", [&] { return impl_->on_device(fdb_text(entry), index); }, message);
+}
+
+Result<bool> Netlink::has_clsact_filters(int index)
+{
+    for (const std::uint32_t minor : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS}) {
+        tcmsg header{};
+        header.tcm_ifindex = index;
+        header.tcm_parent = TC_H_MAKE(TC_H_CLSACT, minor);
+        Message message(RTM_GETTFILTER, 0, header);
+        const auto found =
+            impl_->socket.dump<bool>(message, [](const nlmsghdr &line) -> std::optional<bool> {
+                return line.nlmsg_type == RTM_NEWTFILTER ? std::optional(true) : std::nullopt;
+            });
+        if (!found)
+            return refused("list filters", "dev " + impl_->name_of(index), found.error());
+        if (!found->empty())
+            return true;
+    }
+    return false;
 }
 
 Result<Netns> Netlink::netns_by_id(int nsid)

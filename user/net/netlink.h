@@ -123,6 +123,9 @@ class Netlink {
     Result<> append_fdb(int index, const KernelFdbEntry &entry); // NTF_SELF, permanent
     Result<> delete_fdb(int index, const KernelFdbEntry &entry);
 
+    // Whether clsact on the device has a filter, anybody's.
+    Result<bool> has_clsact_filters(int index);
+
     // The namespace that this namespace knows by `nsid`, found among Netns::visible().
     Result<Netns> netns_by_id(int nsid);
 
