@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Attach and detach as a whole: what is refused changes nothing, what is killed is put right, what
+// is detached is gone.
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/netns_case.h"
+
+namespace xvtep::test {
+namespace {
+
+class Lifecycle : public NetnsCase {
+  protected:
+    void SetUp() override
+    {
+        NetnsCase::SetUp();
+        if (IsSkipped())
+            return;
+        a_ = host("a");
+        b_ = host("b");
+        wire(a_, "u", b_, "u");
+        ip(a_, "addr add 192.168.8.100/24 dev u");
+        ip(b_, "addr add 192.168.8.101/24 dev u");
+    }
+
+    Output run(const std::string &words, const std::string &ns)
+    {
+        return sh(fmt::format("{} -n {} {}", xvtep(), ns, words));
+    }
+    Output run(const std::string &words) { return run(words, a_); }
+
+    // All that xvtep could have changed in a namespace.
+    std::string state(const std::string &ns)
+    {
+        const auto netns = Netns::open(ns);
+        return must(fmt::format("ip -n {0} -o link show | sed \"s/ qlen.*//\"; "
+                                "tc -n {0} qdisc show | grep -v noqueue; "
+                                "ip -n {0} maddr show dev u; "
+                                "find /sys/fs/bpf/xvtep/{1} 2>/dev/null | sort; true",
+                                ns, *netns->cookie()));
+    }
+
+    std::string a_, b_;
+};
+
+constexpr const char *good = "attach u --vni 42 --name vxlan0 --remote 192.168.8.101";
+
+TEST_F(Lifecycle, DetachLeavesNothing)
+{
+    ip(a_, "link add used type bridge");
+    const std::string before = state(a_);
+    for (const char *extra : {"", "--mode xdp", "--mode skb", "--bridge made", "--bridge used"}) {
+        const Output attached = run(fmt::format("{} {}", good, extra));
+        ASSERT_EQ(attached.status, 0) << attached.text;
+        EXPECT_NE(state(a_), before);
+        const Output detached = run("detach u");
+        EXPECT_EQ(detached.status, 0) << detached.text;
+        EXPECT_EQ(state(a_), before) << extra;
+    }
+}
+
+TEST_F(Lifecycle, WhatIsRefusedChangesNothing)
+{
+    ip(a_, "link add taken type bridge");
+    ip(a_, "link add veth9 type veth peer name veth8");
+    ip(a_, "link add kernel type vxlan id 77 dev u remote 192.168.8.101 dstport 4789");
+    ip(a_, "link set kernel up");
+    ASSERT_EQ(run(good).status, 0);
+    const std::string before = state(a_);
+    struct Case {
+        const char *words;
+        int status;
+        const char *line;
+    };
+    for (const Case &c : {
+             Case{"attach eth9 --vni 5", 2, "attach eth9: no such device\n"},
+             Case{"attach u --vni 42 --remote 192.168.8.101", 2,
+                  "attach u: VNI 42 on port 4789 is attached already (vxlan0)\n"},
+             Case{"attach u --vni 0", 1, "attach u: VNI 0 is not within 1 to 16777215\n"},
+             Case{"attach u --vni 16777216", 1,
+                  "attach u: VNI 16777216 is not within 1 to 16777215\n"},
+             Case{"attach u --vni 5 --bridge veth9", 2, "attach u: veth9 is not a bridge\n"},
+             Case{"attach u --vni 5 --name taken", 2, nullptr},
+             Case{"attach u --vni 77 --remote 192.168.8.101", 2, nullptr},
+             Case{"attach u --vni 5 --mode xdp", 2,
+                  "attach u: the mode of u is tc already, for all its VNIs\n"},
+             Case{"attach u --vni 5 --local 192.168.8.100 --remote fd00::1", 1, nullptr},
+             Case{"attach u --vni 5 --dstport 65536", 1, nullptr},
+             Case{"attach u --vni 5 --ttl 256", 1, nullptr},
+             Case{"attach u --vni 5 --remote 239.1.1.1", 1, nullptr},
+             Case{"attach veth9 --vni 5", 2, nullptr}, // no address there
+             Case{"attach lo --vni 5", 2, "attach lo: not an Ethernet device\n"},
+             Case{"detach veth9", 2, "detach veth9: no VNI is attached\n"},
+             Case{"detach u --vni 43", 2, "detach u: VNI 43 is not attached\n"},
+             Case{"port add veth9 --vni 43", 2, "port add veth9: VNI 43 is not attached\n"},
+             Case{"port add u --vni 42", 2, nullptr},
+             Case{"port del veth9", 2, "port del veth9: not a port of xvtep\n"},
+             Case{"fdb add 02:00:00:00:00:01 dev u dst 192.168.8.9", 2, nullptr},
+             Case{"fdb del 02:00:00:00:00:01 dev vxlan0", 2,
+                  "fdb del 02:00:00:00:00:01: no such entry\n"},
+         }) {
+        const Output output = run(c.words);
+        EXPECT_EQ(output.status, c.status) << c.words << "\n" << output.text;
+        EXPECT_EQ(std::ranges::count(output.text, '\n'), 1) << output.text;
+        if (c.line != nullptr) {
+            EXPECT_EQ(output.text, c.line);
+        }
+        EXPECT_EQ(state(a_), before) << c.words;
+    }
+}
+
+TEST_F(Lifecycle, KilledAttachIsPutRight)
+{
+    const std::string before = state(a_);
+    for (int milliseconds = 0; milliseconds < 60; milliseconds += 4) {
+        sh(fmt::format("timeout -s KILL 0.{:03} {} -n {} {} --bridge made --mode xdp",
+                       milliseconds + 1, xvtep(), a_, good));
+        // The next command, whichever, puts it right: it is whole or gone.
+        run("detach u");
+        EXPECT_EQ(state(a_), before) << "killed after " << milliseconds + 1 << " ms";
+        const Output again = run(good);
+        ASSERT_EQ(again.status, 0) << again.text;
+        ASSERT_EQ(run("detach u").status, 0);
+    }
+}
+
+TEST_F(Lifecycle, SeveralAtOnce)
+{
+    // Of one VNI one is attached; of different ones all.
+    must(fmt::format("for i in 1 2 3 4 5 6; do {0} -n {1} attach u --vni 42 --remote 192.168.8.101 "
+                     ">/dev/null 2>&1 & {0} -n {1} attach u --vni 5$i --remote 192.168.8.101 & "
+                     "done; wait",
+                     xvtep(), a_));
+    const auto shown = nlohmann::json::parse(run("-j show").text);
+    EXPECT_EQ(shown.size(), 7U) << shown.dump(1);
+    EXPECT_EQ(run("detach u --vni 51").status, 0);
+    EXPECT_EQ(nlohmann::json::parse(run("-j show").text).size(), 6U);
+    EXPECT_EQ(run("detach u").status, 0);
+    EXPECT_EQ(nlohmann::json::parse(run("-j show").text).size(), 0U);
+}
+
+TEST_F(Lifecycle, NamespacesWithTheSameNamesDoNotCollide)
+{
+    ASSERT_EQ(run(good, a_).status, 0);
+    ASSERT_EQ(run("attach u --vni 42 --name vxlan0 --remote 192.168.8.100", b_).status, 0);
+    EXPECT_EQ(run("detach u", b_).status, 0);
+    EXPECT_EQ(nlohmann::json::parse(run("-j show", a_).text).size(), 1U);
+    EXPECT_EQ(nlohmann::json::parse(run("-j show", b_).text).size(), 0U);
+    // `ip netns exec` hides bpffs behind a fresh /sys; it is found all the same.
+    EXPECT_NE(in(a_, xvtep() + " show").find("vni 42"), std::string::npos);
+}
+
+TEST_F(Lifecycle, SameVniOnTwoUdpPorts)
+{
+    ASSERT_EQ(run(good).status, 0);
+    const Output second = run("attach u --vni 42 --name vxlan1 --remote 192.168.8.101 --dstport 8472");
+    ASSERT_EQ(second.status, 0) << second.text;
+    ASSERT_EQ(run("fdb add 02:00:00:00:00:01 dev vxlan1 dst 192.168.8.9").status, 0);
+    EXPECT_EQ(run("fdb get 02:00:00:00:00:01 dev vxlan0").status, 2) << "tables apart";
+}
+
+TEST_F(Lifecycle, ForwardingEntries)
+{
+    ASSERT_EQ(run(good).status, 0);
+    const std::string mac = "02:00:00:00:00:01";
+    EXPECT_EQ(run("fdb add " + mac + " dev vxlan0 dst 192.168.8.9 static").status, 0);
+    EXPECT_EQ(run("fdb add " + mac + " dev vxlan0 dst 192.168.8.9").status, 2) << "exists";
+    EXPECT_EQ(run("fdb replace " + mac + " dev vxlan0 dst 192.168.8.10 port 99 vni 7 via u").status,
+              0);
+    EXPECT_EQ(run("fdb append " + mac + " dev vxlan0 dst 192.168.8.11").status, 2);
+    EXPECT_EQ(run("fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.12").status, 0);
+    EXPECT_EQ(run("fdb show dev vxlan0").text,
+              "00:00:00:00:00:00 dst 192.168.8.101 via u self permanent\n"
+              "00:00:00:00:00:00 dst 192.168.8.12 self permanent\n" +
+                  mac + " dst 192.168.8.10 port 99 vni 7 via u self permanent\n");
+    // The kernel's device, which floods, knows the same defaults.
+    const std::string kernel = in(a_, "bridge fdb show dev vxlan0");
+    EXPECT_NE(kernel.find("dst 192.168.8.101 via u"), std::string::npos) << kernel;
+    EXPECT_NE(kernel.find("dst 192.168.8.12"), std::string::npos) << kernel;
+    EXPECT_EQ(run("fdb del 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.12").status, 0);
+    EXPECT_EQ(in(a_, "bridge fdb show dev vxlan0").find("192.168.8.12"), std::string::npos);
+    EXPECT_EQ(run("fdb flush dev vxlan0").status, 0);
+    EXPECT_EQ(run("fdb show").text, "");
+    EXPECT_EQ(in(a_, "bridge fdb show dev vxlan0").find("dst"), std::string::npos);
+}
+
+TEST_F(Lifecycle, PinsOfADeadNamespaceGo)
+{
+    const std::string dead = host("dead");
+    ip(dead, "link add d0 type veth peer name e0");
+    ip(dead, "link set d0 up");
+    ip(dead, "addr add 10.0.0.1/24 dev d0");
+    ASSERT_EQ(run("attach d0 --vni 9", dead).status, 0);
+    const auto cookie = *Netns::open(dead)->cookie();
+    ASSERT_TRUE(Netns::remove(dead));
+    for (int tries = 0; tries < 50; tries++) { // the kernel takes namespaces down in its own time
+        run("detach u");
+        if (sh(fmt::format("test -e /sys/fs/bpf/xvtep/{}", cookie)).status != 0)
+            return;
+        ::usleep(100'000);
+    }
+    FAIL() << "still pinned";
+}
+
+} // namespace
+} // namespace xvtep::test
