@@ -108,7 +108,7 @@ TEST_P(Traffic, EverythingCrosses)
             const bool v6 = net[0] == 'f';
             const std::string sum = must(fmt::format(
                 "ip netns exec {0} timeout 20 python3 {3}/tests/support/receive.py {1}{2} & "
-                "sleep 0.3; ip netns exec {4} timeout 20 python3 {3}/tests/support/send.py {1}{2}; "
+                "ip netns exec {4} timeout 20 python3 {3}/tests/support/send.py {1}{2}; "
                 "wait",
                 containers_[to], net, to, XVTEP_SOURCE_DIR, containers_[from]));
             std::vector<std::string> lines;
