@@ -107,9 +107,9 @@ Result<> attach_xdp(const XdpPlace &place, Program program)
     TRY_ASSIGN(auto open, open_unloaded(place, program));
     const auto mode = place.generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
     const int error = xdp_program__attach(open.program.get(), place.ifindex, mode, 0);
+    remove_empty_dispatcher_directory();
     if (error == 0)
         return {};
-    remove_empty_dispatcher_directory();
     if (error == -EBUSY || error == -EEXIST)
         return system_failure("attach", place.device,
                               "another XDP program is there and cannot be shared with (it was not "
