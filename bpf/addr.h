@@ -3,10 +3,18 @@
 #ifndef XVTEP_BPF_ADDR_H
 #define XVTEP_BPF_ADDR_H
 
+#include <linux/bpf.h>
+
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "xvtep/tables.h"
+
+/*
+ * A step that the verifier checks once, with any arguments: a static function it walks through
+ * again on every path of every caller, which Linux 6.1 gives up on. Pointers may be NULL to it.
+ */
+#define XV_STEP __noinline
 
 static __always_inline void addr_from_v4(struct xv_addr *addr, __be32 v4)
 {
@@ -33,6 +41,17 @@ static __always_inline int addr_equal(const struct xv_addr *a, const struct xv_a
 static __always_inline int addr_is_v4(const struct xv_addr *addr)
 {
     return !addr->word[0] && !addr->word[1] && addr->word[2] == bpf_htonl(0xffff);
+}
+
+/* No host's on a wire: this network, loopback, multicast, broadcast. */
+static __always_inline int addr_is_martian(const struct xv_addr *addr)
+{
+    __u32 last = bpf_ntohl(addr->word[3]);
+
+    if (addr_is_v4(addr))
+        return !(last >> 24) || last >> 24 == 127 || last >> 28 == 0xe || last == ~0U;
+    return (addr->word[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000) ||
+           (!(addr->word[0] | addr->word[1] | addr->word[2]) && last <= 1);
 }
 
 static __always_inline int addr_is_multicast(const struct xv_addr *addr)

@@ -5,36 +5,7 @@
 
 #include "bpf/fdb.h"
 #include "bpf/parse.h"
-
-static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
-{
-    struct xv_vtep *vtep = bpf_map_lookup_elem(&vteps, &slot);
-
-    return vtep && vtep->slot ? vtep : NULL;
-}
-
-static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex)
-{
-    __u32 *slot = bpf_map_lookup_elem(&devices, &ifindex);
-
-    return slot ? vtep_by_slot(*slot) : NULL;
-}
-
-static __always_inline struct xv_vtep *vtep_by_vni(__u32 vni, __be16 dstport)
-{
-    struct xv_vni_key key = {.vni = vni, .dstport = dstport};
-    __u32 hint = vni % XV_VNI_HINTS;
-    __u32 *slot = bpf_map_lookup_elem(&vni_hints, &hint);
-
-    if (slot && *slot) {
-        struct xv_vtep *vtep = vtep_by_slot(*slot);
-
-        if (vtep && vtep->vni == vni && vtep->dstport == dstport)
-            return vtep;
-    }
-    slot = bpf_map_lookup_elem(&vnis, &key);
-    return slot ? vtep_by_slot(*slot) : NULL;
-}
+#include "bpf/vtep.h"
 
 /*
  * Sets *found and returns XV_CONTINUE, or a verdict; *found is then set where the frame is a
@@ -56,29 +27,32 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
         return flags & XV_VXLAN_FLAG_VNI ? vtep ? XV_NOT_LOCAL : XV_UNKNOWN_VNI : XV_NO_VNI_FLAG;
     }
     *found = vtep;
+    if (addr_equal(&o->src, &vtep->local) || addr_is_martian(&o->src))
+        return XV_MARTIAN;
     if (o->v6 && o->zero_csum && !(vtep->flags & XV_VTEP_ZERO_CSUM6_RX))
         return XV_NO_UDP6_CSUM;
-    if (flags != XV_VXLAN_FLAG_VNI || o->vxlan.vni & bpf_htonl(0xff))
+    if (flags & vtep->reserved_flags || bpf_ntohl(o->vxlan.vni) & vtep->reserved_vni)
         return XV_RESERVED_BITS;
     return XV_CONTINUE;
 }
 
-/* The checks of vxlan_set_mac() on the inner source address, and learning. */
-static __always_inline int admit(const struct xv_vtep *vtep, const struct outer *o,
+/* Where a packet came from, as an entry's destination. */
+static __always_inline struct xv_dest sender_of(const struct xv_vtep *vtep, const struct outer *o)
+{
+    return (struct xv_dest){.addr = o->src, .vni = vtep->vni, .port = vtep->dstport};
+}
+
+/* The checks of vxlan_set_mac() on the inner source address, and learning: it is behind `from`. */
+static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_dest *from,
                                  const __u8 *source, __u64 now)
 {
-    struct xv_dest dest = {};
-
     if (mac_equal(source, vtep->mac))
         return XV_OWN_SOURCE;
     if (mac_is_multicast(source) || mac_is_zero(source))
         return XV_BAD_SOURCE;
     if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
-    dest.addr = o->src;
-    dest.vni = vtep->vni;
-    dest.port = vtep->dstport;
-    return fdb_learn(vtep, source, &dest, 0, now);
+    return fdb_learn(vtep, source, from, 0, now);
 }
 
 #endif

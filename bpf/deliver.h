@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The last stage on TC: to a local port, to the VTEP's own device, to all of them, or out. */
+/* The last stage of a frame from the tunnel: a local port, the VTEP's own device, or all of them. */
 #ifndef XVTEP_BPF_DELIVER_H
 #define XVTEP_BPF_DELIVER_H
 
@@ -11,8 +11,10 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *
 {
     if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
         return TC_ACT_SHOT;
-    if (flags & XV_FDB_PEER && ingress && !dest->vid)
+    if (flags & XV_FDB_PEER && ingress && !dest->vid) {
+        bpf_skb_change_type(skb, XV_PACKET_HOST); /* it may have come by multicast outside */
         return bpf_redirect_peer(dest->ifindex, 0);
+    }
     return bpf_redirect(dest->ifindex, 0);
 }
 
@@ -41,36 +43,43 @@ static long clone_to_member(__u32 index, void *context)
 }
 
 /* A copy to each port that no bridge serves, but not to where the frame came from. */
-static __always_inline void to_members(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                       __u32 except_ifindex, __u32 except_vid)
+XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 except_ifindex,
+                       __u32 except_vid)
 {
-    struct member_loop loop = {.skb = skb,
-                               .slot = vtep->slot,
-                               .except_ifindex = except_ifindex,
-                               .except_vid = except_vid};
+    struct member_loop loop = {
+        .skb = skb, .except_ifindex = except_ifindex, .except_vid = except_vid};
 
-    if (vtep->members != 0)
-        bpf_loop(vtep->members, clone_to_member, &loop, 0);
+    if (!vtep || !vtep->members)
+        return 0;
+    loop.slot = vtep->slot;
+    bpf_loop(vtep->members, clone_to_member, &loop, 0);
+    return 0;
 }
 
-/* A stripped frame from the tunnel. `stale`: skb->protocol is still the outer packet's. */
+/* To the stack or the bridge, past tc_arrived. */
+static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep)
+{
+    skb->tc_index = XV_DELIVERED;
+    return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
+}
+
+/*
+ * A stripped frame. `stale`: skb->protocol is still the outer packet's. `ingress`: we are at a TC
+ * ingress.
+ */
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const __u8 *mac, __u64 now, int stale)
+                                   const __u8 *mac, __u64 now, int stale, int ingress)
 {
     struct xv_fdb *entry = NULL;
     __u64 bytes = skb->len;
     __u32 packets = 1;
 
     if (skb->gso_size) {
-        struct cursor c = tc_linear(skb, XV_LINEAR);
-        struct ethhdr *eth = take(&c, sizeof(*eth));
         struct inner in = {};
 
-        if (eth) {
-            parse_inner(&c, &in, eth, eth->h_proto, ETH_HLEN);
-            packets = tc_segments(skb, in.headers);
-            bytes += (__u64)(packets - 1) * in.headers;
-        }
+        parse_frame(skb, &in);
+        packets = tc_segments(skb, in.headers);
+        bytes += (__u64)(packets - 1) * in.headers;
     }
     count_rx(vtep->slot, packets, bytes);
     if (!mac_is_multicast(mac))
@@ -78,40 +87,14 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
     if (entry && entry->flags & XV_FDB_LOCAL) {
         if (stale && tc_refresh_protocol(skb))
             return TC_ACT_SHOT;
-        return to_port(skb, &entry->dest, entry->flags, 1);
+        return to_port(skb, &entry->dest, entry->flags, ingress);
     }
     if (vtep->members && !mac_equal(mac, vtep->mac)) {
         if (stale && tc_refresh_protocol(skb))
             return TC_ACT_SHOT;
         to_members(skb, vtep, 0, 0);
     }
-    return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
-}
-
-/*
- * A frame from the overlay side whose destination is no local port: to its VTEP, else to the
- * default. TC_ACT_OK with *verdict set to XV_CONTINUE never happens: either *action or *verdict.
- */
-static __always_inline int send(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                struct xv_fdb *entry, __u64 now, int *action)
-{
-    struct xv_fdb *fallback = fdb_default(vtep);
-    int verdict;
-
-    if (!entry)
-        entry = fallback;
-    if (!entry)
-        return XV_NO_DESTINATION;
-    fdb_touch(&entry->used, now);
-    if (entry->dests > 1 || addr_is_multicast(&entry->dest.addr)) {
-        /* The kernel's device replicates: its list of defaults is kept in step. */
-        count_tx(vtep->slot, tc_packets(skb) * entry->dests, (__u64)skb->len * entry->dests);
-        return XV_FLOODED;
-    }
-    verdict = tc_encap(skb, vtep, &entry->dest, now, action);
-    if (!fallback && (verdict == XV_OVER_MTU || verdict == XV_KERNEL_PATH))
-        return XV_TOO_BIG; /* the kernel's device would have no destination either */
-    return verdict;
+    return to_device(skb, vtep);
 }
 
 #endif

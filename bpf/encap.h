@@ -70,6 +70,8 @@ static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_heade
     udp->len = bpf_htons(sizeof(*udp) + sizeof(*vxlan) + frame_size);
     udp->check = 0;
     vxlan->flags = bpf_htonl(XV_VXLAN_FLAG_VNI);
+    if (in->mark) /* only with gbp */
+        vxlan->flags |= bpf_htonl(XV_VXLAN_FLAG_GBP | (in->mark & XV_VXLAN_GBP_BITS));
     vxlan->vni = bpf_htonl(dest->vni << 8);
 }
 
@@ -131,12 +133,20 @@ static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *
     build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
 }
 
-/* The path's MTU has to hold the L3 packet around the frame, or around each of its segments. */
-static __always_inline int fits_path(void *ctx, __u32 oif, __u32 l3_size)
+/*
+ * The path's MTU has to hold the L3 packet around the frame, or around each of its segments: 0, or
+ * the MTU that is too small. `path_mtu`: what routers told us, or 0.
+ */
+static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, __u32 l3_size)
 {
     __u32 size = l3_size;
 
-    return l3_size <= XV_MTU_SURE || bpf_check_mtu(ctx, oif, &size, 0, 0) == 0;
+    if (l3_size <= XV_MTU_SURE)
+        return 0;
+    if (path_mtu && l3_size > path_mtu)
+        return path_mtu;
+    bpf_check_mtu(ctx, oif, &size, 0, 0); /* its verdict on a GSO packet says nothing */
+    return l3_size > size ? size : 0;
 }
 
 /* Whether frames to `dest` need a UDP checksum: IPv6 always unless zero is allowed. */

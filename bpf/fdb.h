@@ -3,11 +3,7 @@
 #ifndef XVTEP_BPF_FDB_H
 #define XVTEP_BPF_FDB_H
 
-#include "bpf/addr.h"
-#include "bpf/maps.h"
-
-#define XV_SECOND 1000000000ULL
-#define XV_FDB_KEPT (XV_FDB_STATIC | XV_FDB_PERMANENT)
+#include "bpf/age.h"
 
 static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep *vtep,
                                     const __u8 *mac)
@@ -15,13 +11,6 @@ static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep
     key->vni = vtep->vni;
     key->dstport = vtep->dstport;
     __builtin_memcpy(key->mac, mac, 6);
-}
-
-static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct xv_fdb *entry,
-                                       __u64 now)
-{
-    return !(entry->flags & XV_FDB_KEPT) && vtep->ageing &&
-           now > entry->updated + vtep->ageing * XV_SECOND;
 }
 
 /* A live entry, or NULL. An expired one is removed when it is met. */
@@ -34,7 +23,7 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (entry && fdb_expired(vtep, entry, now)) {
-        bpf_map_delete_elem(&fdb, &key);
+        fdb_remove(vtep, &key);
         return NULL;
     }
     return entry;
@@ -65,6 +54,45 @@ static __always_inline int fdb_same_place(const struct xv_fdb *entry, const stru
 }
 
 /*
+ * A new entry, or one that moved. A full table, or maxaddress, costs the entry, not the frame, as
+ * with the kernel's device; so does ageing that removes it in the meantime.
+ */
+XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
+                      const struct xv_dest *dest, __u32 flags, __u64 now)
+{
+    struct xv_fdb fresh = {};
+    struct xv_fdb_key key;
+    struct xv_fdb *old;
+
+    if (!vtep || !at || !dest)
+        return 0;
+    key = *at;
+    old = bpf_map_lookup_elem(&fdb, &key);
+    if (!old && !usage_take(vtep)) {
+        age_arm();
+        return 0;
+    }
+    fresh.dest = *dest;
+    fresh.flags = flags;
+    fresh.dests = 1;
+    fresh.updated = now;
+    fresh.used = now;
+    fresh.created = now;
+    if (old)
+        fresh.ticket = old->ticket;
+    else if (vtep->ageing || vtep->hard_ageing)
+        fresh.ticket = age_ticket();
+    if (bpf_map_update_elem(&fdb, &key, &fresh, old ? BPF_EXIST : BPF_NOEXIST)) {
+        if (!old)
+            usage_give(vtep);
+        return 0;
+    }
+    if (!old && fresh.ticket)
+        age_add(&key, fresh.ticket);
+    return 0;
+}
+
+/*
  * The kernel's vxlan_snoop(): `mac` was seen behind `dest`. `flags`: XV_FDB_LOCAL and what goes
  * with it for a port, 0 for a VTEP. Returns a drop verdict, or XV_CONTINUE.
  */
@@ -73,26 +101,20 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
 {
     struct xv_fdb_key key;
     struct xv_fdb *entry;
-    struct xv_fdb fresh;
 
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (entry) {
         if (fdb_same_place(entry, dest, flags & XV_FDB_LOCAL)) {
             fdb_touch(&entry->updated, now);
+            if (fdb_hard_expired(vtep, entry, now))
+                entry->created = now; /* gone, and learned anew */
             return XV_CONTINUE;
         }
         if (entry->flags & XV_FDB_KEPT)
             return flags & XV_FDB_LOCAL ? XV_CONTINUE : XV_STATIC_MOVED;
     }
-    __builtin_memset(&fresh, 0, sizeof(fresh));
-    fresh.dest = *dest;
-    fresh.flags = flags;
-    fresh.dests = 1;
-    fresh.updated = now;
-    fresh.used = now;
-    /* A full table costs the entry, not the frame, as with the kernel's device. */
-    bpf_map_update_elem(&fdb, &key, &fresh, BPF_ANY);
+    fdb_write(vtep, &key, dest, flags, now);
     return XV_CONTINUE;
 }
 

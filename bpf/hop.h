@@ -19,6 +19,7 @@
 
 #define XV_HOP_LIFE (1 * XV_SECOND)
 #define XV_ASK 0x7876
+#define XV_ASK_ROUTE 0x7879 /* the route chose the port: remembered for any */
 
 /* The underlay port that packets to `dest` leave by; several: see pick in README, "Limits". */
 static __always_inline __u32 hop_oif(const struct xv_vtep *vtep, const struct xv_dest *dest)

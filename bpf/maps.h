@@ -41,6 +41,53 @@ XV_HASH(vlans, struct xv_vlan_key, __u32, XV_VLANS_MAX);
 XV_HASH(members, struct xv_member_key, struct xv_member, XV_VLANS_MAX);
 XV_HASH(fdb, struct xv_fdb_key, struct xv_fdb, XV_FDB_ENTRIES);
 XV_HASH(floods, struct xv_flood_key, struct xv_dest, XV_FDB_ENTRIES / 4);
+XV_HASH(ages, __u64, struct xv_fdb_key, XV_FDB_ENTRIES);
+XV_HASH(neighs, struct xv_neigh_key, struct xv_neigh, XV_NEIGHS_MAX);
+XV_ARRAY(listening, BPF_MAP_TYPE_ARRAY, __u32, 1);
+
+/* User space counts in these too, so they are shared memory. */
+#define XV_SHARED_ARRAY(map, value_type, entries)                                                  \
+    struct {                                                                                       \
+        __uint(type, BPF_MAP_TYPE_ARRAY);                                                          \
+        __uint(map_flags, BPF_F_MMAPABLE);                                                         \
+        __uint(max_entries, entries);                                                              \
+        __type(key, __u32);                                                                        \
+        __type(value, value_type);                                                                 \
+    } map SEC(".maps")
+
+XV_SHARED_ARRAY(usage, __u64, XV_SLOTS);
+XV_SHARED_ARRAY(sweep, struct xv_sweep, 1);
+
+struct sweeper {
+    struct bpf_timer timer;
+    __u64 limit; /* the tail at the last tick */
+};
+XV_ARRAY(sweeper, BPF_MAP_TYPE_ARRAY, struct sweeper, 1);
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, XV_MISSES_MAX);
+    __type(key, struct xv_miss_key);
+    __type(value, __u64);
+} misses SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, XV_LISTENERS_MAX);
+    __type(key, __u32);
+    __array(
+        values, struct {
+            __uint(type, BPF_MAP_TYPE_RINGBUF);
+            __uint(max_entries, 4096); /* of the pattern; each listener's own is as it likes */
+        });
+} listeners SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, XV_PMTUS_MAX);
+    __type(key, struct xv_addr);
+    __type(value, struct xv_pmtu);
+} pmtus SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -52,6 +52,8 @@ static __always_inline int port_is_ours(__be16 dport)
 static __always_inline int parse_outer_v4(struct cursor *c, struct outer *o, __u32 l3_size)
 {
     struct iphdr *ip = take(c, sizeof(*ip));
+    __u16 *half = (__u16 *)ip;
+    __u32 sum = 0;
 
     if (!ip || ip->version != 4 || ip->ihl < 5)
         return XV_BAD_LENGTH;
@@ -64,6 +66,10 @@ static __always_inline int parse_outer_v4(struct cursor *c, struct outer *o, __u
     /* Shorter or longer than the frame: the stack trims or refuses it. */
     if (bpf_ntohs(ip->tot_len) != l3_size)
         return XV_BAD_LENGTH;
+    for (int i = 0; i < 10; i++)
+        sum += half[i];
+    if ((sum & 0xffff) + (sum >> 16) != 0xffff)
+        return XV_BAD_CHECKSUM;
     addr_from_v4(&o->src, ip->saddr);
     addr_from_v4(&o->dst, ip->daddr);
     o->tos = ip->tos;
@@ -139,10 +145,59 @@ static __always_inline int parse_outer(struct cursor *c, struct outer *o, __u32 
     return XV_CONTINUE;
 }
 
+/*
+ * A packet that the kernel has to decapsulate: the first fragment of one, or one with IP options.
+ * XV_CONTINUE: `c` stands on the inner frame. `o->size` and lengths are not filled in.
+ */
+static __always_inline int parse_odd(struct cursor *c, struct outer *o)
+{
+    struct ethhdr *eth = take(c, sizeof(*eth));
+    struct xv_vxlan_header *vxlan;
+    struct udphdr *udp;
+    __u32 options;
+
+    if (!eth)
+        return XV_BAD_LENGTH;
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(c, sizeof(*ip));
+
+        if (!ip || ip->ihl < 5 || ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(0x1fff))
+            return XV_FRAGMENT;
+        addr_from_v4(&o->src, ip->saddr);
+        addr_from_v4(&o->dst, ip->daddr);
+        options = ip->ihl * 4 - sizeof(*ip);
+        asm volatile("" : "+r"(options)); /* the verifier is to see the bound */
+        if (!take(c, options & 63))
+            return XV_FRAGMENT;
+    } else {
+        struct ipv6hdr *ip = take(c, sizeof(*ip));
+        __u8 *fragment; /* next header, 0, offset and flags, identification */
+
+        if (!ip || ip->nexthdr != IPPROTO_FRAGMENT)
+            return XV_FRAGMENT;
+        fragment = take(c, 8);
+        if (!fragment || fragment[0] != IPPROTO_UDP || fragment[2] || fragment[3] & 0xf8)
+            return XV_FRAGMENT;
+        addr_from_v6(&o->src, ip->saddr.in6_u.u6_addr32);
+        addr_from_v6(&o->dst, ip->daddr.in6_u.u6_addr32);
+        o->v6 = 1;
+    }
+    udp = take(c, sizeof(*udp));
+    if (!udp || !port_is_ours(udp->dest))
+        return XV_OTHER_PORT;
+    vxlan = take(c, sizeof(*vxlan));
+    if (!vxlan)
+        return XV_BAD_LENGTH;
+    o->dport = udp->dest;
+    o->zero_csum = !udp->check;
+    o->vxlan = *vxlan;
+    return XV_CONTINUE;
+}
+
 /* What encapsulation wants to know of the inner frame. */
 struct inner {
     __u64 flow;       /* hash of the flow: addresses, protocol and ports */
-    __u32 l4_csum;    /* pseudo-header sum where l4_has_csum */
+    __u32 mark;       /* of the skb where that is the group policy id, else 0 */
     __u16 l3_offset;  /* from the start of the frame */
     __u16 l4_offset;  /* 0: none, or a fragment */
     __u16 headers;    /* Ethernet to TCP or UDP: what GSO repeats in every segment */

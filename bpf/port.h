@@ -24,10 +24,21 @@ static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u
     return vtep_by_slot(*slot);
 }
 
-static __always_inline __u16 port_fdb_flags(const struct xv_port *port)
+static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vid)
 {
-    return XV_FDB_LOCAL | (port->flags & XV_PORT_PEER ? XV_FDB_PEER : 0) |
+    return XV_FDB_LOCAL | (port->flags & XV_PORT_BRIDGED && !vid ? XV_FDB_BRIDGED : 0) | (port->flags & XV_PORT_PEER ? XV_FDB_PEER : 0) |
            (port->flags & XV_PORT_XDP ? XV_FDB_XDP : 0);
+}
+
+/* `place`: the VLAN in the upper half, the port below. */
+XV_STEP int port_learn(const struct xv_vtep *vtep, const struct xv_port *port,
+                       const struct ethhdr *eth, __u64 place, __u64 now)
+{
+    struct xv_dest here = {.ifindex = place, .vid = place >> 32};
+
+    return vtep && port && eth ? fdb_learn(vtep, eth->h_source, &here,
+                                       port_fdb_flags(port, here.vid), now)
+                               : 0;
 }
 
 #endif

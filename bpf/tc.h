@@ -9,16 +9,22 @@
 #include "bpf/encap.h"
 #include "bpf/verdict.h"
 
-#define XV_TAGGED_SIZE (ETH_HLEN + 4)
+#define XV_TAG_SIZE 4
+#define XV_TAGS_MOST 2
+#define XV_TAGGED_SIZE (ETH_HLEN + XV_TAGS_MOST * XV_TAG_SIZE)
 #define XV_LINEAR 128 /* outer and inner headers, as far as we read them */
 #define XV_PASS TC_ACT_UNSPEC /* also TCX_NEXT: others' programs come after us */
 #define XV_FROM_PORT 0x7877   /* in tc_index: the other ports have had their copies */
+#define XV_DELIVERED 0x7878   /* in tc_index: decapsulated and counted by us */
 #define XV_PACKET_HOST 0      /* linux/if_packet.h */
 #define XV_PACKET_OTHERHOST 3
 
-/* A frame's own L2 header, the tag taken from skb metadata put back in its place. */
+/*
+ * A frame's own L2 header. A tag in skb metadata is put back in its place; taking it off there
+ * brings the next one, from the packet, into the metadata.
+ */
 struct l2 {
-    __u8 bytes[XV_TAGGED_SIZE];
+    __u8 bytes[XV_TAGGED_SIZE + 2]; /* with zeros behind, in whole words */
     __u8 size;
     __be16 l3_proto;
 };
@@ -37,6 +43,18 @@ static __always_inline struct cursor tc_linear(struct __sk_buff *skb, __u32 size
         c = tc_cursor(skb);
     }
     return c;
+}
+
+/* The inner headers of a frame whose tag is in skb metadata, if it has one. */
+XV_STEP int parse_frame(struct __sk_buff *skb, struct inner *in)
+{
+    struct cursor c = tc_linear(skb, XV_LINEAR);
+    struct ethhdr *eth = take(&c, sizeof(*eth));
+
+    if (!eth || !in)
+        return XV_HELPER;
+    parse_inner(&c, in, eth, eth->h_proto, ETH_HLEN);
+    return XV_CONTINUE;
 }
 
 /*
@@ -62,10 +80,13 @@ static __always_inline __u32 tc_packets(struct __sk_buff *skb)
 static __always_inline struct xv_vtep *tc_stripped(struct __sk_buff *skb)
 {
     struct xv_meta *meta = (void *)(long)skb->data_meta;
+    struct xv_vtep *vtep;
 
     if ((void *)(meta + 1) > (void *)(long)skb->data)
         return NULL;
-    return meta->magic == (XV_META_MAGIC ^ skb->ifindex) ? vtep_by_slot(meta->slot) : NULL;
+    /* Not erased: a write would have the kernel copy a packet that is tapped, without metadata. */
+    vtep = vtep_by_slot(meta->slot);
+    return vtep && meta->magic == (XV_META_MAGIC ^ skb->ifindex ^ vtep->nonce) ? vtep : NULL;
 }
 
 /*
@@ -91,6 +112,46 @@ static __always_inline int tc_conclude(__u32 slot, int verdict, __u32 packets)
     return verdict_drops(verdict) ? TC_ACT_SHOT : XV_PASS;
 }
 
+/* As tc_conclude(); where the verdict came with an action, that. */
+static __always_inline int tc_finish(__u32 slot, int verdict, __u32 packets, int action)
+{
+    if (verdict == XV_CONTINUE)
+        return action;
+    if (verdict == XV_PROXIED || verdict == XV_TOO_BIG) {
+        count_verdict(slot, verdict, packets);
+        return action;
+    }
+    return tc_conclude(slot, verdict, packets);
+}
+
+/*
+ * What the kernel's device will decapsulate has to teach its MAC here, or be dropped here: that
+ * device does not learn, and has no static entries. The slot to count at, above a drop verdict; or 0.
+ */
+XV_STEP int tc_odd(struct __sk_buff *skb, __u64 now)
+{
+    struct cursor c = tc_linear(skb, 160); /* with 40 bytes of options */
+    struct outer o = {};
+    struct xv_vtep *vtep;
+    struct ethhdr *inner;
+    struct xv_dest from;
+    int verdict;
+
+    if (parse_odd(&c, &o) || classify(&o, &vtep) || skb->pkt_type == XV_PACKET_OTHERHOST)
+        return 0;
+    inner = take(&c, sizeof(*inner));
+    from = sender_of(vtep, &o);
+    verdict = inner ? admit(vtep, &from, inner->h_source, now) : XV_SHORT_INNER;
+    return verdict_drops(verdict) ? vtep->slot << 8 | verdict : 0;
+}
+
+/* The VLAN that a trunk would map; another kind of tag (802.1ad) is part of the frame. */
+static __always_inline __u32 tc_vlan(struct __sk_buff *skb)
+{
+    return skb->vlan_present && skb->vlan_proto == bpf_htons(ETH_P_8021Q) ? skb->vlan_tci & 0xfff
+                                                                          : 0;
+}
+
 /*
  * skb->protocol is what redirect_neigh, segmentation and the receiver go by, but nothing writes it
  * where the inner family is not the outer one. Popping an in-packet tag reads it from the packet;
@@ -103,27 +164,58 @@ static __always_inline int tc_refresh_protocol(struct __sk_buff *skb)
            bpf_skb_vlan_pop(skb);
 }
 
-/* Reads the L2 header; takes a tag out of skb metadata, or it would end up outside the tunnel. */
+/* The tags behind the MACs, the first one first, back into metadata and packet. */
+static __always_inline int tc_put_tags_back(struct __sk_buff *skb, const struct l2 *l2)
+{
+    __be16 tag[2];
+
+    if (l2->size == XV_TAGGED_SIZE) {
+        __builtin_memcpy(tag, l2->bytes + 16, sizeof(tag));
+        if (bpf_skb_vlan_push(skb, tag[0], bpf_ntohs(tag[1])))
+            return -1;
+    }
+    if (l2->size > ETH_HLEN) {
+        __builtin_memcpy(tag, l2->bytes + 12, sizeof(tag));
+        if (bpf_skb_vlan_push(skb, tag[0], bpf_ntohs(tag[1])))
+            return -1;
+    }
+    return 0;
+}
+
+/* Reads the L2 header; takes tags out of skb metadata, or they would end up outside the tunnel. */
 static __always_inline int tc_take_l2(struct __sk_buff *skb, struct l2 *l2)
 {
     struct ethhdr eth;
     __be16 tag[2];
 
-    if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+    __builtin_memset(l2, 0, sizeof(*l2));
+    if (bpf_skb_load_bytes(skb, 0, l2->bytes, ETH_HLEN))
         return XV_HELPER;
-    l2->l3_proto = eth.h_proto;
+    __builtin_memcpy(&l2->l3_proto, l2->bytes + 12, 2);
     l2->size = ETH_HLEN;
+    if (!skb->vlan_present)
+        return XV_CONTINUE;
+
+    tag[0] = skb->vlan_proto;
+    tag[1] = bpf_htons(skb->vlan_tci);
+    __builtin_memcpy(l2->bytes + 12, tag, sizeof(tag));
+    l2->size += XV_TAG_SIZE;
+    if (bpf_skb_vlan_pop(skb))
+        return XV_HELPER;
     if (skb->vlan_present) {
         tag[0] = skb->vlan_proto;
         tag[1] = bpf_htons(skb->vlan_tci);
-        __builtin_memcpy(l2->bytes, &eth, 12);
-        __builtin_memcpy(l2->bytes + 12, tag, 4);
-        __builtin_memcpy(l2->bytes + 16, &eth.h_proto, 2);
-        l2->size = XV_TAGGED_SIZE;
-        return bpf_skb_vlan_pop(skb) ? XV_HELPER : XV_CONTINUE;
+        __builtin_memcpy(l2->bytes + 16, tag, sizeof(tag));
+        l2->size += XV_TAG_SIZE;
+        if (bpf_skb_vlan_pop(skb))
+            return XV_HELPER;
     }
-    __builtin_memcpy(l2->bytes, &eth, ETH_HLEN);
-    __builtin_memset(l2->bytes + ETH_HLEN, 0, 4);
+    if (skb->vlan_present) /* a third */
+        return tc_put_tags_back(skb, l2) ? XV_HELPER : XV_KERNEL_PATH;
+    if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+        return XV_HELPER;
+    l2->l3_proto = eth.h_proto;
+    __builtin_memcpy(l2->bytes + (l2->size == XV_TAGGED_SIZE ? 20 : 16), &eth.h_proto, 2);
     return XV_CONTINUE;
 }
 
@@ -156,47 +248,83 @@ static long sum_chunk(__u32 index, void *context)
 }
 
 /*
- * Sum of the frame behind its L2 header. TCP and UDP with a checksum sum up to the complement of
- * their pseudo-header, whether the checksum is there already or left to an offload (the kernel's
- * lco_csum()); everything else is read.
+ * Whether a checksum deeper inside may be left to an offload: nothing here may be read then. Of a
+ * tunnel inside, the skb is marked as encapsulated, which bpf_skb_change_tail() refuses.
+ */
+static __always_inline int has_inner_checksums(struct __sk_buff *skb, const struct inner *in)
+{
+    switch (in->l4_proto) {
+    case IPPROTO_SCTP:    /* a CRC, of its own offload */
+    case IPPROTO_IGMP:    /* and MLD: a bridge's snooping leaves a sum over all of the packet, */
+    case IPPROTO_HOPOPTS: /* which outlives the tunnel on a virtual wire, and is wrong there */
+        return 1;
+    case IPPROTO_IPIP:
+    case IPPROTO_IPV6:
+    case IPPROTO_GRE:
+    case IPPROTO_UDP: /* without a checksum */
+    case IPPROTO_ROUTING:
+    case IPPROTO_DSTOPTS:
+        return bpf_skb_change_tail(skb, skb->len, 0) != 0;
+    }
+    return 0;
+}
+
+/*
+ * The sum of a TCP or UDP packet with a checksum, which is the complement of its pseudo-header's,
+ * whether the checksum is there already or left to an offload (the kernel's lco_csum()).
+ */
+static __always_inline int lco_sum(struct __sk_buff *skb, const struct inner *in, __u64 *total)
+{
+    __u32 l3_size = skb->len - in->l3_offset, l4_size = skb->len - in->l4_offset;
+    struct cursor c = tc_cursor(skb);
+    __u16 check;
+
+    if ((in->l4_proto != IPPROTO_TCP && in->l4_proto != IPPROTO_UDP) || !in->l4_offset)
+        return 0;
+    c.at += in->l3_offset == ETH_HLEN ? ETH_HLEN : ETH_HLEN + XV_TAG_SIZE;
+    if (in->l4_proto == IPPROTO_UDP &&
+        (bpf_skb_load_bytes(skb, in->l4_offset + 6, &check, sizeof(check)) || !check))
+        return 0;
+    if (in->l3_proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip || bpf_ntohs(ip->tot_len) != l3_size)
+            return 0;
+        __be32 addresses[2] = {ip->saddr, ip->daddr};
+
+        *total += (__u16)~csum_fold(pseudo_sum(addresses, sizeof(addresses),
+                                               l4_size, in->l4_proto)); /* the header's own sum is 0 */
+    } else {
+        struct ipv6hdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip || bpf_ntohs(ip->payload_len) + sizeof(*ip) != l3_size)
+            return 0;
+        struct ipv6hdr copy = *ip;
+
+        *total += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)&copy, sizeof(copy), 0);
+        *total += (__u16)~csum_fold(pseudo_sum(&copy.saddr, 32, l4_size, in->l4_proto));
+    }
+    return 1;
+}
+
+/*
+ * Sum of the frame from byte `from` on, where its L2 header will be taken off. `alone`: the kernel's
+ * device cannot be asked to do it.
  */
 static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct inner *in,
-                                          __u64 *total)
+                                          __u32 from, int alone, __u64 *total)
 {
-    struct cursor c = tc_cursor(skb);
-    struct sum_loop loop = {.skb = skb, .at = ETH_HLEN, .end = skb->len};
-    __u32 l3_size = skb->len - ETH_HLEN;
+    struct sum_loop loop = {.skb = skb, .at = from, .end = skb->len};
+    __be32 tag = 0;
 
-    if (in->l4_proto == IPPROTO_SCTP)
-        return XV_KERNEL_PATH; /* its CRC may not be there yet */
-    c.at += ETH_HLEN;
-    if ((in->l4_proto == IPPROTO_TCP || in->l4_proto == IPPROTO_UDP) && in->l4_offset &&
-        in->l3_offset == ETH_HLEN) {
-        if (in->l3_proto == bpf_htons(ETH_P_IP)) {
-            struct iphdr *ip = take(&c, sizeof(*ip));
-            struct udphdr *udp = take(&c, sizeof(*udp));
-
-            if (ip && udp && ip->ihl == 5 && bpf_ntohs(ip->tot_len) == l3_size &&
-                (in->l4_proto == IPPROTO_TCP || udp->check)) {
-                __be32 addresses[2] = {ip->saddr, ip->daddr};
-
-                *total += (__u16)~csum_fold(pseudo_sum(addresses, sizeof(addresses),
-                                                       l3_size - sizeof(*ip), in->l4_proto));
-                return XV_CONTINUE;
-            }
-        } else {
-            struct ipv6hdr *ip = take(&c, sizeof(*ip));
-
-            if (ip && bpf_ntohs(ip->payload_len) + sizeof(*ip) == l3_size) {
-                struct ipv6hdr copy = *ip;
-
-                *total += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)&copy, sizeof(copy), 0);
-                *total += (__u16)~csum_fold(pseudo_sum(&copy.saddr, 32, l3_size - sizeof(*ip),
-                                                       in->l4_proto));
-                return XV_CONTINUE;
-            }
-        }
+    if (lco_sum(skb, in, total)) {
+        if (from != in->l3_offset && bpf_skb_load_bytes(skb, from, &tag, sizeof(tag)))
+            return XV_HELPER;
+        *total += (__u32)bpf_csum_diff(NULL, 0, &tag, sizeof(tag), 0);
+        return XV_CONTINUE;
     }
+    if (has_inner_checksums(skb, in) && !alone)
+        return XV_KERNEL_PATH;
     bpf_loop(65536 / XV_SUM_CHUNK, sum_chunk, &loop, 0);
     if (loop.at != loop.end)
         return XV_HELPER;
@@ -204,17 +332,12 @@ static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct in
     return XV_CONTINUE;
 }
 
-/* The sum over UDP pseudo-header, UDP and VXLAN headers and L2 header; the rest is in `sum`. */
-static __always_inline __u16 tc_udp_check(const void *addresses, __u32 addresses_size,
+/* Over UDP pseudo-header, UDP header and the VXLAN header behind it, and L2 header; `sum`: the rest. */
+static __noinline __u16 tc_udp_check(const void *addresses, __u32 addresses_size,
                                           const struct udphdr *udp, const struct l2 *l2, __u64 sum)
 {
-    __be32 head[4]; /* UDP and VXLAN headers */
-    __be32 l2_words[5] = {};
-
-    __builtin_memcpy(head, udp, sizeof(head));
-    __builtin_memcpy(l2_words, l2->bytes, XV_TAGGED_SIZE);
-    sum += (__u32)bpf_csum_diff(NULL, 0, head, sizeof(head), 0);
-    sum += (__u32)bpf_csum_diff(NULL, 0, l2_words, sizeof(l2_words), 0);
+    sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)udp, sizeof(*udp) + 8, 0);
+    sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)l2->bytes, sizeof(l2->bytes), 0);
     sum += pseudo_sum(addresses, addresses_size, bpf_ntohs(udp->len), IPPROTO_UDP);
     return csum_finish(sum);
 }
@@ -227,6 +350,7 @@ static __always_inline int tc_grow(struct __sk_buff *skb, const struct l2 *l2, _
                   BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
                   (v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);
     __s32 room = outer + l2->size - ETH_HLEN;
+    struct ethhdr zeros = {};
 
     if (l2->l3_proto == bpf_htons(ETH_P_IP) || l2->l3_proto == bpf_htons(ETH_P_IPV6)) {
         int error = bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC,
@@ -240,182 +364,86 @@ static __always_inline int tc_grow(struct __sk_buff *skb, const struct l2 *l2, _
     }
     if (bpf_skb_change_head(skb, room, 0))
         return XV_HELPER;
-    return XV_CONTINUE;
+    /* As adjust_room leaves it: nothing but zeros between the new L2 header and the old L3 one. */
+    return bpf_skb_store_bytes(skb, room, &zeros, sizeof(zeros), 0) ? XV_HELPER : XV_CONTINUE;
 }
 
-static __always_inline int tc_write_v4(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                       const struct xv_dest *dest, const struct inner *in,
-                                       const struct l2 *l2, const struct xv_hop *hop)
+/* What tc_encap() writes, of either family: one place, as the stack is small. */
+struct headers {
+    __u16 align;
+    struct ethhdr eth;
+    union {
+        struct {
+            struct outer_v4 outer;
+            __u8 l2[XV_TAGGED_SIZE];
+        } v4;
+        struct {
+            struct outer_v6 outer;
+            __u8 l2[XV_TAGGED_SIZE];
+        } v6;
+    };
+};
+
+/*
+ * Of a known size each, as Linux 6.1 wants it. What is behind the L2 header counts for a checksum
+ * over the whole packet (CHECKSUM_COMPLETE), if it has one.
+ */
+static __always_inline int tc_store_headers(struct __sk_buff *skb, const struct headers *h,
+                                            __u32 outer, __u32 l2_size)
 {
-    __u32 frame_size = skb->len - ETH_HLEN + l2->size;
-    struct {
-        __u16 align;
-        struct ethhdr eth;
-        struct outer_v4 outer;
-        __u8 l2[XV_TAGGED_SIZE];
-    } h = {};
-    __u64 sum = 0;
+    const void *rest = &h->v4;
+    long failed = bpf_skb_store_bytes(skb, 0, &h->eth, ETH_HLEN, 0);
+
+    outer -= ETH_HLEN;
+    if (l2_size == ETH_HLEN)
+        failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN,
+                                      BPF_F_RECOMPUTE_CSUM);
+    else if (l2_size == XV_TAGGED_SIZE)
+        failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + XV_TAGGED_SIZE,
+                                      BPF_F_RECOMPUTE_CSUM);
+    else
+        failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN + XV_TAG_SIZE,
+                                      BPF_F_RECOMPUTE_CSUM);
+    return failed ? XV_HELPER : XV_CONTINUE;
+}
+
+static __always_inline int tc_write_v4(struct __sk_buff *skb, struct headers *h,
+                                       const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                       const struct inner *in, const struct l2 *l2,
+                                       const struct xv_hop *hop, __u64 sum)
+{
+    struct outer_v4 *outer = &h->v4.outer;
     int verdict;
 
-    build_outer_v4(&h.eth, &h.outer, vtep, dest, in, hop, frame_size);
-    __builtin_memcpy(h.l2, l2->bytes, XV_TAGGED_SIZE);
+    build_outer_v4(&h->eth, outer, vtep, dest, in, hop, skb->len - ETH_HLEN + l2->size);
+    __builtin_memcpy(h->v4.l2, l2->bytes, XV_TAGGED_SIZE);
     if (wants_csum(vtep)) {
-        __be32 addresses[2] = {h.outer.ip.saddr, h.outer.ip.daddr};
+        __be32 addresses[2] = {outer->ip.saddr, outer->ip.daddr};
 
-        verdict = tc_payload_sum(skb, in, &sum);
-        if (verdict != XV_CONTINUE)
-            return verdict;
-        h.outer.udp.check = tc_udp_check(addresses, sizeof(addresses), &h.outer.udp, l2, sum);
+        outer->udp.check = tc_udp_check(addresses, sizeof(addresses), &outer->udp, l2, sum);
     }
     verdict = tc_grow(skb, l2, XV_OUTER_V4, 0);
     if (verdict != XV_CONTINUE)
         return verdict;
-    if (bpf_skb_store_bytes(skb, 0, &h.eth,
-                            l2->size == ETH_HLEN ? XV_OUTER_V4 + ETH_HLEN
-                                                 : XV_OUTER_V4 + XV_TAGGED_SIZE,
-                            0))
-        return XV_HELPER;
-    return XV_CONTINUE;
+    return tc_store_headers(skb, h, XV_OUTER_V4, l2->size);
 }
 
-static __always_inline int tc_write_v6(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                       const struct xv_dest *dest, const struct inner *in,
-                                       const struct l2 *l2, const struct xv_hop *hop)
+static __always_inline int tc_write_v6(struct __sk_buff *skb, struct headers *h,
+                                       const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                       const struct inner *in, const struct l2 *l2,
+                                       const struct xv_hop *hop, __u64 sum)
 {
-    __u32 frame_size = skb->len - ETH_HLEN + l2->size;
-    struct {
-        __u16 align;
-        struct ethhdr eth;
-        struct outer_v6 outer;
-        __u8 l2[XV_TAGGED_SIZE];
-    } h = {};
-    __u64 sum = 0;
+    struct outer_v6 *outer = &h->v6.outer;
     int verdict;
 
-    build_outer_v6(&h.eth, &h.outer, vtep, dest, in, hop, frame_size);
-    __builtin_memcpy(h.l2, l2->bytes, XV_TAGGED_SIZE);
-    if (wants_csum(vtep)) {
-        verdict = tc_payload_sum(skb, in, &sum);
-        if (verdict != XV_CONTINUE)
-            return verdict;
-        h.outer.udp.check = tc_udp_check(&h.outer.ip.saddr, 32, &h.outer.udp, l2, sum);
-    }
+    build_outer_v6(&h->eth, outer, vtep, dest, in, hop, skb->len - ETH_HLEN + l2->size);
+    __builtin_memcpy(h->v6.l2, l2->bytes, XV_TAGGED_SIZE);
+    if (wants_csum(vtep))
+        outer->udp.check = tc_udp_check(&outer->ip.saddr, 32, &outer->udp, l2, sum);
     verdict = tc_grow(skb, l2, XV_OUTER_V6, 1);
     if (verdict != XV_CONTINUE)
         return verdict;
-    if (bpf_skb_store_bytes(skb, 0, &h.eth,
-                            l2->size == ETH_HLEN ? XV_OUTER_V6 + ETH_HLEN
-                                                 : XV_OUTER_V6 + XV_TAGGED_SIZE,
-                            0))
-        return XV_HELPER;
-    return XV_CONTINUE;
-}
-
-/* Several underlay ports: the route decides (its answer holds only where lo may forward). */
-static __always_inline __u32 tc_route(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                      const struct xv_dest *dest)
-{
-    struct bpf_fib_lookup fib = {.ifindex = 1 /* lo: as a local packet */, .l4_protocol = IPPROTO_UDP};
-    long found;
-
-    if (vtep->flags & XV_VTEP_V6) {
-        fib.family = 10;
-        __builtin_memcpy(fib.ipv6_src, &vtep->local, 16);
-        __builtin_memcpy(fib.ipv6_dst, &dest->addr, 16);
-    } else {
-        fib.family = 2;
-        fib.ipv4_src = vtep->local.word[3];
-        fib.ipv4_dst = dest->addr.word[3];
-    }
-    found = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-    if (found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH)
-        return fib.ifindex;
-    return vtep->underlays[0];
-}
-
-/*
- * Encapsulates and sends to one VTEP. Returns XV_CONTINUE with *action set, or a verdict: the
- * frame is then as it was, but for a tag that has been put back.
- */
-static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                    const struct xv_dest *dest, __u64 now, int *action)
-{
-    __u32 overhead = (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
-    __u32 packets, oif, segment;
-    struct inner in = {};
-    struct xv_hop *hop;
-    struct cursor c;
-    struct l2 l2;
-    __u64 bytes;
-    int verdict;
-
-    verdict = tc_take_l2(skb, &l2);
-    if (verdict != XV_CONTINUE)
-        return verdict;
-    c = tc_linear(skb, XV_LINEAR);
-    struct ethhdr *eth = take(&c, sizeof(*eth));
-    if (!eth)
-        return XV_HELPER;
-    parse_inner(&c, &in, eth, l2.l3_proto, ETH_HLEN);
-
-    segment = skb->len + l2.size - ETH_HLEN + overhead;
-    bytes = skb->len + l2.size - ETH_HLEN;
-    if (segment > 0xffff) {
-        verdict = XV_OVERSIZE;
-        goto back;
-    }
-    packets = tc_segments(skb, in.headers);
-    if (skb->gso_size) {
-        segment = skb->gso_size + in.headers + l2.size - ETH_HLEN + overhead;
-        bytes += (__u64)(packets - 1) * (in.headers + l2.size - ETH_HLEN);
-        /* adjust_room cannot ask segmentation for outer checksums. */
-        if (wants_csum(vtep)) {
-            verdict = XV_KERNEL_PATH;
-            goto back;
-        }
-    }
-
-    oif = hop_oif(vtep, dest);
-    if (vtep->underlay_count > 1 && !dest->ifindex)
-        oif = 0;
-    hop = hop_find(&dest->addr, oif, now);
-    if (hop)
-        oif = hop->ifindex;
-    else if (!oif)
-        oif = tc_route(skb, vtep, dest);
-    if (!fits_path(skb, oif, segment)) {
-        verdict = XV_OVER_MTU;
-        goto back;
-    }
-
-    if (vtep->flags & XV_VTEP_V6)
-        verdict = tc_write_v6(skb, vtep, dest, &in, &l2, hop);
-    else
-        verdict = tc_write_v4(skb, vtep, dest, &in, &l2, hop);
-    if (verdict != XV_CONTINUE)
-        goto back;
-
-    if (hop) {
-        *action = bpf_redirect(oif, 0);
-    } else {
-        if (l2.l3_proto != bpf_htons(ETH_P_IP) && l2.l3_proto != bpf_htons(ETH_P_IPV6) &&
-            tc_refresh_protocol(skb))
-            return XV_HELPER;
-        skb->tc_index = XV_ASK;
-        *action = bpf_redirect_neigh(oif, NULL, 0, 0);
-    }
-    count_tx(vtep->slot, packets, bytes);
-    return XV_CONTINUE;
-
-back:
-    if (l2.size == XV_TAGGED_SIZE && !verdict_drops(verdict)) {
-        __be16 tag[2];
-
-        __builtin_memcpy(tag, l2.bytes + 12, sizeof(tag));
-        if (bpf_skb_vlan_push(skb, tag[0], bpf_ntohs(tag[1])))
-            return XV_HELPER;
-    }
-    return verdict;
+    return tc_store_headers(skb, h, XV_OUTER_V6, l2->size);
 }
 
 /* Strips `o->size` bytes and the inner L2 header, then writes the latter over the outer one. */
@@ -462,7 +490,8 @@ static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, 
         if (ecn == (ip.flow_lbl[0] >> 4 & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v6(&ip, ecn);
-        return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), 0) ? XV_HELPER : XV_CONTINUE;
+        return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM) ? XV_HELPER
+                                                                                  : XV_CONTINUE;
     }
     return XV_CONTINUE;
 }

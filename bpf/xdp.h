@@ -21,6 +21,21 @@ static __always_inline int xdp_conclude(__u32 slot, int verdict)
     return XDP_DROP;
 }
 
+/* To this port's MAC, or to many: what else a switch floods to us is not ours. */
+static __always_inline int xdp_is_for_host(struct xdp_md *xdp, const struct xv_vtep *vtep)
+{
+    struct ethhdr *eth = (void *)(long)xdp->data;
+    __u32 ifindex = xdp->ingress_ifindex;
+    struct xv_underlay *underlay;
+
+    if ((void *)(eth + 1) > (void *)(long)xdp->data_end)
+        return 0;
+    if (mac_equal(eth->h_dest, vtep->underlay_mac) || mac_is_multicast(eth->h_dest))
+        return 1;
+    underlay = bpf_map_lookup_elem(&underlays, &ifindex);
+    return underlay && mac_equal(eth->h_dest, underlay->mac);
+}
+
 /* `c` stands on the inner L3 header. */
 static __always_inline int xdp_ecn(struct cursor *c, const struct outer *o, __be16 proto)
 {
@@ -86,9 +101,19 @@ static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep 
     meta = (void *)(long)xdp->data_meta;
     if ((void *)(meta + 1) > (void *)(long)xdp->data)
         return XDP_PASS;
-    meta->magic = XV_META_MAGIC ^ ifindex;
+    meta->magic = XV_META_MAGIC ^ ifindex ^ vtep->nonce;
     meta->slot = vtep->slot;
     return XDP_PASS;
+}
+
+/* Marks, ARP, solicitations and rewritten destinations: the TC program's. */
+static __always_inline int xdp_is_for_tc(const struct xv_vtep *vtep, const struct ethhdr *eth,
+                                         const struct xv_fdb *entry)
+{
+    return vtep->flags & XV_VTEP_GBP ||
+           (vtep->flags & XV_VTEP_PROXY && (eth->h_proto == bpf_htons(ETH_P_ARP) ||
+                                            eth->h_proto == bpf_htons(ETH_P_IPV6))) ||
+           (vtep->flags & XV_VTEP_RSC && entry->flags & XV_FDB_ROUTER);
 }
 
 static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *vtep,
@@ -101,12 +126,12 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
     struct xv_hop *hop = hop_find(&dest->addr, oif, now);
     struct inner in = {};
 
-    if (!hop || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
+    if (!hop || !hop->xdp || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
         addr_is_multicast(&dest->addr))
         return XDP_PASS;
     parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
     if (vtep->flags & XV_VTEP_V6) {
-        if (!fits_path(xdp, hop->ifindex, size + XV_OUTER_V6 - ETH_HLEN) ||
+        if (exceeded_mtu(xdp, hop->ifindex, hop->mtu, size + XV_OUTER_V6 - ETH_HLEN) ||
             bpf_xdp_adjust_head(xdp, -XV_OUTER_V6))
             return XDP_PASS;
         eth = (void *)(long)xdp->data;
@@ -115,7 +140,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
             return xdp_conclude(vtep->slot, XV_HELPER);
         build_outer_v6(eth, outer, vtep, dest, &in, hop, size);
     } else {
-        if (!fits_path(xdp, hop->ifindex, size + XV_OUTER_V4 - ETH_HLEN) ||
+        if (exceeded_mtu(xdp, hop->ifindex, hop->mtu, size + XV_OUTER_V4 - ETH_HLEN) ||
             bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
             return XDP_PASS;
         eth = (void *)(long)xdp->data;

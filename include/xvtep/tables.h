@@ -14,7 +14,15 @@
  *   members{slot, n}      -> xv_member   ports of a VTEP that no bridge serves, 0 .. n-1
  *   fdb{vni, port, mac}   -> xv_fdb      the all-zeros MAC is the default entry
  *   floods{fdb key, n}    -> xv_dest     further destinations of an entry, 1 .. dests-1
+ *   usage[slot]           -> __u64       FDB entries of the VTEP that maxaddress bounds; mmapable
+ *   ages{ticket}          -> xv_fdb_key  entries that can expire, see bpf/age.h
+ *   sweep[0]              -> xv_sweep    where ageing stands; mmapable
+ *   neighs{vni, port, ip} -> xv_neigh    for proxy and rsc
+ *   misses{kind, key}     -> __u64       when a miss was last raised, CLOCK_MONOTONIC ns
+ *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
+ *   listening[0]          -> __u32       bit n: listeners[n] is there
  *   hops{address, oif}    -> xv_hop      cached next hops, see bpf/hop.h
+ *   pmtus{address}        -> xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h
  *   locals{address}       -> __u32       how many VTEPs have it as local address or group
  *   layout[0]             -> __u32       XV_LAYOUT of who made the maps
  */
@@ -26,7 +34,7 @@
 #include "xvtep/verdicts.h"
 
 /* Raise on any change to this file or to the verdicts. */
-#define XV_LAYOUT 1
+#define XV_LAYOUT 2
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -36,7 +44,11 @@
 #define XV_PORTS_MAX 4096
 #define XV_VLANS_MAX 16384
 #define XV_HOPS_MAX 16384
+#define XV_PMTUS_MAX 4096
 #define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
+#define XV_NEIGHS_MAX (1 << 20)
+#define XV_LISTENERS_MAX 16
+#define XV_MISSES_MAX 16384 /* keys whose rate is limited at a time */
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
 struct xv_addr {
@@ -60,6 +72,11 @@ enum xv_vtep_flag {
     XV_VTEP_DF_INHERIT = 1 << 7,
     XV_VTEP_MADE_BRIDGE = 1 << 8, /* the bridge is ours to remove, once unused */
     XV_VTEP_MADE_LO_FORWARD = 1 << 9, /* net.ipv4.conf.lo.forwarding is ours to put back */
+    XV_VTEP_PROXY = 1 << 10,
+    XV_VTEP_RSC = 1 << 11,
+    XV_VTEP_L2MISS = 1 << 12,
+    XV_VTEP_L3MISS = 1 << 13,
+    XV_VTEP_GBP = 1 << 14,
 };
 
 struct xv_vtep {
@@ -76,9 +93,15 @@ struct xv_vtep {
     __u8 tos;
     __u8 mac[6]; /* of the device */
     __be32 flowlabel;
-    __u32 ageing;  /* seconds; 0: learned entries stay */
+    __u32 ageing;      /* seconds since last heard of; 0: learned entries stay */
+    __u32 hard_ageing; /* seconds since made, whatever is heard; 0: none */
+    __u32 reachable;   /* seconds a reachable neighbour lives */
+    __u32 maxaddress;  /* 0: no bound */
+    __u32 reserved_flags, reserved_vni; /* bits of the VXLAN header's words that must be 0 */
     __u32 members; /* in `members` */
     __u32 bridge;  /* ifindex given with --bridge, or 0 */
+    __u8 underlay_mac[6]; /* of the first underlay port */
+    __u16 nonce;          /* another in each namespace: see struct xv_meta */
     __u32 underlay_count;
     __u32 underlays[XV_UNDERLAYS_MAX]; /* ifindexes, as given to attach */
 };
@@ -86,7 +109,8 @@ struct xv_vtep {
 struct xv_counters {
     __u64 rx_packets, rx_bytes; /* delivered; inner frames */
     __u64 tx_packets, tx_bytes; /* encapsulated; inner frames */
-    __u64 verdict[60];          /* by enum xv_verdict */
+    __u64 events_lost;          /* misses that a listener had no room for */
+    __u64 verdict[59];          /* by enum xv_verdict */
 };
 
 enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
@@ -96,6 +120,8 @@ struct xv_underlay {
     __u32 mode;        /* enum xv_mode */
     __u32 made_clsact; /* the clsact qdisc is ours to remove */
     __u32 auto_mode;   /* chosen by --mode auto */
+    __u8 mac[6];
+    __u16 xdp_xmit; /* XDP frames may be redirected to it */
 };
 
 enum xv_port_flag {
@@ -106,6 +132,8 @@ enum xv_port_flag {
     XV_PORT_MADE_CLSACT = 1 << 4, /* the clsact qdisc is ours to remove */
     XV_PORT_MADE_GRO = 1 << 5,    /* the peer's GRO was switched on by us */
     XV_PORT_AUTO_MODE = 1 << 6,
+    XV_PORT_MADE_CTAG = 1 << 7, /* the peer's tags, 802.1Q, were beside its packets but for us */
+    XV_PORT_MADE_STAG = 1 << 8, /* and 802.1ad */
 };
 
 struct xv_port {
@@ -144,6 +172,7 @@ enum xv_fdb_flag {
     XV_FDB_USER = 1 << 4, /* written by user space, not learned */
     XV_FDB_PEER = 1 << 5, /* as XV_PORT_PEER, XV_PORT_XDP of the port */
     XV_FDB_XDP = 1 << 6,
+    XV_FDB_BRIDGED = 1 << 7, /* as XV_PORT_BRIDGED, where that bridge serves its VLAN */
 };
 
 /* Where a frame goes: a VTEP, or a local port. */
@@ -161,11 +190,55 @@ struct xv_fdb {
     __u16 dests; /* 1 .. XV_FLOOD_MAX */
     __u64 updated; /* CLOCK_MONOTONIC ns: made or last heard from */
     __u64 used;    /* CLOCK_MONOTONIC ns: last sent to, to the second */
+    __u64 created; /* CLOCK_MONOTONIC ns: made, or moved */
+    __u64 ticket;  /* its place in `ages`; 0: none */
 };
 
 struct xv_flood_key {
     struct xv_fdb_key entry;
     __u32 index;
+};
+
+struct xv_sweep {
+    __u64 head, tail; /* tickets: the oldest, and the next to give out less one */
+    __u64 armed;      /* the timer runs */
+};
+
+struct xv_neigh_key {
+    __u32 vni;
+    __be16 dstport;
+    __u16 zero;
+    struct xv_addr addr;
+};
+
+enum xv_neigh_flag {
+    XV_NEIGH_PERMANENT = 1 << 0, /* else reachable, for xv_vtep.reachable seconds */
+};
+
+struct xv_neigh {
+    __u8 mac[6];
+    __u16 flags;   /* enum xv_neigh_flag */
+    __u64 updated; /* CLOCK_MONOTONIC ns */
+};
+
+enum xv_event_kind { XV_EVENT_L2MISS = 1, XV_EVENT_L3MISS };
+
+struct xv_miss_key {
+    __u32 vni;
+    __be16 dstport;
+    __u16 kind;          /* enum xv_event_kind */
+    struct xv_addr addr; /* of an L2 miss: the MAC, and zeros */
+};
+
+struct xv_event {
+    __u64 time; /* CLOCK_MONOTONIC ns */
+    __u32 vni;
+    __u32 ifindex; /* the VTEP's device */
+    __u32 kind;    /* enum xv_event_kind */
+    __be16 dstport;
+    __u8 mac[6];         /* of an L2 miss */
+    struct xv_addr addr; /* of an L3 miss */
+    __u32 zero;
 };
 
 struct xv_hop_key {
@@ -178,11 +251,19 @@ struct xv_hop {
     __u32 ifindex;
     __u8 dmac[6];
     __u8 smac[6];
+    __u32 mtu; /* of the path, where the network said so; 0: the port's */
+    __u32 xdp; /* as xdp_xmit of the port */
+};
+
+struct xv_pmtu {
+    __u64 expires; /* CLOCK_MONOTONIC ns */
+    __u32 mtu;     /* of the outer packet */
+    __u32 zero;
 };
 
 /* Left in front of a frame by XDP for the TC program of the same port: stripped already. */
 struct xv_meta {
-    __u32 magic;
+    __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: a container's own xvtep does not take it for its */
     __u32 slot;
 };
 #define XV_META_MAGIC 0x78767431u
@@ -195,12 +276,16 @@ struct xv_meta {
 XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
 XV_ASSERT(sizeof(struct xv_dest) == 28, "no padding");
-XV_ASSERT(sizeof(struct xv_fdb) == 48, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");
 XV_ASSERT(sizeof(struct xv_flood_key) == 16, "no padding");
+XV_ASSERT(sizeof(struct xv_neigh_key) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_neigh) == 16, "no padding");
+XV_ASSERT(sizeof(struct xv_miss_key) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_event) == 48, "no padding");
 XV_ASSERT(sizeof(struct xv_hop_key) == 20, "no padding");
-XV_ASSERT(sizeof(struct xv_hop) == 24, "no padding");
-XV_ASSERT(sizeof(struct xv_vtep) == 148, "no padding");
+XV_ASSERT(sizeof(struct xv_hop) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_vtep) == 176, "no padding");
 XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
-XV_ASSERT(XV_VERDICTS <= 60, "xv_counters.verdict is too small");
+XV_ASSERT(XV_VERDICTS <= 59, "xv_counters.verdict is too small");
 
 #endif

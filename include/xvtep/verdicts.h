@@ -19,7 +19,9 @@
     X(FRAGMENT, "fragment", "underlay: an outer fragment, left to the kernel to reassemble")       \
     X(IP_OPTIONS, "ip_options", "underlay: IPv4 options or IPv6 extension headers")                \
     X(BAD_LENGTH, "bad_length", "underlay: outer headers cut short, or lengths that disagree")     \
+    X(BAD_CHECKSUM, "bad_checksum", "underlay: IPv4 header checksum wrong; the stack drops it")    \
     X(NOT_LOCAL, "not_local", "underlay: VXLAN to an address that is no VTEP's (transit)")         \
+    X(MARTIAN, "martian", "underlay: from this VTEP's own address, a multicast or no address")     \
     X(UNKNOWN_VNI, "unknown_vni", "underlay: VXLAN to this host, but of a VNI not attached")       \
     X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
     X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
@@ -40,7 +42,10 @@
     X(LOCAL_MAC, "local_mac", "a bridge's flood copy for a MAC that a fast-path port has")         \
     X(HAIRPIN, "hairpin", "the destination is behind the port the frame came from")                \
     X(UNKNOWN_VLAN, "unknown_vlan", "trunk: a VLAN without a VNI")                                 \
-    X(TOO_BIG, "too_big", "larger than the path, and no default entry to leave it to")             \
+    X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
+    X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
+    X(TOO_BIG, "too_big", "larger than the path: the sender was told by ICMP")                     \
+    X(TOO_BIG_SILENT, "too_big_silent", "larger than the path; no one to tell, nowhere to split")  \
     X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
     X(HELPER, "helper", "the kernel refused to rewrite the packet (memory, layout)")
 

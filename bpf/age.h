@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ageing without a daemon. A look-up never returns an expired entry; what nobody looks up again is
+ * removed here, or a peer that makes up MACs would fill the table for good, and maxaddress.
+ *
+ *   learn --> ticket = ++tail, ages[ticket] = key              (fdb.h)
+ *   timer --> head .. : expired --> gone, else a new ticket     a fifth of the queue a second
+ *
+ * One walk over a table of a million would be one long softirq: hence the queue.
+ */
+#ifndef XVTEP_BPF_AGE_H
+#define XVTEP_BPF_AGE_H
+
+#include "bpf/addr.h"
+#include "bpf/vtep.h"
+
+#define XV_SECOND 1000000000ULL
+#define XV_FDB_KEPT (XV_FDB_STATIC | XV_FDB_PERMANENT)
+#define XV_CLOCK_MONOTONIC 1 /* linux/time.h clashes with libc's */
+
+#define XV_SWEEP_CALM 65536 /* entries; a longer queue is swept ten times a second */
+#define XV_SWEEP_MOST 16384 /* entries at a time */
+
+static __always_inline int fdb_hard_expired(const struct xv_vtep *vtep,
+                                            const struct xv_fdb *entry, __u64 now)
+{
+    return vtep->hard_ageing && !(entry->flags & (XV_FDB_LOCAL | XV_FDB_USER)) &&
+           now > entry->created + vtep->hard_ageing * XV_SECOND;
+}
+
+static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct xv_fdb *entry,
+                                       __u64 now)
+{
+    if (entry->flags & XV_FDB_KEPT)
+        return 0;
+    return (vtep->ageing && now > entry->updated + vtep->ageing * XV_SECOND) ||
+           fdb_hard_expired(vtep, entry, now);
+}
+
+/* Every entry counts, so that one that moves changes nothing: two CPUs may see it move at once. */
+static __always_inline int usage_take(const struct xv_vtep *vtep)
+{
+    __u32 slot = vtep->slot;
+    __u64 *used = bpf_map_lookup_elem(&usage, &slot);
+
+    if (!used)
+        return 0;
+    if (__sync_fetch_and_add(used, 1) < vtep->maxaddress || !vtep->maxaddress)
+        return 1;
+    __sync_fetch_and_add(used, -1);
+    return 0;
+}
+
+static __always_inline void usage_give(const struct xv_vtep *vtep)
+{
+    __u32 slot = vtep->slot;
+    __u64 *used = bpf_map_lookup_elem(&usage, &slot);
+
+    if (used)
+        __sync_fetch_and_add(used, -1);
+}
+
+static __always_inline void fdb_remove(const struct xv_vtep *vtep, const struct xv_fdb_key *key)
+{
+    if (!bpf_map_delete_elem(&fdb, key))
+        usage_give(vtep);
+}
+
+static __always_inline struct xv_sweep *sweep_state(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&sweep, &zero);
+}
+
+static __always_inline __u64 age_ticket(void)
+{
+    struct xv_sweep *state = sweep_state();
+
+    return state ? __sync_fetch_and_add(&state->tail, 1) + 1 : 0;
+}
+
+struct sweep_loop {
+    struct xv_sweep *state;
+    __u64 now;
+    __u64 limit; /* younger tickets may not be in `ages` yet */
+};
+
+static long sweep_one(__u32 index, void *context)
+{
+    struct sweep_loop *loop = context;
+    struct xv_sweep *state = loop->state;
+    struct xv_fdb_key *found, key;
+    struct xv_vtep *vtep;
+    struct xv_fdb *entry;
+    __u64 ticket;
+
+    if (state->head >= loop->limit)
+        return 1;
+    ticket = ++state->head;
+    found = bpf_map_lookup_elem(&ages, &ticket);
+    if (!found)
+        return 0;
+    key = *found;
+    bpf_map_delete_elem(&ages, &ticket);
+    entry = bpf_map_lookup_elem(&fdb, &key);
+    if (!entry || entry->ticket != ticket)
+        return 0;
+    vtep = vtep_by_vni(key.vni, key.dstport);
+    if (!vtep || fdb_expired(vtep, entry, loop->now)) {
+        if (vtep)
+            fdb_remove(vtep, &key);
+        else
+            bpf_map_delete_elem(&fdb, &key);
+        return 0;
+    }
+    ticket = age_ticket();
+    entry->ticket = ticket;
+    bpf_map_update_elem(&ages, &ticket, &key, BPF_ANY);
+    return 0;
+}
+
+static int sweep_tick(void *map, int *index, struct sweeper *sweeper)
+{
+    struct sweep_loop loop = {.state = sweep_state(), .now = bpf_ktime_get_coarse_ns()};
+    __u64 queue, period = XV_SECOND, share = 5;
+
+    if (!loop.state)
+        return 0;
+    queue = loop.state->tail - loop.state->head;
+    if (queue > XV_SWEEP_CALM) {
+        period /= 10;
+        share *= 10;
+    }
+    share = queue / share + 256;
+    loop.limit = sweeper->limit;
+    sweeper->limit = loop.state->tail;
+    bpf_loop(share < XV_SWEEP_MOST ? share : XV_SWEEP_MOST, sweep_one, &loop, 0);
+    if (loop.state->head == loop.state->tail) {
+        loop.state->armed = 0;
+        if (loop.state->head == loop.state->tail ||
+            __sync_lock_test_and_set(&loop.state->armed, 1))
+            return 0; /* the next learner starts it again, or has */
+    }
+    bpf_timer_start(&sweeper->timer, period, 0);
+    return 0;
+}
+
+/* Whoever has work for the timer starts it: a learner, or one who found no room. */
+static __always_inline void age_arm(void)
+{
+    struct xv_sweep *state = sweep_state();
+    struct sweeper *found;
+    __u32 zero = 0;
+
+    if (!state || state->armed || state->head == state->tail || __sync_lock_test_and_set(&state->armed, 1))
+        return;
+    found = bpf_map_lookup_elem(&sweeper, &zero);
+    if (!found)
+        return;
+    bpf_timer_init(&found->timer, &sweeper, XV_CLOCK_MONOTONIC); /* EBUSY but for the first */
+    bpf_timer_set_callback(&found->timer, sweep_tick);
+    bpf_timer_start(&found->timer, XV_SECOND, 0);
+}
+
+static __always_inline void age_add(const struct xv_fdb_key *key, __u64 ticket)
+{
+    bpf_map_update_elem(&ages, &ticket, key, BPF_ANY);
+    age_arm();
+}
+
+#endif

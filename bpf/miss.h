@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Miss events: a copy into every listener's ring buffer, at most one a second for each key. One
+ * that did not fit is counted; one that nobody had room for is raised again by the next packet.
+ */
+#ifndef XVTEP_BPF_MISS_H
+#define XVTEP_BPF_MISS_H
+
+#include "bpf/age.h"
+#include "bpf/verdict.h"
+
+struct raise_loop {
+    struct xv_event event;
+    __u32 listening;
+    __u32 lost, taken;
+};
+
+static long raise_one(__u32 index, void *context)
+{
+    struct raise_loop *loop = context;
+    void *ring;
+
+    if (!(loop->listening >> (index & 31) & 1))
+        return 0;
+    ring = bpf_map_lookup_elem(&listeners, &index);
+    if (!ring)
+        return 0;
+    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event), 0))
+        loop->lost++;
+    else
+        loop->taken++;
+    return 0;
+}
+
+/* `what`: its kind and address. */
+XV_STEP int miss_raise(const struct xv_vtep *vtep, const struct xv_miss_key *what, __u64 now)
+{
+    struct raise_loop loop = {};
+    __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listening, &zero);
+    struct xv_counters *counters;
+    struct xv_miss_key key;
+    __u64 *last;
+
+    if (!vtep || !what || !listeners_bits || !*listeners_bits)
+        return 0;
+    key = *what;
+    key.vni = vtep->vni;
+    key.dstport = vtep->dstport;
+    last = bpf_map_lookup_elem(&misses, &key);
+    if (last && now < *last + XV_SECOND)
+        return 0;
+    loop.listening = *listeners_bits;
+    loop.event.time = now;
+    loop.event.vni = vtep->vni;
+    loop.event.ifindex = vtep->ifindex;
+    loop.event.kind = key.kind;
+    loop.event.dstport = vtep->dstport;
+    if (key.kind == XV_EVENT_L2MISS)
+        __builtin_memcpy(loop.event.mac, &key.addr, 6);
+    else
+        loop.event.addr = key.addr;
+    bpf_loop(XV_LISTENERS_MAX, raise_one, &loop, 0);
+    if (loop.taken)
+        bpf_map_update_elem(&misses, &key, &now, BPF_ANY);
+    if (!loop.lost)
+        return 0;
+    counters = counters_of(vtep->slot);
+    if (counters)
+        counters->events_lost += loop.lost;
+    return 0;
+}
+
+static __always_inline void l2miss(const struct xv_vtep *vtep, const __u8 *mac, __u64 now)
+{
+    struct xv_miss_key key = {.kind = XV_EVENT_L2MISS};
+
+    if (!(vtep->flags & XV_VTEP_L2MISS) || mac_is_multicast(mac))
+        return;
+    __builtin_memcpy(&key.addr, mac, 6);
+    miss_raise(vtep, &key, now);
+}
+
+static __always_inline void l3miss(const struct xv_vtep *vtep, const struct xv_addr *addr,
+                                   __u64 now)
+{
+    struct xv_miss_key key = {.kind = XV_EVENT_L3MISS, .addr = *addr};
+
+    if (vtep->flags & XV_VTEP_L3MISS)
+        miss_raise(vtep, &key, now);
+}
+
+#endif

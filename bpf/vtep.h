@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Finding a VTEP: by slot, by its device, by VNI and UDP port. */
+#ifndef XVTEP_BPF_VTEP_H
+#define XVTEP_BPF_VTEP_H
+
+#include "bpf/maps.h"
+
+static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
+{
+    struct xv_vtep *vtep = bpf_map_lookup_elem(&vteps, &slot);
+
+    return vtep && vtep->slot ? vtep : NULL;
+}
+
+static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex)
+{
+    __u32 *slot = bpf_map_lookup_elem(&devices, &ifindex);
+
+    return slot ? vtep_by_slot(*slot) : NULL;
+}
+
+static __always_inline struct xv_vtep *vtep_by_vni(__u32 vni, __be16 dstport)
+{
+    struct xv_vni_key key = {.vni = vni, .dstport = dstport};
+    __u32 hint = vni % XV_VNI_HINTS;
+    __u32 *slot = bpf_map_lookup_elem(&vni_hints, &hint);
+
+    if (slot && *slot) {
+        struct xv_vtep *vtep = vtep_by_slot(*slot);
+
+        if (vtep && vtep->vni == vni && vtep->dstport == dstport)
+            return vtep;
+    }
+    slot = bpf_map_lookup_elem(&vnis, &key);
+    return slot ? vtep_by_slot(*slot) : NULL;
+}
+
+#endif
