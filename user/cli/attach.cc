@@ -24,10 +24,10 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
 {
     ParsedAttach parsed;
     AttachRequest &request = parsed.request;
-    std::string vni, local, remote, group, dstport, ttl, tos, df, flowlabel, ageing, maxaddress,
-        mac, mtu, mode;
+    std::string vni, local, remote, group, dstport, ttl, tos, df, flowlabel, ageing, hard_ageing,
+        maxaddress, reachable_time, reserved_bits, mac, mtu, mode;
     std::vector<std::string> srcport;
-    bool proxy = false, rsc = false, l2miss = false, l3miss = false, gbp = false, udpcsum = false;
+    bool udpcsum = false, gpe = false, external = false;
 
     CLI::App app(
         "Make a VTEP: a device IFNAME (default xvtepVNI) for VNI over underlay ports DEV.");
@@ -41,21 +41,30 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
     app.add_option("--srcport", srcport, "range of UDP source ports (default 49152 65535)")
         ->expected(2);
     app.add_option("--ttl", ttl, "outer TTL, or inherit (default: the host's)");
-    app.add_option("--tos", tos, "outer TOS, or inherit (default 0)");
+    app.add_option("--tos", tos, "outer TOS, hexadecimal as with ip, or inherit (default 0)");
     app.add_option("--df", df, "outer DF: set, unset (default) or inherit");
     app.add_option("--flowlabel", flowlabel, "IPv6 flow label");
     add_switch(app, "learning", request.learning, "learn MAC to VTEP from packets (default on)");
     app.add_option("--ageing", ageing, "seconds a learned entry lives (default 300, 0: forever)");
-    app.add_option("--maxaddress", maxaddress, "bound on entries (0: none; not supported yet)");
-    add_switch(app, "proxy", proxy, "answer ARP (not supported yet)");
-    add_switch(app, "rsc", rsc, "route short circuit (not supported yet)");
-    add_switch(app, "l2miss", l2miss, "raise l2miss (not supported yet)");
-    add_switch(app, "l3miss", l3miss, "raise l3miss (not supported yet)");
+    app.add_option("--hard-ageing", hard_ageing,
+                   "seconds after which a learned entry goes even if heard of (default 0: never)");
+    app.add_option("--maxaddress", maxaddress,
+                   "bound on FDB entries, the default entry included (default 0: none)");
+    add_switch(app, "proxy", request.proxy, "answer ARP and ND from the neighbour table");
+    add_switch(app, "rsc", request.rsc, "route short circuit: skip routers whose target is known");
+    add_switch(app, "l2miss", request.l2miss, "raise an event for a MAC without an entry");
+    add_switch(app, "l3miss", request.l3miss, "raise an event for an IP without a neighbour entry");
+    app.add_option("--reachable-time", reachable_time,
+                   "seconds a reachable neighbour entry lives (default 30)");
     auto *csum = app.add_flag("--udpcsum,!--noudpcsum", udpcsum,
                               "send UDP checksums (default: off on IPv4, on on IPv6)");
     add_switch(app, "udp6zerocsumtx", request.udp6zerocsumtx, "IPv6: send without UDP checksum");
     add_switch(app, "udp6zerocsumrx", request.udp6zerocsumrx, "IPv6: accept without UDP checksum");
-    add_switch(app, "gbp", gbp, "group policy (not supported yet)");
+    add_switch(app, "gbp", request.gbp, "group policy extension: the group id is the packet mark");
+    app.add_option("--reserved-bits,--reserved_bits", reserved_bits,
+                   "mask of VXLAN header bits that must be 0 (default: all unused ones)");
+    add_switch(app, "gpe", gpe, "refused: inner packets without Ethernet have no MAC to switch by");
+    add_switch(app, "external", external, "refused: each VNI is attached by name, none by metadata");
     app.add_option("--bridge", request.bridge, "bridge to join; made if there is none");
     app.add_option("--mac", mac, "MAC of the VTEP's device");
     app.add_option("--mtu", mtu, "MTU of the VTEP's device (default: underlay - 50, IPv6 - 70)");
@@ -87,6 +96,16 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
         TRY_SET(request.flowlabel, values.number("flowlabel", flowlabel, 0, 0xfffff));
     if (!ageing.empty())
         TRY_SET(request.ageing, values.number("ageing", ageing, 0, 0xffffffff));
+    if (!hard_ageing.empty())
+        TRY_SET(request.hard_ageing, values.number("hard-ageing", hard_ageing, 0, 0xffffffff));
+    if (!maxaddress.empty())
+        TRY_SET(request.maxaddress, values.number("maxaddress", maxaddress, 0, 0xffffffff));
+    if (!reachable_time.empty())
+        TRY_SET(request.reachable_time,
+                values.number("reachable-time", reachable_time, 1, 0xffffffff));
+    if (!reserved_bits.empty())
+        TRY_SET(request.reserved_bits, values.number<std::uint64_t>("reserved-bits", reserved_bits,
+                                                                    0, ~std::uint64_t{0}));
     if (csum->count() != 0)
         request.udpcsum = udpcsum;
     if (!mac.empty())
@@ -99,17 +118,13 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
             return values.wrong(fmt::format("mode \"{}\" is not auto, xdp, tc or skb", mode));
         request.mode = *found;
     }
+    if (gpe)
+        return values.wrong("--gpe is refused: its packets carry no Ethernet header, so there is no "
+                            "MAC for the forwarding database to go by");
+    if (external)
+        return values.wrong("--external is refused: it would accept every VNI of the port, while "
+                            "xvtep takes only those attached (attach each with --vni)");
     TRY(validate(request));
-    std::uint32_t bound = 0;
-    if (!maxaddress.empty())
-        TRY_SET(bound, values.number("maxaddress", maxaddress, 0, 0xffffffff));
-    for (const auto &[wanted, option] :
-         {std::pair(proxy, "--proxy"), std::pair(rsc, "--rsc"), std::pair(l2miss, "--l2miss"),
-          std::pair(l3miss, "--l3miss"), std::pair(gbp, "--gbp"),
-          std::pair(bound != 0, "--maxaddress")})
-        if (wanted)
-            return system_failure("attach", values.object,
-                                  fmt::format("{} is not supported yet", option), EOPNOTSUPP);
     return parsed;
 }
 

@@ -9,6 +9,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "user/cli/batch.h"
+
 #ifndef XVTEP_VERSION
 #define XVTEP_VERSION "0.1.0"
 #endif
@@ -29,13 +31,16 @@ constexpr Command commands[] = {
     {"reload", "put this binary's programs in place of the running ones", run_reload},
     {"port", "add, del, show: local ports on the fast path", run_port},
     {"fdb", "add, append, replace, del, show, get, flush: forwarding entries", run_fdb},
+    {"neigh", "add, change, replace, del, show, get, flush: neighbours for proxy and rsc", run_neigh},
+    {"monitor", "print misses as they come", run_monitor},
     {"stats", "packets by VTEP and port, and why others were not forwarded", run_stats},
     {"lab", "up, show, test, down: example networks in namespaces", run_lab},
 };
 
 std::string usage()
 {
-    std::string text = "Usage: xvtep [-n NETNS] [-j] [-p] [-s] [-v] [-V] COMMAND ...\n\n"
+    std::string text = "Usage: xvtep [-n NETNS] [-j] [-p] [-s] [-v] [-V] COMMAND ...\n"
+                       "       xvtep [-n NETNS] [-force] -batch FILE\n\n"
                        "A VXLAN tunnel endpoint whose data path is eBPF.\n\nCommands:\n";
     for (const auto &command : commands)
         text += fmt::format("  {:<8} {}\n", command.name, command.summary);
@@ -44,6 +49,8 @@ std::string usage()
             "  -j, --json          print one JSON document\n"
             "  -p, --pretty        indent it\n"
             "  -s, --statistics    ages of entries too\n"
+            "  -batch FILE         run the commands in FILE, a line each; - is standard input\n"
+            "  -force              go on behind a line that fails\n"
             "  -v, --verbose       a debug log on standard error\n"
             "  -V, --version       print the version\n"
             "  -h, --help          this text; also after COMMAND\n";
@@ -52,7 +59,8 @@ std::string usage()
 
 struct Globals {
     Context context;
-    bool help = false, version = false, verbose = false;
+    bool help = false, version = false, verbose = false, force = false;
+    std::optional<std::string> batch;
     Words rest; // the command and its words
 };
 
@@ -81,6 +89,12 @@ Result<Globals> split(std::span<const char *const> arguments, std::FILE *out)
             if (++at == arguments.size())
                 return usage_failure("xvtep", word, "needs the name of a network namespace");
             globals.context.netns = arguments[at];
+        } else if (word == "-b" || word == "-batch" || word == "--batch") {
+            if (++at == arguments.size())
+                return usage_failure("xvtep", word, "needs a file name, or - for standard input");
+            globals.batch = arguments[at];
+        } else if (word == "-force" || word == "--force") {
+            globals.force = true;
         } else if (word == "-v" || word == "--verbose") {
             globals.verbose = true;
         } else if (word == "-V" || word == "-Version" || word == "--version") {
@@ -109,20 +123,24 @@ Result<> dispatch(const Globals &globals)
     }
     if (globals.rest.empty())
         return usage_failure("xvtep", "", "no command given (see xvtep --help)");
-    const auto &name = globals.rest.front();
+    return run_command(globals.context, globals.rest);
+}
+
+} // namespace
+
+Result<> run_command(const Context &context, const Words &words)
+{
+    const auto &name = words.front();
     if (name == "help") {
-        globals.context.print(usage());
+        context.print(usage());
         return {};
     }
     const auto command =
         std::ranges::find_if(commands, [&](const Command &c) { return name == c.name; });
     if (command == std::end(commands))
         return usage_failure("xvtep", name, "unknown command (see xvtep --help)");
-
-    return command->run(globals.context, Words(globals.rest.begin() + 1, globals.rest.end()));
+    return command->run(context, Words(words.begin() + 1, words.end()));
 }
-
-} // namespace
 
 void Context::print(const std::string &text) const
 {
@@ -207,8 +225,17 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
     static const auto log = spdlog::stderr_logger_mt("xvtep");
     spdlog::set_default_logger(log);
     spdlog::set_level(globals->verbose ? spdlog::level::debug : spdlog::level::off);
-    if (const auto done = dispatch(*globals); !done)
+    if (globals->batch && !globals->help && !globals->version) {
+        if (!globals->rest.empty())
+            return fail(usage_failure("xvtep", globals->rest.front(),
+                                      "a command beside -batch (put it into the file)")
+                            .error());
+        if (const int status = run_batch(globals->context, *globals->batch, globals->force, err);
+            status != 0)
+            return status;
+    } else if (const auto done = dispatch(*globals); !done) {
         return fail(done.error());
+    }
     if (std::fflush(out) != 0 || std::ferror(out) != 0)
         return fail(errno_failure("write", "standard output", errno).error());
     return 0;

@@ -42,8 +42,13 @@ Result<> run_show(const Context &context, const Words &words);
 Result<> run_reload(const Context &context, const Words &words);
 Result<> run_port(const Context &context, const Words &words);
 Result<> run_fdb(const Context &context, const Words &words);
+Result<> run_neigh(const Context &context, const Words &words);
+Result<> run_monitor(const Context &context, const Words &words);
 Result<> run_stats(const Context &context, const Words &words);
 Result<> run_lab(const Context &context, const Words &words);
+
+// One command with its words, as a line of a batch has them.
+Result<> run_command(const Context &context, const Words &words);
 
 // The whole program: the exit status.
 int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err);

@@ -39,6 +39,11 @@ const char *state_name(FdbState state)
     return state == FdbState::permanent ? "permanent" : state == FdbState::fixed ? "static" : "";
 }
 
+const char *neigh_state_name(NeighState state)
+{
+    return state == NeighState::permanent ? "PERMANENT" : "REACHABLE";
+}
+
 Json counts(const std::vector<VerdictCount> &verdicts)
 {
     Json object = Json::object();
@@ -72,8 +77,15 @@ Json to_json(const VtepInfo &vtep)
     json["auto"] = vtep.auto_mode;
     json["learning"] = vtep.learning;
     json["ageing"] = vtep.ageing;
-    for (const char *later : {"proxy", "rsc", "l2miss", "l3miss"})
-        json[later] = false;
+    json["hard_ageing"] = vtep.hard_ageing;
+    json["maxaddress"] = vtep.maxaddress;
+    json["proxy"] = vtep.proxy;
+    json["rsc"] = vtep.rsc;
+    json["l2miss"] = vtep.l2miss;
+    json["l3miss"] = vtep.l3miss;
+    json["reachable_time"] = vtep.reachable_time;
+    json["gbp"] = vtep.gbp;
+    json["reserved_bits"] = fmt::format("{:#018x}", vtep.reserved_bits);
     json["ttl"] = or_inherit(vtep.ttl);
     json["tos"] = or_inherit(vtep.tos);
     json["df"] = df_name(vtep.df);
@@ -126,6 +138,19 @@ Json to_json(const FdbEntry &entry, bool statistics)
     return json;
 }
 
+Json to_json(const NeighEntry &entry, bool with_device, bool statistics)
+{
+    Json json;
+    json["dst"] = entry.ip.text();
+    if (with_device)
+        json["dev"] = entry.device;
+    json["lladdr"] = entry.mac.text();
+    if (statistics)
+        json["updated"] = entry.updated;
+    json["state"] = Json::array({neigh_state_name(entry.state)});
+    return json;
+}
+
 Json to_json(const Stats &stats)
 {
     Json json;
@@ -169,11 +194,25 @@ std::string to_text(const VtepInfo &vtep)
         text += " group " + vtep.group->text();
     text += fmt::format(" dstport {} srcport {} {} ttl {} tos {} df {}", vtep.dstport,
                         vtep.srcport_min, vtep.srcport_max, or_inherit_text(vtep.ttl),
-                        or_inherit_text(vtep.tos), df_name(vtep.df));
+                        vtep.tos.inherit || vtep.tos.value == 0
+                            ? or_inherit_text(vtep.tos)
+                            : fmt::format("{:#x}", vtep.tos.value),
+                        df_name(vtep.df));
     if (vtep.flowlabel != 0)
         text += fmt::format(" flowlabel {:#x}", vtep.flowlabel);
     text += fmt::format(" {}learning ageing {} {}udpcsum", vtep.learning ? "" : "no", vtep.ageing,
                         vtep.udpcsum ? "" : "no");
+    if (vtep.hard_ageing != 0)
+        text += fmt::format(" hard-ageing {}", vtep.hard_ageing);
+    if (vtep.maxaddress != 0)
+        text += fmt::format(" maxaddress {}", vtep.maxaddress);
+    for (const auto &[on, word] :
+         {std::pair(vtep.proxy, "proxy"), std::pair(vtep.rsc, "rsc"), std::pair(vtep.l2miss, "l2miss"),
+          std::pair(vtep.l3miss, "l3miss"), std::pair(vtep.gbp, "gbp")})
+        if (on)
+            text += fmt::format(" {}", word);
+    if (vtep.reserved_bits != ~used_bits(vtep.gbp))
+        text += fmt::format(" reserved-bits {:#018x}", vtep.reserved_bits);
     if (vtep.udp6zerocsumtx)
         text += " udp6zerocsumtx";
     if (vtep.udp6zerocsumrx)
@@ -214,6 +253,17 @@ std::string to_text(const FdbEntry &entry, bool with_device, bool statistics)
     if (entry.state != FdbState::dynamic)
         text += fmt::format(" {}", state_name(entry.state));
     return text + "\n";
+}
+
+std::string to_text(const NeighEntry &entry, bool with_device, bool statistics)
+{
+    std::string text = entry.ip.text();
+    if (with_device)
+        text += " dev " + entry.device;
+    text += " lladdr " + entry.mac.text();
+    if (statistics)
+        text += fmt::format(" updated {}", entry.updated);
+    return text + fmt::format(" {}\n", neigh_state_name(entry.state));
 }
 
 std::string to_text(const Stats &stats)

@@ -9,6 +9,7 @@
 
 #include "user/topology/lab.h"
 #include "user/vtep/fdb.h"
+#include "user/vtep/neigh.h"
 #include "user/vtep/port.h"
 #include "user/vtep/stats.h"
 #include "user/vtep/vtep.h"
@@ -20,6 +21,7 @@ using Json = nlohmann::ordered_json; // keys in the order written
 Json to_json(const VtepInfo &vtep);
 Json to_json(const PortInfo &port);
 Json to_json(const FdbEntry &entry, bool statistics);
+Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
 Json to_json(const Stats &stats);
 Json to_json(const LabVerdict &verdict);
 
@@ -27,6 +29,8 @@ std::string to_text(const VtepInfo &vtep);
 std::string to_text(const PortInfo &port);
 // `bridge fdb show`'s line; `with_device`: no device was asked for.
 std::string to_text(const FdbEntry &entry, bool with_device, bool statistics);
+// `ip neigh show`'s line.
+std::string to_text(const NeighEntry &entry, bool with_device, bool statistics);
 std::string to_text(const Stats &stats);
 std::string to_text(const LabVerdict &verdict);
 

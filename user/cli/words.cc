@@ -47,7 +47,9 @@ Result<> Values::assign(OrInherit &target, const std::string &what, const std::s
     if (text == "inherit") {
         target = {.value = 0, .inherit = true};
     } else if (!text.empty()) {
-        const auto value = number<std::uint8_t>(what, text, 0, 255);
+        // iproute2 reads a TOS as hexadecimal, with 0x or without.
+        const bool hex = what == "tos" && !text.starts_with("0x") && !text.starts_with("0X");
+        const auto value = number<std::uint8_t>(what, hex ? "0x" + text : text, 0, 255);
         if (!value)
             return wrong(fmt::format("{} {} is not within 0 to 255 nor \"inherit\"", what, text));
         target = {.value = *value, .inherit = false};

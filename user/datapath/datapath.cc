@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array tc_programs = {Program::tc_underlay, Program::tc_watch, Program::tc_device,
-                                    Program::tc_port};
+                                    Program::tc_arrived, Program::tc_port};
 
 // Pinned last: while it is missing the set is half made.
 constexpr const char *last_map = "layout";
@@ -48,6 +48,8 @@ bpf_program *find(xvtep_bpf *skeleton, Program program)
         return skeleton->progs.xvtep_tc_watch;
     case Program::tc_device:
         return skeleton->progs.xvtep_tc_device;
+    case Program::tc_arrived:
+        return skeleton->progs.xvtep_tc_arrived;
     case Program::tc_port:
         return skeleton->progs.xvtep_tc_port;
     case Program::xdp_underlay:
@@ -85,6 +87,8 @@ const char *program_name(Program program)
         return "xvtep_tc_watch";
     case Program::tc_device:
         return "xvtep_tc_device";
+    case Program::tc_arrived:
+        return "xvtep_tc_arrived";
     case Program::tc_port:
         return "xvtep_tc_port";
     case Program::xdp_underlay:
@@ -119,6 +123,12 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto members, (Table<xv_member_key, xv_member>::open(maps, "members")));
     TRY_ASSIGN(auto fdb, (Table<xv_fdb_key, xv_fdb>::open(maps, "fdb")));
     TRY_ASSIGN(auto floods, (Table<xv_flood_key, xv_dest>::open(maps, "floods")));
+    TRY_ASSIGN(auto ages, (Table<__u64, xv_fdb_key>::open(maps, "ages")));
+    TRY_ASSIGN(auto usage, Shared<__u64>::open(maps, "usage"));
+    TRY_ASSIGN(auto sweep, Shared<xv_sweep>::open(maps, "sweep"));
+    TRY_ASSIGN(auto neighs, (Table<xv_neigh_key, xv_neigh>::open(maps, "neighs")));
+    TRY_ASSIGN(auto misses, (Table<xv_miss_key, __u64>::open(maps, "misses")));
+    TRY_ASSIGN(auto listening, (Table<__u32, __u32>::open(maps, "listening")));
     Fd counters(bpf_obj_get((maps + "/counters").c_str()));
     if (!counters)
         return errno_failure("open map", "counters", errno);
@@ -126,7 +136,24 @@ Result<Tables> Tables::open(const std::string &directory)
                   std::move(vni_hints),
                   std::move(devices),  std::move(locals),    std::move(underlays),
                   std::move(ports),    std::move(vlans),     std::move(members),
-                  std::move(fdb),      std::move(floods),    std::move(counters)};
+                  std::move(fdb),      std::move(floods),    std::move(ages),
+                  std::move(usage),    std::move(sweep),
+                  std::move(neighs),   std::move(misses),   std::move(listening), std::move(counters)};
+}
+
+bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)
+{
+    if (!tables.fdb.remove(key))
+        return false;
+    add_shared(tables.usage[slot], ~__u64{0});
+    return true;
+}
+
+bool remove_entry(const Tables &tables, const xv_fdb_key &key)
+{
+    if (const auto slot = tables.vnis.find({key.vni, key.dstport, 0}))
+        return remove_entry(tables, *slot, key);
+    return tables.fdb.remove(key);
 }
 
 bool datapath_exists(const std::string &directory)

@@ -6,6 +6,7 @@
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
+#include "user/datapath/shared.h"
 #include "user/datapath/table.h"
 #include "xvtep/tables.h"
 
@@ -24,12 +25,23 @@ struct Tables {
     Table<xv_member_key, xv_member> members;
     Table<xv_fdb_key, xv_fdb> fdb;
     Table<xv_flood_key, xv_dest> floods;
+    Table<__u64, xv_fdb_key> ages;
+    Shared<__u64> usage;
+    Shared<xv_sweep> sweep; // one
+    Table<xv_neigh_key, xv_neigh> neighs;
+    Table<xv_miss_key, __u64> misses;
+    Table<__u32, __u32> listening;
     Fd counters; // per CPU, read by stats.cc only
 
     static Result<Tables> open(const std::string &directory);
 };
 
-enum class Program { tc_underlay, tc_watch, tc_device, tc_port, xdp_underlay, xdp_port };
+// An FDB entry of the VTEP in `slot`, and its place under maxaddress. Whether it was there.
+bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
+// The same, of whichever VTEP.
+bool remove_entry(const Tables &tables, const xv_fdb_key &key);
+
+enum class Program { tc_underlay, tc_watch, tc_device, tc_arrived, tc_port, xdp_underlay, xdp_port };
 const char *program_name(Program program);
 
 // Is a data path pinned in `directory`, whole or in part?

@@ -2,6 +2,7 @@
 #include "user/net/link_message.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
@@ -11,6 +12,8 @@
 namespace xvtep {
 
 namespace {
+
+constexpr int vxlan_reserved_bits = 33; // IFLA_VXLAN_RESERVED_BITS, which old headers have not
 
 VxlanOptions parse_vxlan(const Attributes &data)
 {
@@ -136,6 +139,8 @@ void put_vxlan(Message &message, const VxlanOptions &options)
     // These the kernel takes as set by being there, and refuses with a value.
     if (options.ttl_inherit)
         message.put_flag(IFLA_VXLAN_TTL_INHERIT);
+    if (options.reserved_bits)
+        message.put(vxlan_reserved_bits, htobe64(*options.reserved_bits));
     if (options.gbp)
         message.put_flag(IFLA_VXLAN_GBP);
     if (options.gpe)

@@ -35,6 +35,7 @@ struct VxlanOptions {
     bool gbp = false, gpe = false, collect_metadata = false;
     std::uint32_t ageing = 300;
     std::uint32_t maxaddress = 0;
+    std::optional<std::uint64_t> reserved_bits{}; // the header's bits that must be 0; Linux 6.14
 };
 
 struct Link {

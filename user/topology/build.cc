@@ -8,6 +8,8 @@
 
 #include "user/base/undo.h"
 #include "user/net/sysctl.h"
+#include "user/topology/entries.h"
+#include "user/topology/tagging.h"
 #include "user/vtep/port.h"
 #include "user/vtep/session.h"
 
@@ -78,11 +80,30 @@ VxlanOptions kernel_options(const AttachRequest &request, int lower)
     options.df = static_cast<std::uint8_t>(request.df);
     options.flowlabel = request.flowlabel;
     options.learning = request.learning;
+    options.proxy = request.proxy;
+    options.rsc = request.rsc;
+    options.l2miss = request.l2miss;
+    options.l3miss = request.l3miss;
+    options.gbp = request.gbp;
+    options.maxaddress = request.maxaddress;
     options.udpcsum = request.udpcsum.value_or(false);
     options.udp6zerocsumtx = request.udp6zerocsumtx;
     options.udp6zerocsumrx = request.udp6zerocsumrx;
     options.ageing = request.ageing;
     return options;
+}
+
+// Trunks: what `xvtep port add TRUNK --vlan` does for xvtep's.
+Result<> tie_ports(LabNode &node, const LabVtep &vtep)
+{
+    TRY_ASSIGN(const int device, index_of(node, vtep.request.name));
+    TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+    for (const LabPort &port : vtep.ports)
+        if (port.vlan) {
+            TRY_ASSIGN(const int trunk, index_of(node, port.name));
+            TRY(tie_vlan(device, trunk, *port.vlan));
+        }
+    return {};
 }
 
 Result<> add_kernel_vtep(LabNode &node, const AttachRequest &request)
@@ -104,11 +125,11 @@ Result<> add_xvtep(LabNode &node, const LabVtep &vtep)
 {
     TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
     TRY(attach(vtep.request));
-    for (const std::string &name : vtep.ports)
-        TRY(add_port({.name = name,
+    for (const LabPort &port : vtep.ports)
+        TRY(add_port({.name = port.name,
                       .vni = vtep.request.vni,
                       .dstport = vtep.request.dstport,
-                      .vlan = {},
+                      .vlan = port.vlan,
                       .mode = vtep.request.mode}));
     return {};
 }
@@ -214,6 +235,11 @@ class Builder {
             TRY(outside.netlink.change_link(host_index, {.master = bridge}));
         }
         TRY(set_up(outside, host_index));
+        if (!container.trunk.empty()) {
+            TRY_ASSIGN(const int trunk, index_of(outside, container.trunk));
+            TRY_ASSIGN(const Netns::Scope scope, outside.netns.enter());
+            TRY(tie_vlan(host_index, trunk, container.vlan));
+        }
         TRY_ASSIGN(const int index, index_of(inside, container.device));
         TRY(set_up(inside, index));
         TRY(add_addresses(inside, index, container.addresses));
@@ -319,6 +345,12 @@ Result<> plug_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
     TRY(kernel ? add_kernel_vtep(node, vtep.request) : add_xvtep(node, vtep));
     TRY_ASSIGN(const int index, index_of(node, vtep.request.name));
     TRY(set_up(node, index));
+    if (kernel)
+        TRY(tie_ports(node, vtep));
+    for (const LabFdbEntry &entry : vtep.fdb)
+        TRY(add_fdb(node, vtep.request.name, entry.mac, entry.dst, kernel));
+    for (const LabNeighbour &neighbour : vtep.neighbours)
+        TRY(replace_neigh(node, vtep.request.name, neighbour, kernel));
     TRY(add_addresses(node, index, vtep.addresses));
     return add_routes(node, vtep.routes);
 }

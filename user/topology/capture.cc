@@ -61,6 +61,7 @@ bool parse_v4(Packet &packet, Bytes bytes)
     if (bytes[0] >> 4 != 4 || header < 20 || bytes.size() < header || later_fragment)
         return false;
     packet.ttl = bytes[8];
+    packet.df = bytes[6] & 0x40;
     packet.from = Ip::from_bytes(&bytes[12], 4);
     packet.to = Ip::from_bytes(&bytes[16], 4);
     parse_transport(packet, bytes[9], bytes.subspan(header));
@@ -78,6 +79,27 @@ bool parse_v6(Packet &packet, Bytes bytes)
     return true;
 }
 
+// The kernel keeps a tag in the packet or beside it.
+void take_tag(Frame &frame, msghdr &message)
+{
+    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_PACKET || header->cmsg_type != PACKET_AUXDATA)
+            continue;
+        tpacket_auxdata auxiliary;
+        std::memcpy(&auxiliary, CMSG_DATA(header), sizeof(auxiliary));
+        if (auxiliary.tp_status & TP_STATUS_VLAN_VALID) {
+            frame.vlan = auxiliary.tp_vlan_tci & 0xfff;
+            return;
+        }
+    }
+    if (frame.bytes.size() >= ETH_HLEN + 4 && word(frame.bytes, 2 * ETH_ALEN) == ETH_P_8021Q) {
+        frame.vlan = word(frame.bytes, ETH_HLEN) & 0xfff;
+        frame.bytes.erase(frame.bytes.begin() + 2 * ETH_ALEN,
+                          frame.bytes.begin() + 2 * ETH_ALEN + 4);
+    }
+}
+
 } // namespace
 
 Result<Capture> Capture::open(int ifindex)
@@ -85,6 +107,9 @@ Result<Capture> Capture::open(int ifindex)
     // Without a protocol until it is bound: nothing of other devices comes in between.
     Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket)
+        return errno_failure("capture", "", errno);
+    const int on = 1;
+    if (::setsockopt(socket.get(), SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0)
         return errno_failure("capture", "", errno);
     const int buffer = 4 << 20;
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
@@ -103,15 +128,24 @@ std::vector<Frame> Capture::drain()
     std::array<std::uint8_t, kept_bytes> buffer;
     for (;;) {
         sockaddr_ll address{};
-        socklen_t size = sizeof(address);
-        const ssize_t got = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0,
-                                       reinterpret_cast<sockaddr *>(&address), &size);
+        iovec data{buffer.data(), buffer.size()};
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(tpacket_auxdata))> control;
+        msghdr message{};
+        message.msg_name = &address;
+        message.msg_namelen = sizeof(address);
+        message.msg_iov = &data;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        const ssize_t got = ::recvmsg(socket_.get(), &message, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return frames;
-        frames.push_back(
-            {{buffer.begin(), buffer.begin() + got}, address.sll_pkttype == PACKET_OUTGOING});
+        Frame frame{
+            {buffer.begin(), buffer.begin() + got}, address.sll_pkttype == PACKET_OUTGOING, {}};
+        take_tag(frame, message);
+        frames.push_back(std::move(frame));
     }
 }
 
@@ -130,7 +164,7 @@ std::optional<Packet> parse_packet(std::span<const std::uint8_t> frame)
     return std::nullopt;
 }
 
-std::optional<VxlanPacket> parse_vxlan(std::span<const std::uint8_t> frame)
+std::optional<Encapsulated> parse_encapsulated(std::span<const std::uint8_t> frame)
 {
     const std::optional<Packet> outer = parse_packet(frame);
     if (!outer || !outer->udp || outer->payload.size() < sizeof(xv_vxlan_header))
@@ -139,10 +173,30 @@ std::optional<VxlanPacket> parse_vxlan(std::span<const std::uint8_t> frame)
     std::memcpy(&header, outer->payload.data(), sizeof(header));
     if (!(ntohl(header.flags) & XV_VXLAN_FLAG_VNI))
         return std::nullopt;
-    const std::optional<Packet> inner = parse_packet(outer->payload.subspan(sizeof(header)));
+    return Encapsulated{*outer, ntohl(header.vni) >> 8, outer->payload.subspan(sizeof(header))};
+}
+
+std::optional<VxlanPacket> parse_vxlan(std::span<const std::uint8_t> frame)
+{
+    const std::optional<Encapsulated> packet = parse_encapsulated(frame);
+    if (!packet)
+        return std::nullopt;
+    const std::optional<Packet> inner = parse_packet(packet->inner);
     if (!inner)
         return std::nullopt;
-    return VxlanPacket{*outer, ntohl(header.vni) >> 8, *inner};
+    return VxlanPacket{packet->outer, packet->vni, *inner};
+}
+
+Result<> send_frame(int ifindex, std::span<const std::uint8_t> bytes)
+{
+    const Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_ifindex = ifindex;
+    if (!socket || ::sendto(socket.get(), bytes.data(), bytes.size(), 0,
+                            reinterpret_cast<const sockaddr *>(&address), sizeof(address)) < 0)
+        return errno_failure("send frame", "", errno);
+    return {};
 }
 
 } // namespace xvtep

@@ -17,6 +17,7 @@ namespace xvtep {
 struct Frame {
     std::vector<std::uint8_t> bytes; // the first few hundred
     bool outgoing = false;
+    std::optional<std::uint16_t> vlan; // the outermost tag's, no longer in `bytes`
 };
 
 // Collects from open() on, until drained.
@@ -43,12 +44,20 @@ struct Packet {
     Mac source, destination;
     Ip from, to;
     unsigned ttl = 0;
+    bool df = false; // IPv4
     std::optional<EchoHeader> echo;
     struct Udp {
         std::uint16_t source = 0, destination = 0;
     };
     std::optional<Udp> udp;
     std::span<const std::uint8_t> payload; // behind the UDP header
+};
+
+// A frame in VXLAN, whatever is in it.
+struct Encapsulated {
+    Packet outer;
+    std::uint32_t vni = 0;
+    std::span<const std::uint8_t> inner;
 };
 
 struct VxlanPacket {
@@ -59,6 +68,10 @@ struct VxlanPacket {
 
 // The results look into the frame's bytes. Fragments but the first are not parsed.
 std::optional<Packet> parse_packet(std::span<const std::uint8_t> frame);
+std::optional<Encapsulated> parse_encapsulated(std::span<const std::uint8_t> frame);
 std::optional<VxlanPacket> parse_vxlan(std::span<const std::uint8_t> frame);
+
+// Puts a frame on a device as it is. In the calling thread's namespace.
+Result<> send_frame(int ifindex, std::span<const std::uint8_t> bytes);
 
 } // namespace xvtep

@@ -7,15 +7,20 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <map>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "user/net/netlink_socket.h"
 #include "user/topology/bridge_snapshot.h"
 #include "user/topology/capture.h"
 #include "user/topology/echo.h"
-#include "user/vtep/fdb.h"
+#include "user/topology/entries.h"
+#include "user/topology/test_frame.h"
 #include "user/vtep/stats.h"
 
 namespace xvtep {
@@ -29,6 +34,8 @@ constexpr unsigned warm_up_tries = 10;
 constexpr milliseconds warm_up_timeout{500};
 constexpr milliseconds ready_timeout{5000};
 constexpr milliseconds poll_interval{20};
+constexpr milliseconds frame_timeout{2000};
+constexpr milliseconds quiet_time{100}; // in which a copy too many would come
 
 std::string milliseconds_text(std::chrono::microseconds time)
 {
@@ -45,6 +52,33 @@ Result<bool> becomes_true(milliseconds time, const std::function<Result<bool>()>
             return is_true;
         std::this_thread::sleep_for(poll_interval);
     }
+}
+
+// Whether a device of the calling thread's namespace receives a group.
+bool in_group(const std::string &device, const Ip &group)
+{
+    std::ifstream file(group.is_v4() ? "/proc/thread-self/net/igmp"
+                                     : "/proc/thread-self/net/igmp6");
+    std::string line, name;
+    while (std::getline(file, line)) {
+        std::istringstream words(line);
+        std::string first, second, third;
+        words >> first >> second >> third;
+        if (!group.is_v4()) {
+            std::string digits;
+            for (const std::uint8_t octet : group.octets)
+                digits += fmt::format("{:02x}", octet);
+            if (second == device && third == digits)
+                return true;
+        } else if (line[0] != '\t') {
+            name = second;
+        } else if (name == device && first.size() == 8 &&
+                   Ip::v4(static_cast<std::uint32_t>(std::strtoul(first.c_str(), nullptr, 16))) ==
+                       group) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct MainRoute {
@@ -66,14 +100,6 @@ std::optional<MainRoute> parse_route(const nlmsghdr &message)
                      attributes.ip(RTA_GATEWAY),
                      attributes.get_or<int>(RTA_OIF, 0)};
 }
-
-// An FDB line of either kind of VTEP.
-struct FdbLine {
-    Mac mac;
-    Ip dst;
-    std::string via;
-    bool learned;
-};
 
 class Checker {
   public:
@@ -111,6 +137,22 @@ class Checker {
     {
         TRY_ASSIGN(const Link link, nodes_.at(device.node).netlink.link(device.device));
         return link.mac;
+    }
+
+    [[nodiscard]] bool is_kernels(const LabDevice &vtep) const
+    {
+        return kernel_.contains(vtep.node);
+    }
+
+    Result<Mac> mac_of(const LabMac &mac)
+    {
+        return mac.device ? mac_of(*mac.device) : Result<Mac>(mac.mac);
+    }
+
+    Result<int> index_of(const LabDevice &device)
+    {
+        TRY_ASSIGN(const Link link, nodes_.at(device.node).netlink.link(device.device));
+        return link.index;
     }
 
     // Devices are up, with a carrier.
@@ -296,39 +338,11 @@ class Checker {
             find_route(check));
     }
 
-    Result<std::vector<FdbLine>> kernel_fdb(LabNode &node, const std::string &device)
-    {
-        TRY_ASSIGN(const Link link, node.netlink.link(device));
-        TRY_ASSIGN(const auto entries, node.netlink.fdb(link.index));
-        std::vector<FdbLine> lines;
-        for (const KernelFdbEntry &entry : entries) {
-            std::string via;
-            if (entry.via != 0) {
-                TRY_ASSIGN(const Link port, node.netlink.link(entry.via));
-                via = port.name;
-            }
-            if (entry.dst)
-                lines.push_back({entry.mac, *entry.dst, via, !(entry.state & NUD_PERMANENT)});
-        }
-        return lines;
-    }
-
-    static Result<std::vector<FdbLine>> xvtep_fdb(const LabNode &node, const std::string &device)
-    {
-        TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
-        TRY_ASSIGN(const auto entries, show_fdb(device));
-        std::vector<FdbLine> lines;
-        for (const FdbEntry &entry : entries)
-            lines.push_back({entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic});
-        return lines;
-    }
-
     Result<std::string> find_fdb(const FdbCheck &check)
     {
         LabNode &node = nodes_.at(check.device.node);
         const std::string &device = check.device.device;
-        TRY_ASSIGN(const auto lines, kernel_.contains(check.device.node) ? kernel_fdb(node, device)
-                                                                         : xvtep_fdb(node, device));
+        TRY_ASSIGN(const auto lines, list_fdb(node, device, is_kernels(check.device)));
         TRY_ASSIGN(const Mac mac, check.mac ? Result<Mac>(*check.mac) : mac_of(*check.mac_of));
         const auto is_it = [&](const FdbLine &line) {
             return line.mac == mac && line.dst == check.dst && line.learned == check.learned &&
@@ -430,6 +444,10 @@ class Checker {
             compare(
                 where + ": destination port", *seen, *check.dstport,
                 [](const VxlanPacket &packet) { return packet.outer.udp->destination; }, number);
+        if (check.df)
+            compare(
+                where + ": outer DF", *seen, *check.df,
+                [](const VxlanPacket &packet) { return packet.outer.df; }, number);
         compare_mac(where, *seen, "inner source MAC", check.inner_source,
                     [](const VxlanPacket &packet) { return packet.inner.source; });
         compare_mac(where, *seen, "inner destination MAC", check.inner_destination,
@@ -493,6 +511,422 @@ class Checker {
         if (!kernel_.contains(check.device.node))
             add(fmt::format("{} carries frames by xvtep's programs", check.device.text()),
                 read_counts(check.device));
+    }
+
+    Result<std::string> replug(const GroupCheck &check)
+    {
+        LabNode &node = nodes_.at(check.device.node);
+        const bool kernel = kernel_.contains(check.device.node);
+        std::vector<const LabVtep *> vteps;
+        for (const LabVtep &vtep : lab_.host(check.device.node)->vteps)
+            if (vtep.request.group == check.group)
+                vteps.push_back(&vtep);
+        const auto is_member = [&](bool wanted) {
+            return becomes_true(ready_timeout, [&]() -> Result<bool> {
+                TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+                return in_group(check.device.device, check.group) == wanted;
+            });
+        };
+        TRY_ASSIGN(const bool before, is_member(true));
+        for (const LabVtep *const vtep : vteps)
+            TRY(unplug_vtep(node, *vtep, kernel));
+        const auto between = is_member(false);
+        for (const LabVtep *const vtep : vteps)
+            TRY(plug_vtep(node, *vtep, kernel));
+        TRY_ASSIGN(const bool left, between);
+        TRY_ASSIGN(const bool after, is_member(true));
+        if (!before || !left || !after)
+            return failed("group", !left ? "still in it when detached" : "not in it");
+        return std::string("left at detach, joined at attach");
+    }
+
+    void run_check(const GroupCheck &check)
+    {
+        add(fmt::format("{} is in the group {} while attached", check.device.text(),
+                        check.group.text()),
+            replug(check));
+    }
+
+    // Captures on several devices, by what each is called.
+    struct Ears {
+        std::vector<std::pair<LabDevice, Capture>> captures;
+    };
+
+    Result<> listen(Ears &ears, const LabDevice &device)
+    {
+        for (const auto &[known, capture] : ears.captures)
+            if (known.text() == device.text())
+                return {};
+        TRY_ASSIGN(Capture capture, capture_on(device));
+        ears.captures.emplace_back(device, std::move(capture));
+        return {};
+    }
+
+    // Where frames of the overlay end: containers, and VTEPs' devices that pass nothing on.
+    [[nodiscard]] std::vector<LabDevice> ends() const
+    {
+        std::vector<LabDevice> found;
+        for (const LabHost &host : lab_.hosts) {
+            for (const LabContainer &container : host.containers)
+                found.push_back({container.name, container.device});
+            for (const LabVtep &vtep : host.vteps)
+                if (vtep.request.bridge.empty() && vtep.ports.empty())
+                    found.push_back({host.name, vtep.request.name});
+        }
+        return found;
+    }
+    [[nodiscard]] std::vector<LabDevice> underlays() const
+    {
+        std::vector<LabDevice> found;
+        for (const LabHost &host : lab_.hosts)
+            for (const LabVtep &vtep : host.vteps)
+                for (const std::string &device : vtep.request.devices)
+                    found.push_back({host.name, device});
+        return found;
+    }
+
+    using Counts = std::map<std::string, unsigned>; // frames, by where
+
+    static std::string text_of(const Counts &counts)
+    {
+        std::string text;
+        for (const auto &[where, count] : counts)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, where);
+        return text.empty() ? "none" : text;
+    }
+
+    // Until `seen` is what is wanted, and no more comes for a while.
+    static bool settles(const Counts &wanted, const std::function<Counts &()> &seen)
+    {
+        const auto deadline = steady_clock::now() + frame_timeout;
+        while (seen() != wanted && steady_clock::now() < deadline)
+            std::this_thread::sleep_for(poll_interval);
+        std::this_thread::sleep_for(quiet_time);
+        return seen() == wanted;
+    }
+
+    Result<std::uint64_t> counted(const FrameCheck &check)
+    {
+        TRY_ASSIGN(const Netns::Scope scope, nodes_.at(check.counted->node).netns.enter());
+        TRY_ASSIGN(const std::vector<Stats> stats, show_stats(check.counted->device));
+        for (const Stats &counts : stats)
+            if (counts.ifname == check.counted->device)
+                for (const auto *const group : {&counts.drops, &counts.passed})
+                    for (const VerdictCount &verdict : *group)
+                        if (verdict.name == check.reason)
+                            return verdict.packets;
+        return failed("counters", fmt::format("no {} at {}", check.reason, check.counted->text()));
+    }
+
+    Result<std::string> follow(const FrameCheck &check)
+    {
+        TRY_ASSIGN(const Mac source, mac_of(check.from));
+        TRY_ASSIGN(const Mac destination, mac_of(check.to));
+        TRY_ASSIGN(const int from, index_of(check.from));
+        const TestFrame frame = make_test_frame(destination, source, check.vlan);
+        Ears ears;
+        TRY(listen(ears, check.from));
+        for (const LabDevice &device : ends())
+            TRY(listen(ears, device));
+        const std::size_t first_underlay = ears.captures.size();
+        for (const LabDevice &device : underlays())
+            TRY(listen(ears, device));
+        const std::size_t first_trunk = ears.captures.size();
+        if (check.tagged)
+            TRY(listen(ears, *check.tagged));
+        std::uint64_t before = 0;
+        const bool counts = check.counted && !kernel_.contains(check.counted->node);
+        if (counts)
+            TRY_SET(before, counted(check));
+
+        Counts wanted, seen;
+        for (const LabDevice &device : check.reaches)
+            wanted["at " + device.text()] = 1;
+        if (check.wire)
+            for (const Ip &vtep : check.vteps)
+                wanted[fmt::format("from {} to {}", check.wire->text(), vtep.text())] = 1;
+        if (check.tagged)
+            wanted[fmt::format("at {} in VLAN {}", check.tagged->text(), check.tag)] = 1;
+        {
+            TRY_ASSIGN(const Netns::Scope scope, nodes_.at(check.from.node).netns.enter());
+            TRY(send_frame(from, frame.bytes));
+        }
+        const bool right = settles(wanted, [&]() -> Counts & {
+            for (std::size_t i = 0; i < ears.captures.size(); i++) {
+                auto &[device, capture] = ears.captures[i];
+                const bool is_underlay = i >= first_underlay && i < first_trunk;
+                for (const Frame &caught : capture.drain()) {
+                    if (is_underlay) {
+                        const auto packet = parse_encapsulated(caught.bytes);
+                        if (caught.outgoing && check.wire && packet && frame.is_in(packet->inner))
+                            seen[fmt::format("from {} to {}", device.text(),
+                                             packet->outer.to.text())]++;
+                    } else if (!caught.outgoing && frame.is_in(caught.bytes)) {
+                        seen[i >= first_trunk ? fmt::format("at {} in VLAN {}", device.text(),
+                                                            caught.vlan.value_or(0))
+                                              : "at " + device.text()]++;
+                    }
+                }
+            }
+            return seen;
+        });
+        if (!right)
+            return failed("copies", fmt::format("{}; wanted {}", text_of(seen), text_of(wanted)));
+        if (counts) {
+            TRY_ASSIGN(const std::uint64_t after, counted(check));
+            if (after <= before)
+                return failed("counters", fmt::format("{} is {} still", check.reason, after));
+        }
+        return text_of(seen);
+    }
+
+    void run_check(const FrameCheck &check)
+    {
+        std::string what = fmt::format("a frame from {} to {}", check.from.text(), check.to.text());
+        if (check.vlan)
+            what += fmt::format(" in VLAN {}", *check.vlan);
+        if (check.reaches.empty())
+            what += " reaches no one";
+        else
+            what +=
+                check.reaches.size() == 1 ? " reaches one" : " reaches each of its listeners once";
+        if (!check.reason.empty())
+            what += fmt::format(", counted as {} at {}", check.reason, check.counted->text());
+        add(what, follow(check));
+    }
+
+    Result<std::string> resolve(const ArpCheck &check)
+    {
+        TRY_ASSIGN(const Mac source, mac_of(check.from));
+        TRY_ASSIGN(const Mac answer, mac_of(check.answer));
+        TRY_ASSIGN(const int from, index_of(check.from));
+        TRY_ASSIGN(const auto addresses, nodes_.at(check.from.node).netlink.addresses(from));
+        const auto own = std::ranges::find_if(
+            addresses, [](const Prefix &prefix) { return prefix.address.is_v4(); });
+        if (own == addresses.end())
+            return failed(check.from.text(), "has no IPv4 address");
+        const TestFrame request = make_arp_request(source, own->address, check.to);
+        TRY_ASSIGN(Capture here, capture_on(check.from));
+        TRY_ASSIGN(Capture wire, capture_on(check.wire));
+        {
+            TRY_ASSIGN(const Netns::Scope scope, nodes_.at(check.from.node).netns.enter());
+            TRY(send_frame(from, request.bytes));
+        }
+        Counts wanted, seen;
+        for (const Ip &vtep : check.vteps)
+            wanted["request to " + vtep.text()] = 1;
+        if (!check.vteps.empty())
+            wanted["reply by unicast"] = 1;
+        wanted["answer " + answer.text()] = 1;
+        const bool right = settles(wanted, [&]() -> Counts & {
+            for (const Frame &caught : here.drain())
+                if (const auto reply = parse_arp_reply(caught.bytes);
+                    !caught.outgoing && reply && reply->ip == check.to)
+                    seen["answer " + reply->mac.text()]++;
+            for (const Frame &caught : wire.drain()) {
+                const auto packet = parse_encapsulated(caught.bytes);
+                if (!packet)
+                    continue;
+                if (caught.outgoing && request.is_in(packet->inner))
+                    seen["request to " + packet->outer.to.text()]++;
+                if (const auto reply = parse_arp_reply(packet->inner);
+                    !caught.outgoing && reply && reply->ip == check.to)
+                    seen[packet->outer.to.is_multicast() ? "reply by multicast"
+                                                         : "reply by unicast"]++;
+            }
+            return seen;
+        });
+        if (!right)
+            return failed("ARP", fmt::format("{}; wanted {}", text_of(seen), text_of(wanted)));
+        return text_of(seen);
+    }
+
+    void run_check(const ArpCheck &check)
+    {
+        add(fmt::format("{} asks for {}, {} {}", check.from.text(), check.to.text(),
+                        check.vteps.empty() ? "and nothing crosses" : "one copy to each VTEP on",
+                        check.wire.text()),
+            resolve(check));
+    }
+
+    Result<std::string> read_ageing(const AgeingCheck &check)
+    {
+        LabNode &node = nodes_.at(check.device.node);
+        std::uint32_t ageing = 0, hard_ageing = 0;
+        if (is_kernels(check.device)) {
+            TRY_ASSIGN(const Link link, node.netlink.link(check.device.device));
+            ageing = link.vxlan ? link.vxlan->ageing : 0;
+        } else {
+            TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+            TRY_ASSIGN(const auto vteps, show(check.device.device));
+            for (const VtepInfo &vtep : vteps) {
+                ageing = vtep.ageing;
+                hard_ageing = vtep.hard_ageing;
+            }
+        }
+        const std::string text = fmt::format("ageing {} hard_ageing {}", ageing, hard_ageing);
+        const bool soft = !check.ageing || *check.ageing == ageing;
+        // The kernel's have none.
+        const bool hard =
+            !check.hard_ageing || is_kernels(check.device) || *check.hard_ageing == hard_ageing;
+        if (!soft || !hard)
+            return failed("ageing", text);
+        return text;
+    }
+
+    void run_check(const AgeingCheck &check)
+    {
+        std::string what = fmt::format("entries of {} age", check.device.text());
+        if (check.ageing)
+            what += fmt::format(", {} s unheard", *check.ageing);
+        if (check.hard_ageing)
+            what += fmt::format(", {} s in all", *check.hard_ageing);
+        add(what, read_ageing(check));
+    }
+
+    Result<std::string> find_learned(const LabDevice &device)
+    {
+        TRY_ASSIGN(const auto lines,
+                   list_fdb(nodes_.at(device.node), device.device, is_kernels(device)));
+        for (const FdbLine &line : lines)
+            if (line.learned)
+                return failed("fdb", fmt::format("{} dst {}", line.mac.text(), line.dst.text()));
+        return fmt::format("{} entries by hand", lines.size());
+    }
+
+    void run_check(const NothingLearnedCheck &check)
+    {
+        add(fmt::format("{} has learned nothing", check.device.text()), find_learned(check.device));
+    }
+
+    void run_check(const FdbExpiresCheck &check)
+    {
+        const auto gone = [&]() -> Result<std::string> {
+            TRY_ASSIGN(const Mac mac, mac_of(check.mac));
+            const auto start = steady_clock::now();
+            TRY_ASSIGN(const bool is_gone,
+                       becomes_true(std::chrono::seconds(check.within), [&]() -> Result<bool> {
+                           TRY_ASSIGN(const auto lines,
+                                      list_fdb(nodes_.at(check.device.node), check.device.device,
+                                               is_kernels(check.device)));
+                           return std::ranges::none_of(
+                               lines, [&](const FdbLine &line) { return line.mac == mac; });
+                       }));
+            if (!is_gone)
+                return failed("fdb", "it is there still");
+            return "after " +
+                   milliseconds_text(std::chrono::duration_cast<std::chrono::microseconds>(
+                       steady_clock::now() - start));
+        };
+        add(fmt::format("{} leaves the fdb of {} within {} s", check.mac.text(),
+                        check.device.text(), check.within),
+            gone());
+    }
+
+    void run_check(const NeighExpiresCheck &check)
+    {
+        if (is_kernels(check.device))
+            return;
+        const auto gone = [&]() -> Result<std::string> {
+            LabNode &node = nodes_.at(check.device.node);
+            TRY_ASSIGN(const bool is_gone,
+                       becomes_true(std::chrono::seconds(check.within), [&]() -> Result<bool> {
+                           TRY_ASSIGN(const bool there,
+                                      has_neigh(node, check.device.device, check.ip));
+                           return !there;
+                       }));
+            if (!is_gone)
+                return failed("neigh", "it is there still");
+            return std::string();
+        };
+        add(fmt::format("{} leaves the neighbours of {} within {} s", check.ip.text(),
+                        check.device.text(), check.within),
+            gone());
+    }
+
+    void add_step(const std::string &what, const Result<> &done)
+    {
+        add(what, done.has_value(), done ? "" : done.error().message());
+    }
+
+    void run_check(const FdbAddStep &step)
+    {
+        const auto mac = mac_of(step.mac);
+        add_step(fmt::format("by hand: fdb add {} dev {} dst {}",
+                             mac ? mac->text() : step.mac.text(), step.device.text(),
+                             step.dst.text()),
+                 mac ? add_fdb(nodes_.at(step.device.node), step.device.device, *mac, step.dst,
+                               is_kernels(step.device))
+                     : Result<>(std::unexpected(mac.error())));
+    }
+
+    void run_check(const NeighReplaceStep &step)
+    {
+        const auto mac = mac_of(step.mac);
+        add_step(fmt::format("by hand: neigh replace {} lladdr {} dev {} nud {}", step.ip.text(),
+                             mac ? mac->text() : step.mac.text(), step.device.text(),
+                             step.state == NeighState::permanent ? "permanent" : "reachable"),
+                 mac ? replace_neigh(nodes_.at(step.device.node), step.device.device,
+                                     {step.ip, *mac, step.state}, is_kernels(step.device))
+                     : Result<>(std::unexpected(mac.error())));
+    }
+
+    void run_check(const FdbFlushStep &step)
+    {
+        add_step(
+            fmt::format("by hand: fdb flush dev {}", step.device.text()),
+            flush_fdb(nodes_.at(step.device.node), step.device.device, is_kernels(step.device)));
+    }
+
+    void run_check(const NeighFlushStep &step)
+    {
+        const LabHost *const host = lab_.host(step.device.node);
+        const bool vtep = host && std::ranges::any_of(host->vteps, [&](const LabVtep &known) {
+                              return known.request.name == step.device.device;
+                          });
+        add_step(fmt::format("by hand: neigh flush dev {}", step.device.text()),
+                 flush_neigh(nodes_.at(step.device.node), step.device.device,
+                             vtep && !is_kernels(step.device)));
+    }
+
+    Result<std::string> await_miss(const MissCheck &check)
+    {
+        TRY_ASSIGN(const Mac mac, check.ip ? Result<Mac>(Mac{}) : mac_of(check.mac));
+        TRY_ASSIGN(MissWatch watch, MissWatch::open(nodes_.at(check.device.node)));
+        const auto deadline = steady_clock::now() + ready_timeout;
+        unsigned pings = 0, others = 0;
+        do {
+            TRY(send_echoes(nodes_.at(check.from).netns,
+                            {.to = check.to, .timeout = milliseconds(200)}));
+            pings++;
+            TRY_ASSIGN(const std::vector<LabMiss> misses, watch.drain());
+            for (const LabMiss &miss : misses) {
+                if (miss.device == check.device.device && miss.ip == check.ip &&
+                    (check.ip || miss.mac == mac))
+                    return fmt::format("after {} pings", pings);
+                others++;
+            }
+        } while (steady_clock::now() < deadline);
+        return failed("monitor",
+                      fmt::format("not raised by {} pings, {} others were", pings, others));
+    }
+
+    void run_check(const MissCheck &check)
+    {
+        if (!is_kernels(check.device))
+            add(fmt::format("{} pings {}: {} raises a miss for {}", check.from, check.to.text(),
+                            check.device.text(), check.ip ? check.ip->text() : check.mac.text()),
+                await_miss(check));
+    }
+
+    void run_check(const NoPingCheck &check)
+    {
+        const auto outcome = send_echoes(nodes_.at(check.from).netns,
+                                         {.to = check.to, .count = 2, .timeout = warm_up_timeout});
+        add(fmt::format("{} has no reply from {}", check.from, check.to.text()),
+            outcome && outcome->received == 0,
+            outcome ? fmt::format("{} sent, {} received", outcome->sent, outcome->received)
+                    : outcome.error().message());
     }
 
     const LabDescription &lab_;

@@ -267,6 +267,59 @@ std::vector<LabRoute> read_routes(const Value &value)
     return value.list(read_route);
 }
 
+std::uint16_t read_vlan(const Value &value)
+{
+    return value.number<std::uint16_t>(1, 4094);
+}
+
+std::uint32_t read_number(const Value &value)
+{
+    return value.number<std::uint32_t>();
+}
+
+LabPort read_lab_port(const Value &value)
+{
+    if (value.data().is_string())
+        return {value.ifname(), {}};
+    Object object(value);
+    LabPort port;
+    port.name = object.need("name").ifname();
+    object.take("vlan", port.vlan, read_vlan);
+    object.finish();
+    return port;
+}
+
+LabFdbEntry read_fdb_entry(const Value &value)
+{
+    Object object(value);
+    LabFdbEntry entry;
+    entry.mac = object.need("mac").mac();
+    entry.dst = object.need("dst").ip();
+    object.finish();
+    return entry;
+}
+
+NeighState read_neigh_state(const Value &value)
+{
+    const std::string text = value.text();
+    if (text == "permanent")
+        return NeighState::permanent;
+    if (text == "reachable")
+        return NeighState::reachable;
+    value.wrong("neither \"permanent\" nor \"reachable\"");
+}
+
+LabNeighbour read_neighbour(const Value &value)
+{
+    Object object(value);
+    LabNeighbour neighbour;
+    neighbour.ip = object.need("ip").ip();
+    neighbour.mac = object.need("mac").mac();
+    object.take("nud", neighbour.state, read_neigh_state);
+    object.finish();
+    return neighbour;
+}
+
 LabVtep read_vtep(const Value &value)
 {
     Object object(value);
@@ -295,8 +348,17 @@ LabVtep read_vtep(const Value &value)
     object.take("flowlabel", request.flowlabel,
                 [](const Value &label) { return label.number<std::uint32_t>(0, 0xfffff); });
     object.take("learning", request.learning, read_boolean);
-    object.take("ageing", request.ageing,
-                [](const Value &seconds) { return seconds.number<std::uint32_t>(); });
+    object.take("ageing", request.ageing, read_number);
+    object.take("hard_ageing", request.hard_ageing, read_number);
+    object.take("maxaddress", request.maxaddress, read_number);
+    object.take("proxy", request.proxy, read_boolean);
+    object.take("rsc", request.rsc, read_boolean);
+    object.take("l2miss", request.l2miss, read_boolean);
+    object.take("l3miss", request.l3miss, read_boolean);
+    object.take("reachable_time", request.reachable_time, read_number);
+    object.take("gbp", request.gbp, read_boolean);
+    object.take("reserved_bits", request.reserved_bits,
+                [](const Value &bits) { return bits.number<std::uint64_t>(); });
     object.take("udpcsum", request.udpcsum, read_boolean);
     object.take("udp6zerocsumtx", request.udp6zerocsumtx, read_boolean);
     object.take("udp6zerocsumrx", request.udp6zerocsumrx, read_boolean);
@@ -306,7 +368,10 @@ LabVtep read_vtep(const Value &value)
     object.take("mode", request.mode, read_mode);
     object.take("addresses", vtep.addresses, read_prefixes);
     object.take("routes", vtep.routes, read_routes);
-    object.take("ports", vtep.ports, read_ifnames);
+    object.take("ports", vtep.ports, [](const Value &ports) { return ports.list(read_lab_port); });
+    object.take("fdb", vtep.fdb, [](const Value &fdb) { return fdb.list(read_fdb_entry); });
+    object.take("neigh", vtep.neighbours,
+                [](const Value &neighbours) { return neighbours.list(read_neighbour); });
     object.finish();
     return vtep;
 }
@@ -330,6 +395,11 @@ LabContainer read_container(const Value &value)
     container.host_device = object.need("host_device").ifname();
     object.take("device", container.device, read_ifname);
     object.take("bridge", container.bridge, read_ifname);
+    object.take("trunk", container.trunk, read_ifname);
+    object.take("vlan", container.vlan, read_vlan);
+    if (container.trunk.empty() != (container.vlan == 0) ||
+        (!container.trunk.empty() && !container.bridge.empty()))
+        object.wrong("\"trunk\" and \"vlan\" go together, and without \"bridge\"");
     object.take("mtu", container.mtu, read_mtu);
     object.take("mac", container.mac, read_mac);
     object.take("addresses", container.addresses, read_prefixes);
@@ -477,6 +547,7 @@ CaptureCheck read_capture(Object &object)
     object.take("absent", check.absent, read_boolean);
     object.take("vni", check.vni, read_vni);
     object.take("dstport", check.dstport, read_port);
+    object.take("df", check.df, read_boolean);
     object.take("inner_source", check.inner_source, read_device);
     object.take("inner_destination", check.inner_destination, read_device);
     object.take("outer_source", check.outer_source, read_device);
@@ -495,6 +566,144 @@ BridgeCheck read_bridge_check(Object &object)
 CountedCheck read_counted(Object &object)
 {
     return {read_device(object.need("device"))};
+}
+
+std::vector<LabDevice> read_devices(const Value &value)
+{
+    return value.list(read_device);
+}
+
+// Under `key`, or of the device under `key`_of.
+LabMac read_lab_mac(Object &object, const std::string &key)
+{
+    LabMac mac;
+    const std::optional<Value> literal = object.take(key);
+    object.take(key + "_of", mac.device, read_device);
+    if (literal.has_value() == mac.device.has_value())
+        object.wrong("needs either \"" + key + "\" or \"" + key + "_of\"");
+    if (literal)
+        mac.mac = literal->mac();
+    return mac;
+}
+
+unsigned read_within(Object &object)
+{
+    return object.need("within").number<unsigned>(1, 120);
+}
+
+GroupCheck read_group(Object &object)
+{
+    GroupCheck check;
+    check.device = read_device(object.need("device"));
+    const Value group = object.need("group");
+    check.group = group.ip();
+    if (!check.group.is_multicast())
+        group.wrong("not a multicast address");
+    return check;
+}
+
+FrameCheck read_frame(Object &object)
+{
+    FrameCheck check;
+    check.from = read_device(object.need("from"));
+    check.to = read_lab_mac(object, "to");
+    object.take("vlan", check.vlan, read_vlan);
+    object.take("wire", check.wire, read_device);
+    object.take("vteps", check.vteps, read_ips);
+    if (!check.vteps.empty() && !check.wire)
+        object.wrong("\"vteps\" needs \"wire\"");
+    check.reaches = read_devices(object.need("reaches"));
+    object.take("tagged", check.tagged, read_device);
+    object.take("tag", check.tag, read_vlan);
+    if (check.tagged.has_value() != (check.tag != 0))
+        object.wrong("\"tagged\" and \"tag\" go together");
+    object.take("counted", check.counted, read_device);
+    object.take("reason", check.reason, [](const Value &reason) { return reason.text(); });
+    if (check.counted.has_value() == check.reason.empty())
+        object.wrong("\"counted\" and \"reason\" go together");
+    return check;
+}
+
+ArpCheck read_arp(Object &object)
+{
+    ArpCheck check;
+    check.from = read_device(object.need("from"));
+    const Value to = object.need("to");
+    check.to = to.ip();
+    if (!check.to.is_v4())
+        to.wrong("not an IPv4 address");
+    check.answer = read_device(object.need("mac_of"));
+    check.wire = read_device(object.need("wire"));
+    check.vteps = read_ips(object.need("vteps"));
+    return check;
+}
+
+AgeingCheck read_ageing(Object &object)
+{
+    AgeingCheck check;
+    check.device = read_device(object.need("device"));
+    object.take("ageing", check.ageing, read_number);
+    object.take("hard_ageing", check.hard_ageing, read_number);
+    if (!check.ageing && !check.hard_ageing)
+        object.wrong("needs \"ageing\" or \"hard_ageing\"");
+    return check;
+}
+
+FdbExpiresCheck read_fdb_expires(Object &object)
+{
+    FdbExpiresCheck check;
+    check.device = read_device(object.need("device"));
+    check.mac = read_lab_mac(object, "mac");
+    check.within = read_within(object);
+    return check;
+}
+
+NeighExpiresCheck read_neigh_expires(Object &object)
+{
+    NeighExpiresCheck check;
+    check.device = read_device(object.need("device"));
+    check.ip = object.need("ip").ip();
+    check.within = read_within(object);
+    return check;
+}
+
+FdbAddStep read_fdb_add(Object &object)
+{
+    FdbAddStep step;
+    step.device = read_device(object.need("device"));
+    step.mac = read_lab_mac(object, "mac");
+    step.dst = object.need("dst").ip();
+    return step;
+}
+
+NeighReplaceStep read_neigh_replace(Object &object)
+{
+    NeighReplaceStep step;
+    step.device = read_device(object.need("device"));
+    step.ip = object.need("ip").ip();
+    step.mac = read_lab_mac(object, "mac");
+    object.take("nud", step.state, read_neigh_state);
+    return step;
+}
+
+MissCheck read_miss(Object &object)
+{
+    MissCheck check;
+    check.device = read_device(object.need("device"));
+    check.from = object.need("from").name();
+    check.to = object.need("to").ip();
+    object.take("ip", check.ip, read_ip);
+    if (!check.ip)
+        check.mac = read_lab_mac(object, "mac");
+    return check;
+}
+
+NoPingCheck read_no_ping(Object &object)
+{
+    NoPingCheck check;
+    check.from = object.need("from").name();
+    check.to = object.need("to").ip();
+    return check;
 }
 
 LabCheckDescription read_check(const Value &value)
@@ -519,6 +728,32 @@ LabCheckDescription read_check(const Value &value)
         check = read_bridge_check(object);
     else if (name == "counted")
         check = read_counted(object);
+    else if (name == "group-member")
+        check = read_group(object);
+    else if (name == "frame")
+        check = read_frame(object);
+    else if (name == "arp")
+        check = read_arp(object);
+    else if (name == "ageing")
+        check = read_ageing(object);
+    else if (name == "nothing-learned")
+        check = NothingLearnedCheck{read_device(object.need("device"))};
+    else if (name == "fdb-expires")
+        check = read_fdb_expires(object);
+    else if (name == "neigh-expires")
+        check = read_neigh_expires(object);
+    else if (name == "fdb-add")
+        check = read_fdb_add(object);
+    else if (name == "neigh-replace")
+        check = read_neigh_replace(object);
+    else if (name == "fdb-flush")
+        check = FdbFlushStep{read_device(object.need("device"))};
+    else if (name == "neigh-flush")
+        check = NeighFlushStep{read_device(object.need("device"))};
+    else if (name == "expect-miss")
+        check = read_miss(object);
+    else if (name == "expect-no-ping")
+        check = read_no_ping(object);
     else
         type.wrong("no check is called \"" + name + "\"");
     object.finish();
@@ -608,16 +843,19 @@ class Names {
         for (const LabRoute &route : host.routes)
             if (!route.dev.empty())
                 check(route.dev, "routes");
-        for (const LabContainer &container : host.containers)
+        for (const LabContainer &container : host.containers) {
             if (!container.bridge.empty() &&
                 std::ranges::find(host.bridges, container.bridge, &LabBridge::name) ==
                     host.bridges.end())
                 wrong(container.name, "no bridge \"" + container.bridge + "\"");
+            if (!container.trunk.empty() && !made.contains(container.trunk))
+                wrong(container.name, "no device \"" + container.trunk + "\"");
+        }
         for (const LabVtep &vtep : host.vteps) {
             for (const std::string &device : vtep.request.devices)
                 check(device, "vteps");
-            for (const std::string &port : vtep.ports)
-                check(port, "vteps");
+            for (const LabPort &port : vtep.ports)
+                check(port.name, "vteps");
             for (const LabRoute &route : vtep.routes)
                 if (!route.dev.empty() && route.dev != vtep.request.name)
                     check(route.dev, "vteps");
@@ -682,6 +920,80 @@ class Names {
     void check_names(const LabDescription &lab, const CountedCheck &check) const
     {
         check_vtep(lab, check.device);
+    }
+
+    void check_names(const LabDescription &lab, const GroupCheck &check) const
+    {
+        check_device(check.device, "checks");
+        const LabHost *const host = lab.host(check.device.node);
+        const auto is_on_it = [&](const LabVtep &vtep) {
+            return vtep.request.group == check.group &&
+                   std::ranges::find(vtep.request.devices, check.device.device) !=
+                       vtep.request.devices.end();
+        };
+        if (!host || std::ranges::none_of(host->vteps, is_on_it))
+            wrong("checks", "no VTEP of " + check.group.text() + " on " + check.device.text());
+    }
+    void check_names(const LabDescription &, const FrameCheck &check) const
+    {
+        check_device(check.from, "checks");
+        check_device(check.to.device, "checks");
+        check_device(check.wire, "checks");
+        for (const LabDevice &device : check.reaches)
+            check_device(device, "checks");
+        check_device(check.tagged, "checks");
+        check_device(check.counted, "checks");
+    }
+    void check_names(const LabDescription &, const ArpCheck &check) const
+    {
+        check_device(check.from, "checks");
+        check_device(check.answer, "checks");
+        check_device(check.wire, "checks");
+    }
+    void check_names(const LabDescription &lab, const AgeingCheck &check) const
+    {
+        check_vtep(lab, check.device);
+    }
+    void check_names(const LabDescription &lab, const NothingLearnedCheck &check) const
+    {
+        check_vtep(lab, check.device);
+    }
+    void check_names(const LabDescription &lab, const FdbExpiresCheck &check) const
+    {
+        check_vtep(lab, check.device);
+        check_device(check.mac.device, "checks");
+    }
+    void check_names(const LabDescription &lab, const NeighExpiresCheck &check) const
+    {
+        check_vtep(lab, check.device);
+    }
+    void check_names(const LabDescription &lab, const FdbAddStep &step) const
+    {
+        check_vtep(lab, step.device);
+        check_device(step.mac.device, "checks");
+    }
+    void check_names(const LabDescription &lab, const NeighReplaceStep &step) const
+    {
+        check_vtep(lab, step.device);
+        check_device(step.mac.device, "checks");
+    }
+    void check_names(const LabDescription &lab, const FdbFlushStep &step) const
+    {
+        check_vtep(lab, step.device);
+    }
+    void check_names(const LabDescription &, const NeighFlushStep &step) const
+    {
+        check_device(step.device, "checks");
+    }
+    void check_names(const LabDescription &lab, const MissCheck &check) const
+    {
+        check_vtep(lab, check.device);
+        check_node(check.from, "checks");
+        check_device(check.mac.device, "checks");
+    }
+    void check_names(const LabDescription &, const NoPingCheck &check) const
+    {
+        check_node(check.from, "checks");
     }
 
     std::map<std::string, std::set<std::string>> devices_; // by node

@@ -14,6 +14,7 @@
 #include "user/base/result.h"
 #include "user/net/ip.h"
 #include "user/net/mac.h"
+#include "user/vtep/neigh.h"
 #include "user/vtep/vtep.h"
 
 namespace xvtep {
@@ -24,11 +25,33 @@ struct LabRoute {
     std::string dev; // "": the route to `via` decides
 };
 
+// The host's end of a container's veth, or with a VLAN a trunk, put on the fast path.
+struct LabPort {
+    std::string name;
+    std::optional<std::uint16_t> vlan;
+
+    bool operator==(const LabPort &) const = default;
+};
+
+// Of a VTEP's table, made with it.
+struct LabFdbEntry {
+    Mac mac; // all zeros: a default
+    Ip dst;
+};
+
+struct LabNeighbour {
+    Ip ip;
+    Mac mac;
+    NeighState state = NeighState::permanent;
+};
+
 struct LabVtep {
     AttachRequest request; // `name` is never empty
     std::vector<Prefix> addresses;
-    std::vector<LabRoute> routes;   // added once the device has its addresses
-    std::vector<std::string> ports; // host ends of containers' veths, put on the fast path
+    std::vector<LabRoute> routes; // added once the device has its addresses
+    std::vector<LabPort> ports;
+    std::vector<LabFdbEntry> fdb;
+    std::vector<LabNeighbour> neighbours;
 };
 
 struct LabBridge {
@@ -43,6 +66,8 @@ struct LabContainer {
     std::string device = "eth0";
     std::string host_device;
     std::string bridge; // "": the host's end stands for itself
+    std::string trunk;  // the host's device on which its frames carry `vlan`, or ""
+    std::uint16_t vlan = 0;
     std::optional<unsigned> mtu;
     std::optional<Mac> mac;
     std::vector<Prefix> addresses;
@@ -124,6 +149,7 @@ struct CaptureCheck {
     bool absent = false; // nothing of it passes there
     std::optional<std::uint32_t> vni;
     std::optional<std::uint16_t> dstport;
+    std::optional<bool> df; // of the outer header
     std::optional<LabDevice> inner_source, inner_destination, outer_source, outer_destination;
 };
 
@@ -139,8 +165,106 @@ struct CountedCheck {
     LabDevice device;
 };
 
-using LabCheckDescription = std::variant<PingCheck, TcpCheck, MtuCheck, RouteCheck, FdbCheck,
-                                         CaptureCheck, BridgeCheck, CountedCheck>;
+// A MAC, or the one that a device has.
+struct LabMac {
+    Mac mac;
+    std::optional<LabDevice> device;
+
+    [[nodiscard]] std::string text() const
+    {
+        return device ? "the MAC of " + device->text() : mac.text();
+    }
+};
+
+// The underlay port is in the group while the VTEPs on it are attached, and only then.
+struct GroupCheck {
+    LabDevice device;
+    Ip group;
+};
+
+// One frame of no protocol's, sent from `from`: where it comes out, and how often.
+struct FrameCheck {
+    LabDevice from;
+    LabMac to;
+    std::optional<std::uint16_t> vlan; // it is sent with this tag
+    std::optional<LabDevice> wire;     // an underlay port that it leaves by, encapsulated,
+    std::vector<Ip> vteps;             // once to each of these and to no other
+    std::vector<LabDevice> reaches;    // once each; no other container, nor a VTEP's own device
+    std::optional<LabDevice> tagged;   // a trunk that it comes in by, with the tag
+    std::uint16_t tag = 0;
+    std::optional<LabDevice> counted; // its counter of `reason` goes up
+    std::string reason;
+};
+
+// An ARP request from `from` is answered with the MAC of `answer`.
+struct ArpCheck {
+    LabDevice from;
+    Ip to;
+    LabDevice answer;
+    LabDevice wire;        // an underlay port of the same host
+    std::vector<Ip> vteps; // the request leaves there once to each; none: it stays
+};
+
+// How a VTEP is set to age.
+struct AgeingCheck {
+    LabDevice device;
+    std::optional<std::uint32_t> ageing, hard_ageing;
+};
+
+struct NothingLearnedCheck {
+    LabDevice device;
+};
+
+// An entry goes by itself.
+struct FdbExpiresCheck {
+    LabDevice device;
+    LabMac mac;
+    unsigned within = 0; // seconds
+};
+struct NeighExpiresCheck { // not asked of the kernel's VTEPs: they keep them, stale
+    LabDevice device;
+    Ip ip;
+    unsigned within = 0;
+};
+
+// Steps between checks: what a person would do by hand.
+struct FdbAddStep {
+    LabDevice device;
+    LabMac mac;
+    Ip dst;
+};
+struct NeighReplaceStep {
+    LabDevice device;
+    Ip ip;
+    LabMac mac;
+    NeighState state = NeighState::permanent;
+};
+struct FdbFlushStep {
+    LabDevice device;
+};
+struct NeighFlushStep { // of a VTEP, or of any device
+    LabDevice device;
+};
+
+// A ping raises a miss. Not asked of the kernel's VTEPs.
+struct MissCheck {
+    LabDevice device;
+    std::string from;
+    Ip to;
+    std::optional<Ip> ip; // of an L3 miss
+    LabMac mac;           // of an L2 miss, where `ip` is not there
+};
+
+struct NoPingCheck {
+    std::string from;
+    Ip to;
+};
+
+using LabCheckDescription =
+    std::variant<PingCheck, TcpCheck, MtuCheck, RouteCheck, FdbCheck, CaptureCheck, BridgeCheck,
+                 CountedCheck, GroupCheck, FrameCheck, ArpCheck, AgeingCheck, NothingLearnedCheck,
+                 FdbExpiresCheck, NeighExpiresCheck, FdbAddStep, NeighReplaceStep, FdbFlushStep,
+                 NeighFlushStep, MissCheck, NoPingCheck>;
 
 struct LabDescription {
     std::string name;

@@ -266,11 +266,28 @@ class Picture {
         return found;
     }
 
+    // To the right of a net, where no later net's ties come down through the label.
+    static std::size_t free_column(const std::vector<Net> &all, std::size_t index,
+                                   std::size_t width)
+    {
+        std::vector<std::size_t> ties;
+        for (std::size_t i = index + 1; i < all.size(); i++)
+            ties.insert(ties.end(), all[i].columns.begin(), all[i].columns.end());
+        std::ranges::sort(ties);
+        std::size_t start = all[index].columns.back() + 1;
+        for (const std::size_t tie : ties)
+            if (tie >= start && tie < start + width)
+                start = tie + 1;
+        return start;
+    }
+
     void add_nets()
     {
         place_hosts();
         std::size_t row = bottom_;
-        for (Net &net : nets()) {
+        std::vector<Net> all = nets();
+        for (std::size_t i = 0; i < all.size(); i++) {
+            Net &net = all[i];
             if (net.columns.empty())
                 continue;
             std::ranges::sort(net.columns);
@@ -292,7 +309,7 @@ class Picture {
             if (span > label.size() + 4 && net.columns.size() == 2 && lab_.wires.size() == 1)
                 put(row, net.columns.front() + (span - label.size()) / 2, label);
             else
-                put(row, net.columns.back() + 1, label);
+                put(row, free_column(all, i, label.size()), label);
             row++;
         }
     }

@@ -154,6 +154,8 @@ class Attachment {
             entry.mode = to_table_mode(made.mode);
             entry.auto_mode = made.auto_mode;
             entry.made_clsact = made.made_clsact;
+            std::ranges::copy(port.mac.octets, entry.mac);
+            entry.xdp_xmit = port.kind == "veth" || made.mode == Mode::xdp;
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
             TRY(session_.tables->underlays.put(key, entry));
         }
@@ -183,13 +185,21 @@ class Attachment {
                              .udpcsum = udpcsum(),
                              .udp6zerocsumtx = request_.udp6zerocsumtx,
                              .udp6zerocsumrx = request_.udp6zerocsumrx,
-                             .ageing = request_.ageing};
+                             .gbp = request_.gbp,
+                             .ageing = request_.ageing,
+                             .reserved_bits = request_.reserved_bits};
         NewLink link{.name = name(), .mac = request_.mac, .mtu = request_.mtu};
         link.group = unfinished_group;
-        if (!link.mtu && ports_.size() > 1) {
-            const unsigned overhead = v6_ ? XV_OUTER_V6 : XV_OUTER_V4;
-            link.mtu = std::ranges::min(ports_, {}, &Link::mtu).mtu - overhead;
-        }
+        const unsigned overhead = v6_ ? XV_OUTER_V6 : XV_OUTER_V4;
+        const unsigned fits = std::ranges::min(ports_, {}, &Link::mtu).mtu - overhead;
+        if (!link.mtu && ports_.size() > 1)
+            link.mtu = fits;
+        // Bound to a port the kernel's device cuts its MTU down, without a word.
+        if (link.mtu > fits && request_.group)
+            return session_.refused(
+                fmt::format("mtu {} is over {}, the most with a group", *link.mtu, fits), EINVAL);
+        if (link.mtu > fits)
+            options.lower = 0;
         auto made = session_.netlink.add_vxlan(link, options);
         if (!made)
             return session_.because(made.error());
@@ -233,8 +243,8 @@ class Attachment {
     // forwards, and lo is the one where that changes nothing else.
     Result<> let_routes_choose()
     {
-        const std::string key = "net/ipv4/conf/lo/forwarding";
-        if (ports_.size() < 2 || v6_)
+        const std::string key = lo_forwarding(v6_);
+        if (ports_.size() < 2)
             return {};
         const auto now = sysctl(key);
         if (!now || *now != "0")
@@ -250,15 +260,16 @@ class Attachment {
     {
         Tables &tables = *session_.tables;
         fill_vtep();
+        tables.usage[vtep_.slot] = 0;
         undo_.push([this] { take_back_tables(); });
         TRY(tables.vteps.put(vtep_.slot, vtep_));
         TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
-        {
-            TRY_ASSIGN(const auto program, open_program(session_.directory, Program::tc_device));
+        for (const auto &[which, hook] : {std::pair(Program::tc_device, Hook::egress),
+                                          std::pair(Program::tc_arrived, Hook::ingress)}) {
+            TRY_ASSIGN(const auto program, open_program(session_.directory, which));
             bool made_clsact = false; // goes with the device
-            if (auto done = attach_tc(
-                    {session_.directory, device_.index, Hook::egress, device_.name},
-                    program.get(), &made_clsact);
+            if (auto done = attach_tc({session_.directory, device_.index, hook, device_.name},
+                                      program.get(), &made_clsact);
                 !done)
                 return session_.because(done.error());
         }
@@ -275,6 +286,7 @@ class Attachment {
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.dests = 1;
             TRY(tables.fdb.put(key, entry));
+            add_shared(tables.usage[vtep_.slot], __u64{1});
         }
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
         derive_lookups(session_); // packets are taken from here on
@@ -292,6 +304,11 @@ class Attachment {
                       flag_if(request_.tos.inherit, XV_VTEP_TOS_INHERIT) |
                       flag_if(request_.df == Df::set, XV_VTEP_DF_SET) |
                       flag_if(request_.df == Df::inherit, XV_VTEP_DF_INHERIT) |
+                      flag_if(request_.proxy, XV_VTEP_PROXY) |
+                      flag_if(request_.rsc, XV_VTEP_RSC) |
+                      flag_if(request_.l2miss, XV_VTEP_L2MISS) |
+                      flag_if(request_.l3miss, XV_VTEP_L3MISS) |
+                      flag_if(request_.gbp, XV_VTEP_GBP) |
                       flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE) |
                       flag_if(made_lo_forward_, XV_VTEP_MADE_LO_FORWARD);
         vtep_.local = to_addr(local_);
@@ -304,8 +321,16 @@ class Attachment {
         vtep_.ttl = request_.ttl.value != 0 ? request_.ttl.value : default_ttl();
         vtep_.tos = request_.tos.value;
         std::ranges::copy(device_.mac.octets, vtep_.mac);
+        std::ranges::copy(ports_.front().mac.octets, vtep_.underlay_mac);
+        vtep_.nonce = static_cast<__u16>(session_.cookie);
         vtep_.flowlabel = htonl(request_.flowlabel);
         vtep_.ageing = request_.ageing;
+        vtep_.hard_ageing = request_.hard_ageing;
+        vtep_.reachable = request_.reachable_time;
+        vtep_.maxaddress = request_.maxaddress;
+        const auto reserved = request_.reserved_bits.value_or(~used_bits(request_.gbp));
+        vtep_.reserved_flags = static_cast<__u32>(reserved >> 32);
+        vtep_.reserved_vni = static_cast<__u32>(reserved);
         vtep_.bridge = static_cast<__u32>(bridge_);
         vtep_.underlay_count = static_cast<__u32>(ports_.size());
         for (std::size_t i = 0; i < ports_.size(); i++)
@@ -327,7 +352,8 @@ class Attachment {
         key.vni = vtep_.vni;
         key.dstport = vtep_.dstport;
         tables.fdb.remove(key);
-        detach_tc({session_.directory, device_.index, Hook::egress, ""}, false);
+        for (const Hook hook : {Hook::egress, Hook::ingress})
+            detach_tc({session_.directory, device_.index, hook, ""}, false);
         tables.devices.remove(vtep_.ifindex);
         (void)tables.vteps.put(vtep_.slot, xv_vtep{});
         derive_lookups(session_);

@@ -2,26 +2,17 @@
 #include "user/vtep/fdb.h"
 
 #include <arpa/inet.h>
-#include <time.h>
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
+#include "user/vtep/clock.h"
 #include "user/vtep/session.h"
 #include "xvtep/wire.h"
 
 namespace xvtep {
 namespace {
-
-constexpr std::uint64_t second = 1'000'000'000;
-
-std::uint64_t monotonic()
-{
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * second + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 xv_fdb_key key_of(const xv_vtep &vtep, const Mac &mac)
 {
@@ -36,8 +27,12 @@ bool keeps_several(const Mac &mac) { return mac.is_zero() || mac.is_multicast();
 
 bool is_live(const xv_vtep &vtep, const xv_fdb &entry, std::uint64_t now)
 {
-    return (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0 || vtep.ageing == 0 ||
-           now <= entry.updated + vtep.ageing * second;
+    if ((entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0)
+        return true;
+    const bool idle = vtep.ageing != 0 && now > entry.updated + vtep.ageing * second;
+    const bool old = vtep.hard_ageing != 0 && (entry.flags & (XV_FDB_USER | XV_FDB_LOCAL)) == 0 &&
+                     now > entry.created + vtep.hard_ageing * second;
+    return !idle && !old;
 }
 
 bool same_dest(const xv_dest &a, const xv_dest &b)
@@ -87,21 +82,32 @@ class Writer {
     // Writes the whole entry; further destinations first, so that no reader sees a gap.
     Result<> put(xv_fdb entry, const std::vector<xv_dest> &dests)
     {
-        const auto before = current();
-        entry.dest = dests.front();
-        entry.dests = static_cast<__u16>(dests.size());
-        for (__u32 n = 1; n < dests.size(); n++)
-            TRY(session_.tables->floods.put({key_, n}, dests[n]));
-        TRY(session_.tables->fdb.put(key_, entry));
-        for (__u32 n = entry.dests; before && n < before->dests; n++)
-            session_.tables->floods.remove({key_, n});
-        return {};
+        for (;;) {
+            const auto before = current();
+            const bool counted = before.has_value();
+            __u64 &usage = session_.tables->usage[vtep_.slot];
+            if (!counted && add_shared(usage, __u64{1}) > vtep_.maxaddress &&
+                vtep_.maxaddress != 0 && !make_room()) {
+                add_shared(usage, ~__u64{0});
+                return session_.refused(
+                    fmt::format("the VTEP has {} entries already (maxaddress)", vtep_.maxaddress),
+                    ENOSPC);
+            }
+            const auto done = write(entry, dests, before);
+            if (done)
+                return done;
+            if (!counted)
+                add_shared(usage, ~__u64{0});
+            // Learned, or aged out, in the meantime: once more.
+            if (done.error().code != (before ? ENOENT : EEXIST))
+                return done;
+        }
     }
 
     void remove()
     {
         const auto entry = current();
-        session_.tables->fdb.remove(key_);
+        remove_entry(*session_.tables, vtep_.slot, key_);
         for (__u32 n = 1; entry && n < entry->dests; n++)
             session_.tables->floods.remove({key_, n});
     }
@@ -127,6 +133,30 @@ class Writer {
     }
 
   private:
+    Result<> write(xv_fdb entry, const std::vector<xv_dest> &dests,
+                   const std::optional<xv_fdb> &before)
+    {
+        entry.dest = dests.front();
+        entry.dests = static_cast<__u16>(dests.size());
+        for (__u32 n = 1; n < dests.size(); n++)
+            TRY(session_.tables->floods.put({key_, n}, dests[n]));
+        TRY(session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST));
+        for (__u32 n = entry.dests; before && n < before->dests; n++)
+            session_.tables->floods.remove({key_, n});
+        return {};
+    }
+
+    // Removes expired entries that the programs' ageing has not come to yet; whether that helped.
+    bool make_room()
+    {
+        const auto now = monotonic();
+        for (const auto &[key, entry] : session_.tables->fdb.entries())
+            if (key.vni == vtep_.vni && key.dstport == vtep_.dstport &&
+                !is_live(vtep_, entry, now))
+                remove_entry(*session_.tables, vtep_.slot, key);
+        return std::atomic_ref(session_.tables->usage[vtep_.slot]).load() <= vtep_.maxaddress;
+    }
+
     Session &session_;
     const xv_vtep &vtep_;
     Mac mac_;
@@ -174,9 +204,8 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
         line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
                      : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::fixed
                                                            : FdbState::dynamic;
-        const auto ago = [&](std::uint64_t stamp) { return stamp < now ? (now - stamp) / second : 0; };
-        line.used = ago(entry.used);
-        line.updated = ago(entry.updated);
+        line.used = seconds_ago(entry.used, now);
+        line.updated = seconds_ago(entry.updated, now);
         all.push_back(std::move(line));
     }
     return all;
@@ -224,7 +253,11 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
         flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
         flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
-    fresh.updated = fresh.used = now;
+    fresh.updated = fresh.used = fresh.created = now;
+    if (entry.state == FdbState::dynamic) {
+        fresh.ticket = add_shared(session.tables->sweep[0].tail, __u64{1});
+        TRY(session.tables->ages.put(fresh.ticket, key_of(vtep, entry.mac)));
+    }
     const std::vector<xv_dest> before = by_hand ? writer.dests(*old) : std::vector<xv_dest>{};
     std::vector<xv_dest> after{dest};
     if (verb == FdbVerb::append && by_hand) {

@@ -12,6 +12,14 @@ namespace xvtep {
 Result<> add_member(Session &session, __u32 slot, const xv_member &member);
 void remove_members(Session &session, const std::function<bool(const xv_member &)> &which);
 
+// Of a veth's sender, and the flag that says we switched it off.
+struct TagOffload {
+    const char *feature;
+    __u32 flag;
+};
+constexpr TagOffload tag_offloads[] = {{"tx-vlan-hw-insert", XV_PORT_MADE_CTAG},
+                                       {"tx-vlan-stag-hw-insert", XV_PORT_MADE_STAG}};
+
 // Runs `action` with the name of a veth's other end, in that end's namespace.
 Result<> with_veth_peer(Netlink &netlink, const Link &veth,
                         const std::function<Result<>(const std::string &peer)> &action);

@@ -18,17 +18,16 @@
 namespace xvtep {
 namespace {
 
-// veth drops XDP frames silently unless the other end polls: GRO switches that on. Returns whether
-// it had to be switched on; an error where the other end cannot be reached.
-Result<bool> make_peer_take_xdp(Session &session, const Link &veth)
+// Sets a feature of a veth's other end. Whether it had to be; an error where it is out of reach.
+Result<bool> switch_peer(Session &session, const Link &veth, const char *feature, bool wanted)
 {
     bool switched = false;
     TRY(with_veth_peer(session.netlink, veth, [&](const std::string &peer) -> Result<> {
-        TRY_ASSIGN(const bool on, device_feature(peer, "rx-gro"));
-        if (on)
+        TRY_ASSIGN(const bool on, device_feature(peer, feature));
+        if (on == wanted)
             return {};
         switched = true;
-        return set_device_feature(peer, "rx-gro", true);
+        return set_device_feature(peer, feature, wanted);
     }));
     return switched;
 }
@@ -63,12 +62,12 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     xv_port port{};
     TRY_SET(port.slot, free_slot(session));
     if (link.kind == "veth") {
-        port.flags |= XV_PORT_PEER;
-        // Where the container's end cannot be reached, frames come through TC all the same.
-        if (const auto switched = make_peer_take_xdp(session, link))
+        if (link.lower_nsid) // redirect_peer is for another namespace's
+            port.flags |= XV_PORT_PEER;
+        // veth drops XDP frames silently unless the other end polls: GRO switches that on. Where
+        // that end cannot be reached, frames come through TC all the same.
+        if (const auto switched = switch_peer(session, link, "rx-gro", true))
             port.flags |= XV_PORT_XDP | flag_if(*switched, XV_PORT_MADE_GRO);
-    } else if (link.kind.empty()) {
-        port.flags |= XV_PORT_XDP;
     }
     if (link.master != 0)
         port.flags |= XV_PORT_BRIDGED;
@@ -77,6 +76,14 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     TRY(session.tables->ports.put(index, port));
     TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));
     port.mode = to_table_mode(made.mode);
+    port.flags |= flag_if(link.kind.empty() && made.mode == Mode::xdp, XV_PORT_XDP);
+    // XDP does not see a tag that is beside the packet, and would take the frame for an untagged one.
+    if (made.mode == Mode::xdp && link.kind == "veth")
+        for (const auto &[feature, flag] : tag_offloads) {
+            TRY_ASSIGN(const bool switched, switch_peer(session, link, feature, false));
+            port.flags |= flag_if(switched, flag);
+            TRY(session.tables->ports.put(index, port));
+        }
     port.flags |= flag_if(made.auto_mode, XV_PORT_AUTO_MODE) |
                   flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
     TRY(session.tables->ports.put(index, port));
@@ -154,7 +161,7 @@ Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan)
         for (const auto &[key, entry] : session.tables->fdb.entries())
             if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index &&
                 entry.dest.vid == vid)
-                session.tables->fdb.remove(key);
+                remove_entry(*session.tables, key);
         if (has_vlans(session, index) || port->vtep != 0) {
             if (!has_vlans(session, index))
                 port->flags &= ~static_cast<__u32>(XV_PORT_TRUNK);

@@ -6,19 +6,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "user/datapath/bpffs.h"
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
 #include "user/net/sysctl.h"
+#include "user/vtep/listeners.h"
 #include "user/vtep/members.h"
 
 namespace xvtep {
 namespace {
+
+// Longer than any program runs that was begun already.
+constexpr auto programs_end = std::chrono::milliseconds(5);
 
 TcPlace place(const Session &session, int ifindex, Hook hook)
 {
@@ -47,14 +53,22 @@ void remove_made_bridge(Session &session, int ifindex)
     (void)session.netlink.delete_link(ifindex);
 }
 
+// All that a table holds of one VTEP.
+template <class Key, class Value> void flush(const Table<Key, Value> &table, const xv_vtep &vtep)
+{
+    for (const auto &[key, value] : table.entries())
+        if (key.vni == vtep.vni && key.dstport == vtep.dstport)
+            table.remove(key);
+}
+
 void flush_entries(const Session &session, const xv_vtep &vtep)
 {
-    for (const auto &[key, entry] : session.tables->fdb.entries())
-        if (key.vni == vtep.vni && key.dstport == vtep.dstport)
-            session.tables->fdb.remove(key);
+    flush(session.tables->fdb, vtep);
     for (const auto &[key, dest] : session.tables->floods.entries())
         if (key.entry.vni == vtep.vni && key.entry.dstport == vtep.dstport)
             session.tables->floods.remove(key);
+    flush(session.tables->misses, vtep);
+    flush(session.tables->neighs, vtep);
 }
 
 void forget_device(Session &session, int ifindex)
@@ -63,14 +77,31 @@ void forget_device(Session &session, int ifindex)
         detach_tc(place(session, ifindex, hook), false);
 }
 
-void put_gro_back(Session &session, int ifindex)
+void put_peer_back(Session &session, const Link &link, __u32 flags)
 {
-    const auto link = session.netlink.link(ifindex);
-    if (!link || link->kind != "veth")
+    if (link.kind != "veth")
         return;
-    (void)with_veth_peer(session.netlink, *link, [](const std::string &peer) {
-        return set_device_feature(peer, "rx-gro", false);
+    (void)with_veth_peer(session.netlink, link, [&](const std::string &peer) -> Result<> {
+        if ((flags & XV_PORT_MADE_GRO) != 0)
+            TRY(set_device_feature(peer, "rx-gro", false));
+        for (const auto &[feature, flag] : tag_offloads)
+            if ((flags & flag) != 0)
+                TRY(set_device_feature(peer, feature, true));
+        return {};
     });
+}
+
+// Unless another VTEP needs it: then that one has to.
+void put_lo_forwarding_back(Session &session, const xv_vtep &vtep)
+{
+    for (xv_vtep other : session.vteps())
+        if (other.slot != vtep.slot && other.underlay_count > 1 &&
+            ((other.flags ^ vtep.flags) & XV_VTEP_V6) == 0) {
+            other.flags |= XV_VTEP_MADE_LO_FORWARD;
+            (void)session.tables->vteps.put(other.slot, other);
+            return;
+        }
+    (void)set_sysctl(lo_forwarding((vtep.flags & XV_VTEP_V6) != 0), "0");
 }
 
 // Attachments without an entry: attach was killed before it wrote the entry, or detach after it
@@ -174,8 +205,7 @@ void remove_port(Session &session, int ifindex)
     const auto link = session.netlink.link(ifindex);
     if (port && link) {
         detach_xdp(ifindex);
-        if ((port->flags & XV_PORT_MADE_GRO) != 0)
-            put_gro_back(session, ifindex);
+        put_peer_back(session, *link, port->flags);
     }
     detach_tc(place(session, ifindex, Hook::ingress),
               port && (port->flags & XV_PORT_MADE_CLSACT) != 0);
@@ -185,7 +215,7 @@ void remove_port(Session &session, int ifindex)
     remove_members(session, [&](const xv_member &member) { return member.ifindex == index; });
     for (const auto &[key, entry] : session.tables->fdb.entries())
         if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index)
-            session.tables->fdb.remove(key);
+            remove_entry(*session.tables, key);
     session.tables->ports.remove(index);
 }
 
@@ -193,8 +223,10 @@ void remove_vtep(Session &session, const xv_vtep &vtep)
 {
     Tables &tables = *session.tables;
     const xv_vni_key key{vtep.vni, vtep.dstport, 0};
+    // First, packets stop being taken: or they would teach what has just been flushed.
     if (tables.vnis.find(key) == vtep.slot)
-        tables.vnis.remove(key); // first: packets stop being taken
+        tables.vnis.remove(key);
+    derive_lookups(session);
 
     for (const auto &[vlan, slot] : tables.vlans.entries())
         if (slot == vtep.slot)
@@ -219,14 +251,14 @@ void remove_vtep(Session &session, const xv_vtep &vtep)
     if (const auto link = session.netlink.link(ifindex); link && link->kind == "vxlan")
         (void)session.netlink.delete_link(ifindex);
     forget_device(session, ifindex);
+    std::this_thread::sleep_for(programs_end);
     flush_entries(session, vtep);
     if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
         remove_made_bridge(session, static_cast<int>(vtep.bridge));
     if ((vtep.flags & XV_VTEP_MADE_LO_FORWARD) != 0)
-        (void)set_sysctl("net/ipv4/conf/lo/forwarding", "0");
+        put_lo_forwarding_back(session, vtep);
     (void)tables.vteps.put(vtep.slot, xv_vtep{});
     tables.devices.remove(vtep.ifindex); // last: until then a repair comes back here
-    derive_lookups(session);
 }
 
 void release_unused_underlays(Session &session)
@@ -279,6 +311,7 @@ Result<> repair(Session &session)
                 }))
                 remove_port(session, static_cast<int>(ifindex));
         release_unused_underlays(session);
+        remove_dead_listeners(session);
     }
     remove_unfinished_links(session, *links);
     drop_stray_attachments(session, *links);

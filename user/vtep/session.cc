@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/vtep/session.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "user/datapath/bpffs.h"
+#include "user/vtep/clock.h"
 #include "user/vtep/repair.h"
 
 namespace xvtep {
@@ -17,43 +20,101 @@ Failure Session::because(const Error &step) const
                          step.operation == operation ? step.cause : step.message(), step.code});
 }
 
-Result<Session> Session::reader(std::string operation, std::string object)
+namespace {
+
+constexpr std::uint64_t keep_for = second;
+
+// A batch's resources, and the namespace they are of: a lab inside a batch goes elsewhere.
+struct Kept {
+    unsigned batches = 0;
+    ino_t netns = 0;
+    std::uint64_t until = 0;
+    std::shared_ptr<Resources> resources;
+};
+thread_local Kept kept;
+
+ino_t current_netns()
+{
+    struct stat found {};
+    return ::stat("/proc/thread-self/ns/net", &found) == 0 ? found.st_ino : 0;
+}
+
+bool is_about_tables(const std::string &operation)
+{
+    return operation.starts_with("fdb ") || operation.starts_with("neigh ");
+}
+
+Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
+                                                  const std::string &object)
 {
     TRY(check_privileges(operation, object));
     TRY_ASSIGN(auto netlink, Netlink::open());
-    TRY_ASSIGN(auto cookie, current_netns_cookie());
+    TRY_ASSIGN(const auto cookie, current_netns_cookie());
     auto root = bpffs_root();
     if (!root)
         return system_failure(operation, object, root.error().cause, root.error().code);
-    Session session{.operation = std::move(operation),
-                    .object = std::move(object),
-                    .netlink = std::move(netlink),
-                    .root = *root,
-                    .cookie = cookie,
-                    .directory = state_directory(*root, cookie),
-                    .tables = std::nullopt,
-                    .lock = {}};
-    if (datapath_exists(session.directory)) {
-        auto tables = Tables::open(session.directory);
-        if (!tables)
-            return session.because(tables.error());
-        session.tables = std::move(*tables);
-    }
+    return std::make_shared<Resources>(Resources{.netlink = std::move(netlink),
+                                                 .root = *root,
+                                                 .cookie = cookie,
+                                                 .directory = state_directory(*root, cookie),
+                                                 .tables = std::nullopt,
+                                                 .lock = {},
+                                                 .named = {}});
+}
+
+Result<> open_tables(Session &session)
+{
+    if (!datapath_exists(session.directory))
+        return {};
+    auto tables = Tables::open(session.directory);
+    if (!tables)
+        return session.because(tables.error());
+    session.tables = std::move(*tables);
+    return {};
+}
+
+} // namespace
+
+Batch::Batch() { kept.batches++; }
+
+Batch::~Batch()
+{
+    if (--kept.batches == 0)
+        rest();
+}
+
+void Batch::rest() { kept.resources.reset(); }
+
+Result<Session> Session::reader(std::string operation, std::string object)
+{
+    if (kept.resources && kept.netns == current_netns())
+        return Session(std::move(operation), std::move(object), kept.resources);
+    TRY_ASSIGN(auto resources, open_resources(operation, object));
+    Session session(std::move(operation), std::move(object), std::move(resources));
+    TRY(open_tables(session));
     return session;
 }
 
 Result<Session> Session::writer(std::string operation, std::string object)
 {
-    TRY(check_privileges(operation, object));
-    auto root = bpffs_root();
-    if (!root)
-        return system_failure(operation, object, root.error().cause, root.error().code);
-    auto lock = lock_bpffs(*root);
+    const bool shares = kept.batches != 0 && is_about_tables(operation);
+    const ino_t netns = shares ? current_netns() : 0;
+    if (shares && kept.resources && kept.netns == netns && monotonic() < kept.until)
+        return Session(std::move(operation), std::move(object), kept.resources);
+    Batch::rest();
+    TRY_ASSIGN(auto resources, open_resources(operation, object));
+    auto lock = lock_bpffs(resources->root);
     if (!lock)
         return system_failure(operation, object, lock.error().cause, lock.error().code);
-    TRY_ASSIGN(auto session, reader(std::move(operation), std::move(object)));
-    session.lock = std::move(*lock);
+    resources->lock = std::move(*lock);
+    Session session(std::move(operation), std::move(object), std::move(resources));
+    TRY(open_tables(session));
     TRY(repair(session));
+    if (shares) {
+        kept.netns = netns;
+        kept.until = monotonic() + keep_for;
+        kept.resources = session.resources;
+    }
     return session;
 }
 
@@ -92,11 +153,17 @@ std::optional<xv_vtep> Session::vtep_of_device(int ifindex) const
 
 Result<xv_vtep> Session::vtep_named(const std::string &name)
 {
+    const bool cached = kept.resources == resources;
+    if (const auto known = resources->named.find(name); cached && known != resources->named.end())
+        return known->second;
     auto link = netlink.link(name);
     if (!link)
         return system_failure(operation, name, link.error().cause, link.error().code);
-    if (const auto vtep = vtep_of_device(link->index))
+    if (const auto vtep = vtep_of_device(link->index)) {
+        if (cached)
+            resources->named.emplace(name, *vtep);
         return *vtep;
+    }
     return system_failure(operation, name, "not a VTEP of xvtep", ENODEV);
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,15 +20,44 @@ namespace xvtep {
 // The group of a link that attach has begun and not finished: a later command removes it.
 constexpr std::uint32_t unfinished_group = 0x78767470;
 
-struct Session {
-    std::string operation; // for errors
-    std::string object;
+// What a session holds, shared by the lines of a batch.
+struct Resources {
     Netlink netlink;
     std::string root; // bpffs
     std::uint64_t cookie = 0;
-    std::string directory; // the namespace's state in root
+    std::string directory;        // the namespace's state in root
     std::optional<Tables> tables; // none: nothing is attached
     Fd lock;                      // held by writers
+    std::map<std::string, xv_vtep> named; // VTEPs looked up by a batch's table commands
+};
+
+// While one lives, this thread's table commands share one lock, one repair and one set of
+// descriptors, for a second at a time: others want the lock too.
+class Batch {
+  public:
+    Batch();
+    ~Batch();
+    static void rest(); // gives the lock back: nothing to do for now
+    Batch(const Batch &) = delete;
+    Batch &operator=(const Batch &) = delete;
+};
+
+struct Session {
+    std::string operation; // for errors
+    std::string object;
+    std::shared_ptr<Resources> resources;
+    Netlink &netlink;
+    const std::string &root;
+    const std::uint64_t &cookie;
+    const std::string &directory;
+    std::optional<Tables> &tables;
+
+    Session(std::string operation_, std::string object_, std::shared_ptr<Resources> resources_)
+        : operation(std::move(operation_)), object(std::move(object_)),
+          resources(std::move(resources_)), netlink(resources->netlink), root(resources->root),
+          cookie(resources->cookie), directory(resources->directory), tables(resources->tables)
+    {
+    }
 
     // To read: no lock, nothing is changed.
     static Result<Session> reader(std::string operation, std::string object);

@@ -32,6 +32,7 @@ Result<Stats> read(const Session &session, __u32 slot)
         stats.rx_bytes += cpu.rx_bytes;
         stats.tx_packets += cpu.tx_packets;
         stats.tx_bytes += cpu.tx_bytes;
+        stats.events_lost += cpu.events_lost;
         for (int verdict = 0; verdict < XV_VERDICTS; verdict++)
             sum.verdict[verdict] += cpu.verdict[verdict];
     }

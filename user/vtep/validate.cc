@@ -64,6 +64,11 @@ Result<> validate(const AttachRequest &r)
         return wrong(fmt::format("flowlabel {:#x} is not within 0 to 0xfffff", r.flowlabel));
     if (r.flowlabel != 0 && !v6)
         return wrong("flowlabel needs an IPv6 underlay");
+    if (r.reserved_bits && (*r.reserved_bits & used_bits(r.gbp)) != 0)
+        return wrong(fmt::format("reserved-bits {:#018x} has bits that are in use ({:#018x})",
+                                 *r.reserved_bits, used_bits(r.gbp)));
+    if (r.reachable_time == 0)
+        return wrong("reachable-time 0 is not within 1 to 4294967295");
     if (r.mac && (r.mac->is_zero() || r.mac->is_multicast()))
         return wrong(fmt::format("mac {} is not a host's address", r.mac->text()));
     if (r.mtu && (*r.mtu < 68 || *r.mtu > 65535))

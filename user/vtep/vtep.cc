@@ -51,6 +51,15 @@ VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector
     info.flowlabel = ntohl(vtep.flowlabel);
     info.learning = (vtep.flags & XV_VTEP_LEARNING) != 0;
     info.ageing = vtep.ageing;
+    info.hard_ageing = vtep.hard_ageing;
+    info.maxaddress = vtep.maxaddress;
+    info.proxy = (vtep.flags & XV_VTEP_PROXY) != 0;
+    info.rsc = (vtep.flags & XV_VTEP_RSC) != 0;
+    info.l2miss = (vtep.flags & XV_VTEP_L2MISS) != 0;
+    info.l3miss = (vtep.flags & XV_VTEP_L3MISS) != 0;
+    info.reachable_time = vtep.reachable;
+    info.gbp = (vtep.flags & XV_VTEP_GBP) != 0;
+    info.reserved_bits = static_cast<std::uint64_t>(vtep.reserved_flags) << 32 | vtep.reserved_vni;
     info.udpcsum = (vtep.flags & XV_VTEP_UDPCSUM) != 0;
     info.udp6zerocsumrx = (vtep.flags & XV_VTEP_ZERO_CSUM6_RX) != 0;
     const auto device = std::ranges::find(links, info.ifindex, &Link::index);
@@ -217,8 +226,10 @@ Result<unsigned> reload(const std::optional<std::string> &device)
                 TRY(swap.tc(link, Hook::ingress, Program::tc_underlay));
                 TRY(swap.tc(link, Hook::egress, Program::tc_watch));
             }
-            if (session.tables->devices.find(key))
+            if (session.tables->devices.find(key)) {
                 TRY(swap.tc(link, Hook::egress, Program::tc_device));
+                TRY(swap.tc(link, Hook::ingress, Program::tc_arrived));
+            }
             if (session.tables->ports.find(key))
                 TRY(swap.tc(link, Hook::ingress, Program::tc_port));
         }

@@ -41,7 +41,14 @@ struct AttachRequest {
     Df df = Df::unset;
     std::uint32_t flowlabel = 0;
     bool learning = true;
-    std::uint32_t ageing = 300; // seconds, 0: never
+    std::uint32_t ageing = 300;    // seconds since last heard of, 0: never
+    std::uint32_t hard_ageing = 0; // seconds since learned, whatever is heard; 0: none
+    std::uint32_t maxaddress = 0;  // FDB entries, the default entry included; 0: no bound
+    bool proxy = false, rsc = false, l2miss = false, l3miss = false;
+    std::uint32_t reachable_time = 30; // seconds a reachable neighbour entry lives
+    bool gbp = false;
+    // Bits of the VXLAN header, flags word first, that must be 0; default: all that are not used.
+    std::optional<std::uint64_t> reserved_bits;
     std::optional<bool> udpcsum; // default: off on IPv4, on on IPv6
     bool udp6zerocsumtx = false;
     bool udp6zerocsumrx = false;
@@ -63,7 +70,10 @@ struct VtepInfo {
     Df df = Df::unset;
     std::uint32_t flowlabel = 0;
     bool learning = false;
-    std::uint32_t ageing = 0;
+    std::uint32_t ageing = 0, hard_ageing = 0, maxaddress = 0;
+    bool proxy = false, rsc = false, l2miss = false, l3miss = false, gbp = false;
+    std::uint32_t reachable_time = 0;
+    std::uint64_t reserved_bits = 0;
     bool udpcsum = false, udp6zerocsumtx = false, udp6zerocsumrx = false;
     std::string bridge; // the device's master now, or ""
     Mac mac;
@@ -72,6 +82,9 @@ struct VtepInfo {
     bool auto_mode = false;   // chosen by --mode auto
     bool up = false;
 };
+
+// The bits that a VTEP with or without group policy gives a meaning to, as reserved_bits counts them.
+constexpr std::uint64_t used_bits(bool gbp) { return gbp ? 0x88ffffff'ffffff00 : 0x08000000'ffffff00; }
 
 // Makes the VTEP's device and attaches programs to its underlay ports; all or nothing.
 Result<VtepInfo> attach(const AttachRequest &request);

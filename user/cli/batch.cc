@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/cli/batch.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "user/vtep/session.h"
+
+namespace xvtep::cli {
+namespace {
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+// Adds the words of one line; whether the next line goes on with it.
+Result<bool> split(const std::string &text, Words &words)
+{
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const char c = text[at];
+        if (is_blank(c)) {
+            at++;
+        } else if (c == '#') {
+            return false;
+        } else if (c == '\\' && at + 1 == text.size()) {
+            return true;
+        } else if (c == '"' || c == '\'') {
+            const auto end = text.find(c, at + 1);
+            if (end == std::string::npos)
+                return usage_failure("batch", "", "a quote is not closed");
+            words.push_back(text.substr(at + 1, end - at - 1));
+            at = end + 1;
+        } else {
+            const auto end = std::ranges::find_if(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                                  text.end(), is_blank);
+            std::string word(text.begin() + static_cast<std::ptrdiff_t>(at), end);
+            at += word.size();
+            const bool goes_on = word.size() > 1 && word.back() == '\\' && at == text.size();
+            if (goes_on)
+                word.pop_back();
+            words.push_back(std::move(word));
+            if (goes_on)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool has_input()
+{
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    return ::poll(&input, 1, 0) != 0;
+}
+
+} // namespace
+
+Result<std::optional<Words>> read_batch_line(std::istream &in, unsigned &line)
+{
+    Words words;
+    for (std::string text; std::getline(in, text);) {
+        line++;
+        TRY_ASSIGN(const bool goes_on, split(text, words));
+        if (!goes_on && !words.empty())
+            return words;
+    }
+    return words.empty() ? std::optional<Words>() : std::optional(words);
+}
+
+int run_batch(const Context &context, const std::string &file, bool force, std::FILE *err)
+{
+    std::ifstream opened;
+    const auto fail = [&](const std::string &where, const Error &error) {
+        std::fflush(context.out);
+        std::string text = where + error.message();
+        std::ranges::replace_if(
+            text, [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; }, '?');
+        std::fprintf(err, "%s\n", text.c_str());
+        return static_cast<int>(error.fault);
+    };
+    if (file != "-") {
+        opened.open(file);
+        if (!opened)
+            return fail("", errno_failure("batch", file, errno).error());
+    }
+    std::istream &in = file == "-" ? std::cin : opened;
+    const auto scope = context.enter();
+    if (!scope)
+        return fail("", scope.error());
+    Context inside = context;
+    inside.netns.reset();
+
+    const Batch batch;
+    int worst = 0;
+    for (unsigned line = 0;;) {
+        if (file == "-" && in.rdbuf()->in_avail() <= 0 && !has_input())
+            Batch::rest();
+        const auto words = read_batch_line(in, line);
+        Result<> done;
+        if (words && !*words)
+            break;
+        if (words)
+            done = run_command(inside, **words);
+        else
+            done = std::unexpected(words.error());
+        if (done)
+            continue;
+        worst = std::max(worst, fail(fmt::format("{}:{}: ", file, line), done.error()));
+        if (!force)
+            break;
+    }
+    return worst;
+}
+
+} // namespace xvtep::cli

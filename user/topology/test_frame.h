@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Frames that are known again wherever they come out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "user/net/ip.h"
+#include "user/net/mac.h"
+
+namespace xvtep {
+
+struct TestFrame {
+    std::vector<std::uint8_t> bytes;
+    std::vector<std::uint8_t> mark; // its end, unlike any other's
+
+    [[nodiscard]] bool is_in(std::span<const std::uint8_t> other) const;
+};
+
+// Of the EtherType for experiments.
+TestFrame make_test_frame(const Mac &destination, const Mac &source,
+                          std::optional<std::uint16_t> vlan);
+TestFrame make_arp_request(const Mac &source, const Ip &from, const Ip &to);
+
+struct ArpReply {
+    Mac mac;
+    Ip ip;
+};
+
+std::optional<ArpReply> parse_arp_reply(std::span<const std::uint8_t> frame);
+
+} // namespace xvtep

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/listeners.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace xvtep {
+namespace {
+
+std::string directory_of(const Session &session, __u32 index)
+{
+    return fmt::format("{}/listeners/{}", session.directory, index);
+}
+
+Result<Fd> open_places(const Session &session)
+{
+    Fd map(bpf_obj_get((session.directory + "/maps/listeners").c_str()));
+    if (!map)
+        return errno_failure("open map", "listeners", errno);
+    return map;
+}
+
+__u32 taken(const Session &session) { return session.tables->listening.find(0).value_or(0); }
+
+} // namespace
+
+Result<ListenerPlace> add_listener(Session &session, int ring)
+{
+    TRY_ASSIGN(const auto places, open_places(session));
+    const __u32 bits = taken(session);
+    ListenerPlace place;
+    while (place.index < XV_LISTENERS_MAX && (bits >> place.index & 1) != 0)
+        place.index++;
+    if (place.index == XV_LISTENERS_MAX)
+        return session.refused(fmt::format("{} listeners already", XV_LISTENERS_MAX), ENOSPC);
+    const std::string path = directory_of(session, place.index);
+    ::mkdir((session.directory + "/listeners").c_str(), 0700);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return session.refused("make " + path + ": " + errno_text(errno), errno);
+    place.directory = Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!place.directory || ::flock(place.directory.get(), LOCK_EX | LOCK_NB) != 0)
+        return session.refused("lock " + path + ": " + errno_text(errno), errno);
+    if (bpf_map_update_elem(places.get(), &place.index, &ring, BPF_ANY) != 0) {
+        const int error = errno;
+        ::rmdir(path.c_str());
+        return session.refused("subscribe: " + errno_text(error), error);
+    }
+    if (auto done = session.tables->listening.put(0, bits | 1U << place.index); !done) {
+        remove_listener(session, place.index);
+        return session.because(done.error());
+    }
+    return place;
+}
+
+void remove_listener(Session &session, __u32 index)
+{
+    (void)session.tables->listening.put(0, taken(session) & ~(1U << index));
+    if (const auto places = open_places(session))
+        bpf_map_delete_elem(places->get(), &index);
+    ::rmdir(directory_of(session, index).c_str());
+    ::rmdir((session.directory + "/listeners").c_str()); // when it is empty
+}
+
+void remove_dead_listeners(Session &session)
+{
+    for (__u32 index = 0, bits = taken(session); bits != 0; index++, bits >>= 1) {
+        if ((bits & 1) == 0)
+            continue;
+        const Fd directory(::open(directory_of(session, index).c_str(),
+                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory || ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0)
+            remove_listener(session, index);
+    }
+}
+
+} // namespace xvtep

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "xvtep/listener.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "user/net/ip.h"
+#include "user/net/mac.h"
+#include "user/vtep/listeners.h"
+#include "user/vtep/stats.h"
+
+namespace xvtep {
+namespace {
+
+constexpr std::chrono::milliseconds look_again(1000);
+constexpr unsigned queue_size = 1 << 20; // bytes: 18,000 misses
+
+std::uint64_t total_lost(const std::string &ifname)
+{
+    std::uint64_t sum = 0;
+    if (const auto all = show_stats(ifname.empty() ? std::nullopt : std::optional(ifname)))
+        for (const auto &stats : *all)
+            sum += stats.events_lost;
+    return sum;
+}
+
+template <class Kind> Kind describe(const xv_event &event)
+{
+    Kind miss;
+    char name[IF_NAMESIZE] = "";
+    if (::if_indextoname(event.ifindex, name) != nullptr)
+        miss.ifname = name;
+    miss.ifindex = event.ifindex;
+    miss.vni = event.vni;
+    miss.dstport = ntohs(event.dstport);
+    miss.time = event.time;
+    return miss;
+}
+
+} // namespace
+
+std::string L2Miss::mac_text() const
+{
+    Mac address;
+    address.octets = mac;
+    return address.text();
+}
+
+std::string L3Miss::ip_text() const { return Ip::from_bytes(ip.data(), ip.size()).text(); }
+
+struct MissSource::Impl {
+    struct Closer {
+        void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
+    };
+
+    std::string ifname;
+    unsigned ifindex = 0; // 0: all
+    Fd map;
+    ListenerPlace place;
+    std::unique_ptr<ring_buffer, Closer> ring;
+    std::uint64_t lost_before = 0;
+    std::uint64_t cookie = 0; // of the namespace
+
+    // Of the poll that is going on.
+    MissListener *listener = nullptr;
+    unsigned most = 0, seen = 0;
+    std::exception_ptr thrown;
+
+    static int sample(void *self, void *data, std::size_t size)
+    {
+        return static_cast<Impl *>(self)->take(data, size);
+    }
+
+    int take(const void *data, std::size_t size)
+    {
+        xv_event event{};
+        if (size < sizeof(event))
+            return 0;
+        std::memcpy(&event, data, sizeof(event));
+        if (ifindex != 0 && event.ifindex != ifindex)
+            return 0;
+        seen++;
+        try {
+            tell(event);
+        } catch (...) { // not through libbpf
+            thrown = std::current_exception();
+        }
+        return seen < most && !thrown ? 0 : -ECANCELED; // enough; the event itself is consumed
+    }
+
+    void tell(const xv_event &event)
+    {
+        if (event.kind == XV_EVENT_L2MISS) {
+            auto miss = describe<L2Miss>(event);
+            std::ranges::copy(event.mac, miss.mac.begin());
+            listener->on_l2miss(miss);
+        } else if (event.kind == XV_EVENT_L3MISS) {
+            auto miss = describe<L3Miss>(event);
+            std::memcpy(miss.ip.data(), &event.addr, miss.ip.size());
+            listener->on_l3miss(miss);
+        }
+    }
+
+    // The directory goes with the data path.
+    [[nodiscard]] bool is_gone() const
+    {
+        struct stat found {};
+        return ::fstat(place.directory.get(), &found) != 0 || found.st_nlink == 0;
+    }
+
+    Impl() = default;
+    Impl(const Impl &) = delete;
+    Impl &operator=(const Impl &) = delete;
+
+    ~Impl()
+    {
+        // From elsewhere the place cannot be given back; unlocked, it goes with the next command.
+        if (!place.directory || is_gone() || current_netns_cookie() != cookie)
+            return;
+        if (auto session = Session::writer("unsubscribe", ifname); session && session->tables)
+            remove_listener(*session, place.index);
+    }
+};
+
+MissSource::MissSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MissSource::MissSource(MissSource &&) noexcept = default;
+MissSource &MissSource::operator=(MissSource &&) noexcept = default;
+MissSource::~MissSource() = default;
+
+std::expected<MissSource, std::string> MissSource::open(const std::string &ifname)
+{
+    auto impl = std::make_unique<Impl>();
+    const auto subscribe = [&]() -> Result<> {
+        TRY_ASSIGN(auto session, Session::writer("listen", ifname));
+        if (!session.tables)
+            return session.refused("nothing is attached", ENOENT);
+        if (!ifname.empty()) {
+            TRY_ASSIGN(const auto vtep, session.vtep_named(ifname));
+            impl->ifindex = vtep.ifindex;
+        }
+        impl->ifname = ifname;
+        impl->cookie = session.cookie;
+        impl->map = Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size,
+                                      nullptr));
+        if (!impl->map)
+            return errno_failure("create", "ring buffer", errno);
+        impl->ring.reset(
+            ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
+        if (!impl->ring)
+            return errno_failure("open", "ring buffer", errno);
+        TRY_SET(impl->place, add_listener(session, impl->map.get()));
+        return {};
+    };
+    if (auto done = subscribe(); !done)
+        return std::unexpected(done.error().message());
+    impl->lost_before = total_lost(ifname);
+    return MissSource(std::move(impl));
+}
+
+std::expected<unsigned, std::string> MissSource::poll(MissListener &listener,
+                                                      std::chrono::milliseconds timeout,
+                                                      unsigned most)
+{
+    impl_->listener = &listener;
+    impl_->most = most;
+    impl_->seen = 0;
+    for (bool forever = timeout.count() < 0;;) {
+        // Nothing wakes it when the data path goes: look once a second.
+        const auto step = forever ? look_again : std::min(timeout, look_again);
+        const int found = ring_buffer__poll(impl_->ring.get(), static_cast<int>(step.count()));
+        if (impl_->thrown)
+            std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
+        if (found < 0 && found != -ECANCELED && found != -EINTR)
+            return std::unexpected("listen " + impl_->ifname + ": " + errno_text(-found));
+        if (impl_->seen == 0 && impl_->is_gone())
+            return std::unexpected("listen " + impl_->ifname + ": the VTEPs were detached");
+        timeout -= forever ? std::chrono::milliseconds(0) : step;
+        if (impl_->seen != 0 || found == -EINTR || (!forever && timeout.count() <= 0))
+            return impl_->seen;
+    }
+}
+
+int MissSource::fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+
+std::uint64_t MissSource::lost() const
+{
+    const auto now = total_lost(impl_->ifname);
+    return now > impl_->lost_before ? now - impl_->lost_before : 0;
+}
+
+} // namespace xvtep

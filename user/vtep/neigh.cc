@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/neigh.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "user/vtep/clock.h"
+#include "user/vtep/session.h"
+
+namespace xvtep {
+namespace {
+
+xv_neigh_key key_of(const xv_vtep &vtep, const Ip &ip)
+{
+    xv_neigh_key key{};
+    key.vni = vtep.vni;
+    key.dstport = vtep.dstport;
+    key.addr = to_addr(ip);
+    return key;
+}
+
+bool is_of(const xv_vtep &vtep, const xv_neigh_key &key)
+{
+    return key.vni == vtep.vni && key.dstport == vtep.dstport;
+}
+
+bool is_live(const xv_vtep &vtep, const xv_neigh &entry, std::uint64_t now)
+{
+    return (entry.flags & XV_NEIGH_PERMANENT) != 0 ||
+           now <= entry.updated + vtep.reachable * second;
+}
+
+NeighEntry describe(const std::string &device, const Ip &ip, const xv_neigh &value,
+                    std::uint64_t now)
+{
+    NeighEntry entry{.ip = ip, .device = device, .mac = {}};
+    std::ranges::copy(value.mac, entry.mac.octets.begin());
+    entry.state = (value.flags & XV_NEIGH_PERMANENT) != 0 ? NeighState::permanent
+                                                          : NeighState::reachable;
+    entry.updated = seconds_ago(value.updated, now);
+    return entry;
+}
+
+const char *verb_name(NeighVerb verb)
+{
+    return verb == NeighVerb::add      ? "neigh add"
+           : verb == NeighVerb::change ? "neigh change"
+                                       : "neigh replace";
+}
+
+} // namespace
+
+Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
+{
+    const auto wrong = [&](const std::string &cause) {
+        return usage_failure(verb_name(verb), entry.ip.text(), cause);
+    };
+    if (entry.ip.is_any() || entry.ip.is_multicast())
+        return wrong("not a host's address");
+    if (entry.mac.is_zero() || entry.mac.is_multicast())
+        return wrong(fmt::format("lladdr {} is not a host's address", entry.mac.text()));
+
+    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.ip.text()));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
+    const auto key = key_of(vtep, entry.ip);
+    const std::uint64_t now = monotonic();
+    const auto old = session.tables->neighs.find(key);
+    const bool live = old && is_live(vtep, *old, now);
+    if (verb == NeighVerb::add && live)
+        return session.refused("the entry exists", EEXIST);
+    if (verb == NeighVerb::change && !live)
+        return session.refused("no such entry", ENOENT);
+    xv_neigh value{};
+    std::ranges::copy(entry.mac.octets, value.mac);
+    value.flags = entry.state == NeighState::permanent ? XV_NEIGH_PERMANENT : 0;
+    value.updated = now;
+    if (auto done = session.tables->neighs.put(key, value); !done)
+        return session.because(done.error());
+    return {};
+}
+
+Result<> delete_neigh(const Ip &ip, const std::string &device)
+{
+    TRY_ASSIGN(auto session, Session::writer("neigh del", ip.text()));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    const auto key = key_of(vtep, ip);
+    const auto old = session.tables->neighs.find(key);
+    const bool live = old && is_live(vtep, *old, monotonic());
+    if (!session.tables->neighs.remove(key) || !live)
+        return session.refused("no such entry", ENOENT);
+    return {};
+}
+
+Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &device)
+{
+    TRY_ASSIGN(auto session, Session::reader("neigh show", device.value_or("")));
+    std::vector<NeighEntry> all;
+    std::optional<xv_vtep> only;
+    if (device)
+        TRY_SET(only, session.vtep_named(*device));
+    if (!session.tables)
+        return all;
+    auto links = session.netlink.links();
+    if (!links)
+        return session.because(links.error());
+    const auto vteps = session.vteps();
+    const std::uint64_t now = monotonic();
+    for (const auto &[key, value] : session.tables->neighs.entries()) {
+        const auto vtep = std::ranges::find_if(
+            vteps, [&, &k = key](const xv_vtep &v) { return is_of(v, k); });
+        if (vtep == vteps.end() || (only && vtep->slot != only->slot) ||
+            !is_live(*vtep, value, now))
+            continue;
+        const auto link =
+            std::ranges::find(*links, static_cast<int>(vtep->ifindex), &Link::index);
+        if (link != links->end())
+            all.push_back(describe(link->name, to_ip(key.addr), value, now));
+    }
+    std::ranges::sort(all, [](const NeighEntry &a, const NeighEntry &b) {
+        return std::tie(a.device, a.ip.octets) < std::tie(b.device, b.ip.octets);
+    });
+    return all;
+}
+
+Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
+{
+    TRY_ASSIGN(auto session, Session::reader("neigh get", ip.text()));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    const auto value = session.tables->neighs.find(key_of(vtep, ip));
+    const std::uint64_t now = monotonic();
+    if (!value || !is_live(vtep, *value, now))
+        return session.refused("no such entry", ENOENT);
+    return describe(device, ip, *value, now);
+}
+
+Result<> flush_neigh(const std::string &device)
+{
+    TRY_ASSIGN(auto session, Session::writer("neigh flush", device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    for (const auto &[key, value] : session.tables->neighs.entries())
+        if (is_of(vtep, key))
+            session.tables->neighs.remove(key);
+    return {};
+}
+
+} // namespace xvtep
