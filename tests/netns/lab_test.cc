@@ -114,6 +114,11 @@ class LabFixture : public testing::Test {
     Fd lock_;
 };
 
+const std::vector<std::string> built_in = {
+    "p2p",    "multicast", "bridge",   "flood",         "static", "proxy",
+    "misses", "tenants",   "gateways", "routed-bridge", "trunk",  "engine",
+};
+
 using Case = std::tuple<std::string, Ends>;
 
 class BuiltInLab : public LabFixture, public testing::WithParamInterface<Case> {};
@@ -127,15 +132,16 @@ TEST_P(BuiltInLab, StandsPassesAndGoes)
     expect_goes();
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Labs, BuiltInLab,
-    testing::Combine(testing::Values("p2p", "bridge", "gateways", "routed-bridge", "engine"),
-                     testing::Values(Ends::xvtep, Ends::kernel_peer, Ends::kernel)),
-    [](const testing::TestParamInfo<Case> &param_info) {
-        std::string name = std::get<0>(param_info.param) + name_of(std::get<1>(param_info.param));
-        std::erase(name, '-');
-        return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Labs, BuiltInLab,
+                         testing::Combine(testing::ValuesIn(built_in),
+                                          testing::Values(Ends::xvtep, Ends::kernel_peer,
+                                                          Ends::kernel)),
+                         [](const testing::TestParamInfo<Case> &param_info) {
+                             std::string name = std::get<0>(param_info.param) +
+                                                name_of(std::get<1>(param_info.param));
+                             std::erase(name, '-');
+                             return name;
+                         });
 
 using Lab = LabFixture;
 
@@ -144,8 +150,7 @@ TEST_F(Lab, AllBuiltInOnesHaveATest)
     std::vector<std::string> names;
     for (const auto &[name, description] : lab_names())
         names.push_back(name);
-    EXPECT_EQ(names,
-              (std::vector<std::string>{"p2p", "bridge", "gateways", "routed-bridge", "engine"}));
+    EXPECT_EQ(names, built_in);
 }
 
 TEST_F(Lab, OfANameIsUpOnce)
@@ -250,16 +255,51 @@ TEST_F(Lab, TellsWhatFails)
     EXPECT_TRUE(told);
 }
 
+TEST_F(Lab, TellsOfCopiesTooManyAndTooFew)
+{
+    nlohmann::json lab = nlohmann::json::parse(*find_lab("flood"));
+    lab["name"] = "copies";
+    nlohmann::json frame;
+    for (const auto &check : lab["checks"])
+        if (check["type"] == "frame" && check["to"] == "ff:ff:ff:ff:ff:ff" &&
+            check["from"] == "ns1:tap2")
+            frame = check;
+    nlohmann::json too_many = frame, too_few = frame;
+    too_many["reaches"] = {"ns2:tap2", "ns3:tap2"};
+    too_few["vteps"].push_back("192.168.1.5");
+    lab["checks"] = {frame, too_many, too_few};
+    const std::string path = testing::TempDir() + "/xvtep-lab-copies.json";
+    std::ofstream(path) << lab;
+    const auto up = lab_up({.name_or_file = path});
+    std::filesystem::remove(path);
+    ASSERT_TRUE(works(up));
+    const auto verdict = lab_test();
+    ASSERT_TRUE(works(verdict));
+    ASSERT_GE(verdict->checks.size(), 3u);
+    const LabCheck *const checks = &verdict->checks[verdict->checks.size() - 3];
+    EXPECT_TRUE(checks[0].passed) << checks[0].detail;
+    EXPECT_FALSE(checks[1].passed) << "a listener too many";
+    EXPECT_NE(checks[1].detail.find("1 at ns4 tap2"), std::string::npos) << checks[1].detail;
+    EXPECT_FALSE(checks[2].passed) << "a copy too few";
+    EXPECT_NE(checks[2].detail.find("to 192.168.1.5"), std::string::npos) << checks[2].detail;
+    expect_goes();
+}
+
 // A built-in lab with its containers' veths on the fast path, or its VTEPs in another mode.
 class ChangedLab : public LabFixture, public testing::WithParamInterface<bool> {
   protected:
     static void expect_stands(const std::string &name,
-                              const std::function<void(nlohmann::json &vtep)> &change)
+                              const std::function<void(nlohmann::json &vtep)> &change,
+                              const nlohmann::json &checks = nlohmann::json::array())
     {
         nlohmann::json lab = nlohmann::json::parse(*find_lab(name));
         lab["name"] = "changed";
         for (auto &host : lab["hosts"])
-            change(host["vteps"][0]);
+            if (host.contains("vteps"))
+                for (auto &vtep : host["vteps"])
+                    change(vtep);
+        if (!checks.empty())
+            lab["checks"] = checks;
         const std::string path = testing::TempDir() + "/xvtep-lab-changed.json";
         std::ofstream(path) << lab;
         const auto up = lab_up({.name_or_file = path, .kernel_peer = GetParam()});
@@ -283,6 +323,33 @@ TEST_P(ChangedLab, StandsInXdpMode)
 TEST_P(ChangedLab, StandsInXdpModeOnTheDevice)
 {
     expect_stands("p2p", [](nlohmann::json &vtep) { vtep["mode"] = "xdp"; });
+}
+
+TEST_P(ChangedLab, StandsAsATrunkInXdpMode)
+{
+    expect_stands("trunk", [](nlohmann::json &vtep) { vtep["mode"] = "xdp"; });
+}
+
+TEST_P(ChangedLab, FloodsFromPorts)
+{
+    expect_stands("flood", [](nlohmann::json &vtep) { vtep["ports"] = {"tap1"}; });
+}
+
+// Nothing but a neighbour's last probes refreshes them, of which there are a few seconds' worth.
+TEST_P(ChangedLab, ForgetsWhatItHasLearned)
+{
+    expect_stands("multicast", [](nlohmann::json &vtep) { vtep["ageing"] = 2; },
+                  {{{"type", "ping"}, {"from", "node1"}, {"to", "node2"}},
+                   {{"type", "ping"}, {"from", "node1"}, {"to", "node3"}},
+                   {{"type", "ageing"}, {"device", "node1:vxlan0"}, {"ageing", 2}},
+                   {{"type", "fdb-expires"},
+                    {"device", "node1:vxlan0"},
+                    {"mac_of", "node2:vxlan0"},
+                    {"within", 30}},
+                   {{"type", "fdb-expires"},
+                    {"device", "node3:vxlan0"},
+                    {"mac_of", "node1:vxlan0"},
+                    {"within", 60}}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Labs, ChangedLab, testing::Bool(),

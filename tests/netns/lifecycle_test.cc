@@ -163,6 +163,53 @@ TEST_F(Lifecycle, SameVniOnTwoUdpPorts)
     EXPECT_EQ(run("fdb get 02:00:00:00:00:01 dev vxlan0").status, 2) << "tables apart";
 }
 
+// VTEP addresses on lo, two wires: the route says by which.
+TEST_F(Lifecycle, SeveralPortsGoByTheRoute)
+{
+    wire(a_, "w", b_, "w");
+    for (const bool v6 : {false, true}) {
+        SCOPED_TRACE(v6 ? "IPv6" : "IPv4");
+        const std::string sysctl = fmt::format("net.ipv{}.conf.lo.forwarding", v6 ? 6 : 4);
+        const std::string net = v6 ? "fd09::" : "10.9.9.", end = v6 ? "/128" : "/32";
+        for (const int n : {1, 2}) {
+            const auto &self = n == 1 ? a_ : b_;
+            ip(self, "link set lo up");
+            ip(self, fmt::format("addr add {}{}{} dev lo", net, n, end));
+            for (const int way : {1, 2})
+                ip(self, fmt::format("addr add {}/{} dev {}{}",
+                                     v6 ? fmt::format("fd0{}::1{}", way, n)
+                                        : fmt::format("10.9.{}.1{}", way, n),
+                                     v6 ? 64 : 24, way == 1 ? "u" : "w", v6 ? " nodad" : ""));
+            for (const int vni : {42, 43})
+                must(fmt::format("{} -n {} attach u w --vni {} --local {}{} --remote {}{}",
+                                 xvtep(), self, vni, net, n, net, 3 - n));
+            ip(self, fmt::format("addr add 10.20.1.{}/24 dev xvtep42", n));
+            EXPECT_EQ(in(self, "sysctl -n " + sysctl), "1\n");
+        }
+        const auto sent_by = [&](const char *device) {
+            return std::stoul(in(a_, fmt::format("cat /sys/class/net/{}/statistics/tx_packets",
+                                                 device)));
+        };
+        for (const int way : {1, 2, 1}) {
+            for (const int n : {1, 2})
+                ip(n == 1 ? a_ : b_,
+                   fmt::format("route replace {}{}{} via {}", net, 3 - n, end,
+                               v6 ? fmt::format("fd0{}::1{}", way, 3 - n)
+                                  : fmt::format("10.9.{}.1{}", way, 3 - n)));
+            ::usleep(1'100'000); // a cached next hop's life
+            const auto before = sent_by(way == 1 ? "u" : "w");
+            EXPECT_EQ(pings_lost(a_, "10.20.1.2", 5), 0) << way;
+            EXPECT_GE(sent_by(way == 1 ? "u" : "w"), before + 5) << way;
+        }
+        for (const auto &self : {a_, b_}) {
+            EXPECT_EQ(sh(fmt::format("{} -n {} detach u --vni 42", xvtep(), self)).status, 0);
+            EXPECT_EQ(in(self, "sysctl -n " + sysctl), "1\n") << "VNI 43 needs it";
+            EXPECT_EQ(sh(fmt::format("{} -n {} detach u", xvtep(), self)).status, 0);
+            EXPECT_EQ(in(self, "sysctl -n " + sysctl), "0\n");
+        }
+    }
+}
+
 TEST_F(Lifecycle, ForwardingEntries)
 {
     ASSERT_EQ(run(good).status, 0);

@@ -201,7 +201,7 @@ TEST_F(Decap, ForeignCaptures)
         const auto packets = captured(name);
         ASSERT_FALSE(packets.empty()) << name;
         vtep.dstport = htons(static_cast<std::uint16_t>(dport));
-        put(skeleton->maps.dstports, static_cast<__u32>(dport / 64), __u64{1} << (dport % 64));
+        write(skeleton->maps.dstports, static_cast<__u32>(dport / 64), __u64{1} << (dport % 64));
         vtep.vni = 100;
         for (Bytes packet : packets) {
             // To whoever it was: this host, at the address it went to.

@@ -34,6 +34,7 @@ inline constexpr int tc_shot = 2, tc_redirect = 7, tc_pass = -1;
 struct Outcome {
     int action = 0;
     Bytes packet;
+    unsigned mark = 0;                            // of the skb afterwards
     std::map<std::string, std::uint64_t> counted; // "rx", "tx" and verdicts that moved, by name
 };
 
@@ -74,22 +75,25 @@ class ProgramCase : public ::testing::Test {
         vtep.srcport_span = 16384;
         vtep.ttl = 64;
         std::ranges::copy(device.mac.octets, vtep.mac);
+        std::ranges::copy(under.mac.octets, vtep.underlay_mac);
         vtep.ageing = 300;
+        vtep.reserved_flags = 0xf7ffffff;
+        vtep.reserved_vni = 0xff;
         vtep.underlay_count = 1;
         vtep.underlays[0] = static_cast<__u32>(under.index);
         write_vtep();
-        put(skeleton->maps.underlays, under.index,
-            xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0});
-        put(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
+        write(skeleton->maps.underlays, under.index,
+            xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
     }
 
     void write_vtep()
     {
-        put(skeleton->maps.vteps, vtep_slot, vtep);
-        put(skeleton->maps.vnis, xv_vni_key{vtep.vni, vtep.dstport, 0}, __u32{vtep_slot});
-        put(skeleton->maps.devices, device.index, __u32{vtep_slot});
-        put(skeleton->maps.locals, vtep.local, __u32{1});
-        put(skeleton->maps.dstports, __u32{4789 / 64}, __u64{1} << 4789 % 64);
+        write(skeleton->maps.vteps, vtep_slot, vtep);
+        write(skeleton->maps.vnis, xv_vni_key{vtep.vni, vtep.dstport, 0}, __u32{vtep_slot});
+        write(skeleton->maps.devices, device.index, __u32{vtep_slot});
+        write(skeleton->maps.locals, vtep.local, __u32{1});
+        write(skeleton->maps.dstports, __u32{4789 / 64}, __u64{1} << 4789 % 64);
     }
 
     void on_v6()
@@ -99,7 +103,7 @@ class ProgramCase : public ::testing::Test {
         write_vtep();
     }
 
-    template <class Key, class Value> void put(bpf_map *map, const Key &key, const Value &value)
+    template <class Key, class Value> void write(bpf_map *map, const Key &key, const Value &value)
     {
         ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY), 0)
             << bpf_map__name(map) << ": " << std::strerror(errno);
@@ -132,7 +136,7 @@ class ProgramCase : public ::testing::Test {
         value.flags = static_cast<__u16>(flags);
         value.dests = dests;
         value.updated = value.used = now() - age;
-        put(skeleton->maps.fdb, key(mac), value);
+        write(skeleton->maps.fdb, key(mac), value);
     }
 
     void local_entry(const Mac &mac, unsigned flags = 0)
@@ -142,7 +146,24 @@ class ProgramCase : public ::testing::Test {
         value.flags = static_cast<__u16>(XV_FDB_LOCAL | flags);
         value.dests = 1;
         value.updated = now();
-        put(skeleton->maps.fdb, key(mac), value);
+        write(skeleton->maps.fdb, key(mac), value);
+    }
+
+    void with(unsigned vtep_flag)
+    {
+        vtep.flags |= vtep_flag;
+        write_vtep();
+    }
+
+    void neighbour(const char *ip, const Mac &mac, unsigned flags = XV_NEIGH_PERMANENT,
+                   std::uint64_t age = 0)
+    {
+        xv_neigh value{};
+        std::ranges::copy(mac.octets, value.mac);
+        value.flags = static_cast<__u16>(flags);
+        value.updated = now() - age;
+        write(skeleton->maps.neighs, xv_neigh_key{vtep.vni, vtep.dstport, 0, to_addr(*Ip::parse(ip))},
+            value);
     }
 
     std::optional<xv_fdb> found(const Mac &mac) const
@@ -159,15 +180,18 @@ class ProgramCase : public ::testing::Test {
         xv_hop value{};
         value.expires = now() + 60'000'000'000ULL;
         value.ifindex = static_cast<__u32>(under.index);
+        value.xdp = 1;
         std::ranges::copy(next_hop.octets, value.dmac);
         std::ranges::copy(under.mac.octets, value.smac);
-        put(skeleton->maps.hops,
+        write(skeleton->maps.hops,
             xv_hop_key{to_addr(*Ip::parse(dst)), static_cast<__u32>(under.index)}, value);
     }
 
-    Outcome tc(bpf_program *program, const Link &on, const Bytes &packet, unsigned gso_size = 0)
+    Outcome tc(bpf_program *program, const Link &on, const Bytes &packet, unsigned gso_size = 0,
+               unsigned mark = 0)
     {
         __sk_buff context{};
+        context.mark = mark;
         context.ifindex = static_cast<__u32>(on.index);
         context.gso_size = gso_size;
         return run(program, packet, &context, sizeof(context));
@@ -230,6 +254,11 @@ class ProgramCase : public ::testing::Test {
                 result.counted[name] = count - before.at(name);
         result.action = static_cast<int>(options.retval);
         result.packet.resize(options.data_size_out);
+        if (size == sizeof(__sk_buff)) {
+            __sk_buff out{};
+            std::memcpy(&out, context_out.data(), sizeof(out));
+            result.mark = out.mark;
+        }
         if (size == sizeof(xdp_md)) { // metadata comes in front of the packet
             xdp_md out{};
             std::memcpy(&out, context_out.data(), sizeof(out));

@@ -27,6 +27,11 @@ class Verdicts : public ProgramCase {
         return ether / (Ipv4{} / (Udp{.dst = 9} / payload(30)));
     }
 
+    static Bytes too_big(unsigned fragment)
+    {
+        return Ether{} / (Ipv4{.fragment = fragment} / (Udp{.dst = 9} / payload(1472)));
+    }
+
     Outcome decap(const Bytes &packet)
     {
         return tc(skeleton->progs.xvtep_tc_underlay, under, packet);
@@ -39,7 +44,7 @@ class Verdicts : public ProgramCase {
 
     void port_flags(unsigned flags, std::uint32_t slot = vtep_slot)
     {
-        put(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags});
     }
 
     std::map<int, std::function<Outcome()>> cases()
@@ -59,9 +64,19 @@ class Verdicts : public ProgramCase {
              [=] { return to_us(0x0800, Ipv4{.options = true} / (Udp{} / payload(24))); }},
             {XV_BAD_LENGTH,
              [=] { return to_us(0x0800, Ipv4{.length = 40} / (Udp{} / payload(24))); }},
+            {XV_BAD_CHECKSUM,
+             [=, this] {
+                 Bytes packet = in_vxlan({}, inner());
+                 packet.at(24) ^= 1;
+                 return decap(packet);
+             }},
             {XV_NOT_LOCAL,
              [=, this] {
                  return decap(in_vxlan({}, inner(), {.src = "1.1.1.1", .dst = "192.168.8.7"}));
+             }},
+            {XV_MARTIAN,
+             [=, this] {
+                 return decap(in_vxlan({}, inner(), {.src = "192.168.8.100", .dst = "192.168.8.100"}));
              }},
             {XV_UNKNOWN_VNI, [=, this] { return decap(in_vxlan({.vni = 43}, inner())); }},
             {XV_NO_UDP6_CSUM,
@@ -82,7 +97,7 @@ class Verdicts : public ProgramCase {
             {XV_OVER_MTU,
              [=, this] {
                  entry(zero, "192.168.8.101");
-                 return encap(Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(1472))));
+                 return encap(too_big(0)); // without DF: the kernel's device splits
              }},
             {XV_KERNEL_PATH,
              [=, this] {
@@ -126,7 +141,7 @@ class Verdicts : public ProgramCase {
             {XV_NO_DESTINATION, [=, this] { return encap(inner()); }},
             {XV_LOCAL_MAC,
              [=, this] {
-                 local_entry(container);
+                 local_entry(container, XV_FDB_BRIDGED);
                  return encap(inner());
              }},
             {XV_HAIRPIN,
@@ -142,7 +157,24 @@ class Verdicts : public ProgramCase {
             {XV_TOO_BIG,
              [=, this] {
                  entry(container, "192.168.8.101");
-                 return encap(Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(1472))));
+                 return encap(too_big(0x4000));
+             }},
+            {XV_TOO_BIG_SILENT,
+             [=, this] {
+                 entry(container, "192.168.8.101");
+                 return encap(too_big(0));
+             }},
+            {XV_PROXIED,
+             [=, this] {
+                 with(XV_VTEP_PROXY);
+                 neighbour("10.20.1.3", container);
+                 return encap(Ether{.dst = "ff:ff:ff:ff:ff:ff", .type = 0x0806} / arp_request());
+             }},
+            {XV_PROXY_SILENT,
+             [=, this] {
+                 with(XV_VTEP_PROXY);
+                 entry(zero, "192.168.8.101");
+                 return encap(Ether{.dst = "ff:ff:ff:ff:ff:ff", .type = 0x0806} / arp_request());
              }},
         };
     }
@@ -172,11 +204,11 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         ASSERT_TRUE(skeleton);
         vtep = fresh;
         write_vtep();
-        put(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0});
-        put(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
+        write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
         const Outcome run = table.at(verdict)();
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{name, 1}}));
-        if (verdict == XV_SWITCHED)
+        if (verdict == XV_SWITCHED || verdict == XV_PROXIED || verdict == XV_TOO_BIG)
             EXPECT_EQ(run.action, tc_redirect);
         else
             EXPECT_EQ(run.action, verdict >= XV_FIRST_DROPPED ? tc_shot : tc_pass);

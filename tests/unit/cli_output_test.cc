@@ -44,6 +44,8 @@ VtepInfo vtep()
     info.srcport_max = 65535;
     info.learning = true;
     info.ageing = 300;
+    info.reachable_time = 30;
+    info.reserved_bits = ~used_bits(false);
     info.mac = *Mac::parse("02:00:00:00:00:07");
     info.mtu = 1450;
     info.mode = Mode::xdp;
@@ -89,8 +91,9 @@ TEST(VtepJson, IsTheContracts)
         "dev": "eth0", "vni": 42, "name": "vxlan0", "ifindex": 7,
         "local": "192.168.8.100", "remote": "192.168.8.101", "group": null,
         "dstport": 4789, "srcport": [49152, 65535], "mode": "xdp", "auto": true,
-        "learning": true, "ageing": 300,
-        "proxy": false, "rsc": false, "l2miss": false, "l3miss": false,
+        "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0,
+        "proxy": false, "rsc": false, "l2miss": false, "l3miss": false, "reachable_time": 30,
+        "gbp": false, "reserved_bits": "0xf7ffffff000000ff",
         "ttl": 0, "tos": 0, "df": "unset", "flowlabel": 0,
         "udpcsum": false, "udp6zerocsumtx": false, "udp6zerocsumrx": false,
         "bridge": null, "mac": "02:00:00:00:00:07", "mtu": 1450, "up": true})"));
@@ -131,11 +134,31 @@ TEST(VtepText, IsTwoLines)
     other.flowlabel = 0xabcde;
     other.udpcsum = other.udp6zerocsumtx = other.udp6zerocsumrx = true;
     other.bridge = "br0";
+    other.proxy = other.rsc = other.l2miss = other.l3miss = other.gbp = true;
+    other.maxaddress = 9;
+    other.hard_ageing = 60;
     EXPECT_EQ(to_text(other),
               "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
               "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 "
               "dstport 4789 srcport 49152 65535 ttl inherit tos 0 df unset flowlabel 0xabcde "
-              "nolearning ageing 300 udpcsum udp6zerocsumtx udp6zerocsumrx master br0\n");
+              "nolearning ageing 300 udpcsum hard-ageing 60 maxaddress 9 proxy rsc l2miss l3miss gbp "
+              "reserved-bits 0xf7ffffff000000ff udp6zerocsumtx udp6zerocsumrx master br0\n");
+}
+
+TEST(Neigh, IsIps)
+{
+    NeighEntry entry{.ip = *Ip::parse("10.20.1.3"),
+                     .device = "vxlan0",
+                     .mac = *Mac::parse("b2:ee:aa:42:8b:0b")};
+    EXPECT_EQ(to_text(entry, true, false),
+              "10.20.1.3 dev vxlan0 lladdr b2:ee:aa:42:8b:0b PERMANENT\n");
+    entry.state = NeighState::reachable;
+    entry.updated = 7;
+    EXPECT_EQ(to_text(entry, false, true),
+              "10.20.1.3 lladdr b2:ee:aa:42:8b:0b updated 7 REACHABLE\n");
+    EXPECT_EQ(to_json(entry, true, false), Json::parse(R"({
+        "dst": "10.20.1.3", "dev": "vxlan0", "lladdr": "b2:ee:aa:42:8b:0b",
+        "state": ["REACHABLE"]})"));
 }
 
 TEST(Port, HasTextAndJson)

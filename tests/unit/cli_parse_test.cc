@@ -2,8 +2,12 @@
 // Words to requests, without a system.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "user/cli/attach.h"
+#include "user/cli/batch.h"
 #include "user/cli/fdb.h"
+#include "user/cli/neigh.h"
 
 namespace xvtep::cli {
 namespace {
@@ -210,19 +214,33 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
     EXPECT_EQ(attach_with({"eth0"}).error().message(), "attach eth0 eth0: a device is given twice");
 }
 
-TEST(ParseAttach, SaysWhatIsNotSupportedYet)
+TEST(ParseAttach, TakesTheRestOfIproute2sOptions)
 {
-    for (const Words &words :
-         {Words{"--proxy"}, Words{"--rsc"}, Words{"--l2miss"}, Words{"--l3miss"}, Words{"--gbp"},
-          Words{"--noproxy", "--proxy"}, Words{"--maxaddress", "5"}}) {
-        const auto request = attach_with(words);
-        const auto &name = words.front() == "--noproxy" ? words.back() : words.front();
-        ASSERT_FALSE(request) << name;
-        EXPECT_EQ(request.error().message(), "attach eth0: " + name + " is not supported yet");
-        EXPECT_EQ(request.error().fault, Fault::system) << name;
-    }
-    // Wrong whatever the system comes first.
-    EXPECT_EQ(attach_with({"--proxy", "eth0"}).error().fault, Fault::usage);
+    const auto request = attach_with({"--proxy", "--rsc", "--l2miss", "--l3miss", "--gbp",
+                                      "--maxaddress", "7", "--hard-ageing", "60",
+                                      "--reachable-time", "5", "--reserved_bits", "0xff"});
+    ASSERT_TRUE(request) << request.error().message();
+    EXPECT_TRUE(request->proxy && request->rsc && request->l2miss && request->l3miss);
+    EXPECT_TRUE(request->gbp);
+    EXPECT_EQ(request->maxaddress, 7U);
+    EXPECT_EQ(request->hard_ageing, 60U);
+    EXPECT_EQ(request->reachable_time, 5U);
+    EXPECT_EQ(request->reserved_bits, 0xffU);
+    EXPECT_FALSE(attach_with({"--proxy", "--noproxy"})->proxy) << "the last one counts";
+}
+
+TEST(ParseAttach, RefusesWhatHasNoMeaningHere)
+{
+    EXPECT_EQ(attach_with({"--gpe"}).error().message(),
+              "attach eth0: --gpe is refused: its packets carry no Ethernet header, so there is no "
+              "MAC for the forwarding database to go by");
+    EXPECT_EQ(attach_with({"--external"}).error().message(),
+              "attach eth0: --external is refused: it would accept every VNI of the port, while "
+              "xvtep takes only those attached (attach each with --vni)");
+    // The I flag and, with gbp, the group id are in use.
+    EXPECT_FALSE(attach_with({"--reserved-bits", "0x0800000000000000"}));
+    EXPECT_TRUE(attach_with({"--reserved-bits", "0x00ffffff00000000"}));
+    EXPECT_FALSE(attach_with({"--gbp", "--reserved-bits", "0x00ffffff00000000"}));
 }
 
 TEST(ParseFdb, TakesWordsInAnyOrder)
@@ -285,6 +303,76 @@ TEST(ParseFdb, RefusesWrongWordsInOneLine)
         EXPECT_EQ(entry.error().message(), line);
         EXPECT_EQ(entry.error().fault, Fault::usage);
     }
+}
+
+Result<NeighEntry> neigh_of(const Words &words, bool needs_mac = true)
+{
+    TRY_ASSIGN(const auto tail,
+               parse_tail("neigh add", words,
+                          {"to", "lladdr", "dev", "nud", "permanent!", "reachable!"}, Context{},
+                          "USAGE", 1));
+    return parse_neigh_entry("neigh add", tail, needs_mac);
+}
+
+TEST(ParseNeigh, TakesWordsInAnyOrder)
+{
+    const auto entry = neigh_of({"dev", "vxlan0", "lladdr", "b2:ee:aa:42:8b:0b", "10.20.1.3"});
+    ASSERT_TRUE(entry) << entry.error().message();
+    EXPECT_EQ(entry->ip.text(), "10.20.1.3");
+    EXPECT_EQ(entry->mac.text(), "b2:ee:aa:42:8b:0b");
+    EXPECT_EQ(entry->device, "vxlan0");
+    EXPECT_EQ(entry->state, NeighState::permanent);
+    const Words base = {"to", "fd20::3", "lladdr", "2:0:0:0:0:1", "dev", "v", "nud", "reachable"};
+    EXPECT_EQ(neigh_of(base)->state, NeighState::reachable);
+    EXPECT_TRUE(neigh_of({"10.20.1.3", "dev", "v"}, false));
+}
+
+TEST(ParseNeigh, RefusesWrongWordsInOneLine)
+{
+    const struct {
+        Words words;
+        const char *line;
+    } cases[] = {
+        {{}, "neigh add: no IP address given"},
+        {{"10.0.0"}, "neigh add 10.0.0: address \"10.0.0\" is not an IP address"},
+        {{"10.0.0.1"}, "neigh add 10.0.0.1: no device given (dev IFNAME)"},
+        {{"10.0.0.1", "dev", "v"}, "neigh add 10.0.0.1: no MAC address given (lladdr MAC)"},
+        {{"10.0.0.1", "dev", "v", "lladdr", "2:0:0:0:0:1", "nud", "stale"},
+         "neigh add 10.0.0.1: nud \"stale\" is not permanent or reachable"},
+        {{"10.0.0.1", "dev", "v", "lladdr", "2:0:0:0:0:1", "permanent", "reachable"},
+         "neigh add 10.0.0.1: more than one state given"},
+    };
+    for (const auto &[words, line] : cases) {
+        const auto entry = neigh_of(words);
+        ASSERT_FALSE(entry) << line;
+        EXPECT_EQ(entry.error().message(), line);
+        EXPECT_EQ(entry.error().fault, Fault::usage);
+    }
+}
+
+std::vector<Words> batch_of(const std::string &text)
+{
+    std::istringstream in(text);
+    std::vector<Words> all;
+    for (unsigned line = 0;;) {
+        const auto words = read_batch_line(in, line);
+        if (!words || !*words)
+            return all;
+        all.push_back(**words);
+    }
+}
+
+TEST(ParseBatch, ReadsLinesAsIproute2Does)
+{
+    EXPECT_EQ(batch_of("a b\n"), (std::vector<Words>{{"a", "b"}}));
+    EXPECT_EQ(batch_of("\n# all\n  a\tb # rest\r\n\nc"), (std::vector<Words>{{"a", "b"}, {"c"}}));
+    EXPECT_EQ(batch_of("a \\\n  b\nc\\\nd"), (std::vector<Words>{{"a", "b"}, {"c", "d"}}));
+    EXPECT_EQ(batch_of("a 'b c' \"d #e\""), (std::vector<Words>{{"a", "b c", "d #e"}}));
+    std::istringstream in("a\nb 'c\n");
+    unsigned line = 0;
+    EXPECT_TRUE(read_batch_line(in, line));
+    EXPECT_FALSE(read_batch_line(in, line)) << "a quote is not closed";
+    EXPECT_EQ(line, 2U);
 }
 
 } // namespace

@@ -89,7 +89,7 @@ TEST(LabDescription, IsRead)
     EXPECT_EQ(request.ageing, 30u);
     EXPECT_EQ(request.bridge, "br0");
     EXPECT_EQ(request.mode, Mode::tc);
-    EXPECT_EQ(a.vteps[0].ports, std::vector<std::string>{"veth0"});
+    EXPECT_EQ(a.vteps[0].ports, (std::vector{LabPort{"veth0", {}}}));
     // What is not said is as attach has it.
     EXPECT_EQ(lab->hosts[1].vteps[0].request.dstport, 4789);
     EXPECT_TRUE(lab->hosts[1].vteps[0].request.learning);
@@ -99,6 +99,123 @@ TEST(LabDescription, IsRead)
     EXPECT_TRUE(lab->overlay_addresses("a").empty());
     EXPECT_EQ(std::get<PingCheck>(lab->checks[0]).ttl, 64u);
     EXPECT_TRUE(std::get<FdbCheck>(lab->checks[1]).learned);
+}
+
+constexpr std::string_view tables = R"({
+  "name": "tables", "switches": ["lan"],
+  "wires": [{"ends": ["a:eth0", "lan"]}, {"ends": ["b:eth0", "lan"]},
+            {"ends": ["a:tun", "i:int"]}],
+  "hosts": [
+    {"name": "a",
+     "vteps": [{"name": "vx", "vni": 5, "devices": ["eth0"], "group": "239.1.1.1",
+                "proxy": true, "rsc": true, "l2miss": true, "l3miss": true, "gbp": true,
+                "maxaddress": 7, "hard_ageing": 300, "reachable_time": 4,
+                "reserved_bits": 255,
+                "ports": [{"name": "tun", "vlan": 9}],
+                "fdb": [{"mac": "00:00:00:00:00:00", "dst": "192.0.2.2"}],
+                "neigh": [{"ip": "10.0.0.2", "mac": "02:00:00:00:00:02"},
+                          {"ip": "10.0.0.3", "mac": "02:00:00:00:00:03", "nud": "reachable"}]}]},
+    {"name": "i", "containers": [{"name": "c", "host_device": "veth0", "trunk": "int",
+                                  "vlan": 9}]},
+    {"name": "b", "vteps": [{"name": "vx", "vni": 5, "devices": ["eth0"]}]}
+  ],
+  "checks": [
+    {"type": "group-member", "device": "a:eth0", "group": "239.1.1.1"},
+    {"type": "frame", "from": "c:eth0", "to_of": "b:vx", "vlan": 3, "wire": "a:eth0",
+     "vteps": ["192.0.2.2"], "reaches": ["b:vx"], "tagged": "i:int", "tag": 9,
+     "counted": "a:tun", "reason": "unknown_vlan"},
+    {"type": "arp", "from": "c:eth0", "to": "10.0.0.2", "mac_of": "b:vx", "wire": "a:eth0",
+     "vteps": []},
+    {"type": "ageing", "device": "a:vx", "hard_ageing": 300},
+    {"type": "nothing-learned", "device": "a:vx"},
+    {"type": "fdb-expires", "device": "a:vx", "mac": "02:00:00:00:00:02", "within": 15},
+    {"type": "neigh-expires", "device": "a:vx", "ip": "10.0.0.2", "within": 15},
+    {"type": "fdb-add", "device": "a:vx", "mac_of": "b:vx", "dst": "192.0.2.2"},
+    {"type": "neigh-replace", "device": "a:vx", "ip": "10.0.0.2", "mac_of": "b:vx",
+     "nud": "reachable"},
+    {"type": "fdb-flush", "device": "a:vx"},
+    {"type": "neigh-flush", "device": "c:eth0"},
+    {"type": "expect-miss", "device": "a:vx", "from": "c", "to": "10.0.0.2", "ip": "10.0.0.2"},
+    {"type": "expect-miss", "device": "a:vx", "from": "c", "to": "10.0.0.2",
+     "mac": "02:00:00:00:00:09"},
+    {"type": "expect-no-ping", "from": "c", "to": "10.0.0.2"}]
+})";
+
+TEST(LabDescription, HasTablesTrunksAndSteps)
+{
+    const auto lab = parse_lab(tables, "tables.json");
+    ASSERT_TRUE(lab) << lab.error().message();
+    const LabVtep &vtep = lab->hosts[0].vteps[0];
+    EXPECT_TRUE(vtep.request.proxy && vtep.request.rsc && vtep.request.l2miss &&
+                vtep.request.l3miss && vtep.request.gbp);
+    EXPECT_EQ(vtep.request.maxaddress, 7u);
+    EXPECT_EQ(vtep.request.hard_ageing, 300u);
+    EXPECT_EQ(vtep.request.reachable_time, 4u);
+    EXPECT_EQ(vtep.request.reserved_bits, 255u);
+    EXPECT_EQ(vtep.ports, (std::vector{LabPort{"tun", 9}}));
+    ASSERT_EQ(vtep.fdb.size(), 1u);
+    EXPECT_TRUE(vtep.fdb[0].mac.is_zero());
+    EXPECT_EQ(vtep.fdb[0].dst, Ip::parse("192.0.2.2"));
+    ASSERT_EQ(vtep.neighbours.size(), 2u);
+    EXPECT_EQ(vtep.neighbours[0].state, NeighState::permanent);
+    EXPECT_EQ(vtep.neighbours[1].state, NeighState::reachable);
+    EXPECT_EQ(lab->hosts[1].containers[0].trunk, "int");
+    EXPECT_EQ(lab->hosts[1].containers[0].vlan, 9);
+
+    ASSERT_EQ(lab->checks.size(), 14u);
+    const auto &frame = std::get<FrameCheck>(lab->checks[1]);
+    EXPECT_EQ(frame.to.device->text(), "b vx");
+    EXPECT_EQ(frame.vlan, 3);
+    EXPECT_EQ(frame.vteps, std::vector{*Ip::parse("192.0.2.2")});
+    EXPECT_EQ(frame.tag, 9);
+    EXPECT_EQ(frame.reason, "unknown_vlan");
+    EXPECT_EQ(std::get<AgeingCheck>(lab->checks[3]).hard_ageing, 300u);
+    EXPECT_FALSE(std::get<AgeingCheck>(lab->checks[3]).ageing);
+    EXPECT_EQ(std::get<NeighReplaceStep>(lab->checks[8]).state, NeighState::reachable);
+    EXPECT_EQ(std::get<MissCheck>(lab->checks[11]).ip, Ip::parse("10.0.0.2"));
+    EXPECT_FALSE(std::get<MissCheck>(lab->checks[12]).ip);
+}
+
+TEST(LabDescription, RefusesWrongTablesTrunksAndSteps)
+{
+    const auto refused = [](std::string_view what, std::string_view with,
+                            const std::string &message) {
+        std::string text(tables);
+        const std::size_t at = text.find(what);
+        ASSERT_NE(at, std::string::npos) << what;
+        text.replace(at, what.size(), with);
+        const auto lab = parse_lab(text, "f");
+        ASSERT_FALSE(lab) << with;
+        EXPECT_EQ(lab.error().message(), "read lab f: " + message);
+    };
+    refused("\"proxy\": true", "\"proxy\": 1", "hosts[0].vteps[0].proxy: neither true nor false");
+    refused("\"vlan\": 9}],", "\"vlan\": 4095}],",
+            "hosts[0].vteps[0].ports[0].vlan: 4095 is not in 1 .. 4094");
+    refused("\"name\": \"tun\"", "\"name\": \"tin\"", "a.vteps: no device \"tin\"");
+    refused("\"nud\": \"reachable\"", "\"nud\": \"stale\"",
+            "hosts[0].vteps[0].neigh[1].nud: neither \"permanent\" nor \"reachable\"");
+    refused("\"trunk\": \"int\"", "\"bridge\": \"int\"",
+            "hosts[1].containers[0]: \"trunk\" and \"vlan\" go together, and without "
+            "\"bridge\"");
+    refused("\"trunk\": \"int\"", "\"trunk\": \"out\"", "c: no device \"out\"");
+    refused("\"a:eth0\", \"group\": \"239.1.1.1\"", "\"a:eth0\", \"group\": \"239.1.1.2\"",
+            "checks: no VTEP of 239.1.1.2 on a eth0");
+    refused("\"a:eth0\", \"group\": \"239.1.1.1\"", "\"a:eth0\", \"group\": \"192.0.2.1\"",
+            "checks[0].group: not a multicast address");
+    refused("\"to_of\": \"b:vx\"", "\"to_of\": \"b:vx\", \"to\": \"02:00:00:00:00:01\"",
+            "checks[1]: needs either \"to\" or \"to_of\"");
+    refused("\"tag\": 9,", "", "checks[1]: \"tagged\" and \"tag\" go together");
+    refused(", \"reason\": \"unknown_vlan\"", "",
+            "checks[1]: \"counted\" and \"reason\" go together");
+    refused("\"reaches\": [\"b:vx\"]", "\"reaches\": [\"b:vy\"]",
+            "checks: no device \"vy\" in \"b\"");
+    refused("\"hard_ageing\": 300}", "\"x\": 300}",
+            "checks[3]: needs \"ageing\" or \"hard_ageing\"");
+    refused("\"within\": 15", "\"within\": 0", "checks[5].within: 0 is not in 1 .. 120");
+    refused("\"neigh-flush\", \"device\": \"c:eth0\"", "\"neigh-flush\", \"device\": \"c:eth1\"",
+            "checks: no device \"eth1\" in \"c\"");
+    refused("\"expect-no-ping\", \"from\": \"c\"", "\"expect-no-ping\", \"from\": \"d\"",
+            "checks: no host or container \"d\"");
 }
 
 TEST(LabDescription, RefusesWhatIsNoJson)

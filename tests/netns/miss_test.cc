@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Misses and the neighbour table, seen from outside: monitors, listeners that die, batches.
+//
+//   a ==u1======u2== b        a: VTEP `vxlan0`, VNI 42, an address on it; b: a host of the wire
+
+#include <csignal>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/netns_case.h"
+
+namespace xvtep::test {
+namespace {
+
+using Json = nlohmann::json;
+
+class MissCase : public NetnsCase {
+  protected:
+    void SetUp() override
+    {
+        NetnsCase::SetUp();
+        if (IsSkipped())
+            return;
+        a_ = host("a");
+        b_ = host("b");
+        in(a_, "sysctl -qw net.ipv6.conf.default.disable_ipv6=1"); // its solicitations are misses
+        wire(a_, "u1", b_, "u2");
+        ip(a_, "addr add 192.168.8.101/24 dev u1");
+        ip(b_, "addr add 192.168.8.102/24 dev u2");
+        attach("--proxy --l2miss --l3miss --reachable-time 2");
+        ip(a_, "addr add 10.20.1.2/24 dev vxlan0");
+    }
+
+    void TearDown() override
+    {
+        for (const int pid : pids_)
+            if (::kill(pid, SIGKILL) == 0)
+                ::waitpid(pid, nullptr, 0);
+        NetnsCase::TearDown();
+    }
+
+    void attach(const std::string &options)
+    {
+        must(fmt::format("{} -n {} attach u1 --vni 42 --name vxlan0 {}", xvtep(), a_, options));
+    }
+
+    std::string on_a(const std::string &command) const
+    {
+        return fmt::format("{} -n {} {}", xvtep(), a_, command);
+    }
+
+    struct Monitor {
+        int pid = -1;
+        std::string out, err; // files
+
+        [[nodiscard]] std::string text() const { return read(out); }
+        [[nodiscard]] static std::string read(const std::string &file)
+        {
+            std::ifstream in(file);
+            return {std::istreambuf_iterator<char>(in), {}};
+        }
+    };
+
+    // In the background, and listening. `words`: behind `monitor`.
+    Monitor monitor(const std::string &words)
+    {
+        Monitor made;
+        made.out = fmt::format("{}/xvtep-{}-{}.out", ::testing::TempDir(), ::getpid(), count_);
+        made.err = fmt::format("{}/xvtep-{}-{}.err", ::testing::TempDir(), ::getpid(), count_++);
+        ::unlink(made.err.c_str());
+        made.pid = ::fork();
+        if (made.pid == 0) {
+            if (std::freopen(made.out.c_str(), "w", stdout) == nullptr ||
+                std::freopen(made.err.c_str(), "w", stderr) == nullptr)
+                ::_exit(127);
+            ::execl("/bin/sh", "sh", "-c", ("exec " + on_a("monitor " + words)).c_str(), nullptr);
+            ::_exit(127);
+        }
+        pids_.push_back(made.pid);
+        for (int i = 0; i < 200 && Monitor::read(made.err).empty(); i++)
+            ::usleep(20'000);
+        EXPECT_EQ(Monitor::read(made.err), "ready\n") << words;
+        return made;
+    }
+
+    int wait_for(Monitor &monitor)
+    {
+        int status = 0;
+        for (int i = 0; i < 500; i++) {
+            if (::waitpid(monitor.pid, &status, WNOHANG) == monitor.pid) {
+                std::erase(pids_, monitor.pid);
+                return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+            }
+            ::usleep(20'000);
+        }
+        return -1;
+    }
+
+    void ping(const std::string &to) const
+    {
+        sh(fmt::format("ip netns exec {} ping -q -c 1 -W 0.2 {}", a_, to));
+    }
+
+    Json stats()
+    {
+        for (const auto &one : Json::parse(must(on_a("-j stats dev vxlan0"))))
+            if (one["ifname"] == "vxlan0")
+                return one;
+        return {};
+    }
+
+    std::string a_, b_;
+
+  private:
+    std::vector<int> pids_;
+    int count_ = 0;
+};
+
+constexpr const char *peer_mac = "02:00:00:00:00:03";
+
+TEST_F(MissCase, TheGuidesSequence)
+{
+    auto first = monitor("dev vxlan0 --count 1 --timeout 8");
+    ping("10.20.1.3");
+    EXPECT_EQ(wait_for(first), 0);
+    EXPECT_EQ(first.text(), "miss 10.20.1.3 STALE\n");
+
+    must(on_a(fmt::format("neigh replace 10.20.1.3 lladdr {} dev vxlan0 nud reachable", peer_mac)));
+    auto second = monitor("all --count 1 --timeout 8");
+    ping("10.20.1.3");
+    EXPECT_EQ(wait_for(second), 0);
+    EXPECT_EQ(second.text(), fmt::format("miss dev vxlan0 lladdr {} STALE\n", peer_mac));
+
+    // The entry expires by itself, and the IP is a miss again.
+    EXPECT_NE(must(on_a("neigh show")).find("10.20.1.3 dev vxlan0 lladdr"), std::string::npos);
+    ::usleep(2'500'000);
+    EXPECT_EQ(must(on_a("neigh show")), "");
+    ip(a_, "neigh flush dev vxlan0"); // what the host's stack has learned from the answer
+    auto third = monitor("dev vxlan0 --count 1 --timeout 8");
+    ping("10.20.1.3");
+    EXPECT_EQ(wait_for(third), 0);
+    EXPECT_EQ(third.text(), "miss 10.20.1.3 STALE\n");
+}
+
+TEST_F(MissCase, EveryMonitorSeesEveryMiss)
+{
+    std::vector<Monitor> monitors;
+    for (int i = 0; i < 3; i++)
+        monitors.push_back(monitor("dev vxlan0 --count 4 --timeout 10"));
+    auto json = monitor("-j --count 4 --timeout 10");
+    for (const int n : {3, 4, 5, 6})
+        ping(fmt::format("10.20.1.{}", n));
+    for (auto &one : monitors) {
+        EXPECT_EQ(wait_for(one), 0);
+        EXPECT_EQ(one.text(), "miss 10.20.1.3 STALE\nmiss 10.20.1.4 STALE\nmiss 10.20.1.5 STALE\n"
+                              "miss 10.20.1.6 STALE\n");
+    }
+    EXPECT_EQ(wait_for(json), 0);
+    EXPECT_EQ(json.text().substr(0, json.text().find('\n')),
+              R"({"event":"l3miss","ifname":"vxlan0","vni":42,"ip":"10.20.1.3"})");
+}
+
+TEST_F(MissCase, MissesOfOneKeyAreRaisedOnceASecond)
+{
+    auto one = monitor("dev vxlan0 --timeout 2");
+    // Known to the host's stack, so that each ping is a frame to the missed MAC.
+    ip(a_, fmt::format("neigh replace 10.20.1.3 lladdr {} dev vxlan0", peer_mac));
+    sh(fmt::format("ip netns exec {} ping -q -c 30 -i 0.02 -W 0.1 10.20.1.3", a_));
+    EXPECT_EQ(wait_for(one), 0);
+    const auto text = one.text();
+    const auto lines = std::ranges::count(text, '\n');
+    EXPECT_GE(lines, 1);
+    EXPECT_LE(lines, 3) << text;
+}
+
+TEST_F(MissCase, ListenersThatDieLeaveNothing)
+{
+    auto killed = monitor("dev vxlan0");
+    ::kill(killed.pid, SIGKILL);
+    EXPECT_EQ(wait_for(killed), -SIGKILL);
+    auto stopped = monitor("dev vxlan0"); // cleans up after the other
+    ::kill(stopped.pid, SIGTERM);
+    EXPECT_EQ(wait_for(stopped), 0) << "a signal is a good end";
+    must(on_a("neigh flush dev vxlan0"));
+    const auto cookie = Netns::open(a_)->cookie();
+    EXPECT_EQ(sh(fmt::format("test -e /sys/fs/bpf/xvtep/{}/listeners", *cookie)).status, 1);
+
+    for (int i = 0; i < 16; i++)
+        monitor("dev vxlan0");
+    const Output refused = sh(on_a("monitor dev vxlan0 --timeout 1"));
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.text.find("16 listeners already"), std::string::npos) << refused.text;
+}
+
+TEST_F(MissCase, DetachEndsAMonitorWithALine)
+{
+    auto one = monitor("dev vxlan0");
+    must(on_a("detach u1"));
+    EXPECT_EQ(wait_for(one), 2);
+    EXPECT_NE(Monitor::read(one.err).find("the VTEPs were detached"), std::string::npos);
+    EXPECT_EQ(sh(on_a("monitor --timeout 1")).status, 2) << "nothing is attached";
+}
+
+TEST_F(MissCase, TheReadmesProgramHearsThem)
+{
+    const std::string out = fmt::format("{}/xvtep-{}.readme", ::testing::TempDir(), ::getpid());
+    sh(fmt::format("(ip netns exec {0} timeout 5 {1} > {2} 2>&1 & sleep 0.5; "
+                   "ip netns exec {0} ping -q -c 1 -W 0.2 10.20.1.3; sleep 0.2; {3}; wait)",
+                   a_, XVTEP_README_LISTENER, out, on_a("detach u1")));
+    EXPECT_EQ(Monitor::read(out), "vxlan0 wants 10.20.1.3\ndetached\n");
+}
+
+TEST_F(MissCase, NeighboursAsIpPrintsThem)
+{
+    must(on_a(fmt::format("neigh add 10.20.1.3 lladdr {} dev vxlan0", peer_mac)));
+    must(on_a(fmt::format("neigh add fd20::3 lladdr {} dev vxlan0 nud reachable", peer_mac)));
+    ip(a_, fmt::format("neigh replace 10.20.1.3 lladdr {} dev vxlan0 nud permanent", peer_mac));
+    EXPECT_EQ(must(on_a("neigh show")),
+              fmt::format("10.20.1.3 dev vxlan0 lladdr {0} PERMANENT\n"
+                          "fd20::3 dev vxlan0 lladdr {0} REACHABLE\n",
+                          peer_mac));
+    // The words and keys of `ip neigh`, blanks at a line's end aside.
+    const auto line = in(a_, "ip -4 neigh show dev vxlan0");
+    EXPECT_EQ(must(on_a("neigh show dev vxlan0")).substr(0, line.find_last_not_of(" \n") + 1),
+              line.substr(0, line.find_last_not_of(" \n") + 1));
+    EXPECT_EQ(Json::parse(must(on_a("-j neigh show")))[0],
+              Json::parse(in(a_, "ip -4 -j neigh show nud permanent"))[0]);
+
+    for (const auto &[words, status] :
+         {std::pair("add 10.20.1.3 lladdr 02:00:00:00:00:09 dev vxlan0", 2),
+          std::pair("change 10.20.1.9 lladdr 02:00:00:00:00:09 dev vxlan0", 2),
+          std::pair("change 10.20.1.3 lladdr 02:00:00:00:00:09 dev vxlan0", 0),
+          std::pair("get 10.20.1.3 dev vxlan0", 0), std::pair("get 10.20.1.9 dev vxlan0", 2),
+          std::pair("del 10.20.1.9 dev vxlan0", 2), std::pair("del fd20::3 dev vxlan0", 0),
+          std::pair("add 224.0.0.1 lladdr 02:00:00:00:00:09 dev vxlan0", 1),
+          std::pair("add 10.20.1.9 lladdr 01:00:00:00:00:09 dev vxlan0", 1),
+          std::pair("add 10.20.1.9 lladdr 02:00:00:00:00:09 dev u1", 2),
+          std::pair("flush dev vxlan0", 0), std::pair("get 10.20.1.3 dev vxlan0", 2)})
+        EXPECT_EQ(sh(on_a(fmt::format("neigh {}", words))).status, status) << words;
+}
+
+TEST_F(MissCase, ABatchStopsAtTheLineThatFails)
+{
+    const std::string file = ::testing::TempDir() + fmt::format("/xvtep-{}.batch", ::getpid());
+    std::ofstream(file) << "fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102\n"
+                           "# a remark\n"
+                           "neigh add 10.20.1.3 lladdr 02:00:00:00:00:01 \\\n dev vxlan0\n"
+                           "fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102\n"
+                           "fdb add 02:00:00:00:00:02 dev vxlan0 dst 192.168.8.102\n";
+    Output done = sh(on_a("-batch " + file));
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(done.text, file + ":5: fdb add 02:00:00:00:00:01: the entry exists\n");
+    EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:01 dev vxlan0")).status, 0) << "what came before";
+    EXPECT_EQ(sh(on_a("neigh get 10.20.1.3 dev vxlan0")).status, 0);
+    EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:02 dev vxlan0")).status, 2);
+    done = sh(on_a("-force -batch - < " + file));
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:02 dev vxlan0")).status, 0);
+    EXPECT_EQ(sh(on_a("-batch /nonexistent")).status, 2);
+}
+
+// Attaching and detaching inside a batch changes what the lines after it see.
+TEST_F(MissCase, ABatchMayAttachAndDetach)
+{
+    const std::string file = ::testing::TempDir() + fmt::format("/xvtep-{}.batch", ::getpid());
+    std::ofstream(file) << "detach u1\n"
+                           "attach u1 --vni 43 --name vx43\n"
+                           "fdb add 02:00:00:00:00:01 dev vx43 dst 192.168.8.102\n"
+                           "attach u1 --vni 44 --name vx44\n"
+                           "fdb add 02:00:00:00:00:01 dev vx44 dst 192.168.8.102\n"
+                           "detach u1 --vni 43\n"
+                           "fdb show\n";
+    EXPECT_EQ(must(on_a("-batch " + file)),
+              "02:00:00:00:00:01 dev vx44 dst 192.168.8.102 self permanent\n");
+}
+
+TEST_F(MissCase, MaxaddressBoundsEntries)
+{
+    must(on_a("detach u1"));
+    attach("--maxaddress 3 --remote 192.168.8.102"); // the default entry is one
+    must(on_a("fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102"));
+    must(on_a("fdb add 02:00:00:00:00:02 dev vxlan0 dst 192.168.8.102"));
+    const Output full = sh(on_a("fdb add 02:00:00:00:00:03 dev vxlan0 dst 192.168.8.102"));
+    EXPECT_EQ(full.status, 2);
+    EXPECT_NE(full.text.find("3 entries already (maxaddress)"), std::string::npos) << full.text;
+    must(on_a("fdb replace 02:00:00:00:00:02 dev vxlan0 dst 192.168.8.103"));
+    must(on_a("fdb del 02:00:00:00:00:01 dev vxlan0"));
+    must(on_a("fdb add 02:00:00:00:00:03 dev vxlan0 dst 192.168.8.102"));
+    must(on_a("fdb flush dev vxlan0"));
+    for (const int n : {1, 2, 3})
+        must(on_a(fmt::format("fdb add 02:00:00:00:00:0{} dev vxlan0 dst 192.168.8.102", n)));
+}
+
+} // namespace
+} // namespace xvtep::test
