@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/loop.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace xvtep::agent {
+
+Result<Loop> Loop::make()
+{
+    Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll)
+        return errno_failure("open", "epoll", errno);
+    return Loop(std::move(epoll));
+}
+
+void Loop::watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)> ready)
+{
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = fd;
+    // A descriptor that was closed and opened anew has left the epoll set without a word.
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    watched_[fd] = std::make_shared<std::function<void(std::uint32_t)>>(std::move(ready));
+}
+
+void Loop::forget(int fd)
+{
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    watched_.erase(fd);
+}
+
+Loop::Timer Loop::after(Clock::duration delay, std::function<void()> due)
+{
+    const Timer timer{Clock::now() + delay, next_++};
+    timers_.emplace(timer, std::move(due));
+    return timer;
+}
+
+void Loop::cancel(Timer timer) { timers_.erase(timer); }
+
+void Loop::run_timers()
+{
+    const auto now = Clock::now();
+    while (!stopped_ && !timers_.empty() && timers_.begin()->first.first <= now) {
+        const auto due = std::move(timers_.begin()->second);
+        timers_.erase(timers_.begin());
+        due();
+    }
+}
+
+void Loop::run(Clock::time_point deadline)
+{
+    stopped_ = false;
+    while (!stopped_) {
+        const auto now = Clock::now();
+        if (now >= deadline)
+            return;
+        auto until = std::min(deadline, now + std::chrono::hours(1));
+        if (!timers_.empty())
+            until = std::min(until, timers_.begin()->first.first);
+        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+            std::max(until - now, Clock::duration::zero()));
+        std::array<epoll_event, 64> events{};
+        const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                       static_cast<int>(wait.count()));
+        for (int i = 0; i < count && !stopped_; i++) {
+            const auto &event = events[static_cast<std::size_t>(i)];
+            const auto found = watched_.find(event.data.fd);
+            if (found == watched_.end())
+                continue; // forgotten by a callback before it
+            const auto ready = found->second; // outlives being forgotten meanwhile
+            (*ready)(event.events);
+        }
+        run_timers();
+    }
+}
+
+} // namespace xvtep::agent

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/record.h"
+
+#include <type_traits>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace xvtep::agent {
+namespace {
+
+using Json = nlohmann::json;
+
+// Of a hostile directory's text only a little reaches the logs.
+std::string shortened(std::string text)
+{
+    constexpr std::size_t most = 60;
+    if (text.size() > most)
+        text = text.substr(0, most) + "…";
+    return text;
+}
+
+class Reader {
+  public:
+    Reader(const Key &key, const Json &json) : key_(key), json_(json) {}
+
+    [[nodiscard]] Failure wrong(const std::string &cause) const
+    {
+        return system_failure("answer for", key_.text(), cause);
+    }
+
+    // An absent member leaves `value` alone.
+    Result<> number(const char *name, std::uint32_t most, std::uint32_t &value) const
+    {
+        const auto found = json_.find(name);
+        if (found == json_.end())
+            return {};
+        if (!found->is_number_unsigned() || found->get<std::uint64_t>() > most)
+            return wrong(fmt::format("{} is no number up to {}: {}", name, most, shown(*found)));
+        value = found->get<std::uint32_t>();
+        return {};
+    }
+
+    template <class Address> Result<> address(const char *name, std::optional<Address> &value) const
+    {
+        const auto found = json_.find(name);
+        if (found == json_.end())
+            return {};
+        if (found->is_string())
+            value = Address::parse(found->template get_ref<const std::string &>());
+        if (!found->is_string() || !value)
+            return wrong(fmt::format("{} is no address: {}", name, shown(*found)));
+        return {};
+    }
+
+  private:
+    static std::string shown(const Json &json)
+    {
+        return shortened(json.dump(-1, ' ', true, Json::error_handler_t::replace));
+    }
+
+    const Key &key_;
+    const Json &json_;
+};
+
+bool is_host(const Ip &ip)
+{
+    return !ip.is_any() && !ip.is_multicast() && !ip.is_loopback() &&
+           ip.text() != "255.255.255.255";
+}
+
+} // namespace
+
+std::string Key::text() const
+{
+    return std::visit(
+        [this](const auto &address) {
+            constexpr bool is_mac = std::is_same_v<std::decay_t<decltype(address)>, Mac>;
+            return fmt::format("vni {} {} {}", vni, is_mac ? "mac" : "ip", address.text());
+        },
+        what);
+}
+
+Result<Record> parse_record(const Key &key, std::string_view text)
+{
+    const auto refuse = [&](const std::string &cause) {
+        return system_failure("answer for", key.text(), cause);
+    };
+    if (text.size() > record_size_max)
+        return refuse(fmt::format("{} bytes are too many", text.size()));
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object())
+        return refuse("not a JSON object");
+
+    const Reader reader(key, json);
+    std::uint32_t vni = key.vni, port = 0;
+    std::optional<Mac> mac;
+    std::optional<Ip> ip, vtep;
+    TRY(reader.number("vni", 0xffffff, vni));
+    TRY(reader.number("port", 0xffff, port));
+    TRY(reader.address("mac", mac));
+    TRY(reader.address("ip", ip));
+    TRY(reader.address("vtep", vtep));
+    if (const auto *asked = std::get_if<Mac>(&key.what); asked != nullptr && !mac)
+        mac = *asked;
+    if (const auto *asked = std::get_if<Ip>(&key.what); asked != nullptr && !ip)
+        ip = *asked;
+
+    if (!vtep)
+        return refuse("no vtep");
+    if (!mac)
+        return refuse("no mac");
+    if (vni != key.vni)
+        return refuse(fmt::format("it is for VNI {}", vni));
+    if (mac->is_zero() || mac->is_multicast())
+        return refuse(fmt::format("{} is no endpoint's MAC", mac->text()));
+    if (!is_host(*vtep))
+        return refuse(fmt::format("{} is no host's address", vtep->text()));
+    if (ip && !is_host(*ip))
+        return refuse(fmt::format("{} is no endpoint's address", ip->text()));
+    const Record record{vni, *mac, ip, *vtep, static_cast<std::uint16_t>(port)};
+    if (!answers(record, key))
+        return refuse(fmt::format("it is for mac {}{}", mac->text(), ip ? " ip " + ip->text() : ""));
+    return record;
+}
+
+std::string to_json(const Record &record)
+{
+    nlohmann::ordered_json json{{"vni", record.vni}, {"mac", record.mac.text()}};
+    if (record.ip)
+        json["ip"] = record.ip->text();
+    json["vtep"] = record.vtep.text();
+    if (record.port != 0)
+        json["port"] = record.port;
+    return json.dump();
+}
+
+bool answers(const Record &record, const Key &key)
+{
+    if (record.vni != key.vni)
+        return false;
+    if (const auto *mac = std::get_if<Mac>(&key.what))
+        return record.mac == *mac;
+    return record.ip == std::get<Ip>(key.what);
+}
+
+} // namespace xvtep::agent
