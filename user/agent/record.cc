@@ -26,7 +26,7 @@ class Reader {
 
     [[nodiscard]] Failure wrong(const std::string &cause) const
     {
-        return system_failure("answer for", key_.text(), cause);
+        return system_failure("answer for", key_.text(), cause, EBADMSG);
     }
 
     // An absent member leaves `value` alone.
@@ -84,7 +84,7 @@ std::string Key::text() const
 Result<Record> parse_record(const Key &key, std::string_view text)
 {
     const auto refuse = [&](const std::string &cause) {
-        return system_failure("answer for", key.text(), cause);
+        return system_failure("answer for", key.text(), cause, EBADMSG);
     };
     if (text.size() > record_size_max)
         return refuse(fmt::format("{} bytes are too many", text.size()));

@@ -40,7 +40,7 @@ constexpr std::size_t record_size_max = 4096; // bytes of JSON; more is refused 
 // {"vni":42,"mac":"02:00:00:00:00:01","ip":"10.20.1.3","vtep":"192.168.8.101","port":4789}; `ip`,
 // `port`, `vni` and what `key` says may be left out; other members are ignored. Refused with the
 // reason: no JSON object, wrong types, another VNI, MAC or IP than asked for, a MAC that is
-// multicast or zero, a VTEP address that is multicast, loopback or any.
+// multicast or zero, a VTEP address that is multicast, loopback or any. The error's code: EBADMSG.
 Result<Record> parse_record(const Key &key, std::string_view json);
 std::string to_json(const Record &record);
 

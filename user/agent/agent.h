@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The agent: misses become questions, answers become entries, entries in use are kept.
+//
+//   miss ─▶ held? ──yes──▶ write again
+//             │no
+//             ├─ asked already, or known to be absent ─▶ nothing
+//             └─▶ question ─▶ directory ─▶ found ─▶ checked ─▶ held ─▶ tables
+//                    ▲                     absent ─▶ remembered briefly
+//                    └─ later, backing off ─ failed
+//   directory: changed ─▶ held? ─▶ tables          lost_track ─▶ every key held is asked for again
+//   tick: entries in use are renewed before they expire; what expired is forgotten
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "user/agent/directory.h"
+#include "user/agent/host.h"
+#include "user/agent/loop.h"
+#include "user/agent/metrics.h"
+#include "xvtep/listener.h"
+
+namespace xvtep::agent {
+
+struct AgentOptions {
+    std::chrono::milliseconds absent_for{2000};  // an absent key is not asked for again
+    std::chrono::milliseconds refused_for{10000}; // nor one whose answer was refused
+    std::chrono::milliseconds retry_first{100}, retry_most{2000};
+    std::chrono::seconds retry_for{15}; // then the next miss starts anew
+    std::size_t questions_most = 65536; // further misses are dropped; the data path repeats them
+    std::size_t rechecks_most = 256;    // at a time
+};
+
+class Agent : public Directory::Client, public MissListener {
+  public:
+    Agent(Loop &loop, Host &host, Metrics &metrics, AgentOptions options = {});
+    ~Agent() override;
+    Agent(const Agent &) = delete;
+    Agent &operator=(const Agent &) = delete;
+
+    // Takes over what an agent before this one wrote, asks for all of it, and begins to tick.
+    void start(Directory &directory);
+    // The VTEPs of the host may have changed.
+    void refresh();
+    // Misses went by unheard, or the tables may have changed otherwise.
+    void recheck_all();
+
+    // This host's own endpoints. `taken`: another host has announced this MAC.
+    void announce(const std::set<Record> &own);
+    std::function<void(std::uint32_t vni, const Mac &mac)> taken;
+
+    void on_l2miss(const L2Miss &miss) override;
+    void on_l3miss(const L3Miss &miss) override;
+    void changed(const Key &key, const std::optional<Record> &record) override;
+    void lost_track() override;
+
+    [[nodiscard]] std::size_t held() const { return held_.size(); }
+
+  private:
+    using Time = Loop::Clock::time_point;
+
+    struct Question {
+        Time first{}, last{};           // asked
+        std::optional<Time> missed{};   // in the data path; none: a recheck
+        unsigned attempts = 0;
+    };
+    struct Held {
+        Record record;
+        Key source; // the key that was asked for
+    };
+    struct Due { // what the next flush writes
+        std::optional<Record> record;
+        std::optional<Time> missed;
+    };
+
+    void missed(const Miss &miss, const Key &key);
+    void ask(const Key &key);
+    void answered(const Key &key, Directory::Answer answer);
+    void failed(const Key &key, Question question, const Error &error);
+    // Whether the record may be written here; the reason is logged once.
+    bool check(const Key &key, const Record &record);
+    void hold(const Key &key, const Record &record, std::optional<Time> missed = {});
+    void forget(const Key &key);
+    void write_soon(const Key &key, std::optional<Record> record, std::optional<Time> missed);
+    void flush();
+    void adopt();
+    void recheck_more();
+    void tick();
+    void tick_device(const VtepInfo &vtep);
+    void log_once(const std::string &what);
+    [[nodiscard]] bool serves(std::uint32_t vni) const;
+
+    Loop &loop_;
+    Host &host_;
+    Metrics &metrics_;
+    AgentOptions options_;
+    Directory *directory_ = nullptr;
+    std::vector<VtepInfo> vteps_;
+    std::set<Record> own_;
+    std::map<Key, Question> questions_;
+    std::map<Key, Time> absent_; // until when
+    std::map<Key, Held> held_;
+    std::map<Key, Due> due_;
+    std::deque<Key> rechecks_;
+    std::size_t rechecking_ = 0;
+    std::map<std::string, Time> logged_;
+    std::minstd_rand random_;
+    bool flushing_ = false;
+};
+
+} // namespace xvtep::agent

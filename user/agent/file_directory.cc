@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/file_directory.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <vector>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace xvtep::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::vector<Key> keys_of(const Record &record)
+{
+    std::vector<Key> keys{{record.vni, record.mac}};
+    if (record.ip)
+        keys.push_back({record.vni, *record.ip});
+    return keys;
+}
+
+Result<std::string> read_file(const std::string &path)
+{
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd)
+        return errno_failure("read", path, errno);
+    std::string text;
+    std::array<char, 65536> chunk{};
+    for (;;) {
+        const auto size = ::read(fd.get(), chunk.data(), chunk.size());
+        if (size < 0)
+            return errno_failure("read", path, errno);
+        if (size == 0)
+            return text;
+        text.append(chunk.data(), static_cast<std::size_t>(size));
+    }
+}
+
+Result<> write_all(int fd, std::string_view text, const std::string &path)
+{
+    while (!text.empty()) {
+        const auto size = ::write(fd, text.data(), text.size());
+        if (size < 0)
+            return errno_failure("write", path, errno);
+        text.remove_prefix(static_cast<std::size_t>(size));
+    }
+    return {};
+}
+
+std::vector<std::string> lines_of(const std::string &text)
+{
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+class FileDirectory : public Directory {
+  public:
+    FileDirectory(Loop &loop, Client &client, FileOptions options, Fd inotify)
+        : loop_(loop), client_(client), options_(std::move(options)), inotify_(std::move(inotify))
+    {
+        loop_.watch(inotify_.get(), EPOLLIN, [this](std::uint32_t) { drain(); });
+        load();
+    }
+    ~FileDirectory() override
+    {
+        loop_.forget(inotify_.get());
+        *alive_ = false;
+    }
+    FileDirectory(const FileDirectory &) = delete;
+    FileDirectory &operator=(const FileDirectory &) = delete;
+
+    void look_up(const Key &key, std::function<void(Answer)> done) override
+    {
+        later(0ms, [this, key, done = std::move(done)] {
+            if (trouble_)
+                return done(std::unexpected(*trouble_));
+            const auto found = records_.find(key);
+            done(found == records_.end() ? std::nullopt : std::optional(found->second));
+        });
+    }
+
+    void announce(const std::set<Record> &own) override
+    {
+        own_ = own;
+        save();
+    }
+
+    void watch(const std::set<std::uint32_t> &vnis) override { vnis_ = vnis; }
+    [[nodiscard]] bool watches() const override { return true; }
+    [[nodiscard]] std::string name() const override { return "file " + options_.path; }
+
+  private:
+    // Not once this is gone.
+    void later(Loop::Clock::duration delay, std::function<void()> what)
+    {
+        loop_.after(delay, [alive = alive_, what = std::move(what)] {
+            if (*alive)
+                what();
+        });
+    }
+
+    void drain()
+    {
+        std::array<char, 4096> events{};
+        while (::read(inotify_.get(), events.data(), events.size()) > 0) {
+        }
+        // An editor may write in several steps.
+        if (!std::exchange(stirred_, true))
+            later(20ms, [this] {
+                stirred_ = false;
+                load();
+            });
+    }
+
+    void load()
+    {
+        const auto text = read_file(options_.path);
+        if (!text && text.error().code != ENOENT) {
+            if (!trouble_)
+                spdlog::warn("{}", text.error().message());
+            trouble_ = text.error();
+            return;
+        }
+        if (trouble_)
+            spdlog::info("read {}: back", options_.path);
+        trouble_.reset();
+        std::map<Key, Record> fresh;
+        for (const auto &line : lines_of(text.value_or(""))) {
+            const auto parsed = parse_line(line);
+            if (!parsed) {
+                if (complained_.size() < 1000 && complained_.insert(line).second)
+                    spdlog::warn("{}: {}", options_.path, parsed.error().message());
+                continue;
+            }
+            if (*parsed)
+                for (const auto &key : keys_of((*parsed)->record))
+                    fresh.insert_or_assign(key, (*parsed)->record);
+        }
+        const auto old = std::exchange(records_, std::move(fresh));
+        for (const auto &[key, record] : old)
+            if (vnis_.contains(key.vni) && !records_.contains(key))
+                client_.changed(key, std::nullopt);
+        for (const auto &[key, record] : records_)
+            if (const auto before = old.find(key);
+                vnis_.contains(key.vni) && (before == old.end() || before->second != record))
+                client_.changed(key, record);
+    }
+
+    void save()
+    {
+        if (const auto done = edit(); !done) {
+            if (!std::exchange(unsaved_, true))
+                spdlog::warn("{}", done.error().message());
+            later(1s, [this] {
+                if (unsaved_)
+                    save();
+            });
+            return;
+        }
+        unsaved_ = false;
+    }
+
+    // Adds and removes our lines; one that another has written for an endpoint of ours since gives
+    // way only to news of it.
+    Result<> edit()
+    {
+        const std::string lock_path = options_.path + ".lock";
+        const Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+        if (!lock || ::flock(lock.get(), LOCK_EX) != 0)
+            return errno_failure("lock", lock_path, errno);
+        const auto text = read_file(options_.path);
+        if (!text && text.error().code != ENOENT)
+            return std::unexpected(text.error());
+
+        std::set<Record> news;
+        std::ranges::set_difference(own_, saved_, std::inserter(news, news.end()));
+        const auto is_news = [&](const Record &record) {
+            return std::ranges::any_of(news, [&](const Record &fresh) {
+                return fresh.vni == record.vni &&
+                       (fresh.mac == record.mac || (fresh.ip && fresh.ip == record.ip));
+            });
+        };
+        std::string after;
+        std::set<Record> there;
+        for (const auto &line : lines_of(text.value_or(""))) {
+            const auto parsed = parse_line(line);
+            if (parsed && *parsed) {
+                const auto &[record, node] = **parsed;
+                const bool ours = node == options_.node;
+                if (ours ? !own_.contains(record) || !there.insert(record).second
+                         : !node.empty() && is_news(record))
+                    continue;
+            }
+            after += line + "\n";
+        }
+        for (const auto &record : news)
+            if (!there.contains(record))
+                after += to_line({record, options_.node}) + "\n";
+        if (after != text.value_or("")) {
+            TRY(replace(after));
+            load();
+        }
+        saved_ = own_;
+        return {};
+    }
+
+    [[nodiscard]] Result<> replace(const std::string &text) const
+    {
+        // A link stays one: what it leads to is replaced.
+        std::error_code error;
+        const auto real = std::filesystem::weakly_canonical(options_.path, error);
+        const std::string path = error ? options_.path : real.string();
+        std::string temporary = path + ".XXXXXX";
+        const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+        if (!fd)
+            return errno_failure("write", temporary, errno);
+        struct stat before {};
+        const bool existed = ::stat(path.c_str(), &before) == 0;
+        Result<> done = write_all(fd.get(), text, temporary);
+        if (done && (::fchmod(fd.get(), existed ? before.st_mode & 07777 : 0644) != 0 ||
+                     ::rename(temporary.c_str(), path.c_str()) != 0))
+            done = errno_failure("write", path, errno);
+        if (!done)
+            ::unlink(temporary.c_str());
+        return done;
+    }
+
+    Loop &loop_;
+    Client &client_;
+    FileOptions options_;
+    Fd inotify_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::map<Key, Record> records_;
+    std::optional<Error> trouble_;
+    std::set<std::string> complained_;
+    std::set<std::uint32_t> vnis_;
+    std::set<Record> own_, saved_;
+    bool stirred_ = false, unsaved_ = false;
+};
+
+} // namespace
+
+Result<std::optional<FileLine>> parse_line(std::string_view line)
+{
+    const auto wrong = [&](const std::string &cause) {
+        return system_failure("line", fmt::format("\"{}\"", line.substr(0, 100)), cause, EBADMSG);
+    };
+    std::istringstream words{std::string(line.substr(0, line.find('#')))};
+    FileLine parsed;
+    std::optional<Mac> mac;
+    std::optional<Ip> vtep;
+    bool any = false;
+    for (std::string word, value; words >> word; any = true) {
+        if (!(words >> value))
+            return wrong(word + " has no value");
+        std::uint32_t number = 0;
+        const auto [end, error] =
+            std::from_chars(value.data(), value.data() + value.size(), number);
+        const bool is_number = error == std::errc() && end == value.data() + value.size();
+        bool good = true;
+        if (word == "vni") {
+            good = is_number && number >= 1 && number <= 0xffffff;
+            parsed.record.vni = number;
+        } else if (word == "port") {
+            good = is_number && number <= 0xffff;
+            parsed.record.port = static_cast<std::uint16_t>(number);
+        } else if (word == "mac") {
+            good = (mac = Mac::parse(value)).has_value();
+        } else if (word == "ip") {
+            good = (parsed.record.ip = Ip::parse(value)).has_value();
+        } else if (word == "vtep") {
+            good = (vtep = Ip::parse(value)).has_value();
+        } else if (word == "by") {
+            parsed.node = value;
+        } else {
+            return wrong("what is " + word + "?");
+        }
+        if (!good)
+            return wrong(fmt::format("{} is no {}", value, word));
+    }
+    if (!any)
+        return std::nullopt;
+    if (parsed.record.vni == 0 || !mac || !vtep)
+        return wrong("vni, mac and vtep are needed");
+    parsed.record.mac = *mac;
+    parsed.record.vtep = *vtep;
+    // The same rules as for every other directory's answers.
+    const Key key{parsed.record.vni, parsed.record.mac};
+    if (const auto checked = parse_record(key, to_json(parsed.record)); !checked)
+        return wrong(checked.error().cause);
+    return parsed;
+}
+
+std::string to_line(const FileLine &line)
+{
+    const auto &record = line.record;
+    std::string text = fmt::format("vni {} mac {}", record.vni, record.mac.text());
+    if (record.ip)
+        text += " ip " + record.ip->text();
+    text += " vtep " + record.vtep.text();
+    if (record.port != 0)
+        text += fmt::format(" port {}", record.port);
+    if (!line.node.empty())
+        text += " by " + line.node;
+    return text;
+}
+
+Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Client &client,
+                                                       FileOptions options)
+{
+    Fd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!inotify)
+        return errno_failure("watch", options.path, errno);
+    // The directory: editors replace the file.
+    auto parent = std::filesystem::path(options.path).parent_path();
+    if (parent.empty())
+        parent = ".";
+    if (::inotify_add_watch(inotify.get(), parent.c_str(),
+                            IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) < 0)
+        return errno_failure("watch", parent.string(), errno);
+    return std::make_unique<FileDirectory>(loop, client, std::move(options), std::move(inotify));
+}
+
+} // namespace xvtep::agent

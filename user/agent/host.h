@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The VTEPs of this host, as the agent wants them.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "user/agent/record.h"
+#include "user/base/result.h"
+#include "user/vtep/fdb.h"
+#include "user/vtep/neigh.h"
+#include "user/vtep/vtep.h"
+
+namespace xvtep::agent {
+
+// A table entry to write, or (no `record`) the one of `key` to remove.
+struct Change {
+    Key key;
+    std::optional<Record> record;
+};
+
+class Host {
+  public:
+    virtual ~Host() = default;
+
+    virtual std::vector<VtepInfo> vteps() = 0; // those served
+    virtual bool is_own(const Ip &address) = 0;
+
+    // On every VTEP of the VNI: the FDB entry of a record (`dynamic`), and the neighbour
+    // (`reachable`) where it has an IP. An entry that a person wrote to stay is left alone, which
+    // is no error. One result for each change.
+    virtual std::vector<Result<>> write(std::span<const Change> changes) = 0;
+
+    virtual std::vector<FdbEntry> fdb(const std::string &device) = 0;
+    virtual std::vector<NeighEntry> neighbours(const std::string &device) = 0;
+};
+
+} // namespace xvtep::agent

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The VTEPs of the calling thread's network namespace, through the public library.
+#pragma once
+
+#include <set>
+
+#include "user/agent/host.h"
+#include "user/net/netlink.h"
+
+namespace xvtep::agent {
+
+class LocalHost : public Host {
+  public:
+    // `only`: the VNIs to serve; empty: all.
+    static Result<LocalHost> open(std::set<std::uint32_t> only);
+
+    std::vector<VtepInfo> vteps() override;
+    bool is_own(const Ip &address) override { return own_.contains(address); }
+    std::vector<Result<>> write(std::span<const Change> changes) override;
+    std::vector<FdbEntry> fdb(const std::string &device) override;
+    std::vector<NeighEntry> neighbours(const std::string &device) override;
+
+  private:
+    LocalHost(Netlink netlink, std::set<std::uint32_t> only)
+        : netlink_(std::move(netlink)), only_(std::move(only))
+    {
+    }
+
+    Netlink netlink_;
+    std::set<std::uint32_t> only_;
+    std::vector<VtepInfo> vteps_;
+    std::set<Ip> own_; // every address of the namespace
+};
+
+} // namespace xvtep::agent
