@@ -8,9 +8,10 @@
 #include <chrono>
 #include <climits>
 #include <cstdint>
-#include <expected>
 #include <memory>
 #include <string>
+
+#include <xvtep/result.h>
 
 namespace xvtep {
 
@@ -49,14 +50,13 @@ class MissSource {
   public:
     // Of one VTEP's device, or of all: then also of those attached later. The error says what
     // failed, in one line: nothing attached, no such device, no permission, 16 listeners already.
-    static std::expected<MissSource, std::string> open(const std::string &ifname = "");
+    static Result<MissSource> open(const std::string &ifname = "");
 
     // Waits for misses, hands up to `most` to the listener and returns how many: 0 at the timeout
     // (negative: none) or when a signal came. The error says why there will be no more: the last
     // VTEP of the namespace was detached. What the listener throws comes out of here.
-    std::expected<unsigned, std::string> poll(MissListener &listener,
-                                              std::chrono::milliseconds timeout,
-                                              unsigned most = UINT_MAX);
+    Result<unsigned> poll(MissListener &listener, std::chrono::milliseconds timeout,
+                          unsigned most = UINT_MAX);
 
     // Readable while misses wait, for an event loop of your own; poll() now and then all the same,
     // for nothing becomes readable when the VTEPs are detached.

@@ -15,7 +15,7 @@
 
 #include "tests/conformance/case.h"
 #include "user/base/fd.h"
-#include "user/net/netns.h"
+#include "xvtep/netns.h"
 
 namespace xvtep::conformance {
 

@@ -21,7 +21,7 @@
 #include "user/net/netlink.h"
 #include "user/topology/build.h"
 #include "user/topology/description.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep {
 namespace {

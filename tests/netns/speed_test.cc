@@ -21,8 +21,8 @@
 
 #include "tests/support/netns_case.h"
 #include "user/base/fd.h"
-#include "user/net/ip.h"
 #include "user/net/netlink.h"
+#include "xvtep/ip.h"
 #include "xvtep/wire.h"
 
 namespace xvtep::test {

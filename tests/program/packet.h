@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "user/net/ip.h"
-#include "user/net/mac.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
 
 namespace xvtep::test {
 

@@ -16,7 +16,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "user/net/netns.h"
+#include "xvtep/netns.h"
 
 namespace xvtep::test {
 

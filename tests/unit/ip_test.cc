@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/net/ip.h"
+#include "xvtep/ip.h"
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/net/mac.h"
+#include "xvtep/mac.h"
 
 #include <gtest/gtest.h>
 

@@ -10,8 +10,8 @@
 #include <variant>
 
 #include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
 
 namespace xvtep::agent {
 

@@ -2,34 +2,12 @@
 #pragma once
 
 #include <cerrno>
-#include <expected>
-#include <string>
 #include <string_view>
 #include <utility>
 
+#include "xvtep/result.h"
+
 namespace xvtep {
-
-// Whose fault it was; the command line's exit status.
-enum class Fault {
-    usage = 1,  // the words or values given are wrong whatever the system
-    system = 2, // the system, or what is set up on it, refused
-};
-
-// One line: "OPERATION OBJECT: CAUSE", as in "attach eth9: no such device".
-struct Error {
-    Fault fault = Fault::system;
-    std::string operation;
-    std::string object;
-    std::string cause;
-    int code = 0; // errno where one was the cause, else 0
-
-    [[nodiscard]] std::string message() const;
-};
-
-template <class T = void> using Result = std::expected<T, Error>;
-using Failure = std::unexpected<Error>;
-
-[[nodiscard]] std::string errno_text(int code); // strerror in lower case
 
 [[nodiscard]] Failure usage_failure(std::string_view operation, std::string_view object,
                                     std::string_view cause);

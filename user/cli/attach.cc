@@ -7,7 +7,6 @@
 #include "user/cli/cli.h"
 #include "user/cli/output.h"
 #include "user/cli/words.h"
-#include "user/vtep/validate.h"
 
 namespace xvtep::cli {
 namespace {
@@ -74,7 +73,7 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
         return parsed;
 
     Values values{"attach", fmt::format("{}", fmt::join(request.devices, " "))};
-    TRY_SET(request.vni, values.number("VNI", vni, 1, XV_VNI_MAX));
+    TRY_SET(request.vni, values.number("VNI", vni, 1, vni_max));
     TRY(values.assign(request.local, "local", local));
     TRY(values.assign(request.remote, "remote", remote));
     TRY(values.assign(request.group, "group", group));
@@ -151,7 +150,7 @@ Result<> run_detach(const Context &context, const Words &words)
         return {};
     std::optional<std::uint32_t> only;
     if (!vni.empty())
-        TRY_SET(only, Values("detach", device).number("VNI", vni, 1, XV_VNI_MAX));
+        TRY_SET(only, Values("detach", device).number("VNI", vni, 1, vni_max));
     TRY_ASSIGN(const auto scope, context.enter());
     TRY(detach(device, only));
     return {};

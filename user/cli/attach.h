@@ -2,7 +2,7 @@
 #pragma once
 
 #include "user/cli/cli.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 

@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "user/vtep/session.h"
+#include "xvtep/batch.h"
 
 namespace xvtep::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "user/base/result.h"
-#include "user/net/netns.h"
+#include "xvtep/netns.h"
 
 namespace xvtep::cli {
 

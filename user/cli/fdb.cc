@@ -123,7 +123,7 @@ Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail, b
     if (const auto port = tail.find("port"))
         TRY_SET(entry.port, values.number<std::uint16_t>("port", *port, 1, 65535));
     if (const auto vni = tail.find("vni"))
-        TRY_SET(entry.vni, values.number("VNI", *vni, 1, XV_VNI_MAX));
+        TRY_SET(entry.vni, values.number("VNI", *vni, 1, vni_max));
     entry.via = tail.find("via").value_or("");
     entry.router = tail.has("router");
     const bool fixed = tail.has("static") || tail.has("temp");

@@ -3,7 +3,7 @@
 
 #include "user/cli/cli.h"
 #include "user/cli/words.h"
-#include "user/vtep/fdb.h"
+#include "xvtep/fdb.h"
 
 namespace xvtep::cli {
 

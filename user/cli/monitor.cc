@@ -109,7 +109,7 @@ Result<> run_monitor(const Context &context, const Words &words)
     const StopSignals signals;
     auto source = MissSource::open(device);
     if (!source)
-        return system_failure("monitor", device, source.error());
+        return system_failure("monitor", device, source.error().message());
     std::fputs("ready\n", stderr);
     Printer printer(context, device.empty());
     while (stopped == 0 && count > 0) {
@@ -122,7 +122,7 @@ Result<> run_monitor(const Context &context, const Words &words)
         }
         const auto seen = source->poll(printer, wait, count);
         if (!seen)
-            return system_failure("monitor", device, seen.error());
+            return system_failure("monitor", device, seen.error().message());
         count -= *seen;
         if (std::ferror(context.out) != 0)
             break; // nobody reads any more; run() says so

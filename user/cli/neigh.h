@@ -2,7 +2,7 @@
 #pragma once
 
 #include "user/cli/words.h"
-#include "user/vtep/neigh.h"
+#include "xvtep/neigh.h"
 
 namespace xvtep::cli {
 

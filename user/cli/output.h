@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "user/topology/lab.h"
-#include "user/vtep/fdb.h"
-#include "user/vtep/neigh.h"
-#include "user/vtep/port.h"
-#include "user/vtep/stats.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/fdb.h"
+#include "xvtep/neigh.h"
+#include "xvtep/port.h"
+#include "xvtep/stats.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/port.h"
+#include "xvtep/port.h"
 
 #include <fmt/format.h>
 
@@ -29,7 +29,7 @@ Result<> port_add(const Context &context, const Words &words)
     if (helped)
         return {};
     const Values values{"port add", request.name};
-    TRY_SET(request.vni, values.number("VNI", vni, 1, XV_VNI_MAX));
+    TRY_SET(request.vni, values.number("VNI", vni, 1, vni_max));
     if (!vlan.empty())
         TRY_SET(request.vlan, values.number<std::uint16_t>("VLAN", vlan, 1, 4094));
     if (!dstport.empty())

@@ -10,9 +10,9 @@
 #include <string>
 
 #include "user/cli/cli.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 

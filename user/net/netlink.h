@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
-#include "user/net/netns.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
+#include "xvtep/netns.h"
 
 struct nl_sock;
 

@@ -11,8 +11,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "user/net/ip.h"
-#include "user/net/mac.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
 
 struct nl_msg;
 struct nlattr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/net/netns.h"
+#include "xvtep/netns.h"
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -22,6 +22,10 @@
 #include <sstream>
 #include <system_error>
 #include <thread>
+#include <utility>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 // Linux 5.14
@@ -151,7 +155,7 @@ Result<Netns> Netns::current()
     Fd fd = open_netns(own_netns);
     if (!fd)
         return errno_failure("open namespace", own_netns, errno);
-    return Netns(std::move(fd));
+    return Netns(fd.release());
 }
 
 Result<Netns> Netns::open(const std::string &name)
@@ -166,7 +170,7 @@ Result<Netns> Netns::open(const std::string &name)
         return system_failure("open namespace", name, "no such namespace", ENOENT);
     if (!fd)
         return errno_failure("open namespace", name, errno);
-    return Netns(std::move(fd));
+    return Netns(fd.release());
 }
 
 Result<Netns> Netns::create(const std::string &name)
@@ -233,15 +237,28 @@ std::vector<Netns> Netns::visible()
             continue;
         Fd fd = open_netns(path);
         if (fd && seen.insert(inode_of(fd.get())).second)
-            found.push_back(Netns(std::move(fd)));
+            found.push_back(Netns(fd.release()));
     }
     return found;
 }
 
+Netns::Netns(Netns &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+Netns &Netns::operator=(Netns &&other) noexcept
+{
+    std::swap(fd_, other.fd_);
+    return *this;
+}
+
+Netns::~Netns() { const Fd closed(fd_); }
+
+Netns::Scope::Scope(Scope &&other) noexcept : back_(std::exchange(other.back_, -1)) {}
+
 Netns::Scope::~Scope()
 {
+    const Fd back(back_);
     // Whatever ran next would run in the wrong namespace.
-    if (back_ && ::setns(back_.get(), CLONE_NEWNET) < 0)
+    if (back && ::setns(back.get(), CLONE_NEWNET) < 0)
         std::abort();
 }
 
@@ -250,14 +267,14 @@ Result<Netns::Scope> Netns::enter() const
     Fd back(::open(own_netns, O_RDONLY | O_CLOEXEC));
     if (!back)
         return errno_failure("enter namespace", own_netns, errno);
-    if (::setns(fd_.get(), CLONE_NEWNET) < 0)
+    if (::setns(fd_, CLONE_NEWNET) < 0)
         return errno_failure("enter namespace", "", errno);
-    return Scope(std::move(back));
+    return Scope(back.release());
 }
 
 std::uint64_t Netns::inode() const
 {
-    return inode_of(fd_.get());
+    return inode_of(fd_);
 }
 
 Result<std::uint64_t> Netns::cookie() const

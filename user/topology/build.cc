@@ -10,8 +10,8 @@
 #include "user/net/sysctl.h"
 #include "user/topology/entries.h"
 #include "user/topology/tagging.h"
-#include "user/vtep/port.h"
 #include "user/vtep/session.h"
+#include "xvtep/port.h"
 
 namespace xvtep {
 

@@ -9,9 +9,9 @@
 
 #include "user/base/result.h"
 #include "user/net/netlink.h"
-#include "user/net/netns.h"
 #include "user/topology/description.h"
 #include "user/topology/state.h"
+#include "xvtep/netns.h"
 
 namespace xvtep {
 

@@ -9,8 +9,8 @@
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
 
 namespace xvtep {
 

@@ -21,7 +21,8 @@
 #include "user/topology/echo.h"
 #include "user/topology/entries.h"
 #include "user/topology/test_frame.h"
-#include "user/vtep/stats.h"
+#include "xvtep/stats.h"
+#include "xvtep/wire.h"
 
 namespace xvtep {
 

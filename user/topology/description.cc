@@ -217,7 +217,7 @@ std::uint16_t read_port(const Value &value)
 }
 std::uint32_t read_vni(const Value &value)
 {
-    return value.number<std::uint32_t>(1, XV_VNI_MAX);
+    return value.number<std::uint32_t>(1, vni_max);
 }
 
 OrInherit read_or_inherit(const Value &value)

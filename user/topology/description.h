@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
-#include "user/vtep/neigh.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
+#include "xvtep/neigh.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep {
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/netns.h"
+#include "xvtep/ip.h"
+#include "xvtep/netns.h"
 
 namespace xvtep {
 

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "user/net/netlink_socket.h"
-#include "user/vtep/fdb.h"
-#include "user/vtep/neigh.h"
+#include "xvtep/fdb.h"
 #include "xvtep/listener.h"
+#include "xvtep/neigh.h"
 
 namespace xvtep {
 
@@ -172,7 +172,7 @@ Result<MissWatch> MissWatch::open(LabNode &node)
     TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
     auto source = MissSource::open();
     if (!source)
-        return system_failure("monitor", node.name, source.error());
+        return system_failure("monitor", node.name, source.error().message());
     return MissWatch(std::make_unique<Impl>(node, std::move(*source)));
 }
 
@@ -180,7 +180,7 @@ Result<std::vector<LabMiss>> MissWatch::drain()
 {
     TRY_ASSIGN(const Netns::Scope scope, impl_->node.netns.enter());
     if (const auto seen = impl_->source.poll(*impl_, std::chrono::milliseconds(0)); !seen)
-        return system_failure("monitor", impl_->node.name, seen.error());
+        return system_failure("monitor", impl_->node.name, seen.error().message());
     return std::exchange(impl_->misses, {});
 }
 

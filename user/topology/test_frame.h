@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "user/net/ip.h"
-#include "user/net/mac.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
 
 namespace xvtep {
 

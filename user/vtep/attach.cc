@@ -17,8 +17,8 @@
 #include "user/vtep/repair.h"
 #include "user/vtep/session.h"
 #include "user/vtep/underlay.h"
-#include "user/vtep/validate.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/vtep.h"
+#include "xvtep/wire.h"
 
 namespace xvtep {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/fdb.h"
+#include "xvtep/fdb.h"
 
 #include <arpa/inet.h>
 
@@ -9,7 +9,7 @@
 
 #include "user/vtep/clock.h"
 #include "user/vtep/session.h"
-#include "xvtep/wire.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep {
 namespace {
@@ -225,8 +225,8 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     };
     if (entry.dst.is_any())
         return wrong(fmt::format("dst {} is no host's address", entry.dst.text()));
-    if (entry.vni > XV_VNI_MAX)
-        return wrong(fmt::format("VNI {} is not within 1 to {}", entry.vni, XV_VNI_MAX));
+    if (entry.vni > vni_max)
+        return wrong(fmt::format("VNI {} is not within 1 to {}", entry.vni, vni_max));
     if (entry.dst.is_multicast() && !keeps_several(entry.mac))
         return wrong("a unicast MAC cannot be behind a multicast group");
 

@@ -12,10 +12,10 @@
 #include <exception>
 #include <utility>
 
-#include "user/net/ip.h"
-#include "user/net/mac.h"
 #include "user/vtep/listeners.h"
-#include "user/vtep/stats.h"
+#include "xvtep/ip.h"
+#include "xvtep/mac.h"
+#include "xvtep/stats.h"
 
 namespace xvtep {
 namespace {
@@ -135,7 +135,7 @@ MissSource::MissSource(MissSource &&) noexcept = default;
 MissSource &MissSource::operator=(MissSource &&) noexcept = default;
 MissSource::~MissSource() = default;
 
-std::expected<MissSource, std::string> MissSource::open(const std::string &ifname)
+Result<MissSource> MissSource::open(const std::string &ifname)
 {
     auto impl = std::make_unique<Impl>();
     const auto subscribe = [&]() -> Result<> {
@@ -159,15 +159,13 @@ std::expected<MissSource, std::string> MissSource::open(const std::string &ifnam
         TRY_SET(impl->place, add_listener(session, impl->map.get()));
         return {};
     };
-    if (auto done = subscribe(); !done)
-        return std::unexpected(done.error().message());
+    TRY(subscribe());
     impl->lost_before = total_lost(ifname);
     return MissSource(std::move(impl));
 }
 
-std::expected<unsigned, std::string> MissSource::poll(MissListener &listener,
-                                                      std::chrono::milliseconds timeout,
-                                                      unsigned most)
+Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseconds timeout,
+                                  unsigned most)
 {
     impl_->listener = &listener;
     impl_->most = most;
@@ -179,9 +177,9 @@ std::expected<unsigned, std::string> MissSource::poll(MissListener &listener,
         if (impl_->thrown)
             std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
         if (found < 0 && found != -ECANCELED && found != -EINTR)
-            return std::unexpected("listen " + impl_->ifname + ": " + errno_text(-found));
+            return errno_failure("listen", impl_->ifname, -found);
         if (impl_->seen == 0 && impl_->is_gone())
-            return std::unexpected("listen " + impl_->ifname + ": the VTEPs were detached");
+            return system_failure("listen", impl_->ifname, "the VTEPs were detached", ENODEV);
         timeout -= forever ? std::chrono::milliseconds(0) : step;
         if (impl_->seen != 0 || found == -EINTR || (!forever && timeout.count() <= 0))
             return impl_->seen;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/neigh.h"
+#include "xvtep/neigh.h"
 
 #include <algorithm>
 #include <cstring>

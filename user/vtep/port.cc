@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/port.h"
+#include "xvtep/port.h"
 
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
@@ -94,9 +94,9 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
 
 Result<> add_port(const PortRequest &request)
 {
-    if (request.vni == 0 || request.vni > XV_VNI_MAX)
+    if (request.vni == 0 || request.vni > vni_max)
         return usage_failure("port add", request.name,
-                             fmt::format("VNI {} is not within 1 to {}", request.vni, XV_VNI_MAX));
+                             fmt::format("VNI {} is not within 1 to {}", request.vni, vni_max));
     if (request.vlan && (*request.vlan == 0 || *request.vlan > 4094))
         return usage_failure("port add", request.name,
                              fmt::format("VLAN {} is not within 1 to 4094", *request.vlan));

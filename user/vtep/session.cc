@@ -11,6 +11,7 @@
 #include "user/datapath/bpffs.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/repair.h"
+#include "xvtep/batch.h"
 
 namespace xvtep {
 

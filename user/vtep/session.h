@@ -13,7 +13,7 @@
 #include "user/base/result.h"
 #include "user/datapath/datapath.h"
 #include "user/net/netlink.h"
-#include "user/net/netns.h"
+#include "xvtep/netns.h"
 
 namespace xvtep {
 
@@ -29,17 +29,6 @@ struct Resources {
     std::optional<Tables> tables; // none: nothing is attached
     Fd lock;                      // held by writers
     std::map<std::string, xv_vtep> named; // VTEPs looked up by a batch's table commands
-};
-
-// While one lives, this thread's table commands share one lock, one repair and one set of
-// descriptors, for a second at a time: others want the lock too.
-class Batch {
-  public:
-    Batch();
-    ~Batch();
-    static void rest(); // gives the lock back: nothing to do for now
-    Batch(const Batch &) = delete;
-    Batch &operator=(const Batch &) = delete;
 };
 
 struct Session {

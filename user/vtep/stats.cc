@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/stats.h"
+#include "xvtep/stats.h"
 
 #include <bpf/libbpf.h>
 

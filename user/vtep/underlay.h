@@ -4,7 +4,7 @@
 
 #include "user/net/netlink.h"
 #include "user/vtep/session.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep {
 

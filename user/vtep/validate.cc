@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/validate.h"
-
 #include <net/if.h>
 
 #include <algorithm>
@@ -9,10 +7,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "user/base/result.h"
 #include "xvtep/tables.h"
+#include "xvtep/vtep.h"
+#include "xvtep/wire.h"
 
 namespace xvtep {
 namespace {
+
+static_assert(vxlan_port == XV_VXLAN_PORT && vni_max == XV_VNI_MAX);
 
 bool is_interface_name(const std::string &name)
 {
@@ -35,8 +38,8 @@ Result<> validate(const AttachRequest &r)
         return wrong(fmt::format("more than {} devices", XV_UNDERLAYS_MAX));
     if (std::set<std::string>(r.devices.begin(), r.devices.end()).size() != r.devices.size())
         return wrong("a device is given twice");
-    if (r.vni == 0 || r.vni > XV_VNI_MAX)
-        return wrong(fmt::format("VNI {} is not within 1 to {}", r.vni, XV_VNI_MAX));
+    if (r.vni == 0 || r.vni > vni_max)
+        return wrong(fmt::format("VNI {} is not within 1 to {}", r.vni, vni_max));
     for (const auto *name : {&r.name, &r.bridge})
         if (!name->empty() && !is_interface_name(*name))
             return wrong(fmt::format("\"{}\" is not an interface name", *name));

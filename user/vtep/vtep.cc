@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/vtep.h"
+#include "xvtep/vtep.h"
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>

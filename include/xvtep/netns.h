@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "user/base/fd.h"
-#include "user/base/result.h"
+#include <xvtep/result.h>
 
 namespace xvtep {
 
@@ -24,24 +23,28 @@ class Netns {
     // While it lives, the calling thread is in the namespace; its end puts the thread back.
     class Scope {
       public:
-        Scope(Scope &&) noexcept = default;
+        Scope(Scope &&) noexcept;
         Scope &operator=(Scope &&) = delete;
         ~Scope();
 
       private:
         friend class Netns;
-        explicit Scope(Fd back) : back_(std::move(back)) {}
-        Fd back_;
+        explicit Scope(int back) : back_(back) {}
+        int back_;
     };
     [[nodiscard]] Result<Scope> enter() const; // CLONE_NEWNET only, no mount namespace games
 
-    [[nodiscard]] int fd() const { return fd_.get(); }
+    Netns(Netns &&) noexcept;
+    Netns &operator=(Netns &&) noexcept;
+    ~Netns();
+
+    [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] std::uint64_t inode() const;
     [[nodiscard]] Result<std::uint64_t> cookie() const; // SO_NETNS_COOKIE: unique until reboot, never reused
 
   private:
-    explicit Netns(Fd fd) : fd_(std::move(fd)) {}
-    Fd fd_;
+    explicit Netns(int fd) : fd_(fd) {}
+    int fd_;
 };
 
 // The cookie of the calling thread's namespace.

@@ -5,14 +5,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
-#include "xvtep/wire.h"
+#include <xvtep/ip.h>
+#include <xvtep/mac.h>
+#include <xvtep/result.h>
 
 namespace xvtep {
+
+constexpr std::uint16_t vxlan_port = 4789; // IANA's; Linux's own default is 8472
+constexpr std::uint32_t vni_max = 0xffffff;
 
 // How programs stand on a port. `automatic` only in requests.
 enum class Mode { automatic, tc, xdp, skb };
@@ -34,7 +37,7 @@ struct AttachRequest {
     std::optional<Ip> local;
     std::optional<Ip> remote; // unicast
     std::optional<Ip> group;  // multicast
-    std::uint16_t dstport = XV_VXLAN_PORT;
+    std::uint16_t dstport = vxlan_port;
     std::uint16_t srcport_min = 49152, srcport_max = 65535; // both inclusive
     OrInherit ttl; // 0: the host's default
     OrInherit tos;
@@ -85,6 +88,9 @@ struct VtepInfo {
 
 // The bits that a VTEP with or without group policy gives a meaning to, as reserved_bits counts them.
 constexpr std::uint64_t used_bits(bool gbp) { return gbp ? 0x88ffffff'ffffff00 : 0x08000000'ffffff00; }
+
+// What attach refuses before it looks at the system: Fault::usage.
+Result<> validate(const AttachRequest &request);
 
 // Makes the VTEP's device and attaches programs to its underlay ports; all or nothing.
 Result<VtepInfo> attach(const AttachRequest &request);

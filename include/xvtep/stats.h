@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "user/base/result.h"
+#include <xvtep/result.h>
 
 namespace xvtep {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "user/vtep/vtep.h"
+#include <xvtep/vtep.h>
 
 namespace xvtep {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "user/base/result.h"
-#include "user/net/ip.h"
-#include "user/net/mac.h"
+#include <xvtep/ip.h>
+#include <xvtep/mac.h>
+#include <xvtep/result.h>
 
 namespace xvtep {
 
