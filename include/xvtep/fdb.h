@@ -25,6 +25,7 @@ struct FdbEntry {
     bool router = false;
     FdbState state = FdbState::permanent;
     std::uint64_t used = 0, updated = 0; // seconds ago; filled by queries
+    bool learned = false; // from packets; filled by queries
 };
 
 enum class FdbVerb { add, append, replace };

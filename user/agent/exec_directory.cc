@@ -38,8 +38,10 @@ class ExecDirectory : public Directory {
     ExecDirectory(Loop &loop, ExecOptions options) : loop_(loop), options_(std::move(options)) {}
     ~ExecDirectory() override
     {
-        for (auto &run : runs_)
+        for (auto &run : runs_) {
+            loop_.cancel(run.timer);
             end(run);
+        }
     }
     ExecDirectory(const ExecDirectory &) = delete;
     ExecDirectory &operator=(const ExecDirectory &) = delete;

@@ -10,9 +10,9 @@
 
 #include "user/agent/record.h"
 #include "user/base/result.h"
-#include "user/vtep/fdb.h"
-#include "user/vtep/neigh.h"
-#include "user/vtep/vtep.h"
+#include "xvtep/fdb.h"
+#include "xvtep/neigh.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::agent {
 

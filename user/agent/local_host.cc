@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "user/vtep/session.h"
+#include "xvtep/batch.h"
 
 namespace xvtep::agent {
 namespace {

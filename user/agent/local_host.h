@@ -15,6 +15,7 @@ class LocalHost : public Host {
     static Result<LocalHost> open(std::set<std::uint32_t> only);
 
     std::vector<VtepInfo> vteps() override;
+    [[nodiscard]] const std::vector<VtepInfo> &served() const { return vteps_; } // as vteps() had it
     bool is_own(const Ip &address) override { return own_.contains(address); }
     std::vector<Result<>> write(std::span<const Change> changes) override;
     std::vector<FdbEntry> fdb(const std::string &device) override;

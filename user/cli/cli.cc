@@ -34,6 +34,7 @@ constexpr Command commands[] = {
     {"neigh", "add, change, replace, del, show, get, flush: neighbours for proxy and rsc", run_neigh},
     {"monitor", "print misses as they come", run_monitor},
     {"stats", "packets by VTEP and port, and why others were not forwarded", run_stats},
+    {"agent", "answer misses from a directory, and announce this host's endpoints there", run_agent},
     {"lab", "up, show, test, down: example networks in namespaces", run_lab},
 };
 
@@ -179,7 +180,8 @@ Result<bool> parse_options(CLI::App &app, const std::string &command, const Word
     };
     app.name("xvtep " + command);
     for (CLI::Option *option : app.get_options({}))
-        if (!option->get_positional())
+        if (!option->get_positional() &&
+            option->get_expected_max() < CLI::detail::expected_max_vector_size)
             option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); // as with ip
     Words reversed(words.rbegin(), words.rend());                          // as CLI11 wants them
     try {

@@ -45,6 +45,7 @@ Result<> run_fdb(const Context &context, const Words &words);
 Result<> run_neigh(const Context &context, const Words &words);
 Result<> run_monitor(const Context &context, const Words &words);
 Result<> run_stats(const Context &context, const Words &words);
+Result<> run_agent(const Context &context, const Words &words);
 Result<> run_lab(const Context &context, const Words &words);
 
 // One command with its words, as a line of a batch has them.

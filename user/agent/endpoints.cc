@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/endpoints.h"
+
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include <linux/neighbour.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+namespace xvtep::agent {
+namespace {
+
+using namespace std::chrono_literals;
+using Json = nlohmann::json;
+
+constexpr unsigned frames_at_once = 256;
+
+} // namespace
+
+Endpoints::Endpoints(Loop &loop, Netlink netlink, EndpointOptions options,
+                     std::function<void(const std::set<Record> &)> announce, Elsewhere is_elsewhere)
+    : loop_(loop), netlink_(std::move(netlink)), options_(std::move(options)),
+      announce_(std::move(announce)), is_elsewhere_(std::move(is_elsewhere))
+{
+}
+
+Endpoints::~Endpoints()
+{
+    *alive_ = false;
+    for (const auto &[ifindex, snoop] : snoops_)
+        loop_.forget(snoop.socket.get());
+}
+
+Record Endpoints::placed(Record record) const
+{
+    const auto vtep = vteps_.find(record.vni);
+    if (record.vtep == Ip{})
+        record.vtep = options_.vtep  ? *options_.vtep
+                      : vtep != vteps_.end() ? vtep->second.local.value_or(Ip{})
+                                             : Ip{};
+    if (record.port == 0 && vtep != vteps_.end())
+        record.port = vtep->second.dstport;
+    return record;
+}
+
+void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
+{
+    vteps_.clear();
+    places_.clear();
+    fixed_.clear();
+    for (const auto &vtep : vteps)
+        vteps_.emplace(vtep.vni, vtep);
+    for (const auto &record : options_.given)
+        if (vteps_.contains(record.vni))
+            fixed_.insert(record);
+
+    const auto links = netlink_.links().value_or(std::vector<Link>{});
+    const auto own_addresses = [&](std::uint32_t vni, const Link &link) {
+        for (const auto &address : netlink_.addresses(link.index).value_or(std::vector<Prefix>{}))
+            fixed_.insert({vni, link.mac, address.address, Ip{}, 0});
+    };
+    std::map<int, std::string> devices; // to be snooped at
+    std::map<Name, Place> bridged;
+    for (const auto &vtep : vteps) {
+        const auto device = std::ranges::find(links, vtep.ifindex, &Link::index);
+        if (device == links.end())
+            continue;
+        own_addresses(vtep.vni, *device);
+        if (device->master == 0)
+            continue;
+        for (const auto &link : links) {
+            if (link.index == device->master)
+                own_addresses(vtep.vni, link);
+            if (link.master != device->master || link.index == device->index || !link.is_up())
+                continue;
+            const Place place{link.name, 0};
+            places_.emplace(place, vtep.vni);
+            devices.emplace(link.index, link.name);
+            for (const auto &entry :
+                 netlink_.fdb(link.index).value_or(std::vector<KernelFdbEntry>{}))
+                if ((entry.state & NUD_PERMANENT) == 0 && (entry.flags & NTF_MASTER) != 0 &&
+                    !entry.mac.is_multicast())
+                    bridged.emplace(Name{vtep.vni, entry.mac}, place);
+        }
+    }
+    std::map<Name, Place> behind_ports;
+    for (const auto &port : show_ports().value_or(std::vector<PortInfo>{})) {
+        const auto link = std::ranges::find(links, port.name, &Link::name);
+        if (!vteps_.contains(port.vni) || link == links.end() || !link->is_up())
+            continue;
+        const Place place{port.name, port.vlan.value_or(0)};
+        places_.insert_or_assign(place, port.vni);
+        devices.emplace(link->index, link->name);
+        for (const auto &mac : port.addresses)
+            behind_ports.emplace(Name{port.vni, mac}, place);
+    }
+    watch_ports(devices);
+    if (!std::exchange(loaded_, true))
+        load();
+
+    std::erase_if(endpoints_, [&](const auto &endpoint) {
+        const auto place = places_.find(endpoint.second.place);
+        return place == places_.end() || place->second != endpoint.first.vni;
+    });
+    // A bridge keeps old entries for minutes: only one that is new since the last look is news.
+    std::erase_if(ceded_, [&](const auto &ceded) {
+        const auto now = bridged.find(ceded.first);
+        return now == bridged.end() || now->second != ceded.second;
+    });
+    for (const auto &[name, place] : bridged) {
+        const auto before = bridged_.find(name);
+        const bool news = before == bridged_.end() || before->second != place;
+        if (!ceded_.contains(name) && (news || !endpoints_.contains(name)))
+            seen(name, place, false);
+    }
+    bridged_ = std::move(bridged);
+    for (const auto &[name, place] : behind_ports)
+        if (!ceded_.contains(name) && !endpoints_.contains(name))
+            seen(name, place, false);
+    for (auto &[name, endpoint] : endpoints_)
+        if (!endpoint.certain && !endpoint.asking)
+            confirm(name);
+    publish_soon();
+}
+
+void Endpoints::watch_ports(const std::map<int, std::string> &devices)
+{
+    std::erase_if(snoops_, [&](const auto &snoop) {
+        const auto device = devices.find(snoop.first);
+        const bool gone = device == devices.end() || device->second != snoop.second.device;
+        if (gone)
+            loop_.forget(snoop.second.socket.get());
+        return gone;
+    });
+    for (const auto &[ifindex, device] : devices) {
+        if (snoops_.contains(ifindex))
+            continue;
+        auto socket = open_snoop(ifindex);
+        if (!socket) {
+            spdlog::warn("{}: {}", device, socket.error().message());
+            continue;
+        }
+        const auto &snoop = snoops_[ifindex] = {device, std::move(*socket)};
+        loop_.watch(snoop.socket.get(), EPOLLIN, [this, index = ifindex](std::uint32_t) {
+            const auto at = snoops_.find(index);
+            if (at != snoops_.end())
+                read_snoop(at->second.socket, frames_at_once,
+                           [&](const Heard &what) { heard(at->second.device, what); });
+        });
+    }
+}
+
+void Endpoints::heard(const std::string &device, const Heard &what)
+{
+    const Place place{device, what.vlan};
+    const auto vni = places_.find(place);
+    if (vni == places_.end())
+        return;
+    const Name name{vni->second, what.mac};
+    ceded_.erase(name);
+    seen(name, place, true);
+    const auto at = endpoints_.find(name);
+    if (at == endpoints_.end() || at->second.ips.contains(what.ip))
+        return;
+    std::size_t count = 0;
+    for (const auto &[other, endpoint] : endpoints_)
+        if (endpoint.place.device == device)
+            count += endpoint.ips.size();
+    if (count >= options_.most_per_port) {
+        if (full_.insert(device).second)
+            spdlog::warn("{}: {} addresses already, more are not announced", device, count);
+        return;
+    }
+    // An address is one host's: the last that says so.
+    for (auto &[other, endpoint] : endpoints_)
+        if (other.vni == name.vni)
+            endpoint.ips.erase(what.ip);
+    at->second.ips.insert(what.ip);
+    publish_soon();
+}
+
+void Endpoints::seen(const Name &name, const Place &place, bool certain)
+{
+    auto found = endpoints_.find(name);
+    if (found == endpoints_.end()) {
+        const auto there = std::ranges::count_if(endpoints_, [&](const auto &endpoint) {
+            return endpoint.second.place.device == place.device;
+        });
+        if (static_cast<std::size_t>(there) >= options_.most_per_port)
+            return;
+        found = endpoints_.emplace(name, Endpoint{place, {}, false, false}).first;
+    }
+    found->second.place = place;
+    if (certain && !found->second.certain) {
+        found->second.certain = true;
+        publish_soon();
+    }
+}
+
+void Endpoints::confirm(const Name &name)
+{
+    endpoints_.at(name).asking = true;
+    is_elsewhere_({name.vni, name.mac},
+                  [this, name, alive = alive_](std::optional<bool> elsewhere) {
+                      if (!*alive)
+                          return;
+                      const auto at = endpoints_.find(name);
+                      if (at == endpoints_.end())
+                          return;
+                      at->second.asking = false;
+                      if (at->second.certain || !elsewhere) // or asked again in a second
+                          return;
+                      if (*elsewhere) {
+                          taken(name.vni, name.mac);
+                      } else {
+                          at->second.certain = true;
+                          publish_soon();
+                      }
+                  });
+}
+
+void Endpoints::taken(std::uint32_t vni, const Mac &mac)
+{
+    const Name name{vni, mac};
+    const auto at = endpoints_.find(name);
+    if (at == endpoints_.end())
+        return;
+    spdlog::info("vni {} mac {} has gone to another host", vni, mac.text());
+    ceded_[name] = at->second.place;
+    endpoints_.erase(at);
+    publish_soon();
+}
+
+void Endpoints::publish_soon()
+{
+    if (!std::exchange(publishing_, true))
+        loop_.after(10ms, [this, alive = alive_] {
+            if (*alive)
+                publish();
+        });
+}
+
+void Endpoints::publish()
+{
+    publishing_ = false;
+    std::set<Record> own;
+    const auto add = [&](const Record &record) {
+        if (const auto full = placed(record); full.vtep != Ip{})
+            own.insert(full);
+    };
+    for (const auto &record : fixed_)
+        add(record);
+    for (const auto &[name, endpoint] : endpoints_) {
+        if (!endpoint.certain)
+            continue;
+        if (endpoint.ips.empty())
+            add({name.vni, name.mac, std::nullopt, Ip{}, 0});
+        for (const auto &ip : endpoint.ips)
+            add({name.vni, name.mac, ip, Ip{}, 0});
+    }
+    if (own == published_)
+        return;
+    published_ = own;
+    save();
+    announce_(own);
+}
+
+void Endpoints::load()
+{
+    if (options_.state_file.empty())
+        return;
+    std::ifstream in(options_.state_file);
+    const Json all = Json::parse(in, nullptr, false);
+    try {
+        for (const auto &one : all) {
+            const Place place{one.at("device"), one.at("vlan")};
+            const auto mac = Mac::parse(one.at("mac").get<std::string>());
+            const auto vni = places_.find(place);
+            if (!mac || vni == places_.end() || vni->second != one.at("vni"))
+                continue;
+            const Name name{vni->second, *mac};
+            seen(name, place, false);
+            for (const auto &text : one.at("ips"))
+                if (const auto ip = Ip::parse(text.get<std::string>()))
+                    endpoints_.at(name).ips.insert(*ip);
+        }
+    } catch (const std::exception &error) {
+        spdlog::warn("read {}: {}", options_.state_file, error.what());
+    }
+}
+
+void Endpoints::save() const
+{
+    if (options_.state_file.empty())
+        return;
+    Json all = Json::array();
+    for (const auto &[name, endpoint] : endpoints_) {
+        Json ips = Json::array();
+        for (const auto &ip : endpoint.ips)
+            ips.push_back(ip.text());
+        all.push_back({{"device", endpoint.place.device},
+                       {"vlan", endpoint.place.vlan},
+                       {"vni", name.vni},
+                       {"mac", name.mac.text()},
+                       {"ips", std::move(ips)}});
+    }
+    const std::string temporary = options_.state_file + ".new";
+    std::error_code error;
+    std::filesystem::create_directories(
+        std::filesystem::path(options_.state_file).parent_path(), error);
+    std::ofstream(temporary) << all.dump(1) << "\n";
+    std::filesystem::rename(temporary, options_.state_file, error);
+    if (error)
+        spdlog::debug("write {}: {}", options_.state_file, error.message());
+}
+
+} // namespace xvtep::agent

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// GET /metrics for Prometheus, GET /healthz for whoever wants to know whether the agent lives.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "user/agent/metrics.h"
+#include "user/base/result.h"
+
+namespace xvtep::agent {
+
+class MetricsServer {
+  public:
+    // `address`: "127.0.0.1:9469", "[::1]:9469" or ":9469". A thread of its own, in the namespace
+    // of the caller, until it is destroyed.
+    static Result<std::unique_ptr<MetricsServer>> start(const std::string &address,
+                                                        const Metrics &metrics);
+    ~MetricsServer();
+    MetricsServer(const MetricsServer &) = delete;
+    MetricsServer &operator=(const MetricsServer &) = delete;
+
+  private:
+    struct Impl;
+    explicit MetricsServer(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace xvtep::agent

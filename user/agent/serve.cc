@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/serve.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include "user/agent/local_host.h"
+#include "user/agent/metrics_server.h"
+
+namespace xvtep::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr unsigned misses_at_once = 512; // then others have a turn
+
+// SIGINT and SIGTERM as a descriptor; put back at the end.
+class Signals {
+  public:
+    Signals()
+    {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGTERM);
+        ::pthread_sigmask(SIG_BLOCK, &set, &before_);
+        fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    }
+    ~Signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    Signals(const Signals &) = delete;
+    Signals &operator=(const Signals &) = delete;
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
+  private:
+    sigset_t before_{};
+    Fd fd_;
+};
+
+class Server {
+  public:
+    Server(ServeOptions options, Loop &loop, LocalHost &host)
+        : options_(std::move(options)), loop_(loop), host_(host),
+          agent_(loop, host, metrics_, options_.agent)
+    {
+    }
+
+    Result<> run()
+    {
+        const Signals signals;
+        if (!options_.metrics.empty())
+            TRY_SET(metrics_server_, MetricsServer::start(options_.metrics, metrics_));
+        TRY_SET(directory_, options_.directory(loop_, agent_));
+        if (options_.announce) {
+            TRY_ASSIGN(auto netlink, Netlink::open());
+            endpoints_.emplace(
+                loop_, std::move(netlink), options_.endpoints,
+                [this](const std::set<Record> &own) { agent_.announce(own); },
+                [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
+            agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
+        }
+        agent_.start(*directory_);
+        look();
+        loop_.watch(signals.fd(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
+        spdlog::info("ready: {}", directory_->name());
+        ::sd_notify(0, "READY=1");
+        beat();
+        loop_.run();
+        ::sd_notify(0, "STOPPING=1");
+        if (options_.withdraw) {
+            agent_.announce({});
+            loop_.run(Loop::Clock::now() + 1s);
+        }
+        endpoints_.reset();
+        if (source_)
+            loop_.forget(source_->fd());
+        directory_.reset();
+        return {};
+    }
+
+  private:
+    // Once a second: VTEPs, ports, and whether anything is attached at all.
+    void look()
+    {
+        agent_.refresh();
+        listen();
+        if (endpoints_)
+            endpoints_->refresh(host_.served());
+        loop_.after(1s, [this] { look(); });
+    }
+
+    void listen()
+    {
+        if (source_) {
+            hear(); // says when the data path is gone
+            metrics_.events_lost = lost_before_ + (source_ ? source_->lost() : 0);
+            return;
+        }
+        auto source = MissSource::open();
+        if (!source) {
+            if (!std::exchange(waiting_, true))
+                spdlog::info("waiting: {}", source.error().message());
+            return;
+        }
+        waiting_ = false;
+        source_.emplace(std::move(*source));
+        loop_.watch(source_->fd(), EPOLLIN, [this](std::uint32_t) { hear(); });
+    }
+
+    void hear()
+    {
+        const auto heard = source_->poll(agent_, 0ms, misses_at_once);
+        if (heard)
+            return;
+        spdlog::info("{}", heard.error().message());
+        loop_.forget(source_->fd());
+        lost_before_ = metrics_.events_lost;
+        source_.reset();
+    }
+
+    void is_elsewhere(const Key &key, std::function<void(std::optional<bool>)> done)
+    {
+        directory_->look_up(key, [this, done = std::move(done)](const Directory::Answer &answer) {
+            if (!answer && answer.error().code != EBADMSG)
+                return done(std::nullopt);
+            const auto own = options_.endpoints.vtep;
+            done(answer && *answer && !host_.is_own((*answer)->vtep) && (*answer)->vtep != own);
+        });
+    }
+
+    void beat()
+    {
+        std::uint64_t microseconds = 0;
+        if (::sd_watchdog_enabled(0, &microseconds) <= 0)
+            return;
+        ::sd_notify(0, "WATCHDOG=1");
+        loop_.after(std::chrono::microseconds(microseconds / 3), [this] { beat(); });
+    }
+
+    ServeOptions options_;
+    Loop &loop_;
+    LocalHost &host_;
+    Metrics metrics_;
+    std::unique_ptr<MetricsServer> metrics_server_;
+    Agent agent_;
+    std::unique_ptr<Directory> directory_;
+    std::optional<Endpoints> endpoints_;
+    std::optional<MissSource> source_;
+    std::uint64_t lost_before_ = 0;
+    bool waiting_ = false;
+};
+
+} // namespace
+
+Result<> serve(ServeOptions options)
+{
+    TRY_ASSIGN(auto loop, Loop::make());
+    TRY_ASSIGN(auto host, LocalHost::open(options.vnis));
+    return Server(std::move(options), loop, host).run();
+}
+
+} // namespace xvtep::agent
