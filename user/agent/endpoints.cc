@@ -277,6 +277,8 @@ void Endpoints::load()
     if (options_.state_file.empty())
         return;
     std::ifstream in(options_.state_file);
+    if (!in)
+        return;
     const Json all = Json::parse(in, nullptr, false);
     try {
         for (const auto &one : all) {
