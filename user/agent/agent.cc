@@ -273,10 +273,13 @@ void Agent::flush()
             metrics_.removals++;
         } else {
             metrics_.writes++;
-            if (what.missed)
-                metrics_.miss_time.add(now - *what.missed);
             spdlog::debug("{} is {} behind {}", key.text(), what.record->mac.text(),
                           what.record->vtep.text());
+            if (what.missed) {
+                metrics_.miss_time.add(now - *what.missed);
+                if (installed)
+                    installed(*what.record);
+            }
         }
     }
 }

@@ -55,6 +55,8 @@ class Agent : public Directory::Client, public MissListener {
     // This host's own endpoints. `taken`: another host has announced this MAC.
     void announce(const std::set<Record> &own);
     std::function<void(std::uint32_t vni, const Mac &mac)> taken;
+    // The entry that somebody missed is in the tables.
+    std::function<void(const Record &record)> installed;
 
     void on_l2miss(const L2Miss &miss) override;
     void on_l3miss(const L3Miss &miss) override;

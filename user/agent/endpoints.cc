@@ -2,6 +2,7 @@
 #include "user/agent/endpoints.h"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
 constexpr unsigned frames_at_once = 256;
+constexpr std::size_t askers_most = 4096;
+constexpr auto asker_waits = 1s; // then it asks again
 
 } // namespace
 
@@ -127,6 +130,9 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
     for (auto &[name, endpoint] : endpoints_)
         if (!endpoint.certain && !endpoint.asking)
             confirm(name);
+    std::erase_if(askers_, [now = Loop::Clock::now()](const auto &asker) {
+        return now - asker.second.when > asker_waits;
+    });
     publish_soon();
 }
 
@@ -152,12 +158,12 @@ void Endpoints::watch_ports(const std::map<int, std::string> &devices)
             const auto at = snoops_.find(index);
             if (at != snoops_.end())
                 read_snoop(at->second.socket, frames_at_once,
-                           [&](const Heard &what) { heard(at->second.device, what); });
+                           [&](const Heard &what) { heard(index, at->second.device, what); });
         });
     }
 }
 
-void Endpoints::heard(const std::string &device, const Heard &what)
+void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
 {
     const Place place{device, what.vlan};
     const auto vni = places_.find(place);
@@ -166,6 +172,8 @@ void Endpoints::heard(const std::string &device, const Heard &what)
     const Name name{vni->second, what.mac};
     ceded_.erase(name);
     seen(name, place, true);
+    if (what.wanted && askers_.size() < askers_most)
+        askers_.emplace(Key{name.vni, *what.wanted}, Asker{ifindex, what, Loop::Clock::now()});
     const auto at = endpoints_.find(name);
     if (at == endpoints_.end() || at->second.ips.contains(what.ip))
         return;
@@ -184,6 +192,22 @@ void Endpoints::heard(const std::string &device, const Heard &what)
             endpoint.ips.erase(what.ip);
     at->second.ips.insert(what.ip);
     publish_soon();
+}
+
+void Endpoints::answer(const Record &record)
+{
+    if (!record.ip)
+        return;
+    const auto now = Loop::Clock::now();
+    const auto [first, last] = askers_.equal_range(Key{record.vni, *record.ip});
+    for (auto at = first; at != last; ++at) {
+        const auto snoop = snoops_.find(at->second.ifindex);
+        if (snoop == snoops_.end() || now - at->second.when > asker_waits)
+            continue;
+        const auto frame = answer_frame(at->second.what, record.mac);
+        (void)::send(snoop->second.socket.get(), frame.data(), frame.size(), 0);
+    }
+    askers_.erase(first, last);
 }
 
 void Endpoints::seen(const Name &name, const Place &place, bool certain)

@@ -50,6 +50,9 @@ class Endpoints {
     void refresh(const std::vector<VtepInfo> &vteps);
     // Another host has announced it; nothing counts but what is heard from now on.
     void taken(std::uint32_t vni, const Mac &mac);
+    // Its entry has been written: whoever asked for it at a local port is answered now, and need
+    // not ask again, a second later.
+    void answer(const Record &record);
 
   private:
     struct Place { // a device, and a VLAN of it (0: untagged)
@@ -73,7 +76,13 @@ class Endpoints {
         Fd socket;
     };
 
-    void heard(const std::string &device, const Heard &what);
+    struct Asker {
+        int ifindex = 0;
+        Heard what;
+        Loop::Clock::time_point when;
+    };
+
+    void heard(int ifindex, const std::string &device, const Heard &what);
     void seen(const Name &name, const Place &place, bool certain);
     void confirm(const Name &name);
     void publish_soon();
@@ -91,6 +100,7 @@ class Endpoints {
     std::map<std::uint32_t, VtepInfo> vteps_;
     std::map<Place, std::uint32_t> places_; // the VNI behind each
     std::map<int, Snoop> snoops_;
+    std::multimap<Key, Asker> askers_; // by the IP they want
     std::map<Name, Endpoint> endpoints_;
     std::set<Record> fixed_;                // given, and own addresses
     std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard

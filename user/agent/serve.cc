@@ -62,6 +62,7 @@ class Server {
                 [this](const std::set<Record> &own) { agent_.announce(own); },
                 [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
             agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
+            agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
         }
         agent_.start(*directory_);
         look();

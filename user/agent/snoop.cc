@@ -17,6 +17,7 @@ namespace xvtep::agent {
 namespace {
 
 constexpr std::size_t ethernet = 14, arp_size = 28, ipv6_size = 40;
+constexpr std::uint16_t arp_request = 1, arp_reply = 2;
 constexpr std::uint8_t solicitation = 135, advertisement = 136;
 constexpr std::uint8_t source_option = 1, target_option = 2;
 
@@ -43,7 +44,10 @@ std::optional<Heard> parse_arp(const Mac &from, std::span<const std::uint8_t> ar
     if (arp.size() < arp_size || read16(arp) != 1 || read16(arp.subspan(2)) != ETH_P_IP ||
         arp[4] != 6 || arp[5] != 4)
         return std::nullopt;
-    const Heard heard{mac_at(arp.subspan(8)), Ip::from_bytes(&arp[14], 4)};
+    Heard heard{mac_at(arp.subspan(8)), Ip::from_bytes(&arp[14], 4)};
+    const Ip target = Ip::from_bytes(&arp[24], 4);
+    if (read16(arp.subspan(6)) == arp_request && target != heard.ip)
+        heard.wanted = target;
     return heard.mac == from ? std::optional(heard) : std::nullopt;
 }
 
@@ -59,7 +63,9 @@ std::optional<Heard> parse_nd(const Mac &from, std::span<const std::uint8_t> ip)
     // An advertisement is about its target; so is a solicitation from nobody, which asks whether
     // an address is free before taking it.
     const bool about_target = icmp[0] == advertisement || source.is_any();
-    const Heard heard{from, about_target ? target : source};
+    Heard heard{from, about_target ? target : source};
+    if (!about_target)
+        heard.wanted = target;
     for (auto options = icmp.subspan(24); options.size() >= 8;) {
         const std::size_t length = options[1] * std::size_t{8};
         if (length == 0 || length > options.size())
@@ -72,7 +78,83 @@ std::optional<Heard> parse_nd(const Mac &from, std::span<const std::uint8_t> ip)
     return heard;
 }
 
+class Frame {
+  public:
+    void put8(unsigned value) { bytes_.push_back(static_cast<std::uint8_t>(value)); }
+    void put16(unsigned value)
+    {
+        put8(value >> 8);
+        put8(value & 0xff);
+    }
+    void put(const Mac &mac) { bytes_.insert(bytes_.end(), mac.octets.begin(), mac.octets.end()); }
+    void put(const Ip &ip) { bytes_.insert(bytes_.end(), ip.bytes(), ip.bytes() + ip.size()); }
+    [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+    [[nodiscard]] std::vector<std::uint8_t> take() { return std::move(bytes_); }
+
+    // RFC 1071 over what stands from `from` on, and `more`; written at `at`.
+    void checksum(std::size_t from, std::size_t at, std::uint32_t more)
+    {
+        std::uint32_t sum = more;
+        for (std::size_t i = from; i + 1 < bytes_.size(); i += 2)
+            sum += read16(std::span(bytes_).subspan(i));
+        while (sum > 0xffff)
+            sum = (sum >> 16) + (sum & 0xffff);
+        bytes_[at] = static_cast<std::uint8_t>(~sum >> 8);
+        bytes_[at + 1] = static_cast<std::uint8_t>(~sum);
+    }
+
+  private:
+    std::vector<std::uint8_t> bytes_;
+};
+
 } // namespace
+
+std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac)
+{
+    Frame frame;
+    frame.put(asker.mac);
+    frame.put(mac);
+    if (asker.vlan != 0) {
+        frame.put16(ETH_P_8021Q);
+        frame.put16(asker.vlan);
+    }
+    if (asker.ip.is_v4()) {
+        frame.put16(ETH_P_ARP);
+        frame.put16(1);
+        frame.put16(ETH_P_IP);
+        frame.put8(6);
+        frame.put8(4);
+        frame.put16(arp_reply);
+        frame.put(mac);
+        frame.put(*asker.wanted);
+        frame.put(asker.mac);
+        frame.put(asker.ip);
+        return frame.take();
+    }
+    constexpr unsigned size = 32, solicited_override = 0x60;
+    frame.put16(ETH_P_IPV6);
+    frame.put16(0x6000);
+    frame.put16(0);
+    frame.put16(size);
+    frame.put8(IPPROTO_ICMPV6);
+    frame.put8(255);
+    const std::size_t addresses = frame.size();
+    frame.put(*asker.wanted);
+    frame.put(asker.ip);
+    const std::size_t icmp = frame.size();
+    frame.put8(advertisement);
+    frame.put8(0);
+    frame.put16(0); // checksum
+    frame.put8(solicited_override);
+    frame.put8(0);
+    frame.put16(0);
+    frame.put(*asker.wanted);
+    frame.put8(target_option);
+    frame.put8(1);
+    frame.put(mac);
+    frame.checksum(addresses, icmp + 2, size + IPPROTO_ICMPV6);
+    return frame.take();
+}
 
 std::optional<Heard> parse_frame(std::span<const std::uint8_t> frame)
 {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Hears what the hosts behind a local port say of their own addresses: ARP (RFC 826, RFC 5227) and
-// neighbour discovery (RFC 4861 4.3, 4.4; RFC 4862 5.4).
+// Hears what the hosts behind a local port say of their own addresses and ask of others': ARP
+// (RFC 826, RFC 5227) and neighbour discovery (RFC 4861 4.3, 4.4; RFC 4862 5.4). And answers them.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
@@ -18,12 +19,16 @@ namespace xvtep::agent {
 struct Heard {
     Mac mac;
     Ip ip;
-    std::uint16_t vlan = 0; // 0: untagged
+    std::uint16_t vlan = 0;    // 0: untagged
+    std::optional<Ip> wanted{}; // asked for
 };
 
 // Of an Ethernet frame without its tag: who its sender says it is, if it says so. Proxies, which
 // speak of others, are not heard.
 std::optional<Heard> parse_frame(std::span<const std::uint8_t> frame);
+
+// The frame that answers whoever asked (`asker.wanted`): that address is at `mac`.
+std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac);
 
 // Frames that arrive at a device, in a non-blocking packet socket.
 Result<Fd> open_snoop(int ifindex);
