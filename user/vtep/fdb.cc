@@ -206,6 +206,7 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
                                                            : FdbState::dynamic;
         line.used = seconds_ago(entry.used, now);
         line.updated = seconds_ago(entry.updated, now);
+        line.learned = (entry.flags & XV_FDB_USER) == 0;
         all.push_back(std::move(line));
     }
     return all;
