@@ -22,5 +22,12 @@ install(FILES ${CMAKE_BINARY_DIR}/xvtep-config.cmake ${CMAKE_BINARY_DIR}/xvtep-c
 
 string(JOIN ", " XVTEP_PC_REQUIRES ${XVTEP_DEPENDENCIES_LIST})
 string(REGEX REPLACE "([><=]+)" " \\1 " XVTEP_PC_REQUIRES "${XVTEP_PC_REQUIRES}")
+# Found from where the file is: a tree may be installed anywhere, and moved.
+file(RELATIVE_PATH XVTEP_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" XVTEP_PC_PREFIX ${XVTEP_PC_PREFIX})
+cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_INCLUDEDIR BASE_DIRECTORY "\${prefix}"
+  OUTPUT_VARIABLE XVTEP_PC_INCLUDEDIR)
+cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_LIBDIR BASE_DIRECTORY "\${prefix}"
+  OUTPUT_VARIABLE XVTEP_PC_LIBDIR)
 configure_file(cmake/xvtep.pc.in ${CMAKE_BINARY_DIR}/xvtep.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

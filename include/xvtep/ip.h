@@ -29,9 +29,9 @@ struct Ip {
     // The address as the wire and netlink want it: 4 or 16 bytes.
     [[nodiscard]] const std::uint8_t *bytes() const { return octets.data() + (is_v4() ? 12 : 0); }
     [[nodiscard]] std::size_t size() const { return is_v4() ? 4 : 16; }
-    [[nodiscard]] bool is_any() const; // 0.0.0.0 or ::
-    [[nodiscard]] bool is_multicast() const; // 224.0.0.0/4, ff00::/8
-    [[nodiscard]] bool is_loopback() const;  // 127.0.0.0/8, ::1
+    [[nodiscard]] bool is_any() const;        // 0.0.0.0 or ::
+    [[nodiscard]] bool is_multicast() const;  // 224.0.0.0/4, ff00::/8
+    [[nodiscard]] bool is_loopback() const;   // 127.0.0.0/8, ::1
     [[nodiscard]] bool is_link_local() const; // fe80::/10
     auto operator<=>(const Ip &) const = default;
 };

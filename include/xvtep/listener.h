@@ -46,8 +46,8 @@ class MissListener {
 };
 
 // One subscription. Each subscriber has a queue of its own and sees every miss; a miss is raised at
-// most once a second for each key (VTEP, kind and address). Not for several threads at once; any one
-// thread may use it, in the network namespace it was opened in. A process that is killed leaves
+// most once a second for each key (VTEP, kind and address). Not for several threads at once; any
+// one thread may use it, in the network namespace it was opened in. A process that is killed leaves
 // nothing that the next call that changes something does not remove.
 class MissSource {
   public:

@@ -21,13 +21,13 @@ struct VerdictCount {
 
 // The counters of a VTEP, or (vni empty) of an underlay or local port: what belongs to no VTEP.
 // Since attach or port add; kept over reload. Every frame counts once: as rx (decapsulated and
-// delivered), tx (encapsulated), passed on to the kernel, or dropped. A GSO packet counts as its
-// segments.
+// delivered), tx (encapsulated), passed on to the kernel, or dropped; of one passed on as "flooded"
+// the copies count as tx too. A GSO packet counts as its segments.
 struct Stats {
     std::string ifname;
     std::optional<std::uint32_t> vni;
-    std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // of inner frames
-    std::uint64_t events_lost = 0; // misses that some listener had no room for
+    std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // inner frames
+    std::uint64_t events_lost = 0;           // misses that some listener had no room for
     std::vector<VerdictCount> drops, passed; // every reason, zeros too
 };
 

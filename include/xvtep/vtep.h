@@ -17,8 +17,8 @@
 
 namespace xvtep {
 
-constexpr std::uint16_t vxlan_port = 4789;   // UDP; IANA's. Linux's own default is 8472
-constexpr std::uint32_t vni_max = 0xffffff;  // 24 bits, RFC 7348 section 5
+constexpr std::uint16_t vxlan_port = 4789;       // UDP; IANA's. Linux's own default is 8472
+constexpr std::uint32_t vni_max = 0xffffff;      // 24 bits, RFC 7348 section 5
 constexpr std::uint32_t flowlabel_max = 0xfffff; // 20 bits, RFC 8200 section 3
 
 // How programs stand on a port: TC alone, native XDP or generic (skb) XDP with TC behind it.
@@ -48,8 +48,8 @@ struct AttachRequest {
     std::optional<Ip> local;
     std::optional<Ip> remote; // unicast; the default entry's destination
     std::optional<Ip> group;  // multicast, joined by the kernel's device; instead of `remote`
-    std::uint16_t dstport = vxlan_port;                      // UDP, 1 .. 65535
-    std::uint16_t srcport_min = 49152, srcport_max = 65535;  // UDP, both inclusive; by flow
+    std::uint16_t dstport = vxlan_port;                     // UDP, 1 .. 65535
+    std::uint16_t srcport_min = 49152, srcport_max = 65535; // UDP, both inclusive; by flow
 
     OrInherit ttl; // 0: the host's default, as it is at attach
     OrInherit tos; // the whole octet; its ECN bits are RFC 6040's
