@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/agent/http_client.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -193,8 +194,11 @@ int HttpClient::on_socket(CURL *, curl_socket_t fd, int what, void *self, void *
         client.loop_.forget(fd);
         return 0;
     }
-    const auto events = static_cast<std::uint32_t>(((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0) |
-                                                   ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0));
+    std::uint32_t events = 0;
+    if ((what & CURL_POLL_IN) != 0)
+        events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0)
+        events |= EPOLLOUT;
     client.sockets_[fd] = events;
     client.loop_.watch(fd, events, [&client, fd](std::uint32_t came) {
         const int in = (came & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0;
