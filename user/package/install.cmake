@@ -13,7 +13,7 @@ endforeach()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/xvtep)
 install(EXPORT xvtep NAMESPACE xvtep:: FILE xvtep-targets.cmake DESTINATION ${package_dir})
-configure_package_config_file(cmake/xvtep-config.cmake.in ${CMAKE_BINARY_DIR}/xvtep-config.cmake
+configure_package_config_file(user/package/xvtep-config.cmake.in ${CMAKE_BINARY_DIR}/xvtep-config.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/xvtep-config-version.cmake
   COMPATIBILITY SameMinorVersion)
@@ -29,5 +29,5 @@ cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_INCLUDEDIR BASE_DIRECTORY "\${prefix}"
   OUTPUT_VARIABLE XVTEP_PC_INCLUDEDIR)
 cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_LIBDIR BASE_DIRECTORY "\${prefix}"
   OUTPUT_VARIABLE XVTEP_PC_LIBDIR)
-configure_file(cmake/xvtep.pc.in ${CMAKE_BINARY_DIR}/xvtep.pc @ONLY)
+configure_file(user/package/xvtep.pc.in ${CMAKE_BINARY_DIR}/xvtep.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
