@@ -45,8 +45,11 @@ EtcdProblem problem_of(const HttpClient::Reply &reply)
         problem.kind = EtcdProblem::too_large;
     else
         problem.kind = EtcdProblem::refused;
-    problem.text =
-        problem.text.empty() ? fmt::format("HTTP status {}", reply.status) : shortened(problem.text);
+    if (problem.text.empty()) // etcd's own refusals are plain text
+        problem.text = fmt::format("HTTP status {} {}", reply.status, reply.body);
+    problem.text = shortened(problem.text);
+    while (problem.text.ends_with(' '))
+        problem.text.pop_back();
     return problem;
 }
 
