@@ -6,7 +6,9 @@
 #include <fstream>
 #include <memory>
 
+#include <netinet/in.h>
 #include <spawn.h>
+#include <sys/socket.h>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
@@ -28,11 +30,26 @@ Mac mac(unsigned n)
 {
     return Mac{{2, 0, 0, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)}};
 }
-Ip address(unsigned n) { return *Ip::parse(fmt::format("10.20.{}.{}", n >> 8, n & 255)); }
-Ip vtep(unsigned n) { return *Ip::parse(fmt::format("192.0.2.{}", n)); }
-Key mac_key(unsigned n, std::uint32_t vni = 42) { return {vni, mac(n)}; }
-Key ip_key(unsigned n, std::uint32_t vni = 42) { return {vni, address(n)}; }
-Record endpoint(unsigned n, unsigned at, std::uint32_t vni = 42) { return {vni, mac(n), address(n), vtep(at), 0}; }
+Ip address(unsigned n)
+{
+    return *Ip::parse(fmt::format("10.20.{}.{}", n >> 8, n & 255));
+}
+Ip vtep(unsigned n)
+{
+    return *Ip::parse(fmt::format("192.0.2.{}", n));
+}
+Key mac_key(unsigned n, std::uint32_t vni = 42)
+{
+    return {vni, mac(n)};
+}
+Key ip_key(unsigned n, std::uint32_t vni = 42)
+{
+    return {vni, address(n)};
+}
+Record endpoint(unsigned n, unsigned at, std::uint32_t vni = 42)
+{
+    return {vni, mac(n), address(n), vtep(at), 0};
+}
 
 // Whoever uses a directory: its loop, and what it was told.
 class User : public Directory::Client {
@@ -89,7 +106,8 @@ class User : public Directory::Client {
     bool says(const Key &key, const std::string &what)
     {
         const auto found = state.find(key);
-        return found != state.end() && (found->second ? found->second->vtep.text() : "none") == what;
+        return found != state.end() &&
+               (found->second ? found->second->vtep.text() : "none") == what;
     }
 
     Loop loop = std::move(*Loop::make());
@@ -117,7 +135,8 @@ class EtcdCase : public NetnsCase {
             return;
         if (sh("command -v etcd && command -v etcdctl").status != 0)
             GTEST_SKIP() << "etcd and etcdctl (etcd-server, etcd-client) are not installed";
-        const std::string memory = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : ::testing::TempDir();
+        const std::string memory =
+            ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : ::testing::TempDir();
         directory_ = fmt::format("{}/xvtep-etcd-{}", memory, ::getpid());
         std::filesystem::remove_all(directory_);
         std::filesystem::create_directory(directory_);
@@ -146,10 +165,12 @@ class EtcdCase : public NetnsCase {
         argv.push_back(nullptr);
         posix_spawn_file_actions_t actions;
         posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                         0600);
         posix_spawn_file_actions_adddup2(&actions, 1, 2);
         int pid = -1;
-        EXPECT_EQ(::posix_spawnp(&pid, words[0].c_str(), &actions, nullptr, argv.data(), environ), 0);
+        EXPECT_EQ(::posix_spawnp(&pid, words[0].c_str(), &actions, nullptr, argv.data(), environ),
+                  0);
         posix_spawn_file_actions_destroy(&actions);
         return pid;
     }
@@ -167,19 +188,33 @@ class EtcdCase : public NetnsCase {
         std::erase(pids_, server.pid);
     }
 
-    Server server(unsigned port, const std::vector<std::string> &more = {}, const std::string &cluster = {},
-                  const std::string &scheme = "http")
+    Server server(unsigned port, const std::vector<std::string> &more = {},
+                  const std::string &cluster = {}, const std::string &scheme = "http")
     {
         Server made;
         made.port = port;
         const std::string url = fmt::format("{}://127.0.0.1:{}", scheme, port);
         const std::string peer = fmt::format("http://127.0.0.1:{}", port + 1);
         const std::string name = fmt::format("n{}", port);
-        made.words = {"etcd", "--name", name, "--data-dir", fmt::format("{}/data-{}", directory_, port),
-                      "--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls",
-                      peer, "--initial-advertise-peer-urls", peer, "--initial-cluster",
-                      cluster.empty() ? name + "=" + peer : cluster, "--heartbeat-interval", "20",
-                      "--election-timeout", "200"};
+        made.words = {"etcd",
+                      "--name",
+                      name,
+                      "--data-dir",
+                      fmt::format("{}/data-{}", directory_, port),
+                      "--listen-client-urls",
+                      url,
+                      "--advertise-client-urls",
+                      url,
+                      "--listen-peer-urls",
+                      peer,
+                      "--initial-advertise-peer-urls",
+                      peer,
+                      "--initial-cluster",
+                      cluster.empty() ? name + "=" + peer : cluster,
+                      "--heartbeat-interval",
+                      "20",
+                      "--election-timeout",
+                      "200"};
         made.words.insert(made.words.end(), more.begin(), more.end());
         return made;
     }
@@ -195,12 +230,22 @@ class EtcdCase : public NetnsCase {
 
     void wait_for_server()
     {
-        for (int i = 0; i < 200; i++) {
-            if (etcdctl({"get", "/"}).status == 0)
-                return;
-            ::usleep(20'000);
+        const auto end = Loop::Clock::now() + 5s;
+        while (!listens(2379) || etcdctl({"get", "/"}).status != 0) {
+            if (Loop::Clock::now() > end)
+                FAIL() << "etcd does not start";
+            ::usleep(10'000);
         }
-        ADD_FAILURE() << "etcd does not start";
+    }
+
+    static bool listens(std::uint16_t port)
+    {
+        const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(port);
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return ::connect(fd.get(), reinterpret_cast<sockaddr *>(&to), sizeof to) == 0;
     }
 
     Output etcdctl(std::vector<std::string> words)
@@ -222,7 +267,10 @@ class EtcdCase : public NetnsCase {
         return output.text;
     }
 
-    void put(const Key &key, const std::string &value) { ctl({"put", etcd_key(prefix, key), "--", value}); }
+    void put(const Key &key, const std::string &value)
+    {
+        ctl({"put", etcd_key(prefix, key), "--", value});
+    }
     void put(const Key &key, Record record) { put(key, to_json(record)); }
     std::string get(const Key &key)
     {
@@ -443,7 +491,7 @@ TEST_F(EtcdCase, LeaseOutlivesItsHostForAWhile)
         User user(short_lease);
         user.directory->announce({endpoint(1, 9)});
         ASSERT_TRUE(user.until([&] { return user.directory->settled(); }));
-        user.spend(2500ms); // kept alive
+        user.spend(2s); // kept alive
         EXPECT_EQ(count(), 2U);
     }
     EXPECT_EQ(count(), 2U);
@@ -453,7 +501,7 @@ TEST_F(EtcdCase, LeaseOutlivesItsHostForAWhile)
     User again(short_lease);
     again.directory->announce({endpoint(1, 9)});
     EXPECT_TRUE(again.until([&] { return again.directory->settled(); }));
-    again.spend(2s);
+    again.spend(1500ms);
     EXPECT_EQ(count(), 2U);
     again.directory.reset();
     EXPECT_TRUE(watcher.until([&] { return watcher.says(ip_key(1), "none"); }));
@@ -467,7 +515,8 @@ TEST_F(EtcdCase, LeaseRevoked)
     seeing.directory->watch({42});
     seeing.directory->announce({endpoint(1, 9), endpoint(3, 9)});
     blind.directory->announce({endpoint(2, 9)});
-    ASSERT_TRUE(seeing.until([&] { return seeing.directory->settled() && seeing.directory->watches(); }));
+    ASSERT_TRUE(
+        seeing.until([&] { return seeing.directory->settled() && seeing.directory->watches(); }));
     ASSERT_TRUE(blind.until([&] { return blind.directory->settled(); }));
     const auto leases = nlohmann::json::parse(ctl({"lease", "list", "-w", "json"}));
     ASSERT_EQ(leases["leases"].size(), 2U);
@@ -520,7 +569,8 @@ TEST_F(EtcdCase, FailsOver)
     wait_for_server();
     put(ip_key(1), endpoint(1, 9));
     // The first one is dead, the second one a black hole.
-    must("ip link add d0 type veth peer name d1 && ip link set d1 up && ip addr add 203.0.113.2/24 dev d0 && ip link set d0 up && "
+    must("ip link add d0 type veth peer name d1 && ip link set d1 up && ip addr add 203.0.113.2/24 "
+         "dev d0 && ip link set d0 up && "
          "ip neigh add 203.0.113.1 lladdr 02:00:00:00:00:99 dev d0");
     User user(options("http://127.0.0.1:1,http://203.0.113.1:2379,http://127.0.0.1:2379,"
                       "http://127.0.0.1:2389,http://127.0.0.1:2399"));
@@ -555,21 +605,23 @@ TEST_F(EtcdCase, TlsAndUsers)
                            "-subj /O=$(basename {})",
                            file, file);
     };
-    std::ofstream(d + "/ext") << "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
+    std::ofstream(d + "/ext")
+        << "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
     must(fmt::format("openssl req -x509 {} -days 2 -out {}/ca.crt", key(d + "/ca"), d));
     for (const char *who : {"server", "client"})
-        must(fmt::format("openssl req {0} -out {1}/{2}.csr && openssl x509 -req -in {1}/{2}.csr -CA "
-                         "{1}/ca.crt -CAkey {1}/ca.key -CAcreateserial -days 2 -extfile {1}/ext "
-                         "-out {1}/{2}.crt",
-                         key(fmt::format("{}/{}", d, who)), d, who));
+        must(
+            fmt::format("openssl req {0} -out {1}/{2}.csr && openssl x509 -req -in {1}/{2}.csr -CA "
+                        "{1}/ca.crt -CAkey {1}/ca.key -CAcreateserial -days 2 -extfile {1}/ext "
+                        "-out {1}/{2}.crt",
+                        key(fmt::format("{}/{}", d, who)), d, who));
     Server etcd = server(2379,
                          {"--cert-file", d + "/server.crt", "--key-file", d + "/server.key",
-                          "--trusted-ca-file", d + "/ca.crt", "--client-cert-auth", "--bcrypt-cost=4",
-                          "--auth-token-ttl=1"},
+                          "--trusted-ca-file", d + "/ca.crt", "--client-cert-auth",
+                          "--bcrypt-cost=4", "--auth-token-ttl=1"},
                          {}, "https");
     start(etcd);
-    ctl_ = {"--endpoints", "https://127.0.0.1:2379", "--cacert", d + "/ca.crt", "--cert",
-            d + "/client.crt", "--key", d + "/client.key"};
+    ctl_ = {"--endpoints", "https://127.0.0.1:2379", "--cacert", d + "/ca.crt",
+            "--cert",      d + "/client.crt",        "--key",    d + "/client.key"};
     wait_for_server();
     put(ip_key(1), endpoint(1, 9));
     ctl({"user", "add", "root:rootword"});
@@ -582,6 +634,7 @@ TEST_F(EtcdCase, TlsAndUsers)
     ctl_.insert(ctl_.end(), {"--user", "root:rootword"});
 
     EtcdOptions secure = options("https://127.0.0.1:2379");
+    secure.timeout = 500ms;
     EXPECT_FALSE(User(secure).ask(ip_key(1))); // unknown authority
     secure.cacert = d + "/ca.crt";
     EXPECT_FALSE(User(secure).ask(ip_key(1))); // no certificate
@@ -589,7 +642,6 @@ TEST_F(EtcdCase, TlsAndUsers)
     secure.key = d + "/client.key";
     secure.user = "agent";
     secure.password = "wrong";
-    secure.timeout = 500ms;
     EXPECT_THAT(User(secure).where(ip_key(1)), HasSubstr("authentication failed"));
     secure.password = "agentword";
     secure.timeout = 2s;

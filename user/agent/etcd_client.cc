@@ -72,8 +72,7 @@ EtcdHeader EtcdClient::header_of(const Json &answer)
 Result<std::unique_ptr<EtcdClient>> EtcdClient::make(Loop &loop, EtcdOptions options,
                                                      Listener &listener)
 {
-    TRY_ASSIGN(auto http,
-               HttpClient::make(loop, {options.cacert, options.cert, options.key}));
+    TRY_ASSIGN(auto http, HttpClient::make(loop, {options.cacert, options.cert, options.key}));
     return std::unique_ptr<EtcdClient>(
         new EtcdClient(loop, std::move(options), listener, std::move(http)));
 }
@@ -86,7 +85,10 @@ EtcdClient::EtcdClient(Loop &loop, EtcdOptions options, Listener &listener,
     wait(milliseconds(0));
 }
 
-EtcdClient::~EtcdClient() { loop_.cancel(timer_); }
+EtcdClient::~EtcdClient()
+{
+    loop_.cancel(timer_);
+}
 
 milliseconds EtcdClient::jittered(milliseconds most)
 {

@@ -15,8 +15,8 @@ struct EtcdOptions {
     std::string prefix = "/xvtep/v1";   // of all keys, without a slash at its end
     // PEM files, for https. With users, etcd's gateway refuses certificates with a common name.
     std::string cacert, cert, key;
-    std::string user, password;         // empty: none
-    std::chrono::seconds lease_ttl{60}; // what is announced outlives this host by so much
+    std::string user, password;              // empty: none
+    std::chrono::seconds lease_ttl{60};      // what is announced outlives this host by so much
     std::chrono::milliseconds timeout{2000}; // of a look-up, all servers taken together
     std::string node;                        // this host's name, for the log
 };
