@@ -147,23 +147,21 @@ void EtcdWatch::start()
 
 void EtcdWatch::got(std::string_view bytes)
 {
-    buffer_ += bytes;
     const auto stream = stream_;
-    std::string lines = std::exchange(buffer_, {});
-    std::size_t at = 0;
     for (;;) {
-        const auto end = lines.find('\n', at);
-        if (end == std::string::npos)
-            break;
-        line(std::string_view(lines).substr(at, end - at));
+        const auto end = bytes.find('\n');
+        buffer_ += bytes.substr(0, end);
+        if (buffer_.size() > line_max) {
+            spdlog::warn("etcd {}: watch: more than {} bytes at once", client_.server(), line_max);
+            return resync();
+        }
+        if (end == std::string_view::npos)
+            return;
+        const std::string text = std::exchange(buffer_, {});
+        bytes.remove_prefix(end + 1);
+        line(text);
         if (stream != stream_)
             return;
-        at = end + 1;
-    }
-    buffer_ = lines.substr(at);
-    if (buffer_.size() > line_max) {
-        spdlog::warn("etcd {}: watch: more than {} bytes at once", client_.server(), line_max);
-        resync();
     }
 }
 
