@@ -12,9 +12,13 @@ using Json = nlohmann::json;
 
 TEST(Base64, Rfc4648)
 {
-    const std::pair<const char *, const char *> cases[] = {
-        {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    const std::pair<const char *, const char *> cases[] = {{"", ""},
+                                                           {"f", "Zg=="},
+                                                           {"fo", "Zm8="},
+                                                           {"foo", "Zm9v"},
+                                                           {"foob", "Zm9vYg=="},
+                                                           {"fooba", "Zm9vYmE="},
+                                                           {"foobar", "Zm9vYmFy"}};
     for (const auto &[bytes, text] : cases) {
         EXPECT_EQ(base64(bytes), text);
         EXPECT_EQ(from_base64(text), bytes);
@@ -23,7 +27,8 @@ TEST(Base64, Rfc4648)
     for (int i = 0; i < 256; i++)
         all += static_cast<char>(i);
     EXPECT_EQ(from_base64(base64(all)), all);
-    for (const char *text : {"Z", "Zg=", "Zg", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Zm9-", "Zm=v"})
+    for (const char *text :
+         {"Z", "Zg=", "Zg", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Zm9-", "Zm=v"})
         EXPECT_FALSE(from_base64(text)) << text;
 }
 
@@ -43,17 +48,21 @@ TEST(EtcdKeys, ThereAndBack)
 TEST(EtcdKeys, OthersAreNoKeys)
 {
     for (const char *text :
-         {"", "/p", "/p/", "/p/42", "/p/42/mac", "/p/42/mac/", "/p/42/mac/2:0:0:0:0:a", "/q/42/ip/1.2.3.4",
-          "/p/042/ip/1.2.3.4", "/p/16777216/ip/1.2.3.4", "/p/-1/ip/1.2.3.4", "/p/42/ip/1.2.3.4/",
-          "/p/42/ip/FD00::1", "/p/42/ip/1.2.3", "/p/42/host/a", "/p42/ip/1.2.3.4",
-          "/p/99999999999999999999/ip/1.2.3.4"})
+         {"", "/p", "/p/", "/p/42", "/p/42/mac", "/p/42/mac/", "/p/42/mac/2:0:0:0:0:a",
+          "/q/42/ip/1.2.3.4", "/p/042/ip/1.2.3.4", "/p/16777216/ip/1.2.3.4", "/p/-1/ip/1.2.3.4",
+          "/p/42/ip/1.2.3.4/", "/p/42/ip/FD00::1", "/p/42/ip/1.2.3", "/p/42/host/a",
+          "/p42/ip/1.2.3.4", "/p/99999999999999999999/ip/1.2.3.4"})
         EXPECT_FALSE(parse_etcd_key("/p", text)) << text;
 }
 
 TEST(EtcdKeys, NumbersOfTheGateway)
 {
-    const Json json{{"text", "18446744073709551615"}, {"number", 7}, {"bad", "7x"}, {"list", {1}},
-                    {"minus", -1},                    {"yes", true}};
+    const Json json{{"text", "18446744073709551615"},
+                    {"number", 7U},
+                    {"bad", "7x"},
+                    {"list", {1}},
+                    {"minus", -1},
+                    {"yes", true}};
     EXPECT_EQ(etcd_number(json, "text"), 18446744073709551615U);
     EXPECT_EQ(etcd_number(json, "number"), 7U);
     for (const char *name : {"bad", "list", "minus", "yes", "absent"})

@@ -48,8 +48,7 @@ std::optional<std::string> from_base64(std::string_view text)
         const std::size_t pads = i + 4 == text.size() ? padding : 0;
         std::uint32_t group = 0;
         for (std::size_t j = 0; j < 4; j++) {
-            const int value =
-                j + pads >= 4 ? 0 : values[static_cast<unsigned char>(text[i + j])];
+            const int value = j + pads >= 4 ? 0 : values[static_cast<unsigned char>(text[i + j])];
             if (value < 0)
                 return std::nullopt;
             group = group << 6 | static_cast<std::uint32_t>(value);

@@ -22,10 +22,11 @@ constexpr milliseconds write_timeout{5000};
 constexpr milliseconds first_pause{50}, longest_pause{5000};
 constexpr std::uint64_t not_found = 5; // gRPC's
 
-std::string nested(const std::string &compare, const std::string &then, const std::string &otherwise)
+std::string nested(const std::string &compare, const std::string &then,
+                   const std::string &otherwise)
 {
-    return fmt::format(R"({{"request_txn":{{"compare":[{}],"success":[{}],"failure":[{}]}}}})", compare,
-                       then, otherwise);
+    return fmt::format(R"({{"request_txn":{{"compare":[{}],"success":[{}],"failure":[{}]}}}})",
+                       compare, then, otherwise);
 }
 
 } // namespace
@@ -92,7 +93,10 @@ void EtcdAnnouncer::up()
     work_in(milliseconds(0));
 }
 
-void EtcdAnnouncer::down() { loop_.cancel(keep_timer_); }
+void EtcdAnnouncer::down()
+{
+    loop_.cancel(keep_timer_);
+}
 
 void EtcdAnnouncer::lost()
 {
@@ -124,7 +128,7 @@ void EtcdAnnouncer::work_in(milliseconds delay)
 void EtcdAnnouncer::work()
 {
     if (busy_ || !client_.up())
-        return; // answers and up() come back here
+        return;                        // answers and up() come back here
     if (own_.empty() && lease_ != 0) { // nothing is left under it: it may run out
         lease_ = 0;
         loop_.cancel(keep_timer_);
@@ -162,7 +166,8 @@ void EtcdAnnouncer::grant()
 std::string EtcdAnnouncer::operation(const std::string &key, const Own &own) const
 {
     const std::string at = base64(key), value = base64(own.value);
-    const auto compare = [&](std::string_view target, std::string_view member, std::string_view is) {
+    const auto compare = [&](std::string_view target, std::string_view member,
+                             std::string_view is) {
         return fmt::format(R"({{"key":"{}","target":"{}","{}":"{}"}})", at, target, member, is);
     };
     if (own.state == State::withdrawn) {
@@ -171,8 +176,8 @@ std::string EtcdAnnouncer::operation(const std::string &key, const Own &own) con
         return lease_ == 0 ? same
                            : nested(compare("LEASE", "lease", std::to_string(lease_)), erase, same);
     }
-    const std::string put = fmt::format(R"({{"request_put":{{"key":"{}","value":"{}","lease":"{}"}}}})",
-                                        at, value, lease_);
+    const std::string put = fmt::format(
+        R"({{"request_put":{{"key":"{}","value":"{}","lease":"{}"}}}})", at, value, lease_);
     if (own.state == State::fresh)
         return put;
     return nested(compare("VERSION", "version", "0"), put,
@@ -228,8 +233,7 @@ void EtcdAnnouncer::written(const std::vector<std::pair<std::string, std::uint64
     work();
 }
 
-void EtcdAnnouncer::settle(const std::string &key, Own &own, std::uint64_t revision,
-                           const Json &op)
+void EtcdAnnouncer::settle(const std::string &key, Own &own, std::uint64_t revision, const Json &op)
 {
     dirty_.erase(key);
     if (own.state == State::withdrawn) {

@@ -45,8 +45,11 @@ EtcdProblem problem_of(const HttpClient::Reply &reply)
         problem.kind = EtcdProblem::too_large;
     else
         problem.kind = EtcdProblem::refused;
-    problem.text =
-        problem.text.empty() ? fmt::format("HTTP status {}", reply.status) : shortened(problem.text);
+    if (problem.text.empty()) // etcd's own refusals are plain text
+        problem.text = fmt::format("HTTP status {} {}", reply.status, reply.body);
+    problem.text = shortened(problem.text);
+    while (problem.text.ends_with(' '))
+        problem.text.pop_back();
     return problem;
 }
 
@@ -69,8 +72,7 @@ EtcdHeader EtcdClient::header_of(const Json &answer)
 Result<std::unique_ptr<EtcdClient>> EtcdClient::make(Loop &loop, EtcdOptions options,
                                                      Listener &listener)
 {
-    TRY_ASSIGN(auto http,
-               HttpClient::make(loop, {options.cacert, options.cert, options.key}));
+    TRY_ASSIGN(auto http, HttpClient::make(loop, {options.cacert, options.cert, options.key}));
     return std::unique_ptr<EtcdClient>(
         new EtcdClient(loop, std::move(options), listener, std::move(http)));
 }
@@ -83,7 +85,10 @@ EtcdClient::EtcdClient(Loop &loop, EtcdOptions options, Listener &listener,
     wait(milliseconds(0));
 }
 
-EtcdClient::~EtcdClient() { loop_.cancel(timer_); }
+EtcdClient::~EtcdClient()
+{
+    loop_.cancel(timer_);
+}
 
 milliseconds EtcdClient::jittered(milliseconds most)
 {

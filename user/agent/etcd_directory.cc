@@ -50,8 +50,8 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
     void up(const EtcdHeader &now) override
     {
         const bool first = last_.cluster == 0;
-        const bool other = now.cluster != last_.cluster || now.revision < last_.revision ||
-                           now.term < last_.term;
+        const bool other =
+            now.cluster != last_.cluster || now.revision < last_.revision || now.term < last_.term;
         last_ = now;
         if (!first && other) {
             spdlog::warn("{}: other data than before", name());
@@ -122,7 +122,8 @@ Result<> check(const EtcdOptions &options)
     };
     if (options.endpoints.empty())
         return refuse("etcd", "no server is given");
-    if (options.lease_ttl < std::chrono::seconds(1) || options.timeout < std::chrono::milliseconds(10))
+    if (options.lease_ttl < std::chrono::seconds(1) ||
+        options.timeout < std::chrono::milliseconds(10))
         return refuse("etcd", "a lease lasts 1 s at least, a look-up 10 ms");
     for (const auto &file : {options.cacert, options.cert, options.key})
         if (!file.empty() && ::access(file.c_str(), R_OK) != 0)

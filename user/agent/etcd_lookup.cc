@@ -16,8 +16,7 @@ constexpr std::size_t keys_max = 128; // etcd's --max-txn-ops
 
 } // namespace
 
-EtcdLookup::EtcdLookup(Loop &loop, EtcdClient &client, EtcdWatch &watch,
-                       const EtcdOptions &options)
+EtcdLookup::EtcdLookup(Loop &loop, EtcdClient &client, EtcdWatch &watch, const EtcdOptions &options)
     : loop_(loop), client_(client), watch_(watch), options_(options)
 {
 }
@@ -30,7 +29,8 @@ EtcdLookup::~EtcdLookup()
 
 Error EtcdLookup::failure(const Key &key, const std::string &cause) const
 {
-    return system_failure("look up", key.text(), fmt::format("etcd {}: {}", client_.server(), cause))
+    return system_failure("look up", key.text(),
+                          fmt::format("etcd {}: {}", client_.server(), cause))
         .error();
 }
 
@@ -83,10 +83,10 @@ void EtcdLookup::expire()
             break;
         deadlines_.pop_front();
         if (current)
-            finish(key, std::unexpected(failure(
-                            key, client_.up() ? fmt::format("no answer within {} ms",
-                                                            options_.timeout.count())
-                                              : client_.trouble())));
+            finish(key,
+                   std::unexpected(failure(key, client_.up() ? fmt::format("no answer within {} ms",
+                                                                           options_.timeout.count())
+                                                             : client_.trouble())));
     }
     expires_ = !deadlines_.empty();
     if (expires_)

@@ -33,11 +33,11 @@ class EtcdLookup {
   private:
     struct Pending {
         std::vector<Done> done;
-        std::uint64_t number = 0;           // tells it from a later one for the same key
-        std::uint64_t request = 0;          // it is part of; 0: waits
-        std::size_t most = 0;               // keys in one request
-        bool exact = false;                 // ask the cluster, not the server's own copy
-        std::uint64_t reported = 0;         // the watch's revision when it was sent
+        std::uint64_t number = 0;   // tells it from a later one for the same key
+        std::uint64_t request = 0;  // it is part of; 0: waits
+        std::size_t most = 0;       // keys in one request
+        bool exact = false;         // ask the cluster, not the server's own copy
+        std::uint64_t reported = 0; // the watch's revision when it was sent
         std::uint64_t event_revision = 0;
         std::optional<Answer> event;
     };
@@ -47,7 +47,8 @@ class EtcdLookup {
     void queue(const Key &key, Pending &pending, bool front);
     bool send(std::deque<Key> &queue, bool exact);
     void answered(std::uint64_t request, const std::vector<Key> &keys, EtcdClient::Answer answer);
-    void judge(const Key &key, Pending &pending, std::uint64_t revision, const nlohmann::json &range);
+    void judge(const Key &key, Pending &pending, std::uint64_t revision,
+               const nlohmann::json &range);
     void finish(const Key &key, const Answer &answer);
     [[nodiscard]] Error failure(const Key &key, const std::string &cause) const;
 

@@ -13,9 +13,10 @@ namespace xvtep::agent {
 struct EtcdOptions {
     std::vector<std::string> endpoints; // "http://10.0.0.1:2379"; of one cluster, asked in turn
     std::string prefix = "/xvtep/v1";   // of all keys, without a slash at its end
-    std::string cacert, cert, key;      // PEM files, for https
-    std::string user, password;         // empty: none
-    std::chrono::seconds lease_ttl{60}; // what is announced outlives this host by so much
+    // PEM files, for https. With users, etcd's gateway refuses certificates with a common name.
+    std::string cacert, cert, key;
+    std::string user, password;              // empty: none
+    std::chrono::seconds lease_ttl{60};      // what is announced outlives this host by so much
     std::chrono::milliseconds timeout{2000}; // of a look-up, all servers taken together
     std::string node;                        // this host's name, for the log
 };

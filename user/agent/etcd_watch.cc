@@ -20,13 +20,15 @@ constexpr std::size_t line_max = 8 << 20;
 
 } // namespace
 
-EtcdWatch::EtcdWatch(Loop &loop, EtcdClient &client, const EtcdOptions &options,
-                     Listener &listener)
+EtcdWatch::EtcdWatch(Loop &loop, EtcdClient &client, const EtcdOptions &options, Listener &listener)
     : loop_(loop), client_(client), options_(options), listener_(listener)
 {
 }
 
-EtcdWatch::~EtcdWatch() { stop(); }
+EtcdWatch::~EtcdWatch()
+{
+    stop();
+}
 
 std::uint64_t EtcdWatch::reported(std::uint32_t vni) const
 {
@@ -51,9 +53,8 @@ void EtcdWatch::answered(std::uint32_t vni, std::uint64_t revision)
 
 void EtcdWatch::set(const std::set<std::uint32_t> &vnis)
 {
-    bool changed = std::erase_if(vnis_, [&](const auto &one) {
-                       return !vnis.contains(one.first);
-                   }) != 0;
+    bool changed =
+        std::erase_if(vnis_, [&](const auto &one) { return !vnis.contains(one.first); }) != 0;
     for (const auto vni : vnis)
         changed |= vnis_.try_emplace(vni).second;
     if (changed)
@@ -99,7 +100,10 @@ void EtcdWatch::up(const EtcdHeader &now)
     start();
 }
 
-void EtcdWatch::down() { stop(); }
+void EtcdWatch::down()
+{
+    stop();
+}
 
 void EtcdWatch::restart(const EtcdHeader &now)
 {
@@ -131,10 +135,10 @@ void EtcdWatch::start()
     std::string body;
     for (const auto &[vni, state] : vnis_) {
         const std::string prefix = etcd_vni_prefix(options_.prefix, vni);
-        body += fmt::format(
-            R"({{"create_request":{{"key":"{}","range_end":"{}","start_revision":"{}",)"
-            R"("progress_notify":true,"fragment":true}}}})",
-            base64(prefix), base64(etcd_range_end(prefix)), state.next);
+        body +=
+            fmt::format(R"({{"create_request":{{"key":"{}","range_end":"{}","start_revision":"{}",)"
+                        R"("progress_notify":true,"fragment":true}}}})",
+                        base64(prefix), base64(etcd_range_end(prefix)), state.next);
         asked_.push_back(vni);
     }
     client_.stream("/v3/watch", std::move(body), [this](std::string_view bytes) { got(bytes); });
@@ -143,23 +147,21 @@ void EtcdWatch::start()
 
 void EtcdWatch::got(std::string_view bytes)
 {
-    buffer_ += bytes;
     const auto stream = stream_;
-    std::string lines = std::exchange(buffer_, {});
-    std::size_t at = 0;
     for (;;) {
-        const auto end = lines.find('\n', at);
-        if (end == std::string::npos)
-            break;
-        line(std::string_view(lines).substr(at, end - at));
+        const auto end = bytes.find('\n');
+        buffer_ += bytes.substr(0, end);
+        if (buffer_.size() > line_max) {
+            spdlog::warn("etcd {}: watch: more than {} bytes at once", client_.server(), line_max);
+            return resync();
+        }
+        if (end == std::string_view::npos)
+            return;
+        const std::string text = std::exchange(buffer_, {});
+        bytes.remove_prefix(end + 1);
+        line(text);
         if (stream != stream_)
             return;
-        at = end + 1;
-    }
-    buffer_ = lines.substr(at);
-    if (buffer_.size() > line_max) {
-        spdlog::warn("etcd {}: watch: more than {} bytes at once", client_.server(), line_max);
-        resync();
     }
 }
 
@@ -169,7 +171,8 @@ void EtcdWatch::line(std::string_view text)
     const Json &result = etcd_member(json, "result");
     if (!result.is_object()) {
         const Json &error = etcd_member(json, "error");
-        std::string why = error.is_string() ? error.get<std::string>() : etcd_text(error, "message");
+        std::string why =
+            error.is_string() ? error.get<std::string>() : etcd_text(error, "message");
         return client_.fail("watch: " + (why.empty() ? "not etcd's JSON" : why.substr(0, 120)));
     }
     const auto id = etcd_number(result, "watch_id");

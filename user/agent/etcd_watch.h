@@ -59,8 +59,8 @@ class EtcdWatch {
     const EtcdOptions &options_;
     Listener &listener_;
     std::map<std::uint32_t, Vni> vnis_;
-    std::map<std::uint32_t, std::uint64_t> oldest_; // answer of a VNI that is not watched
-    std::vector<std::uint32_t> asked_;              // of this stream, in order
+    std::map<std::uint32_t, std::uint64_t> oldest_;  // answer of a VNI that is not watched
+    std::vector<std::uint32_t> asked_;               // of this stream, in order
     std::map<std::uint64_t, std::uint32_t> created_; // watch_id → VNI
     std::string buffer_;
     std::uint64_t stream_ = 0; // which one, to notice that a callback has replaced it

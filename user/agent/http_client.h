@@ -32,9 +32,9 @@ class HttpClient {
         std::size_t most = 0;                 // bytes of a reply, and of what a stream may pile up
     };
     struct Reply {
-        long status = 0;       // 0: there was no answer
-        std::string body;      // of a stream: what no chunk has brought
-        std::string error;     // "connection refused"; empty: a whole answer
+        long status = 0;        // 0: there was no answer
+        std::string body;       // of a stream: what no chunk has brought
+        std::string error;      // "connection refused"; empty: a whole answer
         bool too_large = false; // more than Request::most; then also an error
     };
     using Id = std::uint64_t;
