@@ -32,6 +32,7 @@ struct FakeHost : Host {
     std::map<Mac, FdbEntry> entries;
     std::map<Ip, NeighEntry> neighbour_entries;
     std::optional<Error> refuses;
+    bool unreadable = false;
     unsigned looked = 0, writes = 0;
 
     std::vector<VtepInfo> vteps() override
@@ -69,14 +70,16 @@ struct FakeHost : Host {
         }
         return results;
     }
-    std::vector<FdbEntry> fdb(const std::string &) override
+    Result<std::vector<FdbEntry>> fdb(const std::string &) override
     {
+        if (unreadable)
+            return system_failure("fdb show", "vxlan0", "no such device");
         std::vector<FdbEntry> all;
         for (const auto &[key, entry] : entries)
             all.push_back(entry);
         return all;
     }
-    std::vector<NeighEntry> neighbours(const std::string &) override
+    Result<std::vector<NeighEntry>> neighbours(const std::string &) override
     {
         std::vector<NeighEntry> all;
         for (const auto &[key, entry] : neighbour_entries)
@@ -512,8 +515,8 @@ TEST_F(AgentCore, AMacStaysWhileAnotherKeyNamesIt)
     run();
     EXPECT_FALSE(behind(7));
 
-    learn(ip_key(3), with_ip(8, 3, 2));
     learn(mac_key(8), record(8, 2));
+    learn(ip_key(3), with_ip(8, 3, 2));
     agent_->changed(ip_key(3), std::nullopt);
     run();
     EXPECT_EQ(behind(8), 2U) << "asked for itself";
@@ -715,6 +718,19 @@ TEST_F(AgentCore, WhatExpiredIsForgotten)
     run();
     EXPECT_FALSE(behind(1)) << "nobody here talks to it any more";
     EXPECT_EQ(behind(3), 2U);
+}
+
+TEST_F(AgentCore, ATableThatCannotBeReadForgetsNothing)
+{
+    host_.there[0].reachable_time = 4;
+    start();
+    learn(mac_key(1), record(1, 2));
+    host_.unreadable = true;
+    run(1100ms);
+    host_.unreadable = false;
+    agent_->changed(mac_key(1), record(1, 3));
+    run();
+    EXPECT_EQ(behind(1), 3U);
 }
 
 TEST_F(AgentCore, QuestionsAreBounded)

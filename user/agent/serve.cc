@@ -71,7 +71,10 @@ class Server {
         beat();
         loop_.run();
         ::sd_notify(0, "STOPPING=1");
+        loop_.forget(signals.fd()); // it stays readable, and would stop the loop again
         if (options_.withdraw) {
+            agent_.taken = nullptr;
+            endpoints_.reset(); // would announce what changes meanwhile
             agent_.announce({});
             loop_.run(Loop::Clock::now() + 1s);
         }
@@ -159,7 +162,7 @@ class Server {
 Result<> serve(ServeOptions options)
 {
     TRY_ASSIGN(auto loop, Loop::make());
-    TRY_ASSIGN(auto host, LocalHost::open(options.vnis));
+    TRY_ASSIGN(auto host, LocalHost::open(options.vnis, options.endpoints.vtep));
     return Server(std::move(options), loop, host).run();
 }
 
