@@ -30,7 +30,10 @@ Record record(unsigned n, unsigned behind, bool with_ip = true)
         made.ip = Ip::parse(fmt::format("10.20.1.{}", n));
     return made;
 }
-Key key(unsigned n) { return {42, record(n, 1).mac}; }
+Key key(unsigned n)
+{
+    return {42, record(n, 1).mac};
+}
 
 struct Client : Directory::Client {
     std::map<Key, std::optional<Record>> told;
@@ -193,8 +196,8 @@ TEST_F(File, AnnouncesBesideWhatPeopleWrote)
     run();
     const auto others = "# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\nnonsense\n" +
                         to_line({record(2, 9), "b"}) + "\n";
-    EXPECT_EQ(text(), others + to_line({record(7, 1), "a"}) + "\n" +
-                          to_line({record(8, 1), "a"}) + "\n");
+    EXPECT_EQ(text(),
+              others + to_line({record(7, 1), "a"}) + "\n" + to_line({record(8, 1), "a"}) + "\n");
     struct stat now {};
     ::stat(file_.c_str(), &now);
     EXPECT_EQ(now.st_mode & 0777, 0640U);

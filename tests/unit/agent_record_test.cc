@@ -44,8 +44,13 @@ TEST(Record, RefusesWhatIsWrongOrLies)
 {
     const std::string many(5000, ' '), deep(2000, '[');
     for (const std::string &text :
-         {std::string(), std::string("null"), std::string("[]"), std::string("3"),
-          std::string("{"), std::string("{}"), std::string("{\"vtep\":\"192.168.8.101\"} x"),
+         {std::string(),
+          std::string("null"),
+          std::string("[]"),
+          std::string("3"),
+          std::string("{"),
+          std::string("{}"),
+          std::string("{\"vtep\":\"192.168.8.101\"} x"),
           std::string("{\"vtep\":\"192.168.8.101\"}") + many,
           std::string(R"({"vtep":"192.168.8.101","vni":43})"),
           std::string(R"({"vtep":"192.168.8.101","vni":-42})"),
@@ -60,12 +65,17 @@ TEST(Record, RefusesWhatIsWrongOrLies)
           std::string(R"({"vtep":"192.168.8.101","ip":"10.20.1"})"),
           std::string(R"({"vtep":"192.168.8.101","ip":"0.0.0.0"})"),
           std::string(R"({"vtep":"192.168.8.101","ip":"224.0.0.1"})"),
-          std::string(R"({"vtep":"0.0.0.0"})"), std::string(R"({"vtep":"::"})"),
-          std::string(R"({"vtep":"127.0.0.1"})"), std::string(R"({"vtep":"::1"})"),
-          std::string(R"({"vtep":"239.1.1.1"})"), std::string(R"({"vtep":"ff02::1"})"),
+          std::string(R"({"vtep":"0.0.0.0"})"),
+          std::string(R"({"vtep":"::"})"),
+          std::string(R"({"vtep":"127.0.0.1"})"),
+          std::string(R"({"vtep":"::1"})"),
+          std::string(R"({"vtep":"239.1.1.1"})"),
+          std::string(R"({"vtep":"ff02::1"})"),
           std::string(R"({"vtep":"255.255.255.255"})"),
-          std::string(R"({"vtep":"192.168.8.101/24"})"), std::string(R"({"vtep":"localhost"})"),
-          std::string("{\"vtep\":\"192.168.8.101\\u0000\"}"), std::string("{\"vtep\":") + deep,
+          std::string(R"({"vtep":"192.168.8.101/24"})"),
+          std::string(R"({"vtep":"localhost"})"),
+          std::string("{\"vtep\":\"192.168.8.101\\u0000\"}"),
+          std::string("{\"vtep\":") + deep,
           std::string("{\"vtep\":") + deep + std::string(2000, ']') + "}",
           std::string("{\"vtep\":\"\xff\xfe\"}")}) {
         const auto parsed = parse_record(of_mac, text);
@@ -74,11 +84,11 @@ TEST(Record, RefusesWhatIsWrongOrLies)
         EXPECT_LT(parsed.error().message().size(), 250U) << text;
         EXPECT_EQ(parsed.error().message().find('\n'), std::string::npos);
     }
-    for (const char *text : {R"({"vtep":"192.168.8.101"})",
-                             R"({"vtep":"192.168.8.101","mac":"01:00:00:00:00:01"})",
-                             R"({"vtep":"192.168.8.101","mac":"00:00:00:00:00:00"})",
-                             R"({"vtep":"192.168.8.101","mac":"ff:ff:ff:ff:ff:ff"})",
-                             R"({"vtep":"192.168.8.101","mac":"2:0:0:0:0:1","ip":"10.20.1.4"})"})
+    for (const char *text :
+         {R"({"vtep":"192.168.8.101"})", R"({"vtep":"192.168.8.101","mac":"01:00:00:00:00:01"})",
+          R"({"vtep":"192.168.8.101","mac":"00:00:00:00:00:00"})",
+          R"({"vtep":"192.168.8.101","mac":"ff:ff:ff:ff:ff:ff"})",
+          R"({"vtep":"192.168.8.101","mac":"2:0:0:0:0:1","ip":"10.20.1.4"})"})
         EXPECT_FALSE(parse_record(of_ip, text)) << text;
 }
 

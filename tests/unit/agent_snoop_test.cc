@@ -39,7 +39,10 @@ Bytes v6(std::uint8_t last, std::uint8_t first = 0xfd)
     address[15] = last;
     return address;
 }
-Bytes option(std::uint8_t type, const Bytes &mac) { return Bytes{type, 1} + mac; }
+Bytes option(std::uint8_t type, const Bytes &mac)
+{
+    return Bytes{type, 1} + mac;
+}
 Bytes nd(std::uint8_t type, const Bytes &from, const Bytes &source, const Bytes &target,
          const Bytes &options = {}, std::uint8_t hops = 255)
 {
@@ -52,7 +55,8 @@ TEST(Snoop, HearsTheSenderOfArp)
 {
     EXPECT_EQ(heard(arp(1, me, me, ip1, nobody, ip2)), "02:00:00:00:00:01 10.20.1.2") << "request";
     EXPECT_EQ(heard(arp(2, me, me, ip1, other, ip2)), "02:00:00:00:00:01 10.20.1.2") << "reply";
-    EXPECT_EQ(heard(arp(1, me, me, ip1, nobody, ip1)), "02:00:00:00:00:01 10.20.1.2") << "gratuitous";
+    EXPECT_EQ(heard(arp(1, me, me, ip1, nobody, ip1)), "02:00:00:00:00:01 10.20.1.2")
+        << "gratuitous";
     EXPECT_EQ(heard(arp(1, me, me, no_ip, nobody, ip1)), "") << "a probe: it is not its own yet";
     EXPECT_EQ(heard(arp(2, me, other, ip1, other, ip2)), "") << "a proxy";
     EXPECT_EQ(heard(arp(1, all, all, ip1, nobody, ip2)), "");

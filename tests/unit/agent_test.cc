@@ -15,12 +15,30 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Mac mac(unsigned n) { return *Mac::parse(fmt::format("02:00:00:00:{:x}:{:x}", n >> 8, n & 0xff)); }
-Ip ip(unsigned n) { return *Ip::parse(fmt::format("10.20.{}.{}", n >> 8, n & 0xff)); }
-Ip vtep(unsigned n) { return *Ip::parse(fmt::format("192.168.8.{}", n)); }
-Key mac_key(unsigned n, std::uint32_t vni = 42) { return {vni, mac(n)}; }
-Key ip_key(unsigned n, std::uint32_t vni = 42) { return {vni, ip(n)}; }
-Record record(unsigned n, unsigned behind) { return {42, mac(n), std::nullopt, vtep(behind), 4789}; }
+Mac mac(unsigned n)
+{
+    return *Mac::parse(fmt::format("02:00:00:00:{:x}:{:x}", n >> 8, n & 0xff));
+}
+Ip ip(unsigned n)
+{
+    return *Ip::parse(fmt::format("10.20.{}.{}", n >> 8, n & 0xff));
+}
+Ip vtep(unsigned n)
+{
+    return *Ip::parse(fmt::format("192.168.8.{}", n));
+}
+Key mac_key(unsigned n, std::uint32_t vni = 42)
+{
+    return {vni, mac(n)};
+}
+Key ip_key(unsigned n, std::uint32_t vni = 42)
+{
+    return {vni, ip(n)};
+}
+Record record(unsigned n, unsigned behind)
+{
+    return {42, mac(n), std::nullopt, vtep(behind), 4789};
+}
 Record with_ip(unsigned n, unsigned address, unsigned behind)
 {
     return {42, mac(n), ip(address), vtep(behind), 4789};
@@ -59,8 +77,8 @@ struct FakeHost : Host {
                 entry.state = FdbState::dynamic;
                 entries[entry.mac] = entry;
                 if (change.record->ip)
-                    neighbour_entries[*change.record->ip] = {*change.record->ip, "vxlan0", entry.mac,
-                                                             NeighState::reachable, 0};
+                    neighbour_entries[*change.record->ip] = {*change.record->ip, "vxlan0",
+                                                             entry.mac, NeighState::reachable, 0};
             } else if (of_mac != nullptr) {
                 entries.erase(*of_mac);
             } else {
@@ -113,7 +131,10 @@ struct FakeDirectory : Directory {
     {
         return std::ranges::find(open, key, &Question::key) != open.end();
     }
-    [[nodiscard]] std::ptrdiff_t times(const Key &key) const { return std::ranges::count(asked, key); }
+    [[nodiscard]] std::ptrdiff_t times(const Key &key) const
+    {
+        return std::ranges::count(asked, key);
+    }
 
     // The oldest question for the key.
     void answer(const Key &key, Answer with)
