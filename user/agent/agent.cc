@@ -47,11 +47,13 @@ void Agent::start(Directory &directory)
 void Agent::refresh()
 {
     vteps_ = host_.vteps();
+    refreshed_ = Loop::Clock::now();
     std::set<std::uint32_t> vnis;
     for (const auto &vtep : vteps_)
         vnis.insert(vtep.vni);
     std::erase_if(held_, [&](const auto &held) { return !vnis.contains(held.first.vni); });
     std::erase_if(absent_, [&](const auto &absent) { return !vnis.contains(absent.first.vni); });
+    metrics_.held = held_.size();
     if (directory_ != nullptr)
         directory_->watch(vnis);
 }
@@ -87,12 +89,14 @@ void Agent::on_l3miss(const L3Miss &miss)
 
 void Agent::missed(const Miss &miss, const Key &key)
 {
+    const auto now = Loop::Clock::now();
     if (!serves(key.vni)) {
+        if (now - refreshed_ < 50ms) // misses of others may be many
+            return;
         refresh(); // attached a moment ago
         if (!serves(key.vni))
             return;
     }
-    const auto now = Loop::Clock::now();
     const Time when{std::chrono::nanoseconds(miss.time)}; // CLOCK_MONOTONIC both
     if (const auto held = held_.find(key); held != held_.end() && directory_->watches()) {
         metrics_.from_memory++;
@@ -113,77 +117,98 @@ void Agent::missed(const Miss &miss, const Key &key)
         metrics_.overloaded++;
         return;
     }
-    questions_[key] = {.first = now, .missed = when};
-    ask(key);
+    open(key, {.first = now, .missed = when});
 }
 
-void Agent::ask(const Key &key)
+void Agent::open(const Key &key, Question question)
+{
+    question.id = next_question_++;
+    questions_[key] = question;
+    metrics_.questions = questions_.size();
+    ask(key, question.id);
+}
+
+void Agent::ask(const Key &key, std::uint64_t id)
 {
     const auto question = questions_.find(key);
-    if (question == questions_.end())
+    if (question == questions_.end() || question->second.id != id)
         return;
     question->second.last = Loop::Clock::now();
     question->second.attempts++;
     metrics_.lookups++;
-    metrics_.questions = questions_.size();
-    directory_->look_up(key,
-                        [this, key](Directory::Answer answer) { answered(key, std::move(answer)); });
+    directory_->look_up(key, [this, key, id](Directory::Answer answer) {
+        answered(key, id, std::move(answer));
+    });
 }
 
-void Agent::answered(const Key &key, Directory::Answer answer)
+Agent::Question Agent::close(Questions::iterator question)
 {
-    const auto found = questions_.find(key);
-    if (found == questions_.end())
-        return;
-    const auto question = found->second;
-    const auto now = Loop::Clock::now();
-    metrics_.lookup_time.add(now - question.last);
-    if (!answer && answer.error().code != EBADMSG) {
-        metrics_.failed++;
-        failed(key, question, answer.error());
-        return;
-    }
-    questions_.erase(found);
+    const auto closed = question->second;
+    questions_.erase(question);
     metrics_.questions = questions_.size();
-    if (!question.missed && rechecking_ > 0) {
+    if (closed.recheck) {
         rechecking_--;
         recheck_more();
     }
+    return closed;
+}
+
+void Agent::answered(const Key &key, std::uint64_t id, Directory::Answer answer)
+{
+    const auto found = questions_.find(key);
+    if (found == questions_.end() || found->second.id != id)
+        return;
+    metrics_.lookup_time.add(Loop::Clock::now() - found->second.last);
+    const bool again = std::exchange(found->second.again, false);
+    if (!answer && answer.error().code != EBADMSG) {
+        metrics_.failed++;
+        failed(found, answer.error());
+        return;
+    }
+    if (again)
+        return ask(key, id);
+    const auto question = close(found);
+    if (!serves(key.vni))
+        return;
     if (!answer) {
         metrics_.refused++;
         log_once(answer.error().message());
-        absent_[key] = now + options_.refused_for;
+        remember_absent(key, options_.refused_for);
     } else if (!*answer) {
         metrics_.absent++;
-        absent_[key] = now + options_.absent_for;
+        remember_absent(key, options_.absent_for);
         forget(key);
     } else if (check(key, **answer)) {
         metrics_.found++;
         hold(key, **answer, question.missed);
     } else {
         metrics_.refused++;
-        absent_[key] = now + options_.refused_for;
+        remember_absent(key, options_.refused_for);
+        forget_moved_here(key, **answer);
     }
 }
 
-void Agent::failed(const Key &key, Question question, const Error &error)
+void Agent::remember_absent(const Key &key, std::chrono::milliseconds time)
 {
+    if (absent_.size() >= options_.absent_most) // somebody scans
+        absent_.clear();
+    absent_[key] = Loop::Clock::now() + time;
+}
+
+void Agent::failed(Questions::iterator found, const Error &error)
+{
+    const auto &[key, question] = *found;
     spdlog::debug("{}: {}", key.text(), error.message());
     const auto now = Loop::Clock::now();
     // A question about what is held stays open for as long as it is held.
     if (now - question.first > options_.retry_for && !held_.contains(key)) {
-        questions_.erase(key);
-        metrics_.questions = questions_.size();
-        if (!question.missed && rechecking_ > 0) {
-            rechecking_--;
-            recheck_more();
-        }
+        close(found);
         return;
     }
     auto wait = options_.retry_first * (1U << std::min(question.attempts - 1, 10U));
     wait = std::min(wait, options_.retry_most);
     wait += wait * static_cast<int>(random_() % 50) / 100; // not all at once
-    loop_.after(wait, [this, key] { ask(key); });
+    loop_.after(wait, [this, asked = key, id = question.id] { ask(asked, id); });
 }
 
 bool Agent::check(const Key &key, const Record &record)
@@ -210,15 +235,15 @@ void Agent::hold(const Key &key, const Record &record, std::optional<Time> misse
 {
     absent_.erase(key);
     const Key mac = mac_key(record);
-    if (key != mac) {
-        held_[key] = {record, key};
-        // Where the MAC is, is said once, by its own key: the neighbour follows.
-        const auto [entry, fresh] = held_.try_emplace(mac, Held{without_ip(record), key});
-        if (!fresh)
-            entry->second.record = without_ip(record);
-    } else {
-        held_[key] = {without_ip(record), key};
-    }
+    if (const auto before = held_.find(key);
+        before != held_.end() && before->second.record.mac != record.mac)
+        release(mac_key(before->second.record), key);
+    // Where the MAC is, is said once, by its own key: the neighbour follows.
+    auto &entry = held_[mac];
+    entry.record = without_ip(record);
+    entry.sources.insert(key);
+    if (key != mac)
+        held_[key] = {record, {key}};
     metrics_.held = held_.size();
     write_soon(key, record, missed);
 }
@@ -229,12 +254,33 @@ void Agent::forget(const Key &key)
     if (held == held_.end())
         return;
     const Key mac = mac_key(held->second.record);
-    held_.erase(held);
-    write_soon(key, std::nullopt, {});
-    if (const auto entry = held_.find(mac); entry != held_.end() && entry->second.source == key) {
-        held_.erase(entry);
-        write_soon(mac, std::nullopt, {});
+    if (key != mac) {
+        held_.erase(held);
+        write_soon(key, std::nullopt, {});
     }
+    release(mac, key);
+    metrics_.held = held_.size();
+}
+
+void Agent::release(const Key &mac, const Key &source)
+{
+    const auto entry = held_.find(mac);
+    if (entry == held_.end())
+        return;
+    entry->second.sources.erase(source);
+    if (!entry->second.sources.empty())
+        return;
+    held_.erase(entry);
+    write_soon(mac, std::nullopt, {});
+}
+
+void Agent::forget_moved_here(const Key &key, const Record &record)
+{
+    if (!host_.is_own(record.vtep))
+        return;
+    forget(key);
+    if (held_.erase(mac_key(record)) != 0)
+        write_soon(mac_key(record), std::nullopt, {});
     metrics_.held = held_.size();
 }
 
@@ -287,26 +333,37 @@ void Agent::flush()
 void Agent::changed(const Key &key, const std::optional<Record> &record)
 {
     if (record && std::holds_alternative<Mac>(key.what) && !host_.is_own(record->vtep)) {
-        const bool ours = std::ranges::any_of(own_, [&](const Record &own) {
-            return own.vni == key.vni && own.mac == record->mac;
-        });
-        if (ours && taken)
+        bool ours = false, announced = false; // it may be our announcement that comes back
+        for (const auto &own : own_)
+            if (own.vni == key.vni && own.mac == record->mac) {
+                ours = true;
+                announced = announced || own.vtep == record->vtep;
+            }
+        if (ours && !announced && taken)
             taken(key.vni, record->mac);
     }
+    if (!serves(key.vni))
+        return;
     // Somebody here asked for it a moment ago.
     const auto absent = absent_.find(key);
-    const bool awaited = absent != absent_.end() && Loop::Clock::now() < absent->second;
+    bool awaited = absent != absent_.end() && Loop::Clock::now() < absent->second;
     if (absent != absent_.end())
         absent_.erase(absent);
+    // The answer to an open question may be older than this.
+    std::optional<Time> missed;
+    if (const auto question = questions_.find(key); question != questions_.end()) {
+        awaited = true;
+        missed = close(question).missed;
+    }
     if (!held_.contains(key) && !awaited)
         return;
     metrics_.changes++;
     if (!record)
         forget(key);
     else if (check(key, *record))
-        hold(key, *record);
-    else if (host_.is_own(record->vtep))
-        forget(key); // it has come to this host
+        hold(key, *record, missed);
+    else
+        forget_moved_here(key, *record);
 }
 
 void Agent::lost_track() { recheck_all(); }
@@ -316,42 +373,45 @@ void Agent::recheck_all()
     metrics_.lost_tracks++;
     absent_.clear();
     rechecks_.clear();
+    for (auto &[key, question] : questions_)
+        question.again = true;
     for (const auto &[key, held] : held_)
-        if (held.source == key)
-            rechecks_.push_back(key);
+        if (held.sources.contains(key))
+            rechecks_.insert(key);
     recheck_more();
 }
 
 void Agent::recheck_more()
 {
     while (!rechecks_.empty() && rechecking_ < options_.rechecks_most) {
-        const Key key = rechecks_.front();
-        rechecks_.pop_front();
+        const Key key = *rechecks_.begin();
+        rechecks_.erase(rechecks_.begin());
         if (!held_.contains(key) || questions_.contains(key))
             continue;
         rechecking_++;
-        questions_[key] = {.first = Loop::Clock::now()};
-        ask(key);
+        open(key, {.first = Loop::Clock::now(), .recheck = true});
     }
 }
 
 void Agent::adopt()
 {
     for (const auto &vtep : vteps_) {
-        for (const auto &entry : host_.fdb(vtep.name))
+        for (const auto &entry : host_.fdb(vtep.name).value_or(std::vector<FdbEntry>{}))
             if (entry.state == FdbState::dynamic && !entry.learned && !entry.mac.is_zero() &&
                 !entry.mac.is_multicast()) {
                 const Record record{vtep.vni, entry.mac, std::nullopt, entry.dst, entry.port};
-                held_.try_emplace(mac_key(record), Held{record, mac_key(record)});
+                held_.try_emplace(mac_key(record), Held{record, {mac_key(record)}});
             }
-        for (const auto &entry : host_.neighbours(vtep.name)) {
+        for (const auto &entry :
+             host_.neighbours(vtep.name).value_or(std::vector<NeighEntry>{})) {
             const auto mac = held_.find(Key{vtep.vni, entry.mac});
             if (entry.state != NeighState::reachable || mac == held_.end())
                 continue;
             Record record = mac->second.record;
             record.ip = entry.ip;
             const Key key{vtep.vni, entry.ip};
-            held_.try_emplace(key, Held{record, key});
+            held_.try_emplace(key, Held{record, {key}});
+            mac->second.sources.insert(key);
         }
     }
     metrics_.held = held_.size();
@@ -381,18 +441,22 @@ void Agent::tick_device(const VtepInfo &vtep)
     const auto first = held_.lower_bound(Key{vtep.vni, Mac{}});
     if (first == held_.end() || !of_vtep(first->first))
         return;
+    auto table = host_.fdb(vtep.name);
+    const auto neighbour_table = host_.neighbours(vtep.name);
+    if (!table || !neighbour_table) // renamed, say: the next look will tell
+        return;
     std::map<Mac, FdbEntry> entries;
-    for (auto &entry : host_.fdb(vtep.name))
+    for (auto &entry : *table)
         entries.emplace(entry.mac, std::move(entry));
     std::map<Ip, std::uint64_t> neighbours;
-    for (const auto &entry : host_.neighbours(vtep.name))
+    for (const auto &entry : *neighbour_table)
         neighbours.emplace(entry.ip, entry.updated);
 
     const auto renew = [&](const Key &key, const Held &held) {
         if (directory_->watches())
             write_soon(key, held.record, {});
-        else if (held.source == key)
-            rechecks_.push_back(key);
+        else if (held.sources.contains(key))
+            rechecks_.insert(key);
     };
     // Keys of MACs sort before those of IPs.
     for (auto at = first; at != held_.end() && of_vtep(at->first);) {

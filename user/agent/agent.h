@@ -12,7 +12,6 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -36,6 +35,7 @@ struct AgentOptions {
     std::chrono::seconds retry_for{15}; // then the next miss starts anew
     std::size_t questions_most = 65536; // further misses are dropped; the data path repeats them
     std::size_t rechecks_most = 256;    // at a time
+    std::size_t absent_most = 65536;    // remembered; then all of them are forgotten
 };
 
 class Agent : public Directory::Client, public MissListener {
@@ -69,13 +69,17 @@ class Agent : public Directory::Client, public MissListener {
     using Time = Loop::Clock::time_point;
 
     struct Question {
-        Time first{}, last{};           // asked
-        std::optional<Time> missed{};   // in the data path; none: a recheck
+        std::uint64_t id = 0;         // a late answer is none to the next question
+        Time first{}, last{};         // asked
+        std::optional<Time> missed{}; // in the data path
         unsigned attempts = 0;
+        bool recheck = false; // has one of the places for those
+        bool again = false;   // track was lost since it was asked
     };
+    using Questions = std::map<Key, Question>;
     struct Held {
         Record record;
-        Key source; // the key that was asked for
+        std::set<Key> sources; // what was asked for; a MAC's entry goes with the last of them
     };
     struct Due { // what the next flush writes
         std::optional<Record> record;
@@ -83,13 +87,20 @@ class Agent : public Directory::Client, public MissListener {
     };
 
     void missed(const Miss &miss, const Key &key);
-    void ask(const Key &key);
-    void answered(const Key &key, Directory::Answer answer);
-    void failed(const Key &key, Question question, const Error &error);
+    void open(const Key &key, Question question);
+    void ask(const Key &key, std::uint64_t id);
+    Question close(Questions::iterator question);
+    void answered(const Key &key, std::uint64_t id, Directory::Answer answer);
+    void failed(Questions::iterator question, const Error &error);
+    void remember_absent(const Key &key, std::chrono::milliseconds time);
     // Whether the record may be written here; the reason is logged once.
     bool check(const Key &key, const Record &record);
     void hold(const Key &key, const Record &record, std::optional<Time> missed = {});
     void forget(const Key &key);
+    // The MAC's entry is no longer there because of `source`.
+    void release(const Key &mac, const Key &source);
+    // Where it was remote, it is here now.
+    void forget_moved_here(const Key &key, const Record &record);
     void write_soon(const Key &key, std::optional<Record> record, std::optional<Time> missed);
     void flush();
     void adopt();
@@ -106,11 +117,13 @@ class Agent : public Directory::Client, public MissListener {
     Directory *directory_ = nullptr;
     std::vector<VtepInfo> vteps_;
     std::set<Record> own_;
-    std::map<Key, Question> questions_;
+    Questions questions_;
+    std::uint64_t next_question_ = 0;
+    Time refreshed_{};
     std::map<Key, Time> absent_; // until when
     std::map<Key, Held> held_;
     std::map<Key, Due> due_;
-    std::deque<Key> rechecks_;
+    std::set<Key> rechecks_;
     std::size_t rechecking_ = 0;
     std::map<std::string, Time> logged_;
     std::minstd_rand random_;

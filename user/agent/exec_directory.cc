@@ -64,7 +64,6 @@ class ExecDirectory : public Directory {
         Fd socket, process; // the command's standard input and output; a pidfd
         Loop::Timer timer{};
         std::string out;
-        bool out_ended = false;
         std::optional<Error> trouble;
     };
 
@@ -111,11 +110,16 @@ class ExecDirectory : public Directory {
         ::posix_spawnattr_init(&attributes);
         ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
         ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
-        // A process group of its own, with no signal blocked.
+        // A process group of its own, with no signal blocked or ignored.
         sigset_t none;
         sigemptyset(&none);
         ::posix_spawnattr_setsigmask(&attributes, &none);
-        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+        sigset_t pipe; // ignored here
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        ::posix_spawnattr_setsigdefault(&attributes, &pipe);
+        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF);
         std::string shell = "sh", option = "-c", command = options_.command;
         const std::array<char *, 4> words{shell.data(), option.data(), command.data(), nullptr};
         const int error = ::posix_spawn(&run.pid, "/bin/sh", &actions, &attributes, words.data(),
@@ -143,7 +147,7 @@ class ExecDirectory : public Directory {
         const auto size = ::read(run->socket.get(), chunk.data(), chunk.size());
         if (size > 0 && run->out.size() <= record_size_max)
             run->out.append(chunk.data(), static_cast<std::size_t>(size));
-        else if (size <= 0 && errno != EAGAIN)
+        else if (size == 0 || (size < 0 && errno != EAGAIN))
             loop_.forget(run->socket.get());
     }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -77,6 +78,7 @@ class FileDirectory : public Directory {
     {
         loop_.watch(inotify_.get(), EPOLLIN, [this](std::uint32_t) { drain(); });
         load();
+        poll();
     }
     ~FileDirectory() override
     {
@@ -118,19 +120,60 @@ class FileDirectory : public Directory {
 
     void drain()
     {
-        std::array<char, 4096> events{};
-        while (::read(inotify_.get(), events.data(), events.size()) > 0) {
+        const auto name = std::filesystem::path(options_.path).filename().string();
+        bool ours = false;
+        alignas(inotify_event) std::array<char, 4096> events{};
+        for (;;) {
+            const auto size = ::read(inotify_.get(), events.data(), events.size());
+            if (size <= 0)
+                break;
+            for (std::size_t at = 0; at < static_cast<std::size_t>(size);) {
+                inotify_event event{};
+                std::memcpy(&event, &events[at], sizeof(event));
+                ours = ours || event.len == 0 || name == &events[at + sizeof(event)];
+                at += sizeof(event) + event.len;
+            }
         }
         // An editor may write in several steps.
-        if (!std::exchange(stirred_, true))
+        if (ours && !std::exchange(stirred_, true))
             later(20ms, [this] {
                 stirred_ = false;
                 load();
             });
     }
 
+    struct Signature {
+        dev_t device = 0;
+        ino_t inode = 0;
+        off_t size = 0;
+        std::int64_t modified = 0, changed = 0;
+        bool operator==(const Signature &) const = default;
+    };
+    [[nodiscard]] Signature signature() const
+    {
+        struct stat now {};
+        if (::stat(options_.path.c_str(), &now) != 0)
+            return {};
+        constexpr std::int64_t second = 1'000'000'000;
+        return {now.st_dev, now.st_ino, now.st_size,
+                now.st_mtim.tv_sec * second + now.st_mtim.tv_nsec,
+                now.st_ctim.tv_sec * second + now.st_ctim.tv_nsec};
+    }
+
+    // For what inotify does not tell: a link's target, other hosts' writes on a network file
+    // system, a directory that was made anew. Not while it is being written.
+    void poll()
+    {
+        const auto now = signature();
+        if (now != loaded_ && now == polled_)
+            load();
+        polled_ = now;
+        later(1s, [this] { poll(); });
+    }
+
     void load()
     {
+        loaded_ = signature();
         const auto text = read_file(options_.path);
         if (!text && text.error().code != ENOENT) {
             if (!trouble_)
@@ -142,6 +185,7 @@ class FileDirectory : public Directory {
             spdlog::info("read {}: back", options_.path);
         trouble_.reset();
         std::map<Key, Record> fresh;
+        std::set<Record> missing = own_;
         for (const auto &line : lines_of(text.value_or(""))) {
             const auto parsed = parse_line(line);
             if (!parsed) {
@@ -149,10 +193,18 @@ class FileDirectory : public Directory {
                     spdlog::warn("{}: {}", options_.path, parsed.error().message());
                 continue;
             }
-            if (*parsed)
-                for (const auto &key : keys_of((*parsed)->record))
-                    fresh.insert_or_assign(key, (*parsed)->record);
+            if (!*parsed)
+                continue;
+            const auto &[record, node] = **parsed;
+            for (const auto &key : keys_of(record))
+                fresh.insert_or_assign(key, record);
+            std::erase_if(missing, [&, &there = record, ours = node == options_.node](
+                                       const Record &own) {
+                return ours ? own == there : same_endpoint(own, there);
+            });
         }
+        if (!missing.empty() && saved_ == own_)
+            save_later(1s); // somebody removed them
         const auto old = std::exchange(records_, std::move(fresh));
         for (const auto &[key, record] : old)
             if (vnis_.contains(key.vni) && !records_.contains(key))
@@ -163,27 +215,46 @@ class FileDirectory : public Directory {
                 client_.changed(key, record);
     }
 
+    static bool same_endpoint(const Record &one, const Record &other)
+    {
+        return one.vni == other.vni && (one.mac == other.mac || (one.ip && one.ip == other.ip));
+    }
+
     void save()
     {
         if (const auto done = edit(); !done) {
-            if (!std::exchange(unsaved_, true))
+            const bool busy = done.error().code == EWOULDBLOCK;
+            if (!busy && !std::exchange(complained_of_saving_, true))
                 spdlog::warn("{}", done.error().message());
-            later(1s, [this] {
-                if (unsaved_)
-                    save();
-            });
+            save_later(busy ? 20ms : 1000ms);
             return;
         }
-        unsaved_ = false;
+        complained_of_saving_ = false;
+    }
+
+    void save_later(Loop::Clock::duration delay)
+    {
+        if (!std::exchange(saving_, true))
+            later(delay, [this] {
+                saving_ = false;
+                save();
+            });
+    }
+
+    [[nodiscard]] std::string real_path() const
+    {
+        std::error_code error;
+        const auto real = std::filesystem::weakly_canonical(options_.path, error);
+        return error ? options_.path : real.string();
     }
 
     // Adds and removes our lines; one that another has written for an endpoint of ours since gives
     // way only to news of it.
     Result<> edit()
     {
-        const std::string lock_path = options_.path + ".lock";
+        const std::string lock_path = real_path() + ".lock"; // by whatever name it is known
         const Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-        if (!lock || ::flock(lock.get(), LOCK_EX) != 0)
+        if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
             return errno_failure("lock", lock_path, errno);
         const auto text = read_file(options_.path);
         if (!text && text.error().code != ENOENT)
@@ -192,13 +263,11 @@ class FileDirectory : public Directory {
         std::set<Record> news;
         std::ranges::set_difference(own_, saved_, std::inserter(news, news.end()));
         const auto is_news = [&](const Record &record) {
-            return std::ranges::any_of(news, [&](const Record &fresh) {
-                return fresh.vni == record.vni &&
-                       (fresh.mac == record.mac || (fresh.ip && fresh.ip == record.ip));
-            });
+            return std::ranges::any_of(
+                news, [&](const Record &fresh) { return same_endpoint(fresh, record); });
         };
         std::string after;
-        std::set<Record> there;
+        std::set<Record> there, left; // left to others, or said by people
         for (const auto &line : lines_of(text.value_or(""))) {
             const auto parsed = parse_line(line);
             if (parsed && *parsed) {
@@ -207,15 +276,20 @@ class FileDirectory : public Directory {
                 if (ours ? !own_.contains(record) || !there.insert(record).second
                          : !node.empty() && is_news(record))
                     continue;
+                if (!ours)
+                    std::ranges::copy_if(own_, std::inserter(left, left.end()),
+                                         [&, &theirs = record](const Record &own) {
+                                             return same_endpoint(own, theirs);
+                                         });
             }
             after += line + "\n";
         }
-        for (const auto &record : news)
-            if (!there.contains(record))
+        for (const auto &record : own_)
+            if (!there.contains(record) && (news.contains(record) || !left.contains(record)))
                 after += to_line({record, options_.node}) + "\n";
         if (after != text.value_or("")) {
             TRY(replace(after));
-            load();
+            later(0ms, [this] { load(); });
         }
         saved_ = own_;
         return {};
@@ -224,9 +298,7 @@ class FileDirectory : public Directory {
     [[nodiscard]] Result<> replace(const std::string &text) const
     {
         // A link stays one: what it leads to is replaced.
-        std::error_code error;
-        const auto real = std::filesystem::weakly_canonical(options_.path, error);
-        const std::string path = error ? options_.path : real.string();
+        const std::string path = real_path();
         std::string temporary = path + ".XXXXXX";
         const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
         if (!fd)
@@ -234,6 +306,8 @@ class FileDirectory : public Directory {
         struct stat before {};
         const bool existed = ::stat(path.c_str(), &before) == 0;
         Result<> done = write_all(fd.get(), text, temporary);
+        if (existed && ::fchown(fd.get(), before.st_uid, before.st_gid) != 0)
+            spdlog::debug("write {}: its owner is another now", path);
         if (done && (::fchmod(fd.get(), existed ? before.st_mode & 07777 : 0644) != 0 ||
                      ::rename(temporary.c_str(), path.c_str()) != 0))
             done = errno_failure("write", path, errno);
@@ -252,7 +326,8 @@ class FileDirectory : public Directory {
     std::set<std::string> complained_;
     std::set<std::uint32_t> vnis_;
     std::set<Record> own_, saved_;
-    bool stirred_ = false, unsaved_ = false;
+    Signature loaded_, polled_;
+    bool stirred_ = false, saving_ = false, complained_of_saving_ = false;
 };
 
 } // namespace

@@ -3,9 +3,9 @@
 //
 //   vni 42 mac 02:00:00:00:00:01 ip 10.20.1.3 vtep 192.168.8.101 [port 4789] [by NODE]
 //
-// It is watched for changes. Agents add and remove the lines `by` themselves, under a lock
-// (PATH.lock) and with a rename, so that several may share one file; other lines are left as they
-// are. There are no leases: what a dead host announced stays until somebody removes it.
+// It is watched for changes, and looked at each second. Agents add and remove the lines `by`
+// themselves, under a lock (PATH.lock) and with a rename, so that several may share one file, each
+// under a name of its own; other lines are left as they are. There are no leases: what a dead host announced stays until somebody removes it.
 #pragma once
 
 #include "user/agent/directory.h"

@@ -34,8 +34,8 @@ class Host {
     // is no error. One result for each change.
     virtual std::vector<Result<>> write(std::span<const Change> changes) = 0;
 
-    virtual std::vector<FdbEntry> fdb(const std::string &device) = 0;
-    virtual std::vector<NeighEntry> neighbours(const std::string &device) = 0;
+    virtual Result<std::vector<FdbEntry>> fdb(const std::string &device) = 0;
+    virtual Result<std::vector<NeighEntry>> neighbours(const std::string &device) = 0;
 };
 
 } // namespace xvtep::agent

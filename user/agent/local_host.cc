@@ -55,7 +55,7 @@ Result<> remove_key(const std::string &device, const Key &key)
     Result<> done;
     if (const auto *mac = std::get_if<Mac>(&key.what)) {
         if (const auto there = get_fdb(*mac, device);
-            there && there->front().state == FdbState::dynamic)
+            there && there->front().state == FdbState::dynamic && !there->front().learned)
             done = delete_fdb(*mac, device, std::nullopt);
     } else {
         const Ip &ip = std::get<Ip>(key.what);
@@ -70,19 +70,24 @@ Result<> remove_key(const std::string &device, const Key &key)
 
 } // namespace
 
-Result<LocalHost> LocalHost::open(std::set<std::uint32_t> only)
+Result<LocalHost> LocalHost::open(std::set<std::uint32_t> only, std::optional<Ip> known_as)
 {
     TRY_ASSIGN(auto netlink, Netlink::open());
-    return LocalHost(std::move(netlink), std::move(only));
+    return LocalHost(std::move(netlink), std::move(only), known_as);
 }
 
 std::vector<VtepInfo> LocalHost::vteps()
 {
-    vteps_ = show(std::nullopt).value_or(std::vector<VtepInfo>{});
+    auto now = show(std::nullopt);
+    if (!now) // as it was: what is held for them would be forgotten
+        return vteps_;
+    vteps_ = std::move(*now);
     std::erase_if(vteps_, [&](const VtepInfo &vtep) {
         return !only_.empty() && !only_.contains(vtep.vni);
     });
     own_.clear();
+    if (known_as_)
+        own_.insert(*known_as_);
     for (const auto &link : netlink_.links().value_or(std::vector<Link>{}))
         for (const auto &address : netlink_.addresses(link.index).value_or(std::vector<Prefix>{}))
             own_.insert(address.address);
@@ -109,14 +114,14 @@ std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
     return results;
 }
 
-std::vector<FdbEntry> LocalHost::fdb(const std::string &device)
+Result<std::vector<FdbEntry>> LocalHost::fdb(const std::string &device)
 {
-    return show_fdb(device).value_or(std::vector<FdbEntry>{});
+    return show_fdb(device);
 }
 
-std::vector<NeighEntry> LocalHost::neighbours(const std::string &device)
+Result<std::vector<NeighEntry>> LocalHost::neighbours(const std::string &device)
 {
-    return show_neigh(device).value_or(std::vector<NeighEntry>{});
+    return show_neigh(device);
 }
 
 } // namespace xvtep::agent

@@ -11,26 +11,27 @@ namespace xvtep::agent {
 
 class LocalHost : public Host {
   public:
-    // `only`: the VNIs to serve; empty: all.
-    static Result<LocalHost> open(std::set<std::uint32_t> only);
+    // `only`: the VNIs to serve; empty: all. `known_as`: an address that others know this host by.
+    static Result<LocalHost> open(std::set<std::uint32_t> only, std::optional<Ip> known_as = {});
 
     std::vector<VtepInfo> vteps() override;
     [[nodiscard]] const std::vector<VtepInfo> &served() const { return vteps_; } // as vteps() had it
     bool is_own(const Ip &address) override { return own_.contains(address); }
     std::vector<Result<>> write(std::span<const Change> changes) override;
-    std::vector<FdbEntry> fdb(const std::string &device) override;
-    std::vector<NeighEntry> neighbours(const std::string &device) override;
+    Result<std::vector<FdbEntry>> fdb(const std::string &device) override;
+    Result<std::vector<NeighEntry>> neighbours(const std::string &device) override;
 
   private:
-    LocalHost(Netlink netlink, std::set<std::uint32_t> only)
-        : netlink_(std::move(netlink)), only_(std::move(only))
+    LocalHost(Netlink netlink, std::set<std::uint32_t> only, std::optional<Ip> known_as)
+        : netlink_(std::move(netlink)), only_(std::move(only)), known_as_(known_as)
     {
     }
 
     Netlink netlink_;
     std::set<std::uint32_t> only_;
+    std::optional<Ip> known_as_;
     std::vector<VtepInfo> vteps_;
-    std::set<Ip> own_; // every address of the namespace
+    std::set<Ip> own_; // every address of the namespace, and known_as_
 };
 
 } // namespace xvtep::agent

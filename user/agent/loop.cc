@@ -21,11 +21,12 @@ void Loop::watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)
 {
     epoll_event event{};
     event.events = events;
-    event.data.fd = fd;
+    const auto id = next_id_++;
+    event.data.u64 = std::uint64_t{id} << 32 | static_cast<std::uint32_t>(fd);
     // A descriptor that was closed and opened anew has left the epoll set without a word.
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
-    watched_[fd] = std::make_shared<std::function<void(std::uint32_t)>>(std::move(ready));
+    watched_[fd] = std::make_shared<Watched>(Watched{id, std::move(ready)});
 }
 
 void Loop::forget(int fd)
@@ -70,11 +71,11 @@ void Loop::run(Clock::time_point deadline)
                                        static_cast<int>(wait.count()));
         for (int i = 0; i < count && !stopped_; i++) {
             const auto &event = events[static_cast<std::size_t>(i)];
-            const auto found = watched_.find(event.data.fd);
-            if (found == watched_.end())
+            const auto found = watched_.find(static_cast<int>(event.data.u64 & 0xffffffff));
+            if (found == watched_.end() || found->second->id != event.data.u64 >> 32)
                 continue; // forgotten by a callback before it
-            const auto ready = found->second; // outlives being forgotten meanwhile
-            (*ready)(event.events);
+            const auto watched = found->second; // outlives being forgotten meanwhile
+            watched->ready(event.events);
         }
         run_timers();
     }

@@ -37,7 +37,12 @@ class Loop {
     void run_timers();
 
     Fd epoll_;
-    std::map<int, std::shared_ptr<std::function<void(std::uint32_t)>>> watched_;
+    struct Watched {
+        std::uint32_t id; // an event that waits may be of a descriptor closed meanwhile
+        std::function<void(std::uint32_t)> ready;
+    };
+    std::map<int, std::shared_ptr<Watched>> watched_;
+    std::uint32_t next_id_ = 0;
     std::map<Timer, std::function<void()>> timers_;
     std::uint64_t next_ = 0;
     bool stopped_ = false;

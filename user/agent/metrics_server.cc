@@ -37,6 +37,11 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const std::string &a
 
     auto impl = std::make_unique<Impl>();
     impl->server.new_task_queue = [] { return new httplib::ThreadPool(1); };
+    // Not SO_REUSEPORT, the library's choice: a second agent would share the address unnoticed.
+    impl->server.set_socket_options([](int socket) {
+        const int on = 1;
+        ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    });
     impl->server.set_keep_alive_max_count(1); // the one thread is not kept by an idle reader
     impl->server.set_read_timeout(1, 0);
     impl->server.set_write_timeout(1, 0);

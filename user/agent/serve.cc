@@ -31,10 +31,20 @@ class Signals {
         ::pthread_sigmask(SIG_BLOCK, &set, &before_);
         fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     }
-    ~Signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    ~Signals()
+    {
+        take(); // or they would end the process now
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
     Signals(const Signals &) = delete;
     Signals &operator=(const Signals &) = delete;
     [[nodiscard]] int fd() const { return fd_.get(); }
+    void take() const
+    {
+        signalfd_siginfo info{};
+        while (::read(fd_.get(), &info, sizeof(info)) > 0) {
+        }
+    }
 
   private:
     sigset_t before_{};
@@ -72,7 +82,10 @@ class Server {
         beat();
         loop_.run();
         ::sd_notify(0, "STOPPING=1");
+        loop_.forget(signals.fd());
         if (options_.withdraw) {
+            agent_.taken = nullptr;
+            endpoints_.reset(); // would announce what changes meanwhile
             agent_.announce({});
             loop_.run(Loop::Clock::now() + 1s);
         }
@@ -160,7 +173,7 @@ class Server {
 Result<> serve(ServeOptions options)
 {
     TRY_ASSIGN(auto loop, Loop::make());
-    TRY_ASSIGN(auto host, LocalHost::open(options.vnis));
+    TRY_ASSIGN(auto host, LocalHost::open(options.vnis, options.endpoints.vtep));
     return Server(std::move(options), loop, host).run();
 }
 

@@ -36,7 +36,8 @@ Mac mac_at(std::span<const std::uint8_t> bytes)
 bool names_a_host(const Heard &heard)
 {
     return !heard.mac.is_zero() && !heard.mac.is_multicast() && !heard.ip.is_any() &&
-           !heard.ip.is_multicast() && !heard.ip.is_loopback();
+           !heard.ip.is_multicast() && !heard.ip.is_loopback() &&
+           heard.ip.text() != "255.255.255.255";
 }
 
 std::optional<Heard> parse_arp(const Mac &from, std::span<const std::uint8_t> arp)

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 
@@ -35,7 +36,7 @@ Result<agent::Record> parse_endpoint(const Values &values, const std::string &te
         parts[count] = text.substr(from, comma - from);
         from = comma + 1;
     }
-    if (count < 2)
+    if (count < 2 || std::ranges::count(text, ',') >= std::ssize(parts))
         return values.wrong(fmt::format("endpoint \"{}\" is not VNI,MAC[,IP[,VTEP]]", text));
     agent::Record record;
     TRY_SET(record.vni, values.number("VNI", parts[0], 1, 0xffffff));
@@ -46,6 +47,10 @@ Result<agent::Record> parse_endpoint(const Values &values, const std::string &te
     record.vtep = vtep.value_or(Ip{});
     if (record.mac.is_zero() || record.mac.is_multicast())
         return values.wrong(fmt::format("{} is no endpoint's MAC", record.mac.text()));
+    for (const auto &address : {record.ip, vtep})
+        if (address && (address->is_any() || address->is_multicast() || address->is_loopback()))
+            return values.wrong(fmt::format("endpoint {}: {} is no host's address",
+                                            record.mac.text(), address->text()));
     return record;
 }
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/exec_directory.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace xvtep::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Key of_mac{42, *Mac::parse("02:00:00:00:00:01")};
+const Key of_ip{42, *Ip::parse("10.20.1.3")};
+
+class Exec : public ::testing::Test {
+  protected:
+    void make(const std::string &command, std::chrono::milliseconds timeout = 5s,
+              unsigned most = 16)
+    {
+        directory_ = make_exec_directory(loop_, {command, timeout, most});
+    }
+    std::optional<Directory::Answer> ask(const Key &key, std::chrono::milliseconds most = 8s)
+    {
+        std::optional<Directory::Answer> got;
+        directory_->look_up(key, [&](Directory::Answer answer) {
+            got = std::move(answer);
+            loop_.stop();
+        });
+        EXPECT_FALSE(got) << "not out of the call that asked";
+        loop_.run(Loop::Clock::now() + most);
+        return got;
+    }
+    std::string failure(const std::string &command, const Key &key = of_mac)
+    {
+        make(command);
+        const auto got = ask(key);
+        if (!got || *got)
+            return "none";
+        return fmt::format("{} {}", got->error().code == EBADMSG, got->error().cause);
+    }
+    static double processor_time()
+    {
+        rusage use{};
+        ::getrusage(RUSAGE_SELF, &use);
+        return static_cast<double>(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+               static_cast<double>(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
+    }
+
+    Loop loop_ = std::move(*Loop::make());
+    std::unique_ptr<Directory> directory_;
+};
+
+TEST_F(Exec, AsksAndIsAnswered)
+{
+    make(R"(read q; case "$q" in '{"event":"l2miss","vni":42,"mac":"02:00:00:00:00:01"}') )"
+         R"(echo '{"vtep":"192.168.8.101"}';; '{"event":"l3miss","vni":42,"ip":"10.20.1.3"}') )"
+         R"(echo '{"vtep":"192.168.8.102","mac":"02:00:00:00:00:03"}';; *) exit 9;; esac)");
+    const auto mac = ask(of_mac), ip = ask(of_ip);
+    ASSERT_TRUE(mac && *mac && **mac);
+    EXPECT_EQ((**mac)->vtep.text(), "192.168.8.101");
+    ASSERT_TRUE(ip && *ip && **ip);
+    EXPECT_EQ((**ip)->mac.text(), "02:00:00:00:00:03");
+    EXPECT_FALSE(directory_->watches());
+}
+
+TEST_F(Exec, NothingNullAndEmptyObjectsAreAbsence)
+{
+    for (const char *command : {"true", "echo", "echo null", "echo '{}'", "printf ' \\n\\t'"}) {
+        make(command);
+        const auto got = ask(of_mac);
+        ASSERT_TRUE(got && *got) << command;
+        EXPECT_FALSE(**got) << command;
+    }
+}
+
+TEST_F(Exec, SaysWhatWentWrong)
+{
+    EXPECT_EQ(failure("exit 3"), "false exit status 3");
+    EXPECT_EQ(failure("echo '{\"vtep\":\"192.168.8.101\"}'; exit 1"), "false exit status 1");
+    EXPECT_EQ(failure("kill -9 $$"), "false killed by a signal");
+    EXPECT_EQ(failure("/nonexistent/command 2>/dev/null"), "false exit status 127");
+    EXPECT_EQ(failure("echo nonsense"), "true not a JSON object");
+    EXPECT_TRUE(failure("echo '{\"vtep\":\"224.0.0.1\"}'").starts_with("true "));
+    EXPECT_TRUE(failure("head -c 50000000 /dev/zero").ends_with("bytes are too many"));
+}
+
+TEST_F(Exec, ACommandNeedNotReadItsInput)
+{
+    make("exec <&-; echo '{\"vtep\":\"192.168.8.101\"}'");
+    for (int i = 0; i < 5; i++) {
+        const auto got = ask(of_mac);
+        EXPECT_TRUE(got && *got && **got);
+    }
+}
+
+TEST_F(Exec, IsKilledWithItsChildrenWhenItIsTooSlow)
+{
+    const std::string file = fmt::format("{}/xvtep-exec-{}", ::testing::TempDir(), ::getpid());
+    make(fmt::format("sleep 60 & echo $! > {}; wait", file), 300ms);
+    const auto began = Loop::Clock::now();
+    const auto got = ask(of_mac);
+    ASSERT_TRUE(got && !*got);
+    EXPECT_EQ(got->error().cause, "no answer in time");
+    EXPECT_LT(Loop::Clock::now() - began, 3s);
+    int pid = 0;
+    std::ifstream(file) >> pid;
+    ASSERT_GT(pid, 0);
+    bool gone = false; // or a zombie that waits for init
+    for (int i = 0; i < 100 && !gone; i++) {
+        std::ifstream status(fmt::format("/proc/{}/stat", pid));
+        std::string word, name, state;
+        status >> word >> name >> state;
+        gone = !status || state == "Z";
+        ::usleep(10'000);
+    }
+    EXPECT_TRUE(gone);
+    ::unlink(file.c_str());
+}
+
+TEST_F(Exec, WaitingForACommandThatClosedItsOutputCostsNothing)
+{
+    make("sleep 0.1; exec >&- <&-; sleep 0.5");
+    loop_.after(50ms, [] { errno = EAGAIN; }); // as some read before it left it
+    const double before = processor_time();
+    const auto got = ask(of_mac);
+    EXPECT_TRUE(got && *got && !**got);
+    EXPECT_LT(processor_time() - before, 0.2);
+}
+
+TEST_F(Exec, AHundredQuestionsTakeTurns)
+{
+    make("sleep 0.01; echo '{\"vtep\":\"192.168.8.101\"}'", 20s, 8);
+    unsigned answers = 0, good = 0;
+    for (unsigned n = 0; n < 100; n++)
+        directory_->look_up({42, *Mac::parse(fmt::format("2:0:0:0:1:{:x}", n))},
+                            [&](const Directory::Answer &answer) {
+                                good += answer && *answer;
+                                if (++answers == 100)
+                                    loop_.stop();
+                            });
+    loop_.run(Loop::Clock::now() + 20s);
+    EXPECT_EQ(answers, 100U);
+    EXPECT_EQ(good, 100U);
+}
+
+TEST_F(Exec, ItsCommandsHaveDefaultSignals)
+{
+    const auto before = ::signal(SIGPIPE, SIG_IGN);
+    make("yes | head -n 1 >/dev/null; grep -q 'SigIgn:.*[1-9a-f][0-9a-f][0-9a-f][0-9a-f]$' "
+         "/proc/self/status && exit 5; exit 0");
+    const auto got = ask(of_mac);
+    EXPECT_TRUE(got && *got);
+    ::signal(SIGPIPE, before);
+}
+
+TEST_F(Exec, GoneWhileCommandsRun)
+{
+    make("sleep 60");
+    unsigned answers = 0;
+    for (int i = 0; i < 30; i++)
+        directory_->look_up(of_mac, [&](const Directory::Answer &) { answers++; });
+    loop_.run(Loop::Clock::now() + 20ms);
+    directory_.reset();
+    loop_.run(Loop::Clock::now() + 20ms);
+    EXPECT_EQ(answers, 0U);
+}
+
+} // namespace
+} // namespace xvtep::agent

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/file_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+namespace xvtep::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+Record record(unsigned n, unsigned behind, bool with_ip = true)
+{
+    Record made{42, *Mac::parse(fmt::format("02:00:00:00:00:{:02x}", n)), std::nullopt,
+                *Ip::parse(fmt::format("192.168.8.{}", behind)), 4789};
+    if (with_ip)
+        made.ip = Ip::parse(fmt::format("10.20.1.{}", n));
+    return made;
+}
+Key key(unsigned n)
+{
+    return {42, record(n, 1).mac};
+}
+
+struct Client : Directory::Client {
+    std::map<Key, std::optional<Record>> told;
+    unsigned times = 0;
+    void changed(const Key &of, const std::optional<Record> &now) override
+    {
+        told[of] = now;
+        times++;
+    }
+    void lost_track() override {}
+};
+
+class File : public ::testing::Test {
+  protected:
+    File()
+    {
+        level_ = spdlog::get_level();
+        spdlog::set_level(spdlog::level::off);
+        std::filesystem::remove_all(dir_);
+        std::filesystem::create_directories(dir_ + "/elsewhere");
+    }
+    ~File() override
+    {
+        spdlog::set_level(level_);
+        std::filesystem::remove_all(dir_);
+    }
+    std::unique_ptr<Directory> make(const std::string &node = "a", std::string path = "")
+    {
+        auto made = make_file_directory(loop_, client_, {path.empty() ? file_ : path, node});
+        EXPECT_TRUE(made) << made.error().message();
+        (*made)->watch({42});
+        return std::move(*made);
+    }
+    void run(std::chrono::milliseconds time = 60ms) { loop_.run(Loop::Clock::now() + time); }
+    [[nodiscard]] std::string text() const
+    {
+        std::ifstream in(file_);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    void put(const std::string &lines) const { std::ofstream(file_) << lines; }
+    Directory::Answer ask(Directory &directory, const Key &of)
+    {
+        std::optional<Directory::Answer> got;
+        directory.look_up(of, [&](Directory::Answer answer) { got = std::move(answer); });
+        EXPECT_FALSE(got);
+        run(5ms);
+        return got ? *got : Directory::Answer(system_failure("ask", of.text(), "no answer"));
+    }
+
+    std::string dir_ = fmt::format("{}/xvtep-file-{}", ::testing::TempDir(), ::getpid());
+    std::string file_ = dir_ + "/endpoints";
+    Loop loop_ = std::move(*Loop::make());
+    Client client_;
+    spdlog::level::level_enum level_;
+};
+
+TEST(FileLine, RoundTrips)
+{
+    for (const char *node : {"", "host1"})
+        for (const bool ip : {false, true}) {
+            const FileLine line{record(7, 2, ip), node};
+            const auto back = parse_line(to_line(line));
+            ASSERT_TRUE(back && *back) << to_line(line);
+            EXPECT_EQ((*back)->record, line.record);
+            EXPECT_EQ((*back)->node, node);
+        }
+}
+
+TEST(FileLine, TakesPeoplesHandwriting)
+{
+    for (const char *text : {"", "   ", "\t\r", "# vni 42", "  # nothing"}) {
+        const auto parsed = parse_line(text);
+        EXPECT_TRUE(parsed && !*parsed) << text;
+    }
+    const auto parsed = parse_line(" mac 2:0:0:0:0:7\tvtep fd00::2   vni 42 # mine\r");
+    ASSERT_TRUE(parsed && *parsed);
+    EXPECT_EQ((*parsed)->record.vtep.text(), "fd00::2");
+    for (const char *text :
+         {"x", "vni", "vni 42", "vni 42 mac 2:0:0:0:0:7", "vni 0 mac 2:0:0:0:0:7 vtep 10.0.0.1",
+          "vni 16777216 mac 2:0:0:0:0:7 vtep 10.0.0.1", "vni 42x mac 2:0:0:0:0:7 vtep 10.0.0.1",
+          "vni 42 mac 1:0:0:0:0:7 vtep 10.0.0.1", "vni 42 mac 2:0:0:0:0:7 vtep 224.0.0.1",
+          "vni 42 mac 2:0:0:0:0:7 vtep 10.0.0.1 port 65536",
+          "vni 42 mac 2:0:0:0:0:7 vtep 10.0.0.1 ip", "vni 42 mac 2:0:0:0:0:7 vtep 10.0.0.1 by",
+          "vni 42 mac 2:0:0:0:0:7 vtep 10.0.0.1 color red",
+          "vni 42 mac 2:0:0:0:0:7 vtep 10.0.0.1 ip 127.0.0.1"})
+        EXPECT_FALSE(parse_line(text)) << text;
+}
+
+TEST_F(File, AnswersByMacAndByIp)
+{
+    put(to_line({record(7, 2), ""}) + "\ngarbage here\n");
+    const auto directory = make();
+    const auto by_mac = ask(*directory, key(7)), by_ip = ask(*directory, {42, *record(7, 1).ip});
+    ASSERT_TRUE(by_mac && *by_mac && by_ip && *by_ip);
+    EXPECT_EQ(**by_mac, record(7, 2));
+    EXPECT_EQ(**by_ip, record(7, 2));
+    const auto none = ask(*directory, key(8));
+    EXPECT_TRUE(none && !*none);
+    EXPECT_EQ(client_.times, 0U);
+}
+
+TEST_F(File, NeedNotExistButItsDirectoryMust)
+{
+    const auto directory = make();
+    const auto none = ask(*directory, key(8));
+    EXPECT_TRUE(none && !*none);
+    EXPECT_FALSE(make_file_directory(loop_, client_, {dir_ + "/no/such/file", "a"}));
+}
+
+TEST_F(File, TellsOfEdits)
+{
+    const auto directory = make();
+    put(to_line({record(7, 2), ""}) + "\n" + to_line({record(8, 2), ""}) + "\n");
+    run();
+    EXPECT_EQ(client_.told.size(), 4U);
+    EXPECT_EQ(client_.told[key(7)], record(7, 2));
+    client_ = {};
+    put(to_line({record(7, 3), ""}) + "\n");
+    run();
+    EXPECT_EQ(client_.told[key(7)], record(7, 3)) << "moved";
+    EXPECT_EQ(client_.told[key(8)], std::nullopt) << "gone";
+    EXPECT_EQ(client_.times, 4U);
+    std::filesystem::remove(file_);
+    run();
+    EXPECT_EQ(client_.told[key(7)], std::nullopt);
+}
+
+TEST_F(File, TellsOfNothingElse)
+{
+    put(to_line({record(7, 2), ""}) + "\n");
+    const auto directory = make();
+    Record foreign = record(9, 2);
+    foreign.vni = 43;
+    std::ofstream(file_, std::ios::app) << to_line({foreign, ""}) << "\n# a comment\n";
+    std::ofstream(dir_ + "/other") << "x";
+    run();
+    EXPECT_EQ(client_.times, 0U);
+}
+
+TEST_F(File, ThatCannotBeReadAnswersNothing)
+{
+    std::filesystem::create_directories(file_);
+    const auto directory = make();
+    EXPECT_FALSE(ask(*directory, key(7)));
+    std::filesystem::remove(file_);
+    put(to_line({record(7, 2), ""}) + "\n");
+    run();
+    const auto found = ask(*directory, key(7));
+    EXPECT_TRUE(found && *found);
+}
+
+TEST_F(File, AnnouncesBesideWhatPeopleWrote)
+{
+    put("# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\nnonsense\n" +
+        to_line({record(2, 9), "b"}));
+    ::chmod(file_.c_str(), 0640);
+    const auto directory = make();
+    directory->announce({record(7, 1), record(8, 1)});
+    EXPECT_EQ(client_.times, 0U) << "not out of the call";
+    run();
+    const auto others = "# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\nnonsense\n" +
+                        to_line({record(2, 9), "b"}) + "\n";
+    EXPECT_EQ(text(),
+              others + to_line({record(7, 1), "a"}) + "\n" + to_line({record(8, 1), "a"}) + "\n");
+    struct stat now {};
+    ::stat(file_.c_str(), &now);
+    EXPECT_EQ(now.st_mode & 0777, 0640U);
+    EXPECT_EQ(client_.told[key(7)], record(7, 1));
+    directory->announce({record(8, 1)});
+    run();
+    EXPECT_EQ(text(), others + to_line({record(8, 1), "a"}) + "\n");
+    directory->announce({});
+    run();
+    EXPECT_EQ(text(), others);
+}
+
+TEST_F(File, AnEndpointThatMovesChangesItsLine)
+{
+    const auto a = make("a"), b = make("b");
+    a->announce({record(7, 1)});
+    run();
+    b->announce({record(7, 2)});
+    run(1200ms);
+    EXPECT_EQ(text(), to_line({record(7, 2), "b"}) + "\n") << "left to the other";
+    a->announce({record(7, 1), record(8, 1)});
+    run();
+    EXPECT_EQ(text(), to_line({record(7, 2), "b"}) + "\n" + to_line({record(8, 1), "a"}) + "\n");
+    a->announce({record(8, 1)});
+    a->announce({record(7, 1), record(8, 1)});
+    run();
+    EXPECT_EQ(text(), to_line({record(8, 1), "a"}) + "\n" + to_line({record(7, 1), "a"}) + "\n");
+}
+
+TEST_F(File, WhatWasAnnouncedStaysWhateverComes)
+{
+    const auto directory = make();
+    directory->announce({record(7, 1)});
+    run();
+    std::filesystem::remove(file_);
+    run(1200ms);
+    EXPECT_EQ(text(), to_line({record(7, 1), "a"}) + "\n");
+    put("# emptied\n");
+    run(1200ms);
+    EXPECT_EQ(text(), "# emptied\n" + to_line({record(7, 1), "a"}) + "\n");
+}
+
+TEST_F(File, ALinkStaysOneAndItsTargetIsWatched)
+{
+    const std::string target = dir_ + "/elsewhere/real";
+    std::ofstream(target) << to_line({record(1, 9), ""}) << "\n";
+    std::filesystem::create_symlink("elsewhere/real", file_);
+    const auto directory = make();
+    directory->announce({record(7, 1)});
+    run();
+    EXPECT_TRUE(std::filesystem::is_symlink(file_));
+    EXPECT_EQ(text(), to_line({record(1, 9), ""}) + "\n" + to_line({record(7, 1), "a"}) + "\n");
+    std::ofstream(target, std::ios::app) << to_line({record(2, 9), ""}) << "\n";
+    run(2300ms);
+    EXPECT_EQ(client_.told[key(2)], record(2, 9));
+}
+
+TEST_F(File, ALockThatIsHeldHoldsUpNobody)
+{
+    const int lock = ::open((file_ + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+    const auto directory = make();
+    const auto began = Loop::Clock::now();
+    directory->announce({record(7, 1)});
+    directory->announce({record(8, 1)});
+    EXPECT_LT(Loop::Clock::now() - began, 1s);
+    run();
+    EXPECT_EQ(text(), "");
+    ::close(lock);
+    run();
+    EXPECT_EQ(text(), to_line({record(8, 1), "a"}) + "\n");
+}
+
+TEST_F(File, AgentsShareOneFile)
+{
+    constexpr unsigned agents = 6, rounds = 10;
+    std::vector<std::thread> threads;
+    for (unsigned n = 1; n <= agents; n++)
+        threads.emplace_back([this, n] {
+            Client client;
+            auto loop = std::move(*Loop::make());
+            auto made = make_file_directory(loop, client, {file_, fmt::format("host{}", n)});
+            if (!made)
+                return;
+            (*made)->watch({42});
+            for (unsigned round = 1; round <= rounds; round++) {
+                (*made)->announce({record(n * 16 + round, n), record(n * 16, n)});
+                loop.run(Loop::Clock::now() + 5ms);
+            }
+            loop.run(Loop::Clock::now() + 600ms);
+        });
+    for (auto &thread : threads)
+        thread.join();
+    const auto all = text();
+    EXPECT_EQ(std::ranges::count(all, '\n'), 2 * agents) << all;
+    for (unsigned n = 1; n <= agents; n++)
+        for (const unsigned one : {n * 16, n * 16 + rounds})
+            EXPECT_TRUE(all.contains(to_line({record(one, n), fmt::format("host{}", n)}) + "\n"));
+    for (const auto &left : std::filesystem::directory_iterator(dir_))
+        EXPECT_TRUE(left.path() == file_ || left.path() == file_ + ".lock" || left.is_directory())
+            << left.path();
+}
+
+} // namespace
+} // namespace xvtep::agent
