@@ -125,6 +125,7 @@ void Agent::ask(const Key &key)
     question->second.last = Loop::Clock::now();
     question->second.attempts++;
     metrics_.lookups++;
+    spdlog::debug("{} is looked up", key.text());
     metrics_.questions = questions_.size();
     directory_->look_up(key,
                         [this, key](Directory::Answer answer) { answered(key, std::move(answer)); });

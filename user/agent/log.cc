@@ -19,7 +19,7 @@ class JsonFormatter : public spdlog::formatter {
         using namespace std::chrono;
         const auto level = spdlog::level::to_string_view(message.level);
         const nlohmann::ordered_json line{
-            {"time", fmt::format("{:%FT%T}Z", floor<milliseconds>(message.time))},
+            {"time", fmt::format("{:%FT%T}Z", floor<microseconds>(message.time))},
             {"level", std::string(level.data(), level.size())},
             {"message", std::string(message.payload.data(), message.payload.size())}};
         const auto text =

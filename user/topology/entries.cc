@@ -144,11 +144,12 @@ struct MissWatch::Impl : MissListener {
     {
         Mac mac;
         mac.octets = miss.mac;
-        misses.push_back({miss.ifname, {}, mac});
+        misses.push_back({miss.ifname, {}, mac, miss.time});
     }
     void on_l3miss(const L3Miss &miss) override
     {
-        misses.push_back({miss.ifname, Ip::from_bytes(miss.ip.data(), miss.ip.size()), {}});
+        misses.push_back(
+            {miss.ifname, Ip::from_bytes(miss.ip.data(), miss.ip.size()), {}, miss.time});
     }
 
     LabNode &node;
