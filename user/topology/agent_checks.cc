@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "user/topology/entries.h"
 #include "user/topology/processes.h"
 #include "user/topology/services.h"
+#include "xvtep/listener.h"
 #include "xvtep/neigh.h"
 
 namespace xvtep {
@@ -31,7 +33,8 @@ using std::chrono::system_clock;
 constexpr milliseconds steady_interval{50};
 constexpr milliseconds steady_timeout{1000};
 constexpr milliseconds outage_time{1500};
-constexpr milliseconds try_timeout{50};
+constexpr milliseconds try_timeout{10};
+constexpr milliseconds listen_timeout{20};
 
 Failure failed(const std::string &object, const std::string &cause)
 {
@@ -118,6 +121,49 @@ class SteadyPing {
     std::jthread thread_;
 };
 
+// The misses of a namespace as they are heard, from here on. Their own times are the kernel's coarse
+// clock's.
+class MissEar : private MissListener {
+  public:
+    static Result<std::unique_ptr<MissEar>> open(LabNode &node)
+    {
+        TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
+        auto source = MissSource::open();
+        if (!source)
+            return system_failure("monitor", node.name, source.error().message());
+        return std::unique_ptr<MissEar>(new MissEar(node, std::move(*source)));
+    }
+
+    std::vector<std::pair<steady_clock::time_point, std::string>> stop()
+    {
+        thread_.request_stop();
+        thread_.join();
+        return std::move(heard_);
+    }
+
+  private:
+    MissEar(LabNode &node, MissSource source)
+        : thread_([this, &node, moved = std::make_shared<MissSource>(std::move(source))](
+                      const std::stop_token &stop) mutable {
+              if (const auto scope = node.netns.enter()) {
+                  while (!stop.stop_requested() && moved->poll(*this, listen_timeout)) {
+                  }
+                  moved.reset(); // unsubscribes there
+              }
+          })
+    {
+    }
+    void on_l2miss(const L2Miss &miss) override { add(miss.ifname, miss.mac_text()); }
+    void on_l3miss(const L3Miss &miss) override { add(miss.ifname, miss.ip_text()); }
+    void add(const std::string &device, const std::string &what)
+    {
+        heard_.emplace_back(steady_clock::now(), device + " misses " + what);
+    }
+
+    std::vector<std::pair<steady_clock::time_point, std::string>> heard_; // the thread's until it ends
+    std::jthread thread_;
+};
+
 // What happened when, from several sources.
 class Timeline {
   public:
@@ -126,7 +172,7 @@ class Timeline {
     {
         Timeline timeline;
         for (const std::string &host : hosts) {
-            TRY_ASSIGN(MissWatch misses, MissWatch::open(nodes.at(host)));
+            TRY_ASSIGN(auto misses, MissEar::open(nodes.at(host)));
             timeline.misses_.emplace_back(host, std::move(misses));
             const std::string log = log_path(state, host, "agent");
             std::error_code error;
@@ -145,15 +191,11 @@ class Timeline {
     [[nodiscard]] steady_clock::time_point began() const { return steady_; }
 
     // A line each, in order.
-    Result<std::string> text()
+    std::string text()
     {
-        for (auto &[host, watch] : misses_) {
-            TRY_ASSIGN(const std::vector<LabMiss> misses, watch.drain());
-            for (const LabMiss &miss : misses)
-                add(steady_clock::time_point(std::chrono::nanoseconds(miss.time)),
-                    fmt::format("{} {} misses {}", host, miss.device,
-                                miss.ip ? miss.ip->text() : miss.mac.text()));
-        }
+        for (auto &[host, misses] : misses_)
+            for (const auto &[when, what] : misses->stop())
+                add(when, host + " " + what);
         for (const auto &[host, log] : logs_)
             read_log(host, log.first, log.second);
         std::ranges::stable_sort(events_, {}, &std::pair<double, std::string>::first);
@@ -195,7 +237,7 @@ class Timeline {
 
     steady_clock::time_point steady_;
     system_clock::time_point system_;
-    std::vector<std::pair<std::string, MissWatch>> misses_;
+    std::vector<std::pair<std::string, std::unique_ptr<MissEar>>> misses_;
     std::map<std::string, std::pair<std::string, std::streamoff>> logs_;
     std::vector<std::pair<double, std::string>> events_;
 };
@@ -276,7 +318,7 @@ Result<std::string> check_first_ping(const LabState &state, LabNodes &nodes,
                                                address_of(state, check.to).text()));
     const auto took = ping_once(state, nodes, check.from, check.to, check.within);
     timeline.add(steady_clock::now(), took ? check.from + " has the reply" : "no reply");
-    TRY_ASSIGN(const std::string lines, timeline.text());
+    const std::string lines = timeline.text();
     if (!took)
         return failed("ping", fmt::format("no reply in {} ms{}", check.within, lines));
     return fmt::format("after {:.3f} ms{}", *took, lines);

@@ -74,7 +74,8 @@ Result<std::vector<FdbLine>> list_fdb(LabNode &node, const std::string &device, 
     TRY_ASSIGN(const auto entries, show_fdb(device));
     std::vector<FdbLine> lines;
     for (const FdbEntry &entry : entries)
-        lines.push_back({entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic});
+        lines.push_back({entry.mac, entry.dst, entry.via,
+                         entry.state == FdbState::dynamic && entry.learned});
     return lines;
 }
 
@@ -144,12 +145,11 @@ struct MissWatch::Impl : MissListener {
     {
         Mac mac;
         mac.octets = miss.mac;
-        misses.push_back({miss.ifname, {}, mac, miss.time});
+        misses.push_back({miss.ifname, {}, mac});
     }
     void on_l3miss(const L3Miss &miss) override
     {
-        misses.push_back(
-            {miss.ifname, Ip::from_bytes(miss.ip.data(), miss.ip.size()), {}, miss.time});
+        misses.push_back({miss.ifname, Ip::from_bytes(miss.ip.data(), miss.ip.size()), {}});
     }
 
     LabNode &node;

@@ -35,7 +35,6 @@ struct LabMiss {
     std::string device;
     std::optional<Ip> ip; // else an L2 miss
     Mac mac;
-    std::uint64_t time = 0; // CLOCK_MONOTONIC, nanoseconds
 };
 
 // Collects the misses of a namespace's VTEPs from open() on.
