@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The forwarding database, in `bridge fdb`'s words.
+// The forwarding database, in `bridge fdb`'s words, bridge(8): the kernel's vxlan_fdb_add(),
+// vxlan_fdb_delete(), vxlan_fdb_dump(). Of the calling thread's network namespace.
+//
+// Numbers are in host byte order. Errors, threads, processes: result.h; many writes: batch.h.
 #pragma once
 
 #include <cstdint>
@@ -13,29 +16,48 @@
 
 namespace xvtep {
 
+// permanent and fixed entries stay, and frames do not move them; dynamic ones age as learned ones.
 enum class FdbState { permanent, fixed /* "static" */, dynamic };
 
+// An entry with one destination; one with several is as many of these.
 struct FdbEntry {
-    Mac mac; // all zeros: the default entry
-    std::string device; // the VTEP's
-    Ip dst;
-    std::uint16_t port = 0;     // 0: the VTEP's own
-    std::uint32_t vni = 0;      // to send with; 0: the VTEP's own
-    std::string via;            // underlay port, or ""
-    bool router = false;
+    Mac mac;                // all zeros: the default entry
+    std::string device;     // the VTEP's
+    Ip dst;                 // of the VTEP's family; a group only for the default and multicast MACs
+    std::uint16_t port = 0; // UDP; 0: the VTEP's own
+    std::uint32_t vni = 0;  // to send with, up to vni_max; 0: the VTEP's own
+    std::string via;        // the underlay port to leave by, or "": as the VTEP does
+    bool router = false;    // NTF_ROUTER, for rsc and proxy
     FdbState state = FdbState::permanent;
-    std::uint64_t used = 0, updated = 0; // seconds ago; filled by queries
-    bool learned = false; // from packets; filled by queries
+    // Seconds since a frame was last sent there; since it was made or a frame last came from there
+    // (as the kernel counts from 6.15 on). Filled by queries, not looked at by write_fdb().
+    std::uint64_t used = 0, updated = 0;
+    // By the programs, from a frame of the tunnel; else written by a call or attach. Filled by
+    // queries, not looked at by write_fdb(). `state` cannot tell: dynamic ones may be written too.
+    bool learned = false;
 };
 
+// How write_fdb() meets an entry for the MAC that was written before: add refuses, append adds a
+// destination (default entry and multicast MACs only), replace takes its place. A learned one is
+// replaced by each of them.
 enum class FdbVerb { add, append, replace };
 
+// Fault::usage: `dst` unspecified, of the other family, or a group for a unicast MAC; a VNI out of
+// range. EEXIST: the entry, or the destination to append, is there; EINVAL: a second destination
+// for a unicast MAC; ENOSPC: maxaddress, 512 destinations, or the table is full.
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry);
-// `dst` narrows the removal to one destination of the entry.
+
+// The entry, or of its destinations those with the address `dst`. ENOENT.
 Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst);
-// Live entries, one per destination; of one VTEP's device, or of all.
+
+// Live entries, one per destination; of one VTEP's device, or of all; by device and MAC. What is
+// behind local ports is not among them: show_ports() has it.
 Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device);
+
+// One for each destination of the MAC's own entry; the default entry does not stand in. ENOENT.
 Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device);
+
+// Everything, the default entry too; `dynamic_only`: learned and dynamic ones.
 Result<> flush_fdb(const std::string &device, bool dynamic_only);
 
 } // namespace xvtep

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,22 +13,25 @@ namespace xvtep {
 
 // An IPv4 or IPv6 address in network byte order. An IPv4 address is held as the IPv4-mapped
 // IPv6 address ::ffff:a.b.c.d (RFC 4291 2.5.5.2), the form in which the BPF maps hold both.
+// :: until set.
 struct Ip {
     std::array<std::uint8_t, 16> octets{};
 
-    static std::optional<Ip> parse(std::string_view text); // mapped text is refused
-    static Ip v4(std::uint32_t network_order);
-    static Ip from_bytes(const void *bytes, std::size_t size); // size 4 or 16
-    [[nodiscard]] std::string text() const;
+    // As inet_pton(3) takes it; IPv4-mapped IPv6 text is refused.
+    static std::optional<Ip> parse(std::string_view text);
+    static Ip v4(std::uint32_t network_order); // in_addr::s_addr
+    // `size` 4 or 16 bytes in network byte order; any other size gives ::.
+    static Ip from_bytes(const void *bytes, std::size_t size);
+    [[nodiscard]] std::string text() const; // as inet_ntop(3): "10.20.1.3", "fd20::3"
     [[nodiscard]] bool is_v4() const;
     [[nodiscard]] bool is_v6() const { return !is_v4(); }
     [[nodiscard]] int family() const; // AF_INET or AF_INET6
     // The address as the wire and netlink want it: 4 or 16 bytes.
     [[nodiscard]] const std::uint8_t *bytes() const { return octets.data() + (is_v4() ? 12 : 0); }
     [[nodiscard]] std::size_t size() const { return is_v4() ? 4 : 16; }
-    [[nodiscard]] bool is_any() const; // 0.0.0.0 or ::
-    [[nodiscard]] bool is_multicast() const;
-    [[nodiscard]] bool is_loopback() const;
+    [[nodiscard]] bool is_any() const;        // 0.0.0.0 or ::
+    [[nodiscard]] bool is_multicast() const;  // 224.0.0.0/4, ff00::/8
+    [[nodiscard]] bool is_loopback() const;   // 127.0.0.0/8, ::1
     [[nodiscard]] bool is_link_local() const; // fe80::/10
     auto operator<=>(const Ip &) const = default;
 };
@@ -35,7 +39,7 @@ struct Ip {
 // "10.1.5.1/24"; without a length, a host prefix. Host bits are kept.
 struct Prefix {
     Ip address;
-    unsigned length = 0;
+    unsigned length = 0; // bits: 0 .. 32 for IPv4, 0 .. 128 for IPv6
 
     static std::optional<Prefix> parse(std::string_view text);
     [[nodiscard]] std::string text() const;

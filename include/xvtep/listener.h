@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Misses of the VTEPs of this network namespace, as callbacks. The kernel's device says the same
-// over netlink (RTM_GETNEIGH, "miss" in `ip monitor`): vxlan_fdb_miss(), vxlan_ip_miss().
-#ifndef XVTEP_LISTENER_H
-#define XVTEP_LISTENER_H
+// over netlink (RTM_GETNEIGH, "miss" in `ip monitor`): vxlan_fdb_miss(), vxlan_ip_miss(). Errors,
+// processes: result.h.
+#pragma once
 
 #include <array>
 #include <chrono>
@@ -17,16 +17,16 @@ namespace xvtep {
 
 // What every miss says.
 struct Miss {
-    std::string ifname;        // the VTEP's device
+    std::string ifname;        // the VTEP's device; "" if it is gone
     unsigned ifindex = 0;      // of the same
     std::uint32_t vni = 0;     // 1 .. 2^24-1, host byte order
     std::uint16_t dstport = 0; // the VTEP's UDP port, host byte order
-    std::uint64_t time = 0;    // CLOCK_MONOTONIC, nanoseconds
+    std::uint64_t time = 0;    // nanoseconds of CLOCK_MONOTONIC
 };
 
 // No entry for a unicast MAC, and no default entry: the frame was dropped. With --l2miss.
 struct L2Miss : Miss {
-    std::array<std::uint8_t, 6> mac{};
+    std::array<std::uint8_t, 6> mac{};          // as on the wire
     [[nodiscard]] std::string mac_text() const; // "02:00:00:00:00:01"
 };
 
@@ -36,6 +36,8 @@ struct L3Miss : Miss {
     [[nodiscard]] std::string ip_text() const; // "10.20.1.3", "fd20::3"
 };
 
+// What hears of misses: on the thread that calls MissSource::poll(), within that call. It may call
+// the library (write the entry that is missing, say), but not the MissSource.
 class MissListener {
   public:
     virtual ~MissListener() = default;
@@ -44,17 +46,18 @@ class MissListener {
 };
 
 // One subscription. Each subscriber has a queue of its own and sees every miss; a miss is raised at
-// most once a second for each key. Not for several threads at once; any one thread may use it, in
-// the network namespace it was opened in.
+// most once a second for each key (VTEP, kind and address). Not for several threads at once; any
+// one thread may use it, in the network namespace it was opened in. A process that is killed leaves
+// nothing that the next call that changes something does not remove.
 class MissSource {
   public:
-    // Of one VTEP's device, or of all: then also of those attached later. The error says what
-    // failed, in one line: nothing attached, no such device, no permission, 16 listeners already.
+    // Of one VTEP's device, or ("") of all: then also of those attached later. ENOENT: nothing is
+    // attached; ENOSPC: 16 listeners already.
     static Result<MissSource> open(const std::string &ifname = "");
 
     // Waits for misses, hands up to `most` to the listener and returns how many: 0 at the timeout
-    // (negative: none) or when a signal came. The error says why there will be no more: the last
-    // VTEP of the namespace was detached. What the listener throws comes out of here.
+    // (negative: none) or when a signal came. ENODEV: there will be no more, for the last VTEP of
+    // the namespace was detached. What the listener throws comes out of here.
     Result<unsigned> poll(MissListener &listener, std::chrono::milliseconds timeout,
                           unsigned most = UINT_MAX);
 
@@ -76,5 +79,3 @@ class MissSource {
 };
 
 } // namespace xvtep
-
-#endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Network namespaces, network_namespaces(7): the place where every other call of the library acts.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +10,31 @@
 
 namespace xvtep {
 
-// A network namespace, held open. Only the calling thread moves.
+// A network namespace, held open: it lives at least as long as this. A thread that enters one
+// takes no other thread with it.
 class Netns {
   public:
+    // The calling thread's.
     static Result<Netns> current();
-    static Result<Netns> open(const std::string &name);   // as `ip -n NAME`: /run/netns/NAME, or a path with a slash
-    static Result<Netns> create(const std::string &name); // as `ip netns add`, loopback up
-    static Result<> remove(const std::string &name);      // as `ip netns del`
-    static bool exists(const std::string &name);
+
+    // As `ip -n NAME`: /run/netns/NAME, or a path where `name` has a slash. Fault::usage where it
+    // can be no name; ENOENT: there is none; EINVAL: it is something else.
+    static Result<Netns> open(const std::string &name);
+
+    // As `ip netns add NAME`, with the loopback device up. EEXIST: the name is taken.
+    static Result<Netns> create(const std::string &name);
+
+    // As `ip netns del NAME`: takes the name away; the namespace goes with its last user. ENOENT.
+    static Result<> remove(const std::string &name);
+
+    static bool exists(const std::string &name); // open() would succeed
+
     // Every namespace this process can see: /run/netns, /proc/*/ns/net, nsfs mounts; each once.
     static std::vector<Netns> visible();
 
-    // While it lives, the calling thread is in the namespace; its end puts the thread back.
+    // While it lives, the thread that made it is in the namespace; its end puts the thread back,
+    // or aborts the process where that fails: what ran next would run in the wrong namespace.
+    // Nested ones end in the reverse order. Not to be handed to another thread.
     class Scope {
       public:
         Scope(Scope &&) noexcept;
@@ -32,15 +46,19 @@ class Netns {
         explicit Scope(int back) : back_(back) {}
         int back_;
     };
-    [[nodiscard]] Result<Scope> enter() const; // CLONE_NEWNET only, no mount namespace games
+
+    // setns(2) with CLONE_NEWNET alone: mounts stay, /sys/class/net shows the old devices. Needs
+    // CAP_SYS_ADMIN: EPERM.
+    [[nodiscard]] Result<Scope> enter() const;
+
+    [[nodiscard]] int fd() const { return fd_; } // for setns(2); stays this object's
+    [[nodiscard]] std::uint64_t inode() const;   // 0 where unknown; may come again after its end
+    // SO_NETNS_COOKIE, socket(7): unique until reboot, never given again.
+    [[nodiscard]] Result<std::uint64_t> cookie() const;
 
     Netns(Netns &&) noexcept;
     Netns &operator=(Netns &&) noexcept;
     ~Netns();
-
-    [[nodiscard]] int fd() const { return fd_; }
-    [[nodiscard]] std::uint64_t inode() const;
-    [[nodiscard]] Result<std::uint64_t> cookie() const; // SO_NETNS_COOKIE: unique until reboot, never reused
 
   private:
     explicit Netns(int fd) : fd_(fd) {}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Local ports on the fast path: containers' veths and trunks.
+// Local ports on the fast path: the host's ends of containers' veths, and trunks. Frames of theirs
+// skip the bridge. Of the calling thread's network namespace; errors, threads: result.h.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,11 @@
 namespace xvtep {
 
 struct PortRequest {
-    std::string name;
-    std::uint32_t vni = 0;
-    std::optional<std::uint16_t> dstport; // where the VNI is attached on two ports
+    std::string name;                     // an Ethernet device
+    std::uint32_t vni = 0;                // 1 .. vni_max, of an attached VTEP
+    std::optional<std::uint16_t> dstport; // UDP; where the VNI is attached on two
     std::optional<std::uint16_t> vlan;    // 1 .. 4094: a trunk; none: untagged frames
-    Mode mode = Mode::automatic;
+    Mode mode = Mode::automatic;          // the same for all VLANs of a trunk
 };
 
 struct PortInfo {
@@ -25,12 +26,19 @@ struct PortInfo {
     std::string vtep; // the VTEP's device
     std::optional<std::uint16_t> vlan;
     Mode mode = Mode::tc;
-    std::string bridge;          // that serves what the fast path does not, or ""
-    std::vector<Mac> addresses;  // learned behind it
+    std::string bridge;         // that serves what the fast path does not, or ""
+    std::vector<Mac> addresses; // learned behind it, in order
 };
 
+// All or nothing. Fault::usage: a VNI or VLAN out of range; ENOENT: the VNI is not attached;
+// ENOTUNIQ: on several UDP ports; EEXIST: the port, or its VLAN, has a VNI already; EBUSY: it has
+// another mode, or is an underlay port or a VTEP's device; EINVAL: not an Ethernet device.
 Result<> add_port(const PortRequest &request);
+
+// One VLAN of a trunk, or (none) the whole port; what was learned behind it goes too. ENOENT.
 Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan);
+
+// One for each port and VLAN, in the order of the interface indexes.
 Result<std::vector<PortInfo>> show_ports();
 
 } // namespace xvtep

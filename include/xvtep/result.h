@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What every call returns: a value, or what failed, on which object, and why. The library never
-// prints, never exits; of exceptions it throws only what the C++ library does (std::bad_alloc).
+// What every call of the library returns: a value, or what failed, on which object, and why. The
+// library never prints and never exits; of exceptions it lets out only the C++ library's own
+// (std::bad_alloc) and what a MissListener throws.
+//
+// Namespaces: a call acts in the network namespace of the thread that makes it (see netns.h).
+//
+// Threads: any number may call at once; each call opens its own descriptors. What threads share is
+// the lock, and the print functions of libbpf and libxdp, which go to spdlog's default logger at
+// level debug from the first attach on. Objects (Batch, MissSource, Netns) belong to one thread at
+// a time.
+//
+// Processes: a call that changes something holds a lock (flock(2) on the bpf file system) against
+// all other xvtep calls on the machine, and first puts right what a killed one left behind. Calls
+// that only read take no lock and see what is there at that moment.
 #pragma once
 
 #include <expected>
@@ -10,24 +22,33 @@ namespace xvtep {
 
 // Whose fault it was; the command line's exit status.
 enum class Fault {
-    usage = 1,  // the words or values given are wrong whatever the system
+    usage = 1,  // the values given are wrong whatever the system
     system = 2, // the system, or what is set up on it, refused
 };
 
 // One line: "OPERATION OBJECT: CAUSE", as in "attach eth9: no such device".
+//
+// Any call may fail with Fault::system and one of these codes:
+//   EPERM   no CAP_NET_ADMIN, or neither CAP_BPF nor CAP_SYS_ADMIN
+//   ENOENT  no bpf file system at /sys/fs/bpf
+//   ENODEV  no such device, or it is not a VTEP of xvtep
+//   EPROTO  the tables in the kernel are of another version's layout
+//   EBUSY   (calls that change something) the lock was not to be had within 30 s
+// or with what a system call it needs has failed with. The headers name only the codes beyond.
 struct Error {
     Fault fault = Fault::system;
-    std::string operation;
-    std::string object;
+    std::string operation; // as on the command line: "fdb add"
+    std::string object;    // a device, a MAC, an IP; may be empty
     std::string cause;
-    int code = 0; // errno where one was the cause, else 0
+    int code = 0; // a positive errno where one was the cause, else 0; 0 with Fault::usage
 
-    [[nodiscard]] std::string message() const;
+    [[nodiscard]] std::string message() const; // the line, without a newline
 };
 
 template <class T = void> using Result = std::expected<T, Error>;
 using Failure = std::unexpected<Error>;
 
-[[nodiscard]] std::string errno_text(int code); // strerror in lower case
+// strerror(code) as part of a sentence: "no such device". `code`: a positive errno.
+[[nodiscard]] std::string errno_text(int code);
 
 } // namespace xvtep

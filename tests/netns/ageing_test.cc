@@ -12,7 +12,9 @@
 
 #include "tests/program/packet.h"
 #include "tests/support/netns_case.h"
+#include "user/base/fd.h"
 #include "user/datapath/datapath.h"
+#include "xvtep/fdb.h"
 
 namespace xvtep::test {
 namespace {
@@ -134,6 +136,27 @@ TEST_F(Ageing, HardAgeingEndsAnEntryThatIsHeardOf)
                      xvtep(), a_));
     ::usleep(2'400'000);
     EXPECT_EQ(shown(), 1U);
+}
+
+TEST_F(Ageing, WhatIsLearnedIsToldFromWhatIsWritten)
+{
+    attach("--remote 192.168.8.102 --ageing 60");
+    hear(1, 1);
+    must(fmt::format("{} -n {} fdb add 02:00:00:00:00:09 dev vxlan0 dst 192.168.8.101 dynamic",
+                     xvtep(), a_));
+    const auto netns = Netns::open(a_);
+    const auto scope = netns->enter();
+    const auto fdb = show_fdb("vxlan0");
+    ASSERT_TRUE(fdb.has_value()) << fdb.error().message();
+    std::string seen;
+    for (const auto &entry : *fdb)
+        seen += fmt::format("{} {}\n", entry.mac.text(), entry.learned);
+    EXPECT_EQ(seen, "00:00:00:00:00:00 false\n02:00:00:00:00:01 true\n02:00:00:00:00:09 false\n");
+    // Said by hand, it is learned no more, whatever is heard.
+    FdbEntry entry = fdb->at(1);
+    ASSERT_TRUE(write_fdb(FdbVerb::replace, entry).has_value());
+    hear(1, 1);
+    EXPECT_FALSE(get_fdb(entry.mac, "vxlan0")->at(0).learned);
 }
 
 TEST_F(Ageing, MaxaddressBoundsWhatIsLearned)

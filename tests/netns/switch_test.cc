@@ -15,6 +15,7 @@
 
 #include "tests/program/packet.h"
 #include "tests/support/netns_case.h"
+#include "user/base/fd.h"
 
 namespace xvtep::test {
 namespace {

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Writes README.md's C++ program to OUT: cmake -DREADME=... -DOUT=... -P extract.cmake
+# Writes README.md's NTH C++ program to OUT: cmake -DREADME=... -DNTH=1 -DOUT=... -P extract.cmake
 file(READ ${README} text)
-string(FIND "${text}" "```cpp\n" from)
-if(from EQUAL -1)
-  message(FATAL_ERROR "README.md has no C++ program")
-endif()
-math(EXPR from "${from} + 7")
-string(SUBSTRING "${text}" ${from} -1 text)
+foreach(n RANGE 1 ${NTH})
+  string(FIND "${text}" "```cpp\n" from)
+  if(from EQUAL -1)
+    message(FATAL_ERROR "README.md has no C++ program ${n}")
+  endif()
+  math(EXPR from "${from} + 7")
+  string(SUBSTRING "${text}" ${from} -1 text)
+endforeach()
 string(FIND "${text}" "\n```" size)
 string(SUBSTRING "${text}" 0 ${size} text)
 file(WRITE ${OUT} "${text}\n")

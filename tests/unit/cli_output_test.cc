@@ -3,7 +3,7 @@
 // for the same entries on a kernel vxlan device.
 #include <gtest/gtest.h>
 
-#include "user/cli/output.h"
+#include "user/cli/lab_output.h"
 
 namespace xvtep::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "user/cli/cli.h"
-#include "user/cli/output.h"
+#include "user/cli/lab_output.h"
 #include "user/cli/words.h"
 
 namespace xvtep::cli {

@@ -166,17 +166,6 @@ Json to_json(const Stats &stats)
     return json;
 }
 
-Json to_json(const LabVerdict &verdict)
-{
-    Json json;
-    json["passed"] = verdict.passed;
-    json["checks"] = Json::array();
-    for (const auto &check : verdict.checks)
-        json["checks"].push_back(
-            {{"what", check.what}, {"passed", check.passed}, {"detail", check.detail}});
-    return json;
-}
-
 std::string to_text(const VtepInfo &vtep)
 {
     std::vector<std::string> devices = vtep.devices;
@@ -278,15 +267,6 @@ std::string to_text(const Stats &stats)
     text += "\n";
     append_counts(text, "dropped", stats.drops);
     append_counts(text, "passed", stats.passed);
-    return text;
-}
-
-std::string to_text(const LabVerdict &verdict)
-{
-    std::string text = verdict.picture;
-    for (const auto &check : verdict.checks)
-        text += fmt::format("{:<5} {}{}{}\n", check.passed ? "ok" : "FAIL", check.what,
-                            check.detail.empty() ? "" : ": ", check.detail);
     return text;
 }
 

@@ -7,7 +7,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "user/topology/lab.h"
 #include "xvtep/fdb.h"
 #include "xvtep/neigh.h"
 #include "xvtep/port.h"
@@ -23,7 +22,6 @@ Json to_json(const PortInfo &port);
 Json to_json(const FdbEntry &entry, bool statistics);
 Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
 Json to_json(const Stats &stats);
-Json to_json(const LabVerdict &verdict);
 
 std::string to_text(const VtepInfo &vtep);
 std::string to_text(const PortInfo &port);
@@ -32,7 +30,6 @@ std::string to_text(const FdbEntry &entry, bool with_device, bool statistics);
 // `ip neigh show`'s line.
 std::string to_text(const NeighEntry &entry, bool with_device, bool statistics);
 std::string to_text(const Stats &stats);
-std::string to_text(const LabVerdict &verdict);
 
 std::string document(const Json &json, bool pretty);
 

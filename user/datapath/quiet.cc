@@ -12,7 +12,7 @@
 namespace xvtep {
 namespace {
 
-std::string complaint;
+thread_local std::string complaint;
 
 int note(int level, const char *format, va_list arguments)
 {

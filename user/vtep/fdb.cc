@@ -204,9 +204,9 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
         line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
                      : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::fixed
                                                            : FdbState::dynamic;
-        line.learned = (entry.flags & XV_FDB_USER) == 0;
         line.used = seconds_ago(entry.used, now);
         line.updated = seconds_ago(entry.updated, now);
+        line.learned = (entry.flags & XV_FDB_USER) == 0;
         all.push_back(std::move(line));
     }
     return all;

@@ -63,7 +63,7 @@ Result<> validate(const AttachRequest &r)
     if (r.srcport_min == 0 || r.srcport_min > r.srcport_max)
         return wrong(fmt::format("srcport {} {} is not a range within 1 to 65535", r.srcport_min,
                                  r.srcport_max));
-    if (r.flowlabel > 0xfffff)
+    if (r.flowlabel > flowlabel_max)
         return wrong(fmt::format("flowlabel {:#x} is not within 0 to 0xfffff", r.flowlabel));
     if (r.flowlabel != 0 && !v6)
         return wrong("flowlabel needs an IPv6 underlay");

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Keeps this host's keys in etcd, under one lease.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "user/agent/etcd_client.h"
+#include "user/agent/record.h"
+
+namespace xvtep::agent {
+
+class EtcdAnnouncer {
+  public:
+    EtcdAnnouncer(Loop &loop, EtcdClient &client, const EtcdOptions &options);
+    ~EtcdAnnouncer();
+
+    void announce(const std::set<Record> &own);
+    void up();
+    void down();
+    void lost(); // etcd's data are gone, or are older ones
+    void event(const std::string &key, const nlohmann::json &kv, bool deleted,
+               std::uint64_t revision);
+
+    [[nodiscard]] bool settled() const { return dirty_.empty() && !busy_; }
+    [[nodiscard]] std::size_t left_to_others() const;
+
+  private:
+    enum class State {
+        fresh,    // to be put over whatever is there
+        again,    // was ours; to be put unless another host's value is there
+        ours,     // is there
+        left,     // to another host
+        withdrawn // to be deleted where still ours
+    };
+    struct Own {
+        std::string value;
+        State state = State::fresh;
+        bool sent = false;          // may be in etcd
+        std::uint64_t change = 0;   // of this entry; an answer to an earlier one says nothing
+        std::uint64_t revision = 0; // of our put
+        std::uint64_t foreign = 0, deleted = 0; // revisions of what others did
+    };
+
+    void work(); // sends what is to be sent, one request at a time
+    void grant();
+    void write();
+    void written(const std::vector<std::pair<std::string, std::uint64_t>> &keys,
+                 EtcdClient::Answer answer);
+    [[nodiscard]] std::string operation(const std::string &key, const Own &own) const;
+    void settle(const std::string &key, Own &own, std::uint64_t revision, const nlohmann::json &op);
+    void mark(const std::string &key, Own &own, State state);
+    void put_again(); // all that is ours
+    void keep_alive();
+    void keep_alive_in(std::chrono::milliseconds delay);
+    void failed(const EtcdProblem &problem);
+    void work_in(std::chrono::milliseconds delay);
+
+    Loop &loop_;
+    EtcdClient &client_;
+    const EtcdOptions &options_;
+    std::map<std::string, Own> own_;
+    std::set<std::string> dirty_;
+    std::uint64_t lease_ = 0, ttl_ = 0;
+    std::uint64_t changes_ = 0;
+    bool busy_ = false, keeping_ = false, scheduled_ = false, told_ = false;
+    std::chrono::milliseconds pause_{};
+    Loop::Timer work_timer_{}, keep_timer_{};
+};
+
+} // namespace xvtep::agent

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/agent/etcd_keys.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "user/agent/base64.h"
+
+namespace xvtep::agent {
+
+using Json = nlohmann::json;
+
+std::string etcd_vni_prefix(std::string_view prefix, std::uint32_t vni)
+{
+    return fmt::format("{}/{}/", prefix, vni);
+}
+
+std::string etcd_key(std::string_view prefix, const Key &key)
+{
+    const auto *mac = std::get_if<Mac>(&key.what);
+    return fmt::format("{}/{}/{}/{}", prefix, key.vni, mac ? "mac" : "ip",
+                       mac ? mac->text() : std::get<Ip>(key.what).text());
+}
+
+std::optional<Key> parse_etcd_key(std::string_view prefix, std::string_view text)
+{
+    constexpr std::size_t longest = 64;
+    if (!text.starts_with(prefix) || text.size() > prefix.size() + longest)
+        return std::nullopt;
+    std::string_view rest = text.substr(prefix.size());
+    if (!rest.starts_with('/'))
+        return std::nullopt;
+    rest.remove_prefix(1);
+    Key key;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), key.vni);
+    if (error != std::errc{} || key.vni > 0xffffff)
+        return std::nullopt;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    if (rest.starts_with("/mac/")) {
+        const auto mac = Mac::parse(rest.substr(5));
+        if (!mac)
+            return std::nullopt;
+        key.what = *mac;
+    } else if (rest.starts_with("/ip/")) {
+        const auto ip = Ip::parse(rest.substr(4));
+        if (!ip)
+            return std::nullopt;
+        key.what = *ip;
+    } else {
+        return std::nullopt;
+    }
+    if (etcd_key(prefix, key) != text)
+        return std::nullopt;
+    return key;
+}
+
+std::string etcd_range_end(std::string prefix)
+{
+    while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff)
+        prefix.pop_back();
+    if (prefix.empty())
+        return std::string(1, '\0'); // to the end of all
+    prefix.back() = static_cast<char>(prefix.back() + 1);
+    return prefix;
+}
+
+const Json &etcd_member(const Json &json, const char *name)
+{
+    static const Json none;
+    if (!json.is_object())
+        return none;
+    const auto found = json.find(name);
+    return found == json.end() ? none : *found;
+}
+
+std::uint64_t etcd_number(const Json &json, const char *name)
+{
+    const Json &found = etcd_member(json, name);
+    if (found.is_number_unsigned())
+        return found.get<std::uint64_t>();
+    if (!found.is_string())
+        return 0;
+    const auto &text = found.get_ref<const std::string &>();
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? number : 0;
+}
+
+std::string etcd_text(const Json &json, const char *name)
+{
+    const Json &found = etcd_member(json, name);
+    return found.is_string() ? found.get<std::string>() : std::string();
+}
+
+bool etcd_flag(const Json &json, const char *name)
+{
+    const Json &found = etcd_member(json, name);
+    return found.is_boolean() && found.get<bool>();
+}
+
+Result<Record> etcd_record(const Key &key, const Json &kv)
+{
+    static const std::string none;
+    const Json &found = etcd_member(kv, "value");
+    const std::string &text = found.is_string() ? found.get_ref<const std::string &>() : none;
+    if (text.size() > (record_size_max + 2) / 3 * 4)
+        return system_failure("answer for", key.text(),
+                              fmt::format("{} bytes are too many", text.size() / 4 * 3));
+    const auto value = from_base64(text);
+    if (!value)
+        return system_failure("answer for", key.text(), "not base64");
+    return parse_record(key, *value);
+}
+
+} // namespace xvtep::agent

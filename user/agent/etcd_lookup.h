@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Look-ups: few requests at a time, what is asked for meanwhile goes into one.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "user/agent/directory.h"
+#include "user/agent/etcd_client.h"
+#include "user/agent/etcd_watch.h"
+
+namespace xvtep::agent {
+
+class EtcdLookup {
+  public:
+    using Answer = Directory::Answer;
+    using Done = std::function<void(Answer)>;
+
+    EtcdLookup(Loop &loop, EtcdClient &client, EtcdWatch &watch, const EtcdOptions &options);
+    ~EtcdLookup();
+
+    void ask(const Key &key, Done done);
+    // The watch knows better than an answer that is older than `revision`.
+    void event(const Key &key, const Answer &answer, std::uint64_t revision);
+    void send(); // what may be sent now
+
+  private:
+    struct Pending {
+        std::vector<Done> done;
+        std::uint64_t number = 0;           // tells it from a later one for the same key
+        std::uint64_t request = 0;          // it is part of; 0: waits
+        std::size_t most = 0;               // keys in one request
+        bool exact = false;                 // ask the cluster, not the server's own copy
+        std::uint64_t reported = 0;         // the watch's revision when it was sent
+        std::uint64_t event_revision = 0;
+        std::optional<Answer> event;
+    };
+
+    void schedule();
+    void expire();
+    void queue(const Key &key, Pending &pending, bool front);
+    bool send(std::deque<Key> &queue, bool exact);
+    void answered(std::uint64_t request, const std::vector<Key> &keys, EtcdClient::Answer answer);
+    void judge(const Key &key, Pending &pending, std::uint64_t revision, const nlohmann::json &range);
+    void finish(const Key &key, const Answer &answer);
+    [[nodiscard]] Error failure(const Key &key, const std::string &cause) const;
+
+    Loop &loop_;
+    EtcdClient &client_;
+    EtcdWatch &watch_;
+    const EtcdOptions &options_;
+    std::map<Key, Pending> pending_;
+    std::deque<Key> waiting_, exact_;
+    std::deque<std::tuple<Loop::Clock::time_point, Key, std::uint64_t>> deadlines_;
+    std::size_t requests_ = 0; // in flight
+    std::uint64_t next_ = 1;
+    Loop::Timer sending_{}, expiring_{};
+    bool scheduled_ = false, expires_ = false;
+};
+
+} // namespace xvtep::agent

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// News of VNIs' keys: one stream, resumed where it broke off. What it holds grows with VNIs, not
+// with keys.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "user/agent/etcd_client.h"
+
+namespace xvtep::agent {
+
+class EtcdWatch {
+  public:
+    struct Listener {
+        virtual ~Listener() = default;
+        // `kv` has been put (or deleted) in revision `revision`.
+        virtual void event(const std::string &key, const nlohmann::json &kv, bool deleted,
+                           std::uint64_t revision) = 0;
+        virtual void watch_lost_track() = 0;
+    };
+
+    EtcdWatch(Loop &loop, EtcdClient &client, const EtcdOptions &options, Listener &listener);
+    ~EtcdWatch();
+
+    void set(const std::set<std::uint32_t> &vnis);
+    void up(const EtcdHeader &now);
+    void down();
+    // Changes were missed; from `now` on they will not be. The listener is not told.
+    void restart(const EtcdHeader &now);
+
+    [[nodiscard]] bool live() const { return live_; }
+    [[nodiscard]] bool watches(std::uint32_t vni) const { return vnis_.contains(vni); }
+    // The last revision whose changes of `vni` have been reported; 0 where it is not watched.
+    [[nodiscard]] std::uint64_t reported(std::uint32_t vni) const;
+    // The first one whose changes are not: an answer that is older may miss some for ever.
+    [[nodiscard]] std::uint64_t base(std::uint32_t vni) const;
+    // An answer has been given that is as old as `revision`.
+    void answered(std::uint32_t vni, std::uint64_t revision);
+
+  private:
+    struct Vni {
+        std::uint64_t base = 0, next = 0; // revisions; 0: not known yet
+    };
+
+    void schedule();
+    void start();
+    void stop();
+    void got(std::string_view bytes);
+    void line(std::string_view text);
+    void resync();
+
+    Loop &loop_;
+    EtcdClient &client_;
+    const EtcdOptions &options_;
+    Listener &listener_;
+    std::map<std::uint32_t, Vni> vnis_;
+    std::map<std::uint32_t, std::uint64_t> oldest_; // answer of a VNI that is not watched
+    std::vector<std::uint32_t> asked_;              // of this stream, in order
+    std::map<std::uint64_t, std::uint32_t> created_; // watch_id → VNI
+    std::string buffer_;
+    std::uint64_t stream_ = 0; // which one, to notice that a callback has replaced it
+    Loop::Timer starting_{}, patience_{};
+    bool scheduled_ = false, live_ = false, resyncing_ = false;
+};
+
+} // namespace xvtep::agent

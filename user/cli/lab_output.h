@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A lab's verdict, as text or as JSON.
+#pragma once
+
+#include <string>
+
+#include "user/cli/output.h"
+#include "user/topology/lab.h"
+
+namespace xvtep::cli {
+
+Json to_json(const LabVerdict &verdict);
+std::string to_text(const LabVerdict &verdict);
+
+} // namespace xvtep::cli
