@@ -193,11 +193,11 @@ class Timeline {
     // A line each, in order.
     std::string text()
     {
-        for (auto &[host, misses] : misses_)
-            for (const auto &[when, what] : misses->stop())
-                add(when, host + " " + what);
         for (const auto &[host, log] : logs_)
             read_log(host, log.first, log.second);
+        for (auto &[host, misses] : misses_)
+            for (const auto &[when, what] : misses->stop())
+                add_miss(host, when, what);
         std::ranges::stable_sort(events_, {}, &std::pair<double, std::string>::first);
         std::string lines;
         for (const auto &[time, what] : events_)
@@ -206,6 +206,20 @@ class Timeline {
     }
 
   private:
+    // The agent may have heard it sooner than we did.
+    void add_miss(const std::string &host, steady_clock::time_point when, const std::string &what)
+    {
+        double time = milliseconds_of(when - steady_);
+        const std::string look_up = " " + what.substr(what.rfind(' ') + 1) + " is looked up";
+        for (const auto &[other, text] : events_)
+            if (text.starts_with(host + " agent: ") && text.ends_with(look_up))
+                time = std::min(time, other);
+        const auto at = std::ranges::find_if(events_, [&](const auto &event) {
+            return event.first >= time;
+        });
+        events_.insert(at, {time, host + " " + what});
+    }
+
     void read_log(const std::string &host, const std::string &path, std::streamoff offset)
     {
         std::ifstream file(path);

@@ -795,7 +795,7 @@ class Checker {
         for (const FdbLine &line : lines)
             if (line.learned)
                 return failed("fdb", fmt::format("{} dst {}", line.mac.text(), line.dst.text()));
-        return fmt::format("{} entries by hand", lines.size());
+        return fmt::format("none of {} entries", lines.size());
     }
 
     void run_check(const NothingLearnedCheck &check)
