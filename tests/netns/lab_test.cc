@@ -2,6 +2,7 @@
 #include "user/topology/lab.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include "user/net/netlink.h"
 #include "user/topology/build.h"
 #include "user/topology/description.h"
+#include "user/topology/processes.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -116,7 +118,8 @@ class LabFixture : public testing::Test {
 
 const std::vector<std::string> built_in = {
     "p2p",    "multicast", "bridge",   "flood",         "static", "proxy",
-    "misses", "tenants",   "gateways", "routed-bridge", "trunk",  "engine",
+    "misses", "dove",      "tenants",  "gateways",      "routed-bridge", "trunk",
+    "engine",
 };
 
 using Case = std::tuple<std::string, Ends>;
@@ -126,7 +129,16 @@ class BuiltInLab : public LabFixture, public testing::WithParamInterface<Case> {
 TEST_P(BuiltInLab, StandsPassesAndGoes)
 {
     const auto &[name, ends] = GetParam();
-    const LabOptions options{name, ends == Ends::kernel_peer, ends == Ends::kernel};
+    const LabOptions options{name, ends == Ends::kernel_peer, ends == Ends::kernel, XVTEP_BINARY};
+    if (name == "dove" && ends != Ends::xvtep) {
+        const auto refused = lab_up(options);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().fault, Fault::usage);
+        expect_nothing_left();
+        return;
+    }
+    if (name == "dove" && !find_program("etcd"))
+        GTEST_SKIP() << "etcd is not installed (package etcd-server)";
     ASSERT_TRUE(works(lab_up(options)));
     expect_passes();
     expect_goes();
@@ -372,6 +384,89 @@ TEST_F(Lab, KilledHalfwayIsRemoved)
         ::waitpid(child, nullptr, 0);
         expect_goes();
     }
+}
+
+// Three hosts with agents and a file for a directory.
+std::string lab_with_agents(const std::string &name)
+{
+    nlohmann::json lab = nlohmann::json::parse(*find_lab("dove"));
+    lab["name"] = name;
+    lab["directory"] = "file";
+    nlohmann::json checks = nlohmann::json::array();
+    for (const auto &check : lab["checks"])
+        if (check["type"] != "directory-outage")
+            checks.push_back(check);
+    lab["checks"] = checks;
+    const std::string path = testing::TempDir() + "/xvtep-lab-" + name + ".json";
+    std::ofstream(path) << lab;
+    return path;
+}
+
+std::size_t processes_of_labs()
+{
+    return lab_processes(lab_namespaces()).size();
+}
+
+TEST_F(Lab, WithAgentsAndAFilePassesTwice)
+{
+    const std::string path = lab_with_agents("agents");
+    const auto up = lab_up({.name_or_file = path, .program = XVTEP_BINARY});
+    std::filesystem::remove(path);
+    ASSERT_TRUE(works(up));
+    EXPECT_EQ(processes_of_labs(), 3u);
+    const auto json = nlohmann::json::parse(*lab_show(true));
+    EXPECT_EQ(json[0]["hosts"][1]["processes"][0]["name"], "agent");
+    expect_passes();
+    expect_passes();
+    EXPECT_EQ(processes_of_labs(), 3u);
+    expect_goes();
+}
+
+TEST_F(Lab, WithAgentsKilledHalfwayIsRemoved)
+{
+    const std::string path = lab_with_agents("agents");
+    for (unsigned after = 100; after <= 1000; after += 150) {
+        const pid_t child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            (void)lab_up({.name_or_file = path, .program = XVTEP_BINARY});
+            ::_exit(0);
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(after));
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+        std::vector<pid_t> pids;
+        for (const LabProcess &process : lab_processes(lab_namespaces()))
+            pids.push_back(process.pid);
+        expect_goes();
+        for (const pid_t pid : pids) { // one that nobody has waited for yet has no program
+            std::error_code gone;
+            (void)std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), gone);
+            EXPECT_TRUE(gone) << pid << " runs still";
+        }
+    }
+    std::filesystem::remove(path);
+}
+
+TEST_F(Lab, LeavesPeoplesProcessesAlone)
+{
+    const std::string path = lab_with_agents("agents");
+    const auto up = lab_up({.name_or_file = path, .program = XVTEP_BINARY});
+    std::filesystem::remove(path);
+    ASSERT_TRUE(works(up));
+    const auto netns = Netns::open("xvtep-agents-node1");
+    ASSERT_TRUE(works(netns));
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        const auto scope = netns->enter();
+        for (;;)
+            ::pause();
+    }
+    EXPECT_TRUE(works(lab_down()));
+    EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
 }
 
 TEST_F(Lab, HasSwitches)

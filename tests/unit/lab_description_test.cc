@@ -55,6 +55,17 @@ void expect_refusal(std::string_view what, std::string_view with, const std::str
     EXPECT_EQ(lab.error().message(), "read lab two.json: " + message);
 }
 
+TEST(LabDescription, NamesTheDirectory)
+{
+    const std::string_view switches = R"("switches": ["lan"])";
+    expect_refusal(switches, R"("switches": ["lan"], "directory": "file")",
+                   "directory: \"directory\" and hosts' \"agent\" go together");
+    expect_refusal(R"("name": "b", )", R"("name": "b", "agent": true, )",
+                   "directory: \"directory\" and hosts' \"agent\" go together");
+    expect_refusal(switches, R"("switches": ["lan"], "directory": "etcd")",
+                   "directory: neither \"file\" nor an object");
+}
+
 TEST(LabDescription, IsRead)
 {
     const auto lab = parse_lab(two_hosts, "two.json");

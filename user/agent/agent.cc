@@ -136,6 +136,7 @@ void Agent::ask(const Key &key, std::uint64_t id)
     question->second.last = Loop::Clock::now();
     question->second.attempts++;
     metrics_.lookups++;
+    spdlog::debug("{} is looked up", key.text());
     directory_->look_up(key, [this, key, id](Directory::Answer answer) {
         answered(key, id, std::move(answer));
     });

@@ -18,8 +18,10 @@ class JsonFormatter : public spdlog::formatter {
     {
         using namespace std::chrono;
         const auto level = spdlog::level::to_string_view(message.level);
+        const auto second = floor<seconds>(message.time);
         const nlohmann::ordered_json line{
-            {"time", fmt::format("{:%FT%T}Z", floor<milliseconds>(message.time))},
+            {"time", fmt::format("{:%FT%T}.{:06}Z", second,
+                                 duration_cast<microseconds>(message.time - second).count())},
             {"level", std::string(level.data(), level.size())},
             {"message", std::string(message.payload.data(), message.payload.size())}};
         const auto text =

@@ -9,6 +9,8 @@
 #include "user/base/undo.h"
 #include "user/net/sysctl.h"
 #include "user/topology/entries.h"
+#include "user/topology/processes.h"
+#include "user/topology/services.h"
 #include "user/topology/tagging.h"
 #include "user/vtep/session.h"
 #include "xvtep/port.h"
@@ -150,8 +152,12 @@ class Builder {
         for (const LabWire &wire : lab_.wires)
             TRY(at(wire.ends[0].node, add_wire(wire)));
         for (const LabHost &host : lab_.hosts) {
-            for (const LabContainer &container : host.containers)
-                TRY(at(container.name, add_container(host, container)));
+            for (const LabContainer &container : host.containers) {
+                LabNode &inside = nodes_.at(container.name);
+                TRY(at(container.name, tie_container(nodes_.at(host.name), inside, container)));
+                if (!host.agent)
+                    TRY(at(container.name, raise_container(inside, container, false)));
+            }
             TRY(at(host.name, configure(host)));
         }
         const std::set<std::string> kernel = kernel_hosts(state_);
@@ -159,6 +165,7 @@ class Builder {
             for (const LabVtep &vtep : host.vteps)
                 TRY(at(host.name,
                        plug_vtep(nodes_.at(host.name), vtep, kernel.contains(host.name))));
+        TRY(start_services());
         undo_.commit();
         return {};
     }
@@ -222,30 +229,27 @@ class Builder {
         return finish_end(wire.ends[1], other);
     }
 
-    Result<> add_container(const LabHost &host, const LabContainer &container)
+    // Whom an agent is to hear comes up when it listens.
+    Result<> start_services()
     {
-        LabNode &outside = nodes_.at(host.name), &inside = nodes_.at(container.name);
-        TRY_ASSIGN(const int host_index,
-                   outside.netlink.add_veth(
-                       {.name = container.host_device, .mtu = container.mtu},
-                       {.name = container.device, .mac = container.mac, .mtu = container.mtu},
-                       inside.netns.fd()));
-        if (!container.bridge.empty()) {
-            TRY_ASSIGN(const int bridge, index_of(outside, container.bridge));
-            TRY(outside.netlink.change_link(host_index, {.master = bridge}));
-        }
-        TRY(set_up(outside, host_index));
-        if (!container.trunk.empty()) {
-            TRY_ASSIGN(const int trunk, index_of(outside, container.trunk));
-            TRY_ASSIGN(const Netns::Scope scope, outside.netns.enter());
-            TRY(tie_vlan(host_index, trunk, container.vlan));
-        }
-        TRY_ASSIGN(const int index, index_of(inside, container.device));
-        TRY(set_up(inside, index));
-        TRY(add_addresses(inside, index, container.addresses));
-        for (const Ip &gateway : container.gateways) {
-            const Prefix all{gateway.is_v4() ? Ip::v4(0) : Ip{}, 0};
-            TRY(inside.netlink.add_route(all, gateway, index));
+        if (!lab_.directory)
+            return {};
+        if (const std::string &host = lab_.directory->host; !host.empty())
+            TRY(at(host, start_directory(state_, nodes_.at(host))));
+        for (const LabHost &host : lab_.hosts)
+            if (host.agent)
+                TRY(at(host.name, start_agent(state_, host, nodes_.at(host.name))));
+        for (const LabHost &host : lab_.hosts) {
+            std::vector<std::string> heard;
+            for (const LabContainer &container : host.containers) {
+                if (!host.agent)
+                    continue;
+                TRY(at(container.name,
+                       raise_container(nodes_.at(container.name), container, true)));
+                if (!container.bridge.empty())
+                    heard.push_back(container.name);
+            }
+            TRY(await_heard(state_, host.name, heard));
         }
         return {};
     }
@@ -366,6 +370,45 @@ Result<> unplug_vtep(LabNode &node, const LabVtep &vtep, bool kernel)
     return {};
 }
 
+Result<> tie_container(LabNode &host, LabNode &inside, const LabContainer &container)
+{
+    TRY_ASSIGN(const int index,
+               host.netlink.add_veth(
+                   {.name = container.host_device, .mtu = container.mtu},
+                   {.name = container.device, .mac = container.mac, .mtu = container.mtu},
+                   inside.netns.fd()));
+    if (!container.bridge.empty()) {
+        TRY_ASSIGN(const int bridge, index_of(host, container.bridge));
+        TRY(host.netlink.change_link(index, {.master = bridge}));
+    }
+    TRY(set_up(host, index));
+    if (container.trunk.empty())
+        return {};
+    TRY_ASSIGN(const int trunk, index_of(host, container.trunk));
+    TRY_ASSIGN(const Netns::Scope scope, host.netns.enter());
+    return tie_vlan(index, trunk, container.vlan);
+}
+
+Result<> raise_container(LabNode &inside, const LabContainer &container, bool announce)
+{
+    TRY_ASSIGN(const int index, index_of(inside, container.device));
+    if (announce) {
+        TRY_ASSIGN(const Netns::Scope scope, inside.netns.enter());
+        TRY(set_sysctl("net/ipv4/conf/" + container.device + "/arp_notify", "1"));
+        TRY(set_sysctl("net/ipv6/conf/" + container.device + "/ndisc_notify", "1"));
+    } else {
+        TRY(set_up(inside, index));
+    }
+    TRY(add_addresses(inside, index, container.addresses));
+    if (announce) // of what it has by then
+        TRY(set_up(inside, index));
+    for (const Ip &gateway : container.gateways) {
+        const Prefix all{gateway.is_v4() ? Ip::v4(0) : Ip{}, 0};
+        TRY(inside.netlink.add_route(all, gateway, index));
+    }
+    return {};
+}
+
 Result<> build_lab(const LabState &state)
 {
     return Builder(state).build();
@@ -399,6 +442,8 @@ Result<> remove_namespaces(const std::vector<std::string> &names)
             first = in_namespace(name, std::move(result));
     };
     std::vector<LabNode> nodes;
+    for (const std::string &name : names)
+        keep(name, kill_processes({name}));
     for (const std::string &name : names)
         if (auto node = LabNodes::open(name))
             nodes.push_back(std::move(*node));

@@ -50,13 +50,18 @@ std::set<std::string> kernel_hosts(const LabState &state);
 Result<> plug_vtep(LabNode &node, const LabVtep &vtep, bool kernel);
 Result<> unplug_vtep(LabNode &node, const LabVtep &vtep, bool kernel);
 
+// A container's veth, its end in the host up and in its bridge or trunk.
+Result<> tie_container(LabNode &host, LabNode &inside, const LabContainer &container);
+// Its own end. `announce`: it says its addresses as it comes up, as machines do that move.
+Result<> raise_container(LabNode &inside, const LabContainer &container, bool announce);
+
 // On failure, what was made is removed again. None of the namespaces may exist.
 Result<> build_lab(const LabState &state);
 
 // The namespaces of this machine that build_lab() made, whichever lab's; by name.
 std::vector<std::string> lab_namespaces();
 
-// Detaches what is attached in the namespaces, then removes devices and namespaces. Goes on where
+// Kills what build_lab() started in the namespaces, detaches what is attached, then removes devices and namespaces. Goes on where
 // something fails and returns the first failure. Names that do not exist are passed over.
 Result<> remove_namespaces(const std::vector<std::string> &names);
 

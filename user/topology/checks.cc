@@ -16,10 +16,12 @@
 #include <thread>
 
 #include "user/net/netlink_socket.h"
+#include "user/topology/agent_checks.h"
 #include "user/topology/bridge_snapshot.h"
 #include "user/topology/capture.h"
 #include "user/topology/echo.h"
 #include "user/topology/entries.h"
+#include "user/topology/request_watch.h"
 #include "user/topology/test_frame.h"
 #include "xvtep/stats.h"
 #include "xvtep/wire.h"
@@ -105,12 +107,13 @@ std::optional<MainRoute> parse_route(const nlmsghdr &message)
 class Checker {
   public:
     Checker(const LabState &state, LabNodes &nodes)
-        : lab_(state.lab), nodes_(nodes), kernel_(kernel_hosts(state))
+        : state_(state), lab_(state.lab), nodes_(nodes), kernel_(kernel_hosts(state))
     {
     }
 
     std::vector<LabCheck> run()
     {
+        watch_requests();
         check_ready();
         for (const LabCheckDescription &check : lab_.checks)
             std::visit([this](const auto &known) { run_check(known); }, check);
@@ -792,7 +795,7 @@ class Checker {
         for (const FdbLine &line : lines)
             if (line.learned)
                 return failed("fdb", fmt::format("{} dst {}", line.mac.text(), line.dst.text()));
-        return fmt::format("{} entries by hand", lines.size());
+        return fmt::format("none of {} entries", lines.size());
     }
 
     void run_check(const NothingLearnedCheck &check)
@@ -930,10 +933,76 @@ class Checker {
                     : outcome.error().message());
     }
 
+    // Those checks that tell of the time before them.
+    void watch_requests()
+    {
+        for (const LabCheckDescription &check : lab_.checks)
+            if (const auto *const known = std::get_if<NoRequestsCheck>(&check))
+                if (auto watch = RequestWatch::open(nodes_.at(known->node)))
+                    requests_.insert_or_assign(known->node, std::move(*watch));
+    }
+
+    Result<std::string> count_requests(const NoRequestsCheck &check)
+    {
+        const auto watch = requests_.find(check.node);
+        if (watch == requests_.end())
+            return failed(check.node, "cannot be listened to");
+        const RequestWatch::Counts counts = watch->second->counts();
+        const std::string text =
+            fmt::format("{} frames in VXLAN, {} ARP requests, {} solicitations", counts.frames,
+                        counts.arp, counts.solicitations);
+        if (counts.frames == 0 || counts.arp + counts.solicitations != 0)
+            return failed("capture", text);
+        return text;
+    }
+
+    void run_check(const NoRequestsCheck &check)
+    {
+        add(fmt::format("no ARP request and no solicitation has crossed {} in all this test",
+                        check.node),
+            count_requests(check));
+    }
+
+    void run_check(const NothingPreloadedCheck &)
+    {
+        add("nothing is preloaded: the VTEPs' tables are empty",
+            check_nothing_preloaded(state_, nodes_));
+    }
+
+    void run_check(const FirstPingCheck &check)
+    {
+        add(fmt::format("the first ping from {} to {} passes", check.from, check.to),
+            check_first_ping(state_, nodes_, check));
+    }
+
+    void run_check(const OnlyTalkersCheck &check)
+    {
+        std::string pairs;
+        for (const auto &[one, other] : check.pairs)
+            pairs += fmt::format("{}{} and {}", pairs.empty() ? "" : ", ", one, other);
+        add("only who talks has entries: " + pairs, check_only_talkers(state_, nodes_, check));
+    }
+
+    void run_check(const MoveCheck &check)
+    {
+        add(fmt::format("{} moves to {} and back: {} follows within {} ms", check.container,
+                        check.to, check.from, check.within),
+            check_move(state_, nodes_, check));
+    }
+
+    void run_check(const OutageCheck &check)
+    {
+        add(fmt::format("{} is killed and started again",
+                        check.host.empty() ? "the directory" : "the agent of " + check.host),
+            check_outage(state_, nodes_, check));
+    }
+
+    const LabState &state_;
     const LabDescription &lab_;
     LabNodes &nodes_;
     const std::set<std::string> kernel_;
     std::vector<LabCheck> checks_;
+    std::map<std::string, std::unique_ptr<RequestWatch>> requests_; // by switch
 };
 
 } // namespace

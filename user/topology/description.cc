@@ -417,6 +417,22 @@ std::pair<std::string, std::string> read_sysctl(const std::pair<std::string, Val
     return {key, value.text()};
 }
 
+LabDirectory read_directory(const Value &value)
+{
+    if (value.data().is_string()) {
+        if (value.text() != "file")
+            value.wrong("neither \"file\" nor an object");
+        return {};
+    }
+    Object object(value);
+    LabDirectory directory;
+    directory.host = object.need("etcd").name();
+    directory.address = object.need("address").ip();
+    object.take("port", directory.port, read_port);
+    object.finish();
+    return directory;
+}
+
 LabHost read_host(const Value &value)
 {
     Object object(value);
@@ -434,6 +450,7 @@ LabHost read_host(const Value &value)
                 [](const Value &containers) { return containers.list(read_container); });
     object.take("routes", host.routes, read_routes);
     object.take("vteps", host.vteps, [](const Value &vteps) { return vteps.list(read_vtep); });
+    object.take("agent", host.agent, read_boolean);
     object.finish();
     return host;
 }
@@ -706,6 +723,54 @@ NoPingCheck read_no_ping(Object &object)
     return check;
 }
 
+std::array<std::string, 2> read_two(const Value &value)
+{
+    const std::vector<std::string> both = value.list(read_name);
+    if (both.size() != 2 || both[0] == both[1])
+        value.wrong("not a list of two containers");
+    return {both[0], both[1]};
+}
+
+unsigned read_milliseconds(Object &object)
+{
+    return object.need("within_ms").number<unsigned>(1, 60000);
+}
+
+FirstPingCheck read_first_ping(Object &object)
+{
+    FirstPingCheck check;
+    check.from = object.need("from").name();
+    check.to = object.need("to").name();
+    check.within = read_milliseconds(object);
+    return check;
+}
+
+OnlyTalkersCheck read_only_talkers(Object &object)
+{
+    return {object.need("pairs").list(read_two)};
+}
+
+MoveCheck read_move(Object &object)
+{
+    MoveCheck check;
+    check.container = object.need("container").name();
+    check.to = object.need("to").name();
+    check.from = object.need("from").name();
+    check.within = read_milliseconds(object);
+    return check;
+}
+
+OutageCheck read_outage(Object &object, bool of_agent)
+{
+    OutageCheck check;
+    if (of_agent)
+        check.host = object.need("host").name();
+    check.steady = read_two(object.need("steady"));
+    check.fresh = read_two(object.need("fresh"));
+    check.within = read_milliseconds(object);
+    return check;
+}
+
 LabCheckDescription read_check(const Value &value)
 {
     Object object(value);
@@ -754,6 +819,20 @@ LabCheckDescription read_check(const Value &value)
         check = read_miss(object);
     else if (name == "expect-no-ping")
         check = read_no_ping(object);
+    else if (name == "nothing-preloaded")
+        check = NothingPreloadedCheck{};
+    else if (name == "first-ping")
+        check = read_first_ping(object);
+    else if (name == "only-talkers")
+        check = read_only_talkers(object);
+    else if (name == "no-requests-cross")
+        check = NoRequestsCheck{object.need("node").name()};
+    else if (name == "move")
+        check = read_move(object);
+    else if (name == "agent-outage")
+        check = read_outage(object, true);
+    else if (name == "directory-outage")
+        check = read_outage(object, false);
     else
         type.wrong("no check is called \"" + name + "\"");
     object.finish();
@@ -781,6 +860,7 @@ class Names {
             add_wire(lab, wire);
         for (const LabHost &host : lab.hosts)
             check_host(host);
+        check_directory(lab);
         for (const LabCheckDescription &check : lab.checks)
             std::visit([&](const auto &known) { check_names(lab, known); }, check);
     }
@@ -861,6 +941,23 @@ class Names {
                     check(route.dev, "vteps");
             add_device({host.name, vtep.request.name});
         }
+    }
+
+    static void check_directory(const LabDescription &lab)
+    {
+        if (lab.has_agents() != lab.directory.has_value())
+            wrong("directory", "\"directory\" and hosts' \"agent\" go together");
+        if (!lab.directory || lab.directory->host.empty())
+            return;
+        const LabHost *const host = lab.host(lab.directory->host);
+        if (!host)
+            wrong("directory", "no host \"" + lab.directory->host + "\"");
+        for (const auto &[device, prefixes] : host->addresses)
+            for (const Prefix &prefix : prefixes)
+                if (prefix.address == lab.directory->address)
+                    return;
+        wrong("directory", "\"" + host->name + "\" has no address " +
+                               lab.directory->address.text());
     }
 
     static void check_vtep(const LabDescription &lab, const LabDevice &device)
@@ -996,6 +1093,65 @@ class Names {
         check_node(check.from, "checks");
     }
 
+    static void check_container(const LabDescription &lab, const std::string &name)
+    {
+        if (!lab.container(name))
+            wrong("checks", "no container \"" + name + "\"");
+        if (lab.overlay_addresses(name).empty())
+            wrong("checks", "\"" + name + "\" has no overlay address");
+    }
+    static void check_agent(const LabDescription &lab, const std::string &name)
+    {
+        const LabHost *const host = lab.host(name);
+        if (!host || !host->agent)
+            wrong("checks", "no agent on \"" + name + "\"");
+    }
+    static void check_names(const LabDescription &, const NothingPreloadedCheck &) {}
+    static void check_names(const LabDescription &lab, const FirstPingCheck &check)
+    {
+        check_container(lab, check.from);
+        check_container(lab, check.to);
+    }
+    static void check_names(const LabDescription &lab, const OnlyTalkersCheck &check)
+    {
+        for (const auto &pair : check.pairs)
+            for (const std::string &name : pair)
+                check_container(lab, name);
+    }
+    static void check_names(const LabDescription &lab, const NoRequestsCheck &check)
+    {
+        if (std::ranges::find(lab.switches, check.node) == lab.switches.end())
+            wrong("checks", "no switch \"" + check.node + "\"");
+    }
+    static void check_names(const LabDescription &lab, const MoveCheck &check)
+    {
+        check_container(lab, check.container);
+        check_container(lab, check.from);
+        check_agent(lab, check.to);
+        const LabContainer &container = *lab.container(check.container);
+        const LabHost &to = *lab.host(check.to);
+        if (!container.mac)
+            wrong("checks", "\"" + check.container + "\" has no \"mac\" to keep");
+        if (&to == lab.host_of(check.container))
+            wrong("checks", "\"" + check.container + "\" is on \"" + check.to + "\" already");
+        if (std::ranges::find(to.bridges, container.bridge, &LabBridge::name) == to.bridges.end())
+            wrong("checks", "no bridge \"" + container.bridge + "\" on \"" + check.to + "\"");
+        if (std::ranges::find(to.containers, container.host_device, &LabContainer::host_device) !=
+            to.containers.end())
+            wrong("checks", "\"" + container.host_device + "\" is another's on \"" + check.to +
+                                "\"");
+    }
+    static void check_names(const LabDescription &lab, const OutageCheck &check)
+    {
+        if (!check.host.empty())
+            check_agent(lab, check.host);
+        else if (!lab.directory || lab.directory->host.empty())
+            wrong("checks", "no directory that could be killed");
+        for (const auto *pair : {&check.steady, &check.fresh})
+            for (const std::string &name : *pair)
+                check_container(lab, name);
+    }
+
     std::map<std::string, std::set<std::string>> devices_; // by node
 };
 
@@ -1009,6 +1165,7 @@ LabDescription read_lab(const Value &value)
                 [](const Value &switches) { return switches.list(read_name); });
     lab.hosts = object.need("hosts").list(read_host);
     object.take("wires", lab.wires, [](const Value &wires) { return wires.list(read_wire); });
+    object.take("directory", lab.directory, read_directory);
     object.take("checks", lab.checks, [](const Value &checks) { return checks.list(read_check); });
     object.finish();
     if (lab.hosts.empty())
@@ -1034,6 +1191,29 @@ const LabHost *LabDescription::host(std::string_view host_name) const
 {
     const auto found = std::ranges::find(hosts, host_name, &LabHost::name);
     return found == hosts.end() ? nullptr : &*found;
+}
+
+const LabContainer *LabDescription::container(std::string_view container_name) const
+{
+    for (const LabHost &known : hosts)
+        for (const LabContainer &container : known.containers)
+            if (container.name == container_name)
+                return &container;
+    return nullptr;
+}
+
+const LabHost *LabDescription::host_of(std::string_view container_name) const
+{
+    const auto found = std::ranges::find_if(hosts, [&](const LabHost &known) {
+        return std::ranges::find(known.containers, container_name, &LabContainer::name) !=
+               known.containers.end();
+    });
+    return found == hosts.end() ? nullptr : &*found;
+}
+
+bool LabDescription::has_agents() const
+{
+    return std::ranges::any_of(hosts, &LabHost::agent);
 }
 
 std::vector<Ip> LabDescription::overlay_addresses(std::string_view node) const

@@ -74,6 +74,13 @@ struct LabContainer {
     std::vector<Ip> gateways; // default routes
 };
 
+// Where the agents look misses up.
+struct LabDirectory {
+    std::string host;             // that runs etcd; "": a file of the lab's
+    Ip address;                   // of etcd, one of the host's
+    std::uint16_t port = 2379;
+};
+
 struct LabHost {
     std::string name;
     std::vector<LabBridge> bridges;
@@ -82,6 +89,7 @@ struct LabHost {
     std::vector<LabRoute> routes;                         // added before the VTEPs
     std::vector<std::pair<std::string, std::string>> sysctls;
     std::vector<LabVtep> vteps;
+    bool agent = false; // an agent runs there; the containers say who they are as they come up
 };
 
 // A host's device, or a switch (`device` is "").
@@ -260,11 +268,46 @@ struct NoPingCheck {
     Ip to;
 };
 
+// Of labs with agents. The VTEPs' tables are empty. Where the lab was tested before, they are
+// emptied and the agents started anew.
+struct NothingPreloadedCheck {};
+
+// The first ping of two containers has its reply, and how it came to that.
+struct FirstPingCheck {
+    std::string from, to;
+    unsigned within = 0; // milliseconds
+};
+
+// Each VTEP has entries for those that its host's containers talk to, and for no other.
+struct OnlyTalkersCheck {
+    std::vector<std::array<std::string, 2>> pairs; // of containers
+};
+
+// From the first check to here, no ARP request or neighbour solicitation was in the tunnels.
+struct NoRequestsCheck {
+    std::string node; // a switch
+};
+
+// A container moves to another host, and back; `from`, which talks to it, follows.
+struct MoveCheck {
+    std::string container, to, from;
+    unsigned within = 0; // milliseconds
+};
+
+// A host's agent, or the directory, is killed and started again. `steady`, which talks all the
+// time, loses nothing; then `fresh`, which never did, talks.
+struct OutageCheck {
+    std::string host; // of the agent; "": the directory
+    std::array<std::string, 2> steady, fresh;
+    unsigned within = 0; // milliseconds from its return
+};
+
 using LabCheckDescription =
     std::variant<PingCheck, TcpCheck, MtuCheck, RouteCheck, FdbCheck, CaptureCheck, BridgeCheck,
                  CountedCheck, GroupCheck, FrameCheck, ArpCheck, AgeingCheck, NothingLearnedCheck,
                  FdbExpiresCheck, NeighExpiresCheck, FdbAddStep, NeighReplaceStep, FdbFlushStep,
-                 NeighFlushStep, MissCheck, NoPingCheck>;
+                 NeighFlushStep, MissCheck, NoPingCheck, NothingPreloadedCheck, FirstPingCheck,
+                 OnlyTalkersCheck, NoRequestsCheck, MoveCheck, OutageCheck>;
 
 struct LabDescription {
     std::string name;
@@ -272,11 +315,15 @@ struct LabDescription {
     std::vector<std::string> switches;
     std::vector<LabHost> hosts;
     std::vector<LabWire> wires;
+    std::optional<LabDirectory> directory;
     std::vector<LabCheckDescription> checks;
 
     // Hosts, containers and switches.
     [[nodiscard]] std::vector<std::string> nodes() const;
     [[nodiscard]] const LabHost *host(std::string_view name) const;
+    [[nodiscard]] const LabContainer *container(std::string_view name) const;
+    [[nodiscard]] const LabHost *host_of(std::string_view container) const;
+    [[nodiscard]] bool has_agents() const;
     // A container's addresses, or those of a host's VTEPs.
     [[nodiscard]] std::vector<Ip> overlay_addresses(std::string_view node) const;
 };

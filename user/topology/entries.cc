@@ -74,7 +74,8 @@ Result<std::vector<FdbLine>> list_fdb(LabNode &node, const std::string &device, 
     TRY_ASSIGN(const auto entries, show_fdb(device));
     std::vector<FdbLine> lines;
     for (const FdbEntry &entry : entries)
-        lines.push_back({entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic});
+        lines.push_back({entry.mac, entry.dst, entry.via,
+                         entry.state == FdbState::dynamic && entry.learned});
     return lines;
 }
 

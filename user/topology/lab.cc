@@ -2,8 +2,10 @@
 #include "user/topology/lab.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "user/topology/build.h"
@@ -11,6 +13,8 @@
 #include "user/topology/description.h"
 #include "user/topology/labs.h"
 #include "user/topology/picture.h"
+#include "user/topology/processes.h"
+#include "user/topology/services.h"
 #include "user/topology/state.h"
 
 namespace xvtep {
@@ -73,6 +77,7 @@ Result<std::vector<LabFile>> labs_up()
 struct NodeView {
     std::string name, netns;
     std::vector<std::pair<std::string, std::vector<Prefix>>> devices;
+    std::vector<LabProcess> processes;
 };
 
 struct LabView {
@@ -86,7 +91,7 @@ Result<LabView> view_lab(const LabState &state)
     TRY_ASSIGN(LabNodes nodes, LabNodes::open(state.lab));
     for (const std::string &name : state.lab.nodes()) {
         LabNode &node = nodes.at(name);
-        NodeView node_view{name, node.name, {}};
+        NodeView node_view{name, node.name, {}, lab_processes({node.name})};
         TRY_ASSIGN(const std::vector<Link> links, node.netlink.links());
         for (const Link &link : links) {
             if (link.kind.empty())
@@ -137,6 +142,9 @@ std::string show_text(const LabView &view)
             line.erase(line.find_last_not_of(' ') + 1);
             text += line + "\n";
         }
+        for (const LabProcess &process : node.processes)
+            text += fmt::format("    {:<16} pid {}, prints to {}\n", process.what, process.pid,
+                                log_path(view.state, node.name, process.what));
     }
     return text;
 }
@@ -151,6 +159,11 @@ nlohmann::json show_json(const LabView &view)
             devices[device] = texts(addresses);
         nlohmann::json line = {
             {"name", node.name}, {"namespace", node.netns}, {"addresses", devices}};
+        line["processes"] = nlohmann::json::array();
+        for (const LabProcess &process : node.processes)
+            line["processes"].push_back({{"name", process.what},
+                                         {"pid", process.pid},
+                                         {"log", log_path(view.state, node.name, process.what)}});
         if (const LabHost *const host = view.state.lab.host(node.name)) {
             line["vteps"] = nlohmann::json::array();
             for (const LabVtep &vtep : host->vteps)
@@ -173,7 +186,17 @@ Result<std::string> lab_up(const LabOptions &options)
                              "either one end or all are the kernel's");
     TRY_ASSIGN(const std::string text, find_lab(options.name_or_file));
     TRY_ASSIGN(LabDescription lab, parse_lab(text, options.name_or_file));
-    LabState state{std::move(lab), text, false, options.kernel_peer, options.kernel};
+    if (lab.has_agents() && (options.kernel || options.kernel_peer))
+        return usage_failure("lab up", lab.name,
+                             "agents hear the misses of xvtep only, not those of the kernel's");
+    LabState state{std::move(lab), text, false, options.kernel_peer, options.kernel, {}};
+    if (state.lab.has_agents()) {
+        std::error_code error;
+        state.program = options.program.empty()
+                            ? std::filesystem::read_symlink("/proc/self/exe", error).string()
+                            : options.program;
+        TRY(find_services(state));
+    }
 
     TRY_ASSIGN(const LabLock lock, LabLock::take());
     TRY(make_room(state.lab));

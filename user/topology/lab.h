@@ -14,6 +14,7 @@ struct LabOptions {
     std::string name_or_file; // a built-in lab's name, or a file that describes one
     bool kernel_peer = false; // the last host's VTEPs are the kernel's vxlan devices
     bool kernel = false;      // all hosts' are
+    std::string program = {}; // xvtep, which runs as the labs' agents; "": this program
 };
 
 // Builds the lab, all or nothing; what an interrupted run left of it is removed first. Returns

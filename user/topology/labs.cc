@@ -560,6 +560,69 @@ constexpr std::string_view misses = R"({
   ]
 })";
 
+// Guides 000 and 001: a directory and an agent on each host; misses become look-ups.
+constexpr std::string_view dove = R"({
+  "name": "dove",
+  "description": "agents on three hosts and etcd: misses are looked up, nothing is preloaded, VNI 42",
+  "switches": ["lan"],
+  "wires": [{"ends": ["node1:enp0s8", "lan"]}, {"ends": ["node2:enp0s8", "lan"]},
+            {"ends": ["node3:enp0s8", "lan"]}, {"ends": ["registry:enp0s8", "lan"]}],
+  "directory": {"etcd": "registry", "address": "192.168.8.10", "port": 2379},
+  "hosts": [
+    {"name": "node1", "agent": true, "addresses": {"enp0s8": ["192.168.8.100/24"]},
+     "bridges": [{"name": "br0"}],
+     "containers": [{"name": "container1", "host_device": "veth1", "bridge": "br0", "mtu": 1450,
+                     "mac": "d6:d9:cd:0a:a4:28", "addresses": ["10.20.1.2/24"]},
+                    {"name": "container2", "host_device": "veth2", "bridge": "br0", "mtu": 1450,
+                     "mac": "d6:d9:cd:0a:a4:29", "addresses": ["10.20.1.3/24"]}],
+     "vteps": [{"name": "vxlan0", "vni": 42, "devices": ["enp0s8"], "dstport": 4789,
+                "local": "192.168.8.100", "bridge": "br0", "learning": false, "proxy": true,
+                "l2miss": true, "l3miss": true}]},
+    {"name": "node2", "agent": true, "addresses": {"enp0s8": ["192.168.8.101/24"]},
+     "bridges": [{"name": "br0"}],
+     "containers": [{"name": "container3", "host_device": "veth3", "bridge": "br0", "mtu": 1450,
+                     "mac": "b2:ee:aa:42:8b:0b", "addresses": ["10.20.1.4/24"]},
+                    {"name": "container4", "host_device": "veth4", "bridge": "br0", "mtu": 1450,
+                     "mac": "b2:ee:aa:42:8b:0c", "addresses": ["10.20.1.5/24"]}],
+     "vteps": [{"name": "vxlan0", "vni": 42, "devices": ["enp0s8"], "dstport": 4789,
+                "local": "192.168.8.101", "bridge": "br0", "learning": false, "proxy": true,
+                "l2miss": true, "l3miss": true}]},
+    {"name": "node3", "agent": true, "addresses": {"enp0s8": ["192.168.8.102/24"]},
+     "bridges": [{"name": "br0"}],
+     "containers": [{"name": "container5", "host_device": "veth5", "bridge": "br0", "mtu": 1450,
+                     "mac": "7a:a6:65:17:06:fb", "addresses": ["10.20.1.6/24"]},
+                    {"name": "container6", "host_device": "veth6", "bridge": "br0", "mtu": 1450,
+                     "mac": "7a:a6:65:17:06:fc", "addresses": ["10.20.1.7/24"]}],
+     "vteps": [{"name": "vxlan0", "vni": 42, "devices": ["enp0s8"], "dstport": 4789,
+                "local": "192.168.8.102", "bridge": "br0", "learning": false, "proxy": true,
+                "l2miss": true, "l3miss": true}]},
+    {"name": "registry", "addresses": {"enp0s8": ["192.168.8.10/24"]}}
+  ],
+  "checks": [
+    {"type": "nothing-preloaded"},
+    {"type": "first-ping", "from": "container1", "to": "container3", "within_ms": 3000},
+    {"type": "only-talkers", "pairs": [["container1", "container3"]]},
+    {"type": "first-ping", "from": "container5", "to": "container4", "within_ms": 3000},
+    {"type": "only-talkers", "pairs": [["container1", "container3"],
+                                       ["container5", "container4"]]},
+    {"type": "move", "container": "container4", "to": "node1", "from": "container5",
+     "within_ms": 1000},
+    {"type": "agent-outage", "host": "node1", "steady": ["container1", "container3"],
+     "fresh": ["container2", "container6"], "within_ms": 3000},
+    {"type": "directory-outage", "steady": ["container1", "container3"],
+     "fresh": ["container3", "container6"], "within_ms": 2000},
+    {"type": "ping", "from": "container2", "to": "container6", "ttl": 64},
+    {"type": "tcp", "from": "container1", "to": "container3", "bytes": 1048576},
+    {"type": "nothing-learned", "device": "node1:vxlan0"},
+    {"type": "nothing-learned", "device": "node2:vxlan0"},
+    {"type": "nothing-learned", "device": "node3:vxlan0"},
+    {"type": "counted", "device": "node1:vxlan0"},
+    {"type": "counted", "device": "node2:vxlan0"},
+    {"type": "counted", "device": "node3:vxlan0"},
+    {"type": "no-requests-cross", "node": "lan"}
+  ]
+})";
+
 // Guide 001's last remark: VNIs keep networks apart that have the same addresses.
 constexpr std::string_view tenants = R"({
   "name": "tenants",
@@ -740,7 +803,7 @@ const std::vector<std::string_view> &builtin_labs()
 {
     static const std::vector<std::string_view> labs = {
         p2p,    multicast, bridge,   flood,         fixed, proxy,
-        misses, tenants,   gateways, routed_bridge, trunk, engine,
+        misses, dove,      tenants,  gateways,      routed_bridge, trunk, engine,
     };
     return labs;
 }

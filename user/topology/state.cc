@@ -48,6 +48,8 @@ std::optional<LabState> parse_state(const std::string &text, const std::string &
     state.complete = flag("complete");
     state.kernel_peer = flag("kernel_peer");
     state.kernel = flag("kernel");
+    if (const auto program = json.find("program"); program != json.end() && program->is_string())
+        state.program = program->get<std::string>();
     const auto lab = json.find("lab");
     if (lab == json.end())
         return std::nullopt;
@@ -98,8 +100,15 @@ Result<std::vector<LabFile>> read_lab_files()
     std::filesystem::directory_iterator entry(lab_dir, error), end;
     for (; !error && entry != end; entry.increment(error)) {
         const std::filesystem::path &path = entry->path();
-        if (path.extension() != ".json")
+        if (path.extension() != ".json") {
+            // What a killed command left.
+            const auto name = path.filename().string();
+            const auto file = path.parent_path() / (name.substr(0, name.find('.')) + ".json");
+            if (!std::filesystem::exists(file, error))
+                files.push_back({file.stem(), std::nullopt});
+            error.clear();
             continue;
+        }
         std::ostringstream text;
         text << std::ifstream(path, std::ios::binary).rdbuf();
         LabFile file{path.stem(), parse_state(text.str(), path)};
@@ -120,6 +129,7 @@ Result<> write_lab_file(const LabState &state)
     const Json json = {{"complete", state.complete},
                        {"kernel_peer", state.kernel_peer},
                        {"kernel", state.kernel},
+                       {"program", state.program},
                        {"lab", lab}};
     const std::string path = path_of(state.lab.name), fresh = path + ".new";
     std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
@@ -136,9 +146,18 @@ Result<> write_lab_file(const LabState &state)
 Result<> remove_lab_file(const std::string &name)
 {
     ::unlink((path_of(name) + ".new").c_str());
+    std::error_code error;
+    std::filesystem::remove_all(lab_directory(name), error);
+    if (error)
+        return errno_failure("remove", lab_directory(name), error.value());
     if (::unlink(path_of(name).c_str()) < 0 && errno != ENOENT)
         return errno_failure("remove", path_of(name), errno);
     return {};
+}
+
+std::string lab_directory(const std::string &name)
+{
+    return std::string(lab_dir) + "/" + name + ".d";
 }
 
 } // namespace xvtep

@@ -18,9 +18,10 @@ struct LabState {
     bool complete = false;
     bool kernel_peer = false;
     bool kernel = false;
+    std::string program; // xvtep, for the agents
 };
 
-// One file; `state` is empty where it cannot be read.
+// One lab; `state` is empty where its file is not there or cannot be read.
 struct LabFile {
     std::string name;
     std::optional<LabState> state;
@@ -42,6 +43,9 @@ class LabLock {
 
 Result<std::vector<LabFile>> read_lab_files(); // by name
 Result<> write_lab_file(const LabState &state);
-Result<> remove_lab_file(const std::string &name);
+Result<> remove_lab_file(const std::string &name); // and the directory
+
+// For what runs in a lab: logs and the like. Made by who writes into it.
+std::string lab_directory(const std::string &name);
 
 } // namespace xvtep
