@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The generator: sends the frame it is run on out of a device, varied first where asked to. */
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define OUTER 50 /* Ethernet, IPv4, UDP, VXLAN */
+#define SOURCE_PORT 34
+#define OUTER_VNI 46
+
+const volatile __u32 out;   /* ifindex */
+const volatile __u32 vxlan; /* the frame has outer headers */
+/* How many different ones, uniformly at random; 0 leaves the frame's own. */
+const volatile __u32 flows; /* source ports, and with them the outer ones */
+const volatile __u32 macs;  /* destinations: the last three bytes, from 0 */
+const volatile __u32 vnis;  /* from 1000 */
+
+static __u64 state;
+
+static __always_inline __u32 random_below(__u32 bound)
+{
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    return (__u32)(((state >> 32) * bound) >> 32);
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+    __u8 *data = (__u8 *)(long)ctx->data;
+    __u8 *end = (__u8 *)(long)ctx->data_end;
+    __u8 *inner = vxlan ? data + OUTER : data;
+    __u32 n;
+
+    if (inner + SOURCE_PORT + 2 > end)
+        return XDP_ABORTED;
+    if (flows) {
+        n = random_below(flows);
+        *(__be16 *)(inner + SOURCE_PORT) = bpf_htons(1024 + n);
+        if (vxlan)
+            *(__be16 *)(data + SOURCE_PORT) = bpf_htons(49152 + n % 16384);
+    }
+    if (macs) {
+        n = random_below(macs);
+        inner[3] = n >> 16;
+        inner[4] = n >> 8;
+        inner[5] = n;
+    }
+    if (vxlan && vnis) {
+        n = 1000 + random_below(vnis);
+        data[OUTER_VNI] = n >> 16;
+        data[OUTER_VNI + 1] = n >> 8;
+        data[OUTER_VNI + 2] = n;
+    }
+    return bpf_redirect(out, 0);
+}
+
+char LICENSE[] SEC("license") = "GPL";
