@@ -3,6 +3,7 @@
 // compare.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -61,7 +62,7 @@ class Harness {
     void add(const Case &about, System system, const std::vector<double> &rounds);
     void fail(const Case &about, System system, const std::string &why);
 
-    [[nodiscard]] const std::vector<CaseResult> &results() const { return results_; }
+    [[nodiscard]] const std::deque<CaseResult> &results() const { return results_; }
     [[nodiscard]] const CaseResult *result(const std::string &name) const;
     [[nodiscard]] bool failed() const;
 
@@ -71,7 +72,7 @@ class Harness {
   private:
     CaseResult &of(const Case &about);
     Options options_;
-    std::vector<CaseResult> results_;
+    std::deque<CaseResult> results_; // what result() gave out stays where it is
 };
 
 // Whether a signal asked for the end.
@@ -99,5 +100,7 @@ struct Suite {
 std::vector<Suite> suites(); // in the order in which they run
 
 Suite decap_suite();
+Suite encap_suite();
+Suite traffic_suite();
 
 } // namespace xvtep::bench

@@ -120,5 +120,5 @@ int main(int argc, char **argv)
 
 std::vector<Suite> xvtep::bench::suites()
 {
-    return {decap_suite()};
+    return {decap_suite(), encap_suite(), traffic_suite()};
 }

@@ -165,7 +165,7 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
                                             words.mac.text(), words.container,
                                             words.other_container, words.other_mac.text())));
     // veth takes XDP frames only where its NAPI runs; GRO switches that on.
-    TRY(sh_in(host, "ethtool -K u gro on"));
+    TRY(set_gro(host, "u"));
     switch (system) {
     case System::xvtep:
         TRY(build_xvtep(world, end));

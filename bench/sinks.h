@@ -16,7 +16,7 @@ namespace xvtep::bench {
 enum class Hook { tc, xdp }; // TC ingress; native XDP
 
 struct Captured {
-    unsigned count = 0; // IPv4 frames since capture() began
+    unsigned count = 0; // IPv4 UDP frames since capture() began
     Frame last;
 };
 

@@ -56,6 +56,12 @@ Result<Mac> mac_of(const std::string &netns, const std::string &device)
     return link.mac;
 }
 
+Result<> set_gro(const std::string &netns, const std::string &device)
+{
+    TRY(sh_in(netns, fmt::format("ethtool -K {} gro on", device)));
+    return {};
+}
+
 Result<int> index_of(const std::string &netns, const std::string &device)
 {
     TRY_ASSIGN(const auto space, Netns::open(netns));

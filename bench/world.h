@@ -35,6 +35,7 @@ class World {
 };
 
 Result<Mac> mac_of(const std::string &netns, const std::string &device);
+Result<> set_gro(const std::string &netns, const std::string &device); // on
 Result<int> index_of(const std::string &netns, const std::string &device);
 
 } // namespace xvtep::bench

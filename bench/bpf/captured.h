@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a capturing sink keeps: how many IPv4 frames came, and the last one. */
+/* What a capturing sink keeps: how many IPv4 UDP frames came, and the last one. */
 #ifndef XVTEP_BENCH_CAPTURED_H
 #define XVTEP_BENCH_CAPTURED_H
 
