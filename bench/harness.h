@@ -102,5 +102,8 @@ std::vector<Suite> suites(); // in the order in which they run
 Suite decap_suite();
 Suite encap_suite();
 Suite traffic_suite();
+Suite programs_suite();
+Suite growth_suite();
+Suite control_suite();
 
 } // namespace xvtep::bench

@@ -87,17 +87,16 @@ std::map<System, Line> build_lines(Harness &harness, World &world, const Case &a
     return lines;
 }
 
-Contender rate_of(const Harness &harness, System system, Generator source, Sink sink)
+Contender rate_of(const Harness &harness, System system, Generator source, Sink sink, unsigned least)
 {
-    auto frames = std::make_shared<unsigned>(20'000);
+    auto frames = std::make_shared<unsigned>(least);
     const Options &options = harness.options();
-    return {system, [&options, source, sink, frames]() mutable -> Result<std::vector<double>> {
+    return {system, [&options, source, sink, frames, least]() mutable -> Result<std::vector<double>> {
                 const Pinned pinned(options.core);
                 const auto before = sink.counted();
                 TRY_ASSIGN(const auto took, source.send(*frames));
                 const auto arrived = static_cast<double>(sink.counted() - before);
-                *frames = std::max(20'000U, static_cast<unsigned>(*frames / took.count() *
-                                                                  options.seconds));
+                *frames = std::max(least, static_cast<unsigned>(*frames / took.count() * options.seconds));
                 return std::vector{arrived / took.count() / 1e6};
             }};
 }

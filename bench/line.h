@@ -42,6 +42,8 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
                    std::size_t size, Variety variety = {});
 
 // A contender for Harness::in_turn: rounds of about the options' length.
-Contender rate_of(const Harness &harness, System system, Generator source, Sink sink);
+// `least` frames, however long they take.
+Contender rate_of(const Harness &harness, System system, Generator source, Sink sink,
+                  unsigned least = 20'000);
 
 } // namespace xvtep::bench

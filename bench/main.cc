@@ -120,5 +120,6 @@ int main(int argc, char **argv)
 
 std::vector<Suite> xvtep::bench::suites()
 {
-    return {decap_suite(), encap_suite(), traffic_suite()};
+    return {decap_suite(),    encap_suite(),  traffic_suite(),
+            programs_suite(), growth_suite(), control_suite()};
 }

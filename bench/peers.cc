@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/entries.h"
 #include "bench/shell.h"
 #include "bench/sinks.h"
 #include "external.skel.h"
@@ -50,7 +51,8 @@ Result<> build_xvtep(const World &world, End &end)
     TRY(ip(end.host, "link set v master br0"));
     TRY(sh(fmt::format("{} port add v --vni {}{}", xvtep, vni,
                        w.port_mode.empty() ? "" : " --mode " + w.port_mode)));
-    TRY(sh(fmt::format("{} fdb add {} dev vxlan0 dst {}", xvtep, w.other_mac.text(), w.remote)));
+    if (!w.flood)
+        TRY(sh(fmt::format("{} fdb add {} dev vxlan0 dst {}", xvtep, w.other_mac.text(), w.remote)));
     // A frame of the container's: its MAC is known from then on.
     (void)sh_in(end.container, fmt::format("ping -c 1 -W 0.1 {}", w.other_container));
     return {};
@@ -63,6 +65,8 @@ Result<> build_kernel(End &end)
                                  "dstport 4789 noudpcsum nolearning",
                                  vni, w.local, w.remote)));
     TRY(add_bridge(end, "vxlan0"));
+    if (w.flood)
+        return {};
     TRY(fill_bridge(end, "vxlan0"));
     TRY(sh(fmt::format("bridge -n {} fdb add {} dev vxlan0 dst {} self static", end.host,
                        w.other_mac.text(), w.remote)));
@@ -125,6 +129,15 @@ Result<> build_no_tunnel(End &end)
 
 } // namespace
 
+Result<> add_external_entries(const End &end, const Mac &first, unsigned from, unsigned to)
+{
+    __u32 remote = 0;
+    std::memcpy(&remote, Ip::parse(end.words.remote)->bytes(), 4);
+    for (unsigned n = from; n < to; n++)
+        TRY(put_entry(end, numbered(first, n), {.remote = ntohl(remote), .ifindex = 0}));
+    return {};
+}
+
 const char *name_of(System system)
 {
     switch (system) {
@@ -163,7 +176,8 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
     TRY(ip_batch(end.container, fmt::format("link set eth0 address {}\naddr add {}/24 dev eth0\n"
                                             "neigh replace {} lladdr {} dev eth0 nud permanent",
                                             words.mac.text(), words.container,
-                                            words.other_container, words.other_mac.text())));
+                                            words.other_container,
+                                            words.flood ? mac_there.text() : words.other_mac.text())));
     // veth takes XDP frames only where its NAPI runs; GRO switches that on.
     TRY(set_gro(host, "u"));
     switch (system) {

@@ -32,6 +32,7 @@ struct EndWords {
     std::string mode = "xdp";                           // xvtep's, of the underlay port
     std::string port_mode{};                            // xvtep's, of the container's; empty: its own choice
     unsigned mtu = 1500;                                // of the container
+    bool flood = false; // the other container's MAC is not told: its frames are flooded
 };
 
 // One end of a tunnel. Devices: "u" the underlay port, "v" the host's end of the container's
@@ -58,6 +59,9 @@ struct Pair {
     End ends[2];
 };
 Result<Pair> build_pair(World &world, System system, bool mtu_wire);
+
+// Of kernel_external: entries for MACs `first` with the last three bytes from .. to-1.
+Result<> add_external_entries(const End &end, const Mac &first, unsigned from, unsigned to);
 
 // Whether the system can be had here: "" or why not.
 std::string missing(System system);

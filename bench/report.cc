@@ -64,6 +64,7 @@ nlohmann::ordered_json json(const Harness &harness)
         {"kernel", name.release},
         {"architecture", name.machine},
         {"distribution", value_in("/etc/os-release", "PRETTY_NAME", '=')},
+        {"load", static_cast<double>(info.loads[0]) / (1 << SI_LOAD_SHIFT)},
         {"time", now()},
         {"rounds", options.rounds},
         {"seconds", options.seconds},
@@ -71,6 +72,8 @@ nlohmann::ordered_json json(const Harness &harness)
     };
     document["cases"] = Json::array();
     for (const auto &result : harness.results()) {
+        if (!harness.wants(result.about.name))
+            continue; // measured for another that is derived from it
         Json one = {{"name", result.about.name},
                     {"unit", result.about.unit},
                     {"better", result.about.higher ? "higher" : "lower"},
@@ -107,6 +110,8 @@ std::string table(const Harness &harness)
         text += fmt::format(" {:>17}", name_of(system));
     text += "\n";
     for (const auto &result : harness.results()) {
+        if (!harness.wants(result.about.name))
+            continue;
         text += fmt::format("{:<32} {:>9}", result.about.name, result.about.unit);
         const auto ours = result.rounds.find(System::xvtep);
         for (const System system : systems) {
