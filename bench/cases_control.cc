@@ -125,10 +125,9 @@ Result<std::vector<double>> miss_time_round(const Options &options, System syste
 // Doubles the rate until some are lost, or frames cannot be sent as fast.
 Result<std::vector<double>> miss_rate_round(const Options &options, System system, const std::string &host)
 {
-    static unsigned runs = 0;
     double best = 0;
     for (double rate = 10'000; rate < 3e6; rate *= 1.5) {
-        TRY_ASSIGN(const auto got, misses_at(system, host, rate, options.quick ? 0.05 : 0.2, runs++ % 8, options.core, options.other_core));
+        TRY_ASSIGN(const auto got, misses_at(system, host, rate, options.quick ? 0.05 : 0.2, options.core, options.other_core));
         if (got.heard < got.sent)
             break;
         best = std::max(best, got.rate);

@@ -30,6 +30,7 @@ Result<Generator> Generator::open(const std::string &netns, const std::string &d
     constants.flows = variety.flows;
     constants.macs = variety.macs;
     constants.vnis = variety.vnis;
+    constants.vni = vni;
     if (generator_bpf::load(made.skeleton_.get()) != 0)
         return errno_failure("load program", "generator", errno, last_complaint());
     return made;

@@ -18,10 +18,10 @@ namespace xvtep::bench {
 struct Options {
     bool quick = false;
     unsigned rounds = 7;
-    double seconds = 1.0;            // of a round
-    std::vector<std::string> cases{}; // empty: all
+    double seconds = 1.0;               // of a round
+    std::vector<std::string> cases{};   // empty: all
     std::vector<std::string> systems{}; // empty: all
-    std::string xvtep{};              // the program
+    std::string xvtep{};                // the program
     int core = 0, other_core = 0;   // what sends and receives is pinned to the first
 };
 

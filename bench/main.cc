@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "bench/harness.h"
+#include "bench/plots.h"
 #include "bench/report.h"
 
 namespace {
@@ -113,6 +114,9 @@ int main(int argc, char **argv)
         if (!out.flush())
             return fail(2, fmt::format("write {}: failed", json_file));
     }
+    if (!plots.empty())
+        if (const auto drawn = draw_plots(harness, plots); !drawn)
+            return fail(2, drawn.error().message());
     if (stopping())
         return fail(2, "interrupted");
     return harness.failed() ? 2 : 0;

@@ -154,7 +154,12 @@ struct Mouth {
     }
 };
 
-constexpr Mac strangers{{2, 0, 2, 0, 0, 0}};
+// Not one that was missed a moment ago.
+Mac stranger()
+{
+    static unsigned next = 0;
+    return numbered(Mac{{2, 0, 2, 0, 0, 0}}, next++);
+}
 
 unsigned number_of(const std::array<std::uint8_t, 6> &mac)
 {
@@ -185,13 +190,13 @@ Result<std::vector<double>> miss_times(System system, const std::string &host, u
                    last = number_of(mac);
                    last.notify_one();
                }));
-    static unsigned next = 1; // not a MAC that was missed a moment ago
     const Pinned pinned(core);
     std::vector<double> times;
     for (unsigned n = 0; n < count; n++) {
-        const unsigned number = next++ % 0x800000;
+        const Mac mac = stranger();
+        const unsigned number = number_of(mac.octets);
         const auto before = Clock::now();
-        mouth.say(numbered(strangers, number));
+        mouth.say(mac);
         while (last != number && Clock::now() - before < std::chrono::milliseconds(200))
             std::this_thread::sleep_for(std::chrono::microseconds(50));
         if (last != number)
@@ -203,7 +208,7 @@ Result<std::vector<double>> miss_times(System system, const std::string &host, u
 }
 
 Result<MissCount> misses_at(System system, const std::string &host, double rate, double seconds,
-                            unsigned run, int core, int listener_core)
+                            int core, int listener_core)
 {
     std::atomic<unsigned> heard = 0;
     TRY_ASSIGN(auto mouth, Mouth::open(host));
@@ -216,7 +221,7 @@ Result<MissCount> misses_at(System system, const std::string &host, double rate,
         const auto due = start + std::chrono::duration<double>(got.sent / rate);
         while (Clock::now() < due) {
         }
-        mouth.say(numbered(strangers, 0x800000 + (run << 20 | got.sent) % 0x800000));
+        mouth.say(stranger());
     }
     const std::chrono::duration<double> took = Clock::now() - start;
     got.rate = got.sent / took.count();

@@ -19,8 +19,8 @@ struct MissCount {
     double rate = 0; // frames sent a second, as it came out
     unsigned sent = 0, heard = 0;
 };
-// Sends frames to as many MACs for a while, at a pace; `run` keeps MACs of calls apart.
+// Sends frames to as many MACs for a while, at a pace.
 Result<MissCount> misses_at(System system, const std::string &host, double rate, double seconds,
-                            unsigned run, int core, int listener_core);
+                            int core, int listener_core);
 
 } // namespace xvtep::bench

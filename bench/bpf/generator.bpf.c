@@ -6,7 +6,7 @@
 
 #define OUTER 50 /* Ethernet, IPv4, UDP, VXLAN */
 #define SOURCE_PORT 34
-#define OUTER_VNI 46
+#define VXLAN 42
 
 const volatile __u32 out;   /* ifindex */
 const volatile __u32 vxlan; /* the frame has outer headers */
@@ -14,6 +14,7 @@ const volatile __u32 vxlan; /* the frame has outer headers */
 const volatile __u32 flows; /* source ports, and with them the outer ones */
 const volatile __u32 macs;  /* destinations: the last three bytes, from 0 */
 const volatile __u32 vnis;  /* from 1000 */
+const volatile __u32 vni;   /* where there is but one */
 
 static __u64 state;
 
@@ -45,11 +46,11 @@ int generate(struct xdp_md *ctx)
         inner[4] = n >> 8;
         inner[5] = n;
     }
-    if (vxlan && vnis) {
-        n = 1000 + random_below(vnis);
-        data[OUTER_VNI] = n >> 16;
-        data[OUTER_VNI + 1] = n >> 8;
-        data[OUTER_VNI + 2] = n;
+    if (vxlan) {
+        /* Anew each time: pages come back as they went, and receivers write over this header. */
+        n = vnis ? 1000 + random_below(vnis) : vni;
+        *(__be32 *)(data + VXLAN) = bpf_htonl(0x08000000);
+        *(__be32 *)(data + VXLAN + 4) = bpf_htonl(n << 8);
     }
     return bpf_redirect(out, 0);
 }
