@@ -57,14 +57,18 @@ void run_with(Harness &harness, const Suite &suite, Hook hook)
         if (shape.hook != hook || !needed || stopping())
             continue;
         if (lines.empty()) {
-            const auto only = hook == Hook::tc ? all_systems() : std::vector{System::xvtep, System::wire};
+            const auto only =
+                hook == Hook::tc ? all_systems() : std::vector{System::xvtep, System::wire};
             lines = build_lines(harness, world, about, only, Direction::in, hook);
         }
         if (shape.overload)
             for (const auto &[system, line] : lines)
-                if (const auto moved = receive_on(line.station.end.host, "u", harness.options().other_core); !moved)
+                if (const auto moved =
+                        receive_on(line.station.end.host, "u", harness.options().other_core);
+                    !moved)
                     harness.fail(about, system, moved.error().message());
-        measure_lines(harness, about, lines, shape.size, {.flows = shape.flows > 1 ? shape.flows : 0});
+        measure_lines(harness, about, lines, shape.size,
+                      {.flows = shape.flows > 1 ? shape.flows : 0});
     }
 }
 

@@ -14,10 +14,8 @@ struct Shape {
 };
 
 constexpr Shape shapes[] = {
-    {"encap-tc-64", "tc", Hook::tc, 64},
-    {"encap-tc-1400", "tc", Hook::tc, 1400},
-    {"encap-xdp-64", "xdp", Hook::xdp, 64},
-    {"encap-xdp-1400", "xdp", Hook::xdp, 1400},
+    {"encap-tc-64", "tc", Hook::tc, 64},           {"encap-tc-1400", "tc", Hook::tc, 1400},
+    {"encap-xdp-64", "xdp", Hook::xdp, 64},        {"encap-xdp-1400", "xdp", Hook::xdp, 1400},
     {"encap-xdp-64-tc-sink", "xdp", Hook::tc, 64},
 };
 
@@ -41,11 +39,11 @@ Suite encap_suite()
 {
     Suite suite{"encap", {}, run};
     for (const Shape &shape : shapes)
-        suite.cases.push_back({shape.name, "Mpps", true,
-                               fmt::format("{}-byte frames of a container, xvtep at {}, {} sink at "
-                                           "the wire's far end",
-                                           shape.size, shape.mode,
-                                           shape.hook == Hook::tc ? "TC" : "XDP")});
+        suite.cases.push_back(
+            {shape.name, "Mpps", true,
+             fmt::format("{}-byte frames of a container, xvtep at {}, {} sink at "
+                         "the wire's far end",
+                         shape.size, shape.mode, shape.hook == Hook::tc ? "TC" : "XDP")});
     return suite;
 }
 

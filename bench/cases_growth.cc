@@ -17,7 +17,8 @@ constexpr unsigned vni_counts[] = {1, 256, 4096};
 constexpr unsigned flood_counts[] = {1, 16, 128, 512};
 constexpr Mac first_mac{{2, 0, 1, 0, 0, 0}};
 
-const Case share{"fdb-share-1000000", "ratio", true, "rate with a million entries, of that with one"};
+const Case share{"fdb-share-1000000", "ratio", true,
+                 "rate with a million entries, of that with one"};
 
 Case entries_case(unsigned n)
 {
@@ -68,7 +69,8 @@ void run_entries(Harness &harness)
     for (const auto &[system, rounds] : million->rounds) {
         std::vector<double> shares;
         const auto at = one->rounds.find(system);
-        for (std::size_t n = 0; at != one->rounds.end() && n < std::min(rounds.size(), at->second.size()); n++)
+        for (std::size_t n = 0;
+             at != one->rounds.end() && n < std::min(rounds.size(), at->second.size()); n++)
             shares.push_back(rounds[n] / at->second[n]);
         harness.add(share, system, shares);
     }
@@ -80,10 +82,13 @@ Result<> add_vnis(const World &world, const Line &line, unsigned from, unsigned 
     const std::string &host = line.station.end.host;
     const bool ours = line.station.end.system == System::xvtep;
     for (unsigned n = from; n < to; n++)
-        text += ours ? fmt::format("attach u --vni {} --name x{} --local {} --mode xdp --nolearning\n", 1000 + n, n, here)
-                     : fmt::format("link add x{} type vxlan id {} dev u local {} dstport 4789 noudpcsum nolearning\n"
-                                   "link set x{} up\n",
-                                   n, 1000 + n, here, n);
+        text +=
+            ours ? fmt::format("attach u --vni {} --name x{} --local {} --mode xdp --nolearning\n",
+                               1000 + n, n, here)
+                 : fmt::format("link add x{} type vxlan id {} dev u local {} dstport 4789 "
+                               "noudpcsum nolearning\n"
+                               "link set x{} up\n",
+                               n, 1000 + n, here, n);
     TRY_ASSIGN(const auto file, LineFile::write(text));
     TRY(sh(fmt::format("{} -n {} -batch {}", ours ? world.xvtep() : "ip", host, file.path()), 600));
     Sink sink = line.sink;
@@ -95,7 +100,8 @@ Result<> add_vnis(const World &world, const Line &line, unsigned from, unsigned 
 void run_vnis(Harness &harness)
 {
     World world(harness.options().xvtep);
-    auto lines = build_lines(harness, world, vnis_case(1), {System::xvtep, System::kernel}, Direction::in, Hook::tc);
+    auto lines = build_lines(harness, world, vnis_case(1), {System::xvtep, System::kernel},
+                             Direction::in, Hook::tc);
     unsigned have = 0;
     for (const unsigned count : vni_counts) {
         const Case about = vnis_case(count);
@@ -121,8 +127,8 @@ Result<> add_destinations(const World &world, const End &end, unsigned from, uns
 {
     std::string text;
     for (unsigned n = from; n < to; n++)
-        text += fmt::format("fdb append 00:00:00:00:00:00 dev vxlan0 dst 10.99.{}.{}{}\n", n / 250, 1 + n % 250,
-                            end.system == System::xvtep ? "" : " self permanent");
+        text += fmt::format("fdb append 00:00:00:00:00:00 dev vxlan0 dst 10.99.{}.{}{}\n", n / 250,
+                            1 + n % 250, end.system == System::xvtep ? "" : " self permanent");
     TRY_ASSIGN(const auto file, LineFile::write(text));
     const std::string program = end.system == System::xvtep ? world.xvtep() : "bridge";
     TRY(sh(fmt::format("{} -n {} -batch {}", program, end.host, file.path())));
@@ -136,10 +142,12 @@ void run_floods(Harness &harness)
     words.mode = "tc";
     words.other_mac = Mac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
     words.flood = true;
-    auto lines = build_lines(harness, world, flood_case(1), {System::xvtep, System::kernel}, Direction::out, Hook::tc, words);
+    auto lines = build_lines(harness, world, flood_case(1), {System::xvtep, System::kernel},
+                             Direction::out, Hook::tc, words);
     unsigned have = 1; // the other end
     for (auto at = lines.begin(); at != lines.end();) {
-        const auto routed = ip(at->second.station.end.host, fmt::format("route add 10.99.0.0/16 via {}", there));
+        const auto routed =
+            ip(at->second.station.end.host, fmt::format("route add 10.99.0.0/16 via {}", there));
         if (!routed)
             harness.fail(flood_case(1), at->first, routed.error().message());
         at = routed ? std::next(at) : lines.erase(at);
@@ -153,7 +161,8 @@ void run_floods(Harness &harness)
             const auto made = add_destinations(world, line.station.end, have, count);
             auto source = line.generator(64, {});
             if (made && source)
-                contenders.push_back(rate_of(harness, system, *source, line.sink, std::max(100U, 20'000 / count)));
+                contenders.push_back(rate_of(harness, system, *source, line.sink,
+                                             std::max(100U, 20'000 / count), count));
             else
                 harness.fail(about, system, (made ? source.error() : made.error()).message());
         }
@@ -165,7 +174,8 @@ void run_floods(Harness &harness)
 void run(Harness &harness, const Suite &)
 {
     const auto wanted = [&](std::span<const unsigned> counts, Case (*about)(unsigned)) {
-        return !stopping() && std::ranges::any_of(counts, [&](unsigned n) { return harness.wants(about(n).name); });
+        return !stopping() && std::ranges::any_of(
+                                  counts, [&](unsigned n) { return harness.wants(about(n).name); });
     };
     if (wanted(entry_counts, entries_case) || harness.wants(share.name))
         run_entries(harness);

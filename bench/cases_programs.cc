@@ -42,7 +42,10 @@ std::map<__u32, Counts> programs_named(const std::string &name)
         bpf_prog_info info{};
         __u32 size = sizeof(info);
         if (fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && cut == info.name)
-            found[id] = {.runs = info.run_cnt, .time = info.run_time_ns, .verified = info.verified_insns, .jited = info.jited_prog_len};
+            found[id] = {.runs = info.run_cnt,
+                         .time = info.run_time_ns,
+                         .verified = info.verified_insns,
+                         .jited = info.jited_prog_len};
     }
     return found;
 }
@@ -55,7 +58,10 @@ Counts busiest(const std::string &name, const std::map<__u32, Counts> &before)
         const auto at = before.find(id);
         const Counts then = at == before.end() ? Counts{} : at->second;
         if (now.runs - then.runs > most.runs)
-            most = {.runs = now.runs - then.runs, .time = now.time - then.time, .verified = now.verified, .jited = now.jited};
+            most = {.runs = now.runs - then.runs,
+                    .time = now.time - then.time,
+                    .verified = now.verified,
+                    .jited = now.jited};
     }
     return most;
 }
@@ -64,7 +70,8 @@ void run(Harness &harness, const Suite &suite)
 {
     for (std::size_t n = 0; n < std::size(paths); n++) {
         const Path &path = paths[n];
-        const std::vector<Case> cases(suite.cases.begin() + static_cast<long>(3 * n), suite.cases.begin() + static_cast<long>(3 * n + 3));
+        const std::vector<Case> cases(suite.cases.begin() + static_cast<long>(3 * n),
+                                      suite.cases.begin() + static_cast<long>(3 * n + 3));
         if (!harness.wants_any(cases) || stopping())
             continue;
         World world(harness.options().xvtep);
@@ -72,7 +79,8 @@ void run(Harness &harness, const Suite &suite)
         words.mode = words.port_mode = path.mode;
         if (path.direction == Direction::in)
             words.port_mode.clear();
-        auto lines = build_lines(harness, world, cases[0], {System::xvtep}, path.direction, path.sink, words);
+        auto lines = build_lines(harness, world, cases[0], {System::xvtep}, path.direction,
+                                 path.sink, words);
         if (lines.empty())
             continue;
         Line &line = lines.begin()->second;
@@ -87,15 +95,17 @@ void run(Harness &harness, const Suite &suite)
         }
         const Fd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
         const auto rate = rate_of(harness, System::xvtep, *source, line.sink);
-        harness.in_turn(cases, {{System::xvtep, [&]() -> Result<std::vector<double>> {
-                                     const auto before = programs_named(path.program);
-                                     TRY(rate.round());
-                                     const Counts did = busiest(path.program, before);
-                                     if (did.runs < 1000)
-                                         return system_failure("time program", path.program, "it did not run");
-                                     return std::vector{static_cast<double>(did.time) / static_cast<double>(did.runs),
-                                                        static_cast<double>(did.verified), static_cast<double>(did.jited)};
-                                 }}});
+        harness.in_turn(
+            cases, {{System::xvtep, [&]() -> Result<std::vector<double>> {
+                         const auto before = programs_named(path.program);
+                         TRY(rate.round());
+                         const Counts did = busiest(path.program, before);
+                         if (did.runs < 1000)
+                             return system_failure("time program", path.program, "it did not run");
+                         return std::vector{
+                             static_cast<double>(did.time) / static_cast<double>(did.runs),
+                             static_cast<double>(did.verified), static_cast<double>(did.jited)};
+                     }}});
     }
 }
 
@@ -105,9 +115,12 @@ Suite programs_suite()
 {
     Suite suite{"programs", {}, run};
     for (const Path &path : paths) {
-        suite.cases.push_back({fmt::format("program-ns-{}", path.program), "ns", false, "a run, the statistics' own cost (about 55 ns) included"});
-        suite.cases.push_back({fmt::format("program-verified-{}", path.program), "insns", false, "instructions the verifier went through"});
-        suite.cases.push_back({fmt::format("program-jited-{}", path.program), "bytes", false, "machine code"});
+        suite.cases.push_back({fmt::format("program-ns-{}", path.program), "ns", false,
+                               "a run, the statistics' own cost (about 55 ns) included"});
+        suite.cases.push_back({fmt::format("program-verified-{}", path.program), "insns", false,
+                               "instructions the verifier went through"});
+        suite.cases.push_back(
+            {fmt::format("program-jited-{}", path.program), "bytes", false, "machine code"});
     }
     return suite;
 }

@@ -34,7 +34,8 @@ Round streams(unsigned count)
 Round datagrams(std::size_t size)
 {
     return [size](const Pair &pair, const Options &o) -> Result<std::vector<double>> {
-        TRY_ASSIGN(const double rate, udp_datagrams(route(pair, o.core, o.other_core), size, o.seconds));
+        TRY_ASSIGN(const double rate,
+                   udp_datagrams(route(pair, o.core, o.other_core), size, o.seconds));
         return std::vector{rate};
     };
 }
@@ -62,20 +63,26 @@ struct Group {
 std::vector<Group> groups(bool mtu_wire)
 {
     const std::string wire = mtu_wire ? "mtu" : "gso";
-    const std::string what = mtu_wire ? "wire of MTU-sized packets" : "wire that carries GSO packets";
+    const std::string what =
+        mtu_wire ? "wire of MTU-sized packets" : "wire that carries GSO packets";
     std::vector<Group> all;
     for (const unsigned n : {1U, 4U})
-        all.push_back({{{fmt::format("tcp-{}-{}", n, wire), "Gbit/s", true, fmt::format("TCP, {} stream{}, {}", n, n > 1 ? "s" : "", what)},
-                        {fmt::format("tcp-{}-{}-cpu", n, wire), "s/GB", false, "CPU time of all cores for a gigabyte of it"}},
+        all.push_back({{{fmt::format("tcp-{}-{}", n, wire), "Gbit/s", true,
+                         fmt::format("TCP, {} stream{}, {}", n, n > 1 ? "s" : "", what)},
+                        {fmt::format("tcp-{}-{}-cpu", n, wire), "s/GB", false,
+                         "CPU time of all cores for a gigabyte of it"}},
                        streams(n)});
     if (mtu_wire)
         return all;
-    all.push_back({{{"udp-64", "kpps", true, "UDP, 64 bytes of payload, one sender"}}, datagrams(64)});
-    all.push_back({{{"udp-1400", "kpps", true, "UDP, 1400 bytes of payload, one sender"}}, datagrams(1400)});
+    all.push_back(
+        {{{"udp-64", "kpps", true, "UDP, 64 bytes of payload, one sender"}}, datagrams(64)});
+    all.push_back(
+        {{{"udp-1400", "kpps", true, "UDP, 1400 bytes of payload, one sender"}}, datagrams(1400)});
     all.push_back({{{"tcp-rr-p50", "us", false, "round trip of one byte, median"},
                     {"tcp-rr-p99", "us", false, "round trip of one byte, 99th percentile"}},
                    request_response});
-    all.push_back({{{"tcp-crr", "k/s", true, "connections made, used for a byte each way, ended"}}, connect_request_response});
+    all.push_back({{{"tcp-crr", "k/s", true, "connections made, used for a byte each way, ended"}},
+                   connect_request_response});
     return all;
 }
 
@@ -88,7 +95,8 @@ void run(Harness &harness, const Suite &)
         World world(harness.options().xvtep);
         std::map<System, Pair> pairs;
         for (const System system : all_systems()) {
-            if (!harness.wants(system) || !missing(system).empty() || system == System::wire || stopping())
+            if (!harness.wants(system) || !missing(system).empty() || system == System::wire ||
+                stopping())
                 continue;
             auto pair = build_pair(world, system, mtu_wire);
             if (pair)
@@ -101,7 +109,9 @@ void run(Harness &harness, const Suite &)
                 continue;
             std::vector<Contender> contenders;
             for (const auto &[system, pair] : pairs)
-                contenders.push_back({system, [&harness, &group, &pair = pair] { return group.round(pair, harness.options()); }});
+                contenders.push_back({system, [&harness, &group, &pair = pair] {
+                                          return group.round(pair, harness.options());
+                                      }});
             harness.in_turn(group.cases, contenders);
         }
     }

@@ -39,7 +39,9 @@ Result<LineFile> LineFile::write(const std::string &text)
     return file;
 }
 
-LineFile::LineFile(LineFile &&other) noexcept : path_(std::exchange(other.path_, "")) {}
+LineFile::LineFile(LineFile &&other) noexcept : path_(std::exchange(other.path_, ""))
+{
+}
 
 LineFile::~LineFile()
 {
@@ -47,7 +49,8 @@ LineFile::~LineFile()
         ::unlink(path_.c_str());
 }
 
-Result<> add_entries(const World &world, const End &end, const Mac &first, unsigned from, unsigned to)
+Result<> add_entries(const World &world, const End &end, const Mac &first, unsigned from,
+                     unsigned to)
 {
     std::string text;
     if (end.system == System::kernel_external)

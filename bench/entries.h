@@ -27,6 +27,7 @@ class LineFile {
 };
 
 // Entries for MACs numbered from .. to-1 behind the other end: in everything that looks MACs up.
-Result<> add_entries(const World &world, const End &end, const Mac &first, unsigned from, unsigned to);
+Result<> add_entries(const World &world, const End &end, const Mac &first, unsigned from,
+                     unsigned to);
 
 } // namespace xvtep::bench

@@ -53,10 +53,15 @@ Result<std::chrono::duration<double>> Generator::send(unsigned frames)
     options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
     options.batch_size = 64;
     const int program = bpf_program__fd(skeleton_->progs.generate);
-    const auto start = std::chrono::steady_clock::now();
+    auto &stamps = *skeleton_->bss;
+    stamps.sent = stamps.last_at = 0;
     if (bpf_prog_test_run_opts(program, &options) != 0)
         return errno_failure("send frames on", device_, errno);
-    return std::chrono::steady_clock::now() - start;
+    // The call itself waits for grace periods before the first frame and after the last.
+    if (stamps.last_at == 0)
+        return std::chrono::duration<double>(0);
+    return std::chrono::duration<double>(static_cast<double>(stamps.last - stamps.first) / 1e9 *
+                                         frames / static_cast<double>(stamps.last_at));
 }
 
 } // namespace xvtep::bench

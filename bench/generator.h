@@ -22,10 +22,11 @@ struct Variety {
 
 class Generator {
   public:
-    static Result<Generator> open(const std::string &netns, const std::string &device,
-                                  Frame frame, bool vxlan, Variety variety = {});
+    static Result<Generator> open(const std::string &netns, const std::string &device, Frame frame,
+                                  bool vxlan, Variety variety = {});
 
-    // On the calling thread's core, until all are sent; how long it took.
+    // On the calling thread's core, until all are sent; how long it took, 0 where that cannot be
+    // told (64 frames or fewer).
     Result<std::chrono::duration<double>> send(unsigned frames);
 
     [[nodiscard]] const Frame &frame() const { return frame_; }

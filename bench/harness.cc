@@ -16,7 +16,10 @@ volatile sig_atomic_t stop = 0;
 
 } // namespace
 
-bool stopping() { return stop != 0; }
+bool stopping()
+{
+    return stop != 0;
+}
 
 void stop_on_signals()
 {
@@ -59,7 +62,8 @@ double median(std::vector<double> values)
 
 bool Harness::wants(const std::string &name) const
 {
-    return options_.cases.empty() || std::ranges::find(options_.cases, name) != options_.cases.end();
+    return options_.cases.empty() ||
+           std::ranges::find(options_.cases, name) != options_.cases.end();
 }
 
 bool Harness::wants_any(const std::vector<Case> &cases) const
@@ -75,7 +79,8 @@ bool Harness::wants(System system) const
 
 CaseResult &Harness::of(const Case &about)
 {
-    const auto at = std::ranges::find(results_, about.name, [](const auto &r) { return r.about.name; });
+    const auto at =
+        std::ranges::find(results_, about.name, [](const auto &r) { return r.about.name; });
     if (at != results_.end())
         return *at;
     return results_.emplace_back(CaseResult{.about = about});

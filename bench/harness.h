@@ -22,7 +22,7 @@ struct Options {
     std::vector<std::string> cases{};   // empty: all
     std::vector<std::string> systems{}; // empty: all
     std::string xvtep{};                // the program
-    int core = 0, other_core = 0;   // what sends and receives is pinned to the first
+    int core = 0, other_core = 0;       // what sends and receives is pinned to the first
 };
 
 // What is measured, and what it is called in reports.

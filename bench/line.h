@@ -42,8 +42,8 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
                    std::size_t size, Variety variety = {});
 
 // A contender for Harness::in_turn: rounds of about the options' length.
-// `least` frames, however long they take.
+// `least` frames, however long they take; each becomes at most `copies`.
 Contender rate_of(const Harness &harness, System system, Generator source, Sink sink,
-                  unsigned least = 20'000);
+                  unsigned least = 20'000, unsigned copies = 1);
 
 } // namespace xvtep::bench

@@ -69,7 +69,8 @@ int main(int argc, char **argv)
     app.add_option("--systems", options.systems, "only these")->delimiter(',');
     app.add_option("--json", json_file, "write the results to this file");
     app.add_option("--plots", plots, "write plots (SVG) into this directory");
-    const auto *rounds = app.add_option("--rounds", options.rounds, "rounds of each case and system");
+    const auto *rounds =
+        app.add_option("--rounds", options.rounds, "rounds of each case and system");
     const auto *seconds = app.add_option("--seconds", options.seconds, "of a round");
     app.add_option("--xvtep", options.xvtep, "the program to measure");
     app.add_flag("--list", only_list, "list the cases");
@@ -98,7 +99,8 @@ int main(int argc, char **argv)
             options.seconds = 0.15;
     }
     if (options.xvtep.empty())
-        options.xvtep = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
+        options.xvtep =
+            std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
     options.other_core = ::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
 
     stop_on_signals();

@@ -37,7 +37,8 @@ using Heard = std::function<void(const std::array<std::uint8_t, 6> &)>;
 class Ear {
   public:
     // Returns once it listens.
-    static Result<std::unique_ptr<Ear>> open(System system, const std::string &host, int core, Heard heard)
+    static Result<std::unique_ptr<Ear>> open(System system, const std::string &host, int core,
+                                             Heard heard)
     {
         auto ear = std::unique_ptr<Ear>(new Ear);
         std::atomic<bool> ready = false;
@@ -106,17 +107,20 @@ class Ear {
                 continue;
             auto size = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
             auto left = size > 0 ? static_cast<unsigned>(size) : 0;
-            for (auto *m = reinterpret_cast<nlmsghdr *>(buffer.data()); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+            for (auto *m = reinterpret_cast<nlmsghdr *>(buffer.data()); NLMSG_OK(m, left);
+                 m = NLMSG_NEXT(m, left)) {
                 if (m->nlmsg_type != RTM_GETNEIGH)
                     continue;
                 auto *head = static_cast<ndmsg *>(NLMSG_DATA(m));
-                auto *a = reinterpret_cast<rtattr *>(reinterpret_cast<char *>(head) + NLMSG_ALIGN(sizeof(*head)));
+                auto *a = reinterpret_cast<rtattr *>(reinterpret_cast<char *>(head) +
+                                                     NLMSG_ALIGN(sizeof(*head)));
                 auto room = static_cast<unsigned>(m->nlmsg_len - NLMSG_LENGTH(sizeof(*head)));
                 for (; RTA_OK(a, room); a = RTA_NEXT(a, room)) {
                     std::array<std::uint8_t, 6> mac{};
                     if (a->rta_type != NDA_LLADDR || RTA_PAYLOAD(a) != mac.size())
                         continue;
-                    std::copy_n(static_cast<const std::uint8_t *>(RTA_DATA(a)), mac.size(), mac.begin());
+                    std::copy_n(static_cast<const std::uint8_t *>(RTA_DATA(a)), mac.size(),
+                                mac.begin());
                     heard(mac);
                 }
             }
@@ -144,13 +148,15 @@ struct Mouth {
             return errno_failure("open socket in", host, errno);
         mouth.to.sll_family = AF_PACKET;
         mouth.to.sll_ifindex = index;
-        mouth.frame = plain_frame(Mac{}, Mac{{2, 0, 0, 0, 0, 2}}, container_here, container_there, 64);
+        mouth.frame =
+            plain_frame(Mac{}, Mac{{2, 0, 0, 0, 0, 2}}, container_here, container_there, 64);
         return mouth;
     }
     void say(const Mac &mac)
     {
         std::ranges::copy(mac.octets, frame.begin());
-        (void)::sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr *>(&to), sizeof(to));
+        (void)::sendto(fd.get(), frame.data(), frame.size(), 0,
+                       reinterpret_cast<const sockaddr *>(&to), sizeof(to));
     }
 };
 
@@ -171,16 +177,19 @@ unsigned number_of(const std::array<std::uint8_t, 6> &mac)
 Result<> build_missing(const World &world, System system, const std::string &host)
 {
     if (system == System::xvtep) {
-        TRY(sh(fmt::format("{} -n {} attach u --vni {} --name vxlan0 --local {} --l2miss --nolearning",
-                           world.xvtep(), host, vni, here)));
+        TRY(sh(
+            fmt::format("{} -n {} attach u --vni {} --name vxlan0 --local {} --l2miss --nolearning",
+                        world.xvtep(), host, vni, here)));
         return {};
     }
-    return ip_batch(host, fmt::format("link add vxlan0 type vxlan id {} dev u local {} dstport 4789 "
-                                      "noudpcsum nolearning l2miss\nlink set vxlan0 up",
-                                      vni, here));
+    return ip_batch(host,
+                    fmt::format("link add vxlan0 type vxlan id {} dev u local {} dstport 4789 "
+                                "noudpcsum nolearning l2miss\nlink set vxlan0 up",
+                                vni, here));
 }
 
-Result<std::vector<double>> miss_times(System system, const std::string &host, unsigned count, int core)
+Result<std::vector<double>> miss_times(System system, const std::string &host, unsigned count,
+                                       int core)
 {
     std::atomic<unsigned> last = ~0U;
     std::atomic<std::int64_t> when = 0;
@@ -200,7 +209,8 @@ Result<std::vector<double>> miss_times(System system, const std::string &host, u
         while (last != number && Clock::now() - before < std::chrono::milliseconds(200))
             std::this_thread::sleep_for(std::chrono::microseconds(50));
         if (last != number)
-            return system_failure("hear a miss of", name_of(system), "there was none within 200 ms");
+            return system_failure("hear a miss of", name_of(system),
+                                  "there was none within 200 ms");
         times.push_back(static_cast<double>(when - before.time_since_epoch().count()) / 1e3);
     }
     std::ranges::sort(times);
@@ -212,7 +222,8 @@ Result<MissCount> misses_at(System system, const std::string &host, double rate,
 {
     std::atomic<unsigned> heard = 0;
     TRY_ASSIGN(auto mouth, Mouth::open(host));
-    TRY_ASSIGN(const auto ear, Ear::open(system, host, listener_core, [&](const auto &) { heard++; }));
+    TRY_ASSIGN(const auto ear,
+               Ear::open(system, host, listener_core, [&](const auto &) { heard++; }));
     const Pinned pinned(core);
     MissCount got;
     const auto wanted = static_cast<unsigned>(rate * seconds);

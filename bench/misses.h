@@ -13,7 +13,8 @@ namespace xvtep::bench {
 Result<> build_missing(const World &world, System system, const std::string &host);
 
 // From sending a frame to the callback (netlink: the message read), in microseconds, sorted.
-Result<std::vector<double>> miss_times(System system, const std::string &host, unsigned count, int core);
+Result<std::vector<double>> miss_times(System system, const std::string &host, unsigned count,
+                                       int core);
 
 struct MissCount {
     double rate = 0; // frames sent a second, as it came out

@@ -23,6 +23,7 @@ namespace {
 Result<> add_bridge(const End &end, const std::string &port)
 {
     return ip_batch(end.host, fmt::format("link add br0 type bridge\n"
+                                          "link set br0 type bridge mcast_snooping 0\n"
                                           "link set br0 up\n"
                                           "link set {} master br0 up\n"
                                           "link set v master br0",
@@ -52,7 +53,8 @@ Result<> build_xvtep(const World &world, End &end)
     TRY(sh(fmt::format("{} port add v --vni {}{}", xvtep, vni,
                        w.port_mode.empty() ? "" : " --mode " + w.port_mode)));
     if (!w.flood)
-        TRY(sh(fmt::format("{} fdb add {} dev vxlan0 dst {}", xvtep, w.other_mac.text(), w.remote)));
+        TRY(sh(
+            fmt::format("{} fdb add {} dev vxlan0 dst {}", xvtep, w.other_mac.text(), w.remote)));
     // A frame of the container's: its MAC is known from then on.
     (void)sh_in(end.container, fmt::format("ping -c 1 -W 0.1 {}", w.other_container));
     return {};
@@ -173,11 +175,11 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
     End end{.system = system, .host = host, .container = {}, .words = words, .external = {}};
     TRY_SET(end.container, world.host(std::string(name_of(system)) + "-c"));
     TRY(World::wire(host, "v", end.container, "eth0", words.mtu));
-    TRY(ip_batch(end.container, fmt::format("link set eth0 address {}\naddr add {}/24 dev eth0\n"
-                                            "neigh replace {} lladdr {} dev eth0 nud permanent",
-                                            words.mac.text(), words.container,
-                                            words.other_container,
-                                            words.flood ? mac_there.text() : words.other_mac.text())));
+    TRY(ip_batch(end.container,
+                 fmt::format("link set eth0 address {}\naddr add {}/24 dev eth0\n"
+                             "neigh replace {} lladdr {} dev eth0 nud permanent",
+                             words.mac.text(), words.container, words.other_container,
+                             words.flood ? mac_there.text() : words.other_mac.text())));
     // veth takes XDP frames only where its NAPI runs; GRO switches that on.
     TRY(set_gro(host, "u"));
     switch (system) {
@@ -208,8 +210,9 @@ Result<Station> build_station(World &world, System system, const EndWords &words
     TRY_ASSIGN(const std::string host, world.host(std::string(name_of(system)) + "-h"));
     TRY(World::wire(station.far, "w", host, "u"));
     TRY_ASSIGN(const Mac far, mac_of(station.far, "w"));
-    TRY(ip_batch(host, fmt::format("addr add {}/24 dev u\nneigh replace {} lladdr {} dev u nud permanent",
-                                   words.local, words.remote, far.text())));
+    TRY(ip_batch(host,
+                 fmt::format("addr add {}/24 dev u\nneigh replace {} lladdr {} dev u nud permanent",
+                             words.local, words.remote, far.text())));
     TRY_SET(station.end, build_end(world, system, host, words));
     return station;
 }

@@ -30,9 +30,9 @@ struct EndWords {
     std::string container = container_here, other_container = container_there;
     Mac mac{{2, 0, 0, 0, 0, 2}}, other_mac = mac_there; // the containers'
     std::string mode = "xdp";                           // xvtep's, of the underlay port
-    std::string port_mode{};                            // xvtep's, of the container's; empty: its own choice
-    unsigned mtu = 1500;                                // of the container
-    bool flood = false; // the other container's MAC is not told: its frames are flooded
+    std::string port_mode{}; // xvtep's, of the container's; empty: its own choice
+    unsigned mtu = 1500;     // of the container
+    bool flood = false;      // the other container's MAC is not told: its frames are flooded
 };
 
 // One end of a tunnel. Devices: "u" the underlay port, "v" the host's end of the container's

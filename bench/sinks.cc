@@ -72,7 +72,8 @@ Result<> Sink::count(const std::string &netns, const std::string &device, Hook h
 Result<> Sink::capture(const std::string &netns, const std::string &device, Hook hook)
 {
     const __u32 zero = 0;
-    const struct captured none {};
+    const struct captured none {
+    };
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.captured), &zero, &none, BPF_ANY);
     const auto &programs = skeleton_->progs;
     return put(netns, device, hook,

@@ -106,9 +106,15 @@ double busy()
            static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-void sleep_for(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+void sleep_for(double seconds)
+{
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
 
-std::uint8_t pattern(std::size_t at) { return static_cast<std::uint8_t>(at * 31 + (at >> 8)); }
+std::uint8_t pattern(std::size_t at)
+{
+    return static_cast<std::uint8_t>(at * 31 + (at >> 8));
+}
 
 // Its end shuts the sockets' traffic down and waits for the threads.
 struct Threads {
@@ -210,7 +216,8 @@ Result<double> udp_datagrams(const Route &route, std::size_t size, double second
         while (!threads.stop) {
             if (::poll(&ready, 1, 20) <= 0)
                 continue;
-            const int count = ::recvmmsg(server.get(), messages.data(), batch, MSG_DONTWAIT, nullptr);
+            const int count =
+                ::recvmmsg(server.get(), messages.data(), batch, MSG_DONTWAIT, nullptr);
             if (count <= 0)
                 continue;
             if (messages[0].msg_len != size || data[size - 1] != pattern(size - 1))
@@ -255,7 +262,8 @@ Result<std::vector<double>> round_trips(const Route &route, double seconds)
     threads.all.emplace_back([&] {
         pin(route.to_core);
         char byte = 0;
-        while (::recv(server.get(), &byte, 1, 0) == 1 && ::send(server.get(), &byte, 1, MSG_NOSIGNAL) == 1) {
+        while (::recv(server.get(), &byte, 1, 0) == 1 &&
+               ::send(server.get(), &byte, 1, MSG_NOSIGNAL) == 1) {
         }
     });
     std::thread asking([&] {
@@ -269,7 +277,8 @@ Result<std::vector<double>> round_trips(const Route &route, double seconds)
             const auto before = Clock::now();
             if (before > end)
                 return;
-            if (::send(client.get(), &sent, 1, MSG_NOSIGNAL) != 1 || ::recv(client.get(), &got, 1, 0) != 1 || got != sent) {
+            if (::send(client.get(), &sent, 1, MSG_NOSIGNAL) != 1 ||
+                ::recv(client.get(), &got, 1, 0) != 1 || got != sent) {
                 error = system_failure("ask", "TCP", "no answer, or a wrong one").error();
                 return;
             }
@@ -318,8 +327,10 @@ Result<double> connections(const Route &route, double seconds)
             ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
             ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
             char byte = 7;
-            if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0 ||
-                ::send(fd.get(), &byte, 1, MSG_NOSIGNAL) != 1 || ::recv(fd.get(), &byte, 1, 0) != 1) {
+            if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address),
+                          sizeof(address)) != 0 ||
+                ::send(fd.get(), &byte, 1, MSG_NOSIGNAL) != 1 ||
+                ::recv(fd.get(), &byte, 1, 0) != 1) {
                 error = errno_failure("connect to", route.address, errno).error();
                 return;
             }

@@ -10,13 +10,13 @@
 namespace xvtep::bench {
 
 struct Route {
-    std::string from, to; // namespaces
-    std::string address;  // of `to`
+    std::string from, to;             // namespaces
+    std::string address;              // of `to`
     int from_core = -1, to_core = -1; // -1: any
 };
 
 struct Throughput {
-    double gbit = 0;            // a second, received
+    double gbit = 0;             // a second, received
     double cpu_per_gigabyte = 0; // seconds of all cores, whoever used them
 };
 

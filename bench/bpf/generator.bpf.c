@@ -18,6 +18,9 @@ const volatile __u32 vni;   /* where there is but one */
 
 static __u64 state;
 
+/* When frames were sent: the first, and every 64th, which is the start of a batch. */
+__u64 sent, first, last, last_at;
+
 static __always_inline __u32 random_below(__u32 bound)
 {
     state = state * 6364136223846793005ull + 1442695040888963407ull;
@@ -32,6 +35,13 @@ int generate(struct xdp_md *ctx)
     __u8 *inner = vxlan ? data + OUTER : data;
     __u32 n;
 
+    if (!(sent % 64)) {
+        last = bpf_ktime_get_ns();
+        last_at = sent;
+        if (!sent)
+            first = last;
+    }
+    sent++;
     if (inner + SOURCE_PORT + 2 > end)
         return XDP_ABORTED;
     if (flows) {

@@ -57,9 +57,9 @@ int tc_count_pass(struct __sk_buff *skb)
 }
 
 /* Over IPv4: not ARP, nor what bridges say for themselves. */
-static __always_inline int is_udp(const struct captured *c)
+static __always_inline int is_udp(const __u8 *head)
 {
-    return c->frame[12] == 8 && c->frame[13] == 0 && c->frame[23] == 17;
+    return head[12] == 8 && head[13] == 0 && head[23] == 17;
 }
 
 SEC("tc")
@@ -67,10 +67,13 @@ int tc_capture(struct __sk_buff *skb)
 {
     __u32 zero = 0, size = skb->len;
     struct captured *c = bpf_map_lookup_elem(&captured, &zero);
+    __u8 head[24];
 
     if (!c || size < 1 || size > sizeof(c->frame))
         return TC_ACT_SHOT;
-    if (bpf_skb_load_bytes(skb, 0, c->frame, size) == 0 && is_udp(c)) {
+    if (bpf_skb_load_bytes(skb, 0, head, sizeof(head)) || !is_udp(head))
+        return TC_ACT_SHOT;
+    if (bpf_skb_load_bytes(skb, 0, c->frame, size) == 0) {
         c->size = size;
         __sync_fetch_and_add(&c->count, 1);
     }
@@ -82,10 +85,13 @@ int xdp_capture(struct xdp_md *ctx)
 {
     __u32 zero = 0, size = ctx->data_end - ctx->data;
     struct captured *c = bpf_map_lookup_elem(&captured, &zero);
+    __u8 head[24];
 
     if (!c || size < sizeof(struct ethhdr) || size > sizeof(c->frame))
         return XDP_DROP;
-    if (bpf_xdp_load_bytes(ctx, 0, c->frame, size) == 0 && is_udp(c)) {
+    if (bpf_xdp_load_bytes(ctx, 0, head, sizeof(head)) || !is_udp(head))
+        return XDP_DROP;
+    if (bpf_xdp_load_bytes(ctx, 0, c->frame, size) == 0) {
         c->size = size;
         __sync_fetch_and_add(&c->count, 1);
     }

@@ -29,8 +29,10 @@ class Speed : public ::testing::Test {
         const CaseResult *result = harness_.result(about.name);
         if (result == nullptr || result->rounds.size() != 2)
             return 0; // what failed is on standard error
-        const auto &ours = result->rounds.at(System::xvtep), &theirs = result->rounds.at(System::kernel);
-        std::printf("%s: xvtep %.2f %s, kernel %.2f\n", about.what.c_str(), median(ours), about.unit.c_str(), median(theirs));
+        const auto &ours = result->rounds.at(System::xvtep),
+                   &theirs = result->rounds.at(System::kernel);
+        std::printf("%s: xvtep %.2f %s, kernel %.2f\n", about.what.c_str(), median(ours),
+                    about.unit.c_str(), median(theirs));
         return median(ours) / median(theirs);
     }
 
@@ -44,11 +46,12 @@ class Speed : public ::testing::Test {
                 continue;
             }
             contenders.push_back({system, [pair = *pair]() -> Result<std::vector<double>> {
-                                      TRY_ASSIGN(const auto got,
-                                                 tcp_streams({.from = pair.ends[0].container,
-                                                              .to = pair.ends[1].container,
-                                                              .address = pair.ends[1].words.container},
-                                                             1, 1.0));
+                                      TRY_ASSIGN(
+                                          const auto got,
+                                          tcp_streams({.from = pair.ends[0].container,
+                                                       .to = pair.ends[1].container,
+                                                       .address = pair.ends[1].words.container},
+                                                      1, 1.0));
                                       return std::vector{got.gbit};
                                   }});
         }
@@ -63,7 +66,8 @@ class Speed : public ::testing::Test {
 TEST_F(Speed, SmallFramesIntoAContainer)
 {
     const Case about{"decap", "Mpps", true, "64-byte frames delivered into a container"};
-    auto lines = build_lines(harness_, world_, about, {System::kernel, System::xvtep}, Direction::in, Hook::tc);
+    auto lines = build_lines(harness_, world_, about, {System::kernel, System::xvtep},
+                             Direction::in, Hook::tc);
     measure_lines(harness_, about, lines, 64);
     EXPECT_GT(ratio(about), 2.0);
 }
