@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bench/line.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace xvtep::bench {
+
+Frame Line::inner(std::size_t size) const
+{
+    const auto &w = station.end.words;
+    return direction == Direction::in
+               ? plain_frame(w.mac, w.other_mac, container_there, container_here, size)
+               : plain_frame(w.other_mac, w.mac, container_here, container_there, size);
+}
+
+Result<Generator> Line::generator(std::size_t size, Variety variety) const
+{
+    if (direction == Direction::out)
+        return Generator::open(station.end.container, "eth0", inner(size), false, variety);
+    const bool vxlan = station.end.system != System::no_tunnel;
+    TRY_ASSIGN(const Mac port, mac_of(station.end.host, "u"));
+    return Generator::open(station.far, "w", vxlan ? in_vxlan(inner(size), port) : inner(size),
+                           vxlan, variety);
+}
+
+Result<> Line::check(std::size_t size)
+{
+    constexpr unsigned frames = 64;
+    TRY_ASSIGN(auto source, generator(size, {}));
+    TRY(sink.capture(sink_netns, sink_device, hook));
+    TRY(source.send(frames));
+    const Captured got = sink.wait_captured(frames);
+    TRY(sink.count(sink_netns, sink_device, hook));
+    const System system = station.end.system;
+    std::string wrong;
+    if (got.count != frames)
+        wrong = fmt::format("{} of {} arrived", got.count, frames);
+    else if (system == System::wire)
+        wrong = difference(got.last, source.frame());
+    else if (direction == Direction::in || system == System::no_tunnel)
+        wrong = difference(got.last, inner(size));
+    else
+        wrong = wrong_vxlan(got.last, inner(size));
+    if (!wrong.empty())
+        return system_failure("check frames of", name_of(system), wrong);
+    return {};
+}
+
+Result<Line> build_line(World &world, System system, Direction direction, Hook hook,
+                        const EndWords &words)
+{
+    TRY_ASSIGN(auto station, build_station(world, system, words));
+    TRY_ASSIGN(auto sink, Sink::open());
+    Line line{.direction = direction,
+              .station = station,
+              .sink = sink,
+              .sink_netns = {},
+              .sink_device = {},
+              .hook = hook};
+    const bool in = direction == Direction::in;
+    if (system == System::wire) {
+        line.sink_netns = station.end.host;
+        line.sink_device = in ? "u" : "v";
+        line.hook = Hook::xdp;
+    } else {
+        line.sink_netns = in ? station.end.container : station.far;
+        line.sink_device = in ? "eth0" : "w";
+    }
+    // veth takes XDP frames only where its NAPI runs; the same for all, and no peer is slower by
+    // it.
+    TRY(set_gro(line.sink_netns, line.sink_device));
+    TRY(set_gro(station.end.host, "v"));
+    TRY(line.sink.count(line.sink_netns, line.sink_device, line.hook));
+    return line;
+}
+
+std::map<System, Line> build_lines(Harness &harness, World &world, const Case &about,
+                                   const std::vector<System> &only, Direction direction, Hook hook,
+                                   const EndWords &words)
+{
+    std::map<System, Line> lines;
+    for (const System system : only) {
+        if (!harness.wants(system) || !missing(system).empty() || stopping())
+            continue;
+        auto line = build_line(world, system, direction, hook, words);
+        if (line)
+            lines.emplace(system, std::move(*line));
+        else
+            harness.fail(about, system, line.error().message());
+    }
+    return lines;
+}
+
+Contender rate_of(const Harness &harness, System system, Generator source, Sink sink,
+                  unsigned least, unsigned copies)
+{
+    auto frames = std::make_shared<unsigned>(least);
+    const Options &options = harness.options();
+    return {system,
+            [&options, system, source, sink, frames, least,
+             copies]() mutable -> Result<std::vector<double>> {
+                const Pinned pinned(options.core);
+                const auto before = sink.counted();
+                TRY_ASSIGN(const auto took, source.send(*frames));
+                if (took.count() <= 0)
+                    return system_failure("time frames of", name_of(system), "too few");
+                const auto arrived = static_cast<double>(sink.counted() - before);
+                if (arrived > static_cast<double>(*frames) * copies + 100)
+                    return system_failure("count frames of", name_of(system),
+                                          "more came than were sent");
+                *frames = std::max(least,
+                                   static_cast<unsigned>(*frames / took.count() * options.seconds));
+                return std::vector{arrived / took.count() / 1e6};
+            }};
+}
+
+void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &lines,
+                   std::size_t size, Variety variety)
+{
+    std::vector<Contender> contenders;
+    for (auto &[system, line] : lines) {
+        auto good = line.check(size);
+        for (int more = 0; more < 2 && !good; more++)
+            good = line.check(size); // a host may have said something of its own in between
+        if (!good) {
+            harness.fail(about, system, good.error().message());
+            continue;
+        }
+        auto source = line.generator(size, variety);
+        if (source)
+            contenders.push_back(rate_of(harness, system, *source, line.sink));
+        else
+            harness.fail(about, system, source.error().message());
+    }
+    harness.in_turn({about}, contenders);
+}
+
+} // namespace xvtep::bench

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "bench/harness.h"
+#include "bench/plots.h"
+#include "bench/report.h"
+
+namespace {
+
+using namespace xvtep::bench;
+
+void list(const std::vector<Suite> &all)
+{
+    for (const auto &suite : all)
+        for (const auto &c : suite.cases)
+            std::printf("%-32s %-10s %s\n", c.name.c_str(), c.unit.c_str(), c.what.c_str());
+}
+
+// The first of `words` that is not among the known ones, or "".
+std::string unknown(const std::vector<std::string> &words, const std::vector<std::string> &known)
+{
+    for (const auto &word : words)
+        if (std::ranges::find(known, word) == known.end())
+            return word;
+    return "";
+}
+
+int fail(int status, const std::string &why)
+{
+    std::fprintf(stderr, "xvtep-bench: %s\n", why.c_str());
+    return status;
+}
+
+std::vector<std::string> names(const std::vector<Suite> &all)
+{
+    std::vector<std::string> found;
+    for (const auto &suite : all)
+        for (const auto &c : suite.cases)
+            found.push_back(c.name);
+    return found;
+}
+
+std::vector<std::string> system_names()
+{
+    std::vector<std::string> found;
+    for (const auto system : all_systems())
+        found.emplace_back(name_of(system));
+    return found;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    CLI::App app("Measures xvtep beside other systems, in network namespaces, in one run.");
+    Options options;
+    std::string json_file, plots;
+    bool only_list = false;
+    app.add_flag("--quick", options.quick, "short rounds, small tables: within four minutes");
+    app.add_option("--cases", options.cases, "only these (see --list)")->delimiter(',');
+    app.add_option("--systems", options.systems, "only these")->delimiter(',');
+    app.add_option("--json", json_file, "write the results to this file");
+    app.add_option("--plots", plots, "write plots (SVG) into this directory");
+    const auto *rounds =
+        app.add_option("--rounds", options.rounds, "rounds of each case and system");
+    const auto *seconds = app.add_option("--seconds", options.seconds, "of a round");
+    app.add_option("--xvtep", options.xvtep, "the program to measure");
+    app.add_flag("--list", only_list, "list the cases");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+        return app.exit(error) == 0 ? 0 : 1;
+    }
+    const auto all = suites();
+    if (only_list) {
+        list(all);
+        return 0;
+    }
+    if (const auto word = unknown(options.cases, names(all)); !word.empty())
+        return fail(1, fmt::format("--cases {}: no such case", word));
+    if (const auto word = unknown(options.systems, system_names()); !word.empty())
+        return fail(1, fmt::format("--systems {}: no such system", word));
+    if (options.rounds < 1 || options.seconds <= 0)
+        return fail(1, "--rounds and --seconds: must be above 0");
+    if (::geteuid() != 0)
+        return fail(2, "needs root, for network namespaces and BPF");
+    if (options.quick) {
+        if (rounds->empty())
+            options.rounds = 3;
+        if (seconds->empty())
+            options.seconds = 0.15;
+    }
+    if (options.xvtep.empty())
+        options.xvtep =
+            std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
+    options.other_core = ::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
+
+    stop_on_signals();
+    Harness harness(options);
+    for (const auto &suite : all)
+        if (harness.wants_any(suite.cases) && !stopping())
+            suite.run(harness, suite);
+
+    std::fputs(table(harness).c_str(), stdout);
+    if (!json_file.empty()) {
+        std::ofstream out(json_file);
+        out << json(harness).dump(2) << "\n";
+        if (!out.flush())
+            return fail(2, fmt::format("write {}: failed", json_file));
+    }
+    if (!plots.empty())
+        if (const auto drawn = draw_plots(harness, plots); !drawn)
+            return fail(2, drawn.error().message());
+    if (stopping())
+        return fail(2, "interrupted");
+    return harness.failed() ? 2 : 0;
+}
+
+std::vector<Suite> xvtep::bench::suites()
+{
+    return {decap_suite(),    encap_suite(),  traffic_suite(),
+            programs_suite(), growth_suite(), control_suite()};
+}

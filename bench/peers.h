@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The systems that are compared, each between a host's underlay port and its container.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/frame.h"
+#include "bench/world.h"
+#include "user/base/result.h"
+
+struct external_bpf;
+
+namespace xvtep::bench {
+
+enum class System {
+    xvtep,
+    kernel,          // vxlan device and bridge, static entries
+    kernel_external, // collect-metadata vxlan device and TC programs
+    no_tunnel,       // the container's bridge on the wire itself
+    wire,            // nothing but the port: the limit
+    ovs,             // Open vSwitch, its datapath in user space
+};
+const char *name_of(System system);
+std::vector<System> all_systems();
+
+struct EndWords {
+    std::string local = here, remote = there;
+    std::string container = container_here, other_container = container_there;
+    Mac mac{{2, 0, 0, 0, 0, 2}}, other_mac = mac_there; // the containers'
+    std::string mode = "xdp";                           // xvtep's, of the underlay port
+    std::string port_mode{}; // xvtep's, of the container's; empty: its own choice
+    unsigned mtu = 1500;     // of the container
+    bool flood = false;      // the other container's MAC is not told: its frames are flooded
+};
+
+// One end of a tunnel. Devices: "u" the underlay port, "v" the host's end of the container's
+// "eth0", "vxlan0" the VTEP's. What the containers and hosts need to know of each other is static.
+struct End {
+    System system = System::wire;
+    std::string host, container;
+    EndWords words;
+    std::shared_ptr<external_bpf> external; // of kernel_external
+};
+
+// `host` is there already, with "u" up.
+Result<End> build_end(World &world, System system, const std::string &host, const EndWords &words);
+
+// An end, and a bare namespace at the other end of its wire, where "w" is.
+struct Station {
+    End end;
+    std::string far;
+};
+Result<Station> build_station(World &world, System system, const EndWords &words = {});
+
+// Two ends of one system. With `mtu_wire` the wire carries packets of its MTU, else GSO packets.
+struct Pair {
+    End ends[2];
+};
+Result<Pair> build_pair(World &world, System system, bool mtu_wire);
+
+// Of kernel_external: entries for MACs `first` with the last three bytes from .. to-1.
+Result<> add_external_entries(const End &end, const Mac &first, unsigned from, unsigned to);
+
+// Whether the system can be had here: "" or why not.
+std::string missing(System system);
+
+} // namespace xvtep::bench

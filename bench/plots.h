@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The results as pictures, by gnuplot.
+#pragma once
+
+#include <string>
+
+#include "bench/harness.h"
+
+namespace xvtep::bench {
+
+// ratios.svg, and entries.svg, vnis.svg, flood.svg where those were measured. Makes the directory.
+Result<> draw_plots(const Harness &harness, const std::string &directory);
+
+} // namespace xvtep::bench

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bench/traffic.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "user/base/fd.h"
+#include "xvtep/netns.h"
+
+namespace xvtep::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::uint16_t port = 5201;
+
+void pin(int core)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (core >= 0)
+        CPU_SET(core, &set);
+    else
+        for (unsigned n = 0; n < std::thread::hardware_concurrency(); n++)
+            CPU_SET(n, &set);
+    ::sched_setaffinity(0, sizeof(set), &set);
+}
+
+sockaddr_in address_of(const std::string &text)
+{
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    ::inet_pton(AF_INET, text.c_str(), &address.sin_addr);
+    return address;
+}
+
+// A socket in `netns`; nothing waits on it for longer than 2 s.
+Result<Fd> socket_in(const std::string &netns, int type)
+{
+    TRY_ASSIGN(const auto space, Netns::open(netns));
+    TRY_ASSIGN(const auto scope, space.enter());
+    Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    if (!fd)
+        return errno_failure("open socket in", netns, errno);
+    const timeval limit{.tv_sec = 2, .tv_usec = 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    return fd;
+}
+
+Result<Fd> bound(const Route &route, int type)
+{
+    TRY_ASSIGN(Fd fd, socket_in(route.to, type));
+    const int on = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    const auto address = address_of(route.address);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0 ||
+        (type == SOCK_STREAM && ::listen(fd.get(), 64) != 0))
+        return errno_failure("listen on", route.address, errno);
+    return fd;
+}
+
+Result<Fd> connected(const Route &route, int type)
+{
+    TRY_ASSIGN(Fd fd, socket_in(route.from, type));
+    const auto address = address_of(route.address);
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0)
+        return errno_failure("connect to", route.address, errno);
+    return fd;
+}
+
+Result<Fd> accepted(const Fd &listener)
+{
+    Fd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!fd)
+        return errno_failure("accept", "connection", errno);
+    const timeval limit{.tv_sec = 2, .tv_usec = 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    return fd;
+}
+
+// Seconds that the cores were busy.
+double busy()
+{
+    std::ifstream in("/proc/stat");
+    std::string word;
+    std::array<double, 8> ticks{}; // user nice system idle iowait irq softirq steal
+    in >> word;
+    for (double &value : ticks)
+        in >> value;
+    return (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) /
+           static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+void sleep_for(double seconds)
+{
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
+
+std::uint8_t pattern(std::size_t at)
+{
+    return static_cast<std::uint8_t>(at * 31 + (at >> 8));
+}
+
+// Its end shuts the sockets' traffic down and waits for the threads.
+struct Threads {
+    std::atomic<bool> stop = false;
+    std::vector<std::thread> all;
+    std::vector<int> sockets;
+    void end()
+    {
+        stop = true;
+        for (const int fd : sockets)
+            ::shutdown(fd, SHUT_RDWR);
+        for (auto &thread : all)
+            if (thread.joinable())
+                thread.join();
+    }
+    ~Threads() { end(); }
+};
+
+constexpr std::size_t chunk = 128 * 1024;
+
+} // namespace
+
+Result<Throughput> tcp_streams(const Route &route, unsigned streams, double seconds)
+{
+    std::atomic<std::uint64_t> received = 0;
+    std::atomic<bool> wrong = false;
+    std::vector<Fd> fds;
+    TRY_ASSIGN(const Fd listener, bound(route, SOCK_STREAM));
+    for (unsigned n = 0; n < streams; n++) {
+        TRY_ASSIGN(Fd client, connected(route, SOCK_STREAM));
+        TRY_ASSIGN(Fd server, accepted(listener));
+        fds.push_back(std::move(client));
+        fds.push_back(std::move(server));
+    }
+    Threads threads;
+    for (const auto &fd : fds)
+        threads.sockets.push_back(fd.get());
+    for (unsigned n = 0; n < streams; n++) {
+        threads.all.emplace_back([&, fd = fds[2 * n].get()] {
+            pin(route.from_core);
+            std::vector<std::uint8_t> data(chunk);
+            for (std::size_t i = 0; i < chunk; i++)
+                data[i] = pattern(i);
+            while (!threads.stop && ::send(fd, data.data(), chunk, MSG_NOSIGNAL) == chunk) {
+            }
+        });
+        threads.all.emplace_back([&, fd = fds[2 * n + 1].get()] {
+            pin(route.to_core);
+            std::vector<std::uint8_t> data(chunk);
+            std::size_t total = 0;
+            for (;;) {
+                const auto size = ::recv(fd, data.data(), chunk, 0);
+                if (size <= 0)
+                    return;
+                for (std::size_t i = 0; total < 100'000 && i < static_cast<std::size_t>(size); i++)
+                    wrong = wrong || data[i] != pattern((total + i) % chunk);
+                total += static_cast<std::size_t>(size);
+                received += static_cast<std::uint64_t>(size);
+            }
+        });
+    }
+    sleep_for(std::min(0.3, seconds)); // slow start
+    const auto bytes = received.load();
+    const double cpu = busy();
+    const auto start = Clock::now();
+    sleep_for(seconds);
+    const auto got = static_cast<double>(received.load() - bytes);
+    const double used = busy() - cpu;
+    const std::chrono::duration<double> took = Clock::now() - start;
+    threads.end();
+    if (wrong)
+        return system_failure("check content of", "TCP", "other bytes arrived than were sent");
+    if (got <= 0)
+        return system_failure("send", "TCP", "nothing arrived");
+    return Throughput{.gbit = got * 8 / took.count() / 1e9, .cpu_per_gigabyte = used / (got / 1e9)};
+}
+
+Result<double> udp_datagrams(const Route &route, std::size_t size, double seconds)
+{
+    TRY_ASSIGN(const Fd server, bound(route, SOCK_DGRAM));
+    TRY_ASSIGN(const Fd client, connected(route, SOCK_DGRAM));
+    const int buffer = 4 << 20;
+    ::setsockopt(server.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+    std::atomic<std::uint64_t> received = 0;
+    std::atomic<bool> wrong = false;
+    Threads threads;
+    constexpr std::size_t batch = 32;
+    threads.all.emplace_back([&] {
+        pin(route.to_core);
+        std::vector<std::uint8_t> data(batch * 2048);
+        std::array<iovec, batch> pieces{};
+        std::array<mmsghdr, batch> messages{};
+        for (std::size_t n = 0; n < batch; n++) {
+            pieces[n] = {.iov_base = data.data() + n * 2048, .iov_len = 2048};
+            messages[n].msg_hdr.msg_iov = &pieces[n];
+            messages[n].msg_hdr.msg_iovlen = 1;
+        }
+        pollfd ready{.fd = server.get(), .events = POLLIN, .revents = 0};
+        while (!threads.stop) {
+            if (::poll(&ready, 1, 20) <= 0)
+                continue;
+            const int count =
+                ::recvmmsg(server.get(), messages.data(), batch, MSG_DONTWAIT, nullptr);
+            if (count <= 0)
+                continue;
+            if (messages[0].msg_len != size || data[size - 1] != pattern(size - 1))
+                wrong = true;
+            received += static_cast<std::uint64_t>(count);
+        }
+    });
+    threads.all.emplace_back([&] {
+        pin(route.from_core);
+        std::vector<std::uint8_t> data(size);
+        for (std::size_t i = 0; i < size; i++)
+            data[i] = pattern(i);
+        while (!threads.stop)
+            (void)::send(client.get(), data.data(), size, MSG_NOSIGNAL);
+    });
+    sleep_for(std::min(0.1, seconds));
+    const auto before = received.load();
+    const auto start = Clock::now();
+    sleep_for(seconds);
+    const auto got = static_cast<double>(received.load() - before);
+    const std::chrono::duration<double> took = Clock::now() - start;
+    threads.end();
+    if (wrong)
+        return system_failure("check content of", "UDP", "another datagram arrived than was sent");
+    if (got <= 0)
+        return system_failure("send", "UDP", "nothing arrived");
+    return got / took.count() / 1e3;
+}
+
+Result<std::vector<double>> round_trips(const Route &route, double seconds)
+{
+    TRY_ASSIGN(const Fd listener, bound(route, SOCK_STREAM));
+    TRY_ASSIGN(const Fd client, connected(route, SOCK_STREAM));
+    TRY_ASSIGN(const Fd server, accepted(listener));
+    const int on = 1;
+    for (const int fd : {client.get(), server.get()})
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    std::vector<double> times;
+    std::optional<Error> error;
+    Threads threads;
+    threads.sockets = {client.get(), server.get()};
+    threads.all.emplace_back([&] {
+        pin(route.to_core);
+        char byte = 0;
+        while (::recv(server.get(), &byte, 1, 0) == 1 &&
+               ::send(server.get(), &byte, 1, MSG_NOSIGNAL) == 1) {
+        }
+    });
+    std::thread asking([&] {
+        pin(route.from_core);
+        const auto start = Clock::now();
+        const auto warm = start + std::chrono::duration<double>(0.1 * seconds);
+        const auto end = start + std::chrono::duration<double>(1.1 * seconds);
+        for (unsigned n = 0;; n++) {
+            const char sent = static_cast<char>(n);
+            char got = 0;
+            const auto before = Clock::now();
+            if (before > end)
+                return;
+            if (::send(client.get(), &sent, 1, MSG_NOSIGNAL) != 1 ||
+                ::recv(client.get(), &got, 1, 0) != 1 || got != sent) {
+                error = system_failure("ask", "TCP", "no answer, or a wrong one").error();
+                return;
+            }
+            const std::chrono::duration<double, std::micro> took = Clock::now() - before;
+            if (before > warm)
+                times.push_back(took.count());
+        }
+    });
+    asking.join();
+    threads.end();
+    if (error)
+        return std::unexpected(*error);
+    std::ranges::sort(times);
+    return times;
+}
+
+Result<double> connections(const Route &route, double seconds)
+{
+    TRY_ASSIGN(const Fd listener, bound(route, SOCK_STREAM));
+    Threads threads;
+    threads.all.emplace_back([&] {
+        pin(route.to_core);
+        while (!threads.stop) {
+            const auto fd = accepted(listener);
+            char byte = 0;
+            if (fd && ::recv(fd->get(), &byte, 1, 0) == 1)
+                (void)::send(fd->get(), &byte, 1, MSG_NOSIGNAL);
+        }
+    });
+    threads.sockets = {listener.get()};
+    double rate = 0;
+    std::optional<Error> error;
+    std::thread asking([&] {
+        pin(route.from_core);
+        const auto space = Netns::open(route.from);
+        const auto scope = space->enter();
+        const auto address = address_of(route.address);
+        const linger reset{.l_onoff = 1, .l_linger = 0}; // no TIME_WAIT: ports would run out
+        const auto start = Clock::now();
+        unsigned made = 0;
+        std::chrono::duration<double> took{};
+        while (took.count() < seconds) {
+            const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            const timeval limit{.tv_sec = 2, .tv_usec = 0};
+            ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+            ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+            ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+            char byte = 7;
+            if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address),
+                          sizeof(address)) != 0 ||
+                ::send(fd.get(), &byte, 1, MSG_NOSIGNAL) != 1 ||
+                ::recv(fd.get(), &byte, 1, 0) != 1) {
+                error = errno_failure("connect to", route.address, errno).error();
+                return;
+            }
+            made++;
+            took = Clock::now() - start;
+        }
+        rate = made / took.count();
+    });
+    asking.join();
+    threads.end();
+    if (error)
+        return std::unexpected(*error);
+    return rate;
+}
+
+} // namespace xvtep::bench

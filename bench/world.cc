@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bench/world.h"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "bench/shell.h"
+#include "user/net/netlink.h"
+#include "xvtep/netns.h"
+#include "user/net/sysctl.h"
+
+namespace xvtep::bench {
+
+World::~World()
+{
+    const bool any = made_ > 0;
+    for (const auto &name : hosts_)
+        (void)Netns::remove(name);
+    if (any)
+        (void)sh(xvtep_ + " detach lo"); // refused, but it removes the pins of dead namespaces
+}
+
+Result<std::string> World::host(const std::string &name)
+{
+    const std::string full = fmt::format("xvb{}-{}{}", ::getpid(), name, made_++);
+    TRY_ASSIGN(const auto netns, Netns::create(full));
+    hosts_.push_back(full);
+    TRY_ASSIGN(const auto scope, netns.enter());
+    for (const char *key : {"net/ipv6/conf/all/disable_ipv6", "net/ipv6/conf/default/disable_ipv6"})
+        (void)set_sysctl(key, "1"); // there may be no IPv6 at all
+    return full;
+}
+
+void World::remove(const std::string &host)
+{
+    (void)Netns::remove(host);
+    std::erase(hosts_, host);
+}
+
+Result<> World::wire(const std::string &a, const std::string &a_dev, const std::string &b,
+                     const std::string &b_dev, unsigned mtu)
+{
+    TRY(sh(fmt::format("ip link add {} netns {} mtu {} type veth peer name {} netns {} mtu {}",
+                       a_dev, a, mtu, b_dev, b, mtu)));
+    TRY(ip(a, fmt::format("link set {} up", a_dev)));
+    return ip(b, fmt::format("link set {} up", b_dev));
+}
+
+Result<Mac> mac_of(const std::string &netns, const std::string &device)
+{
+    TRY_ASSIGN(const auto space, Netns::open(netns));
+    TRY_ASSIGN(const auto scope, space.enter());
+    TRY_ASSIGN(auto netlink, Netlink::open());
+    TRY_ASSIGN(const auto link, netlink.link(device));
+    return link.mac;
+}
+
+Result<> set_gro(const std::string &netns, const std::string &device)
+{
+    TRY(sh_in(netns, fmt::format("ethtool -K {} gro on", device)));
+    return {};
+}
+
+Result<int> index_of(const std::string &netns, const std::string &device)
+{
+    TRY_ASSIGN(const auto space, Netns::open(netns));
+    TRY_ASSIGN(const auto scope, space.enter());
+    TRY_ASSIGN(auto netlink, Netlink::open());
+    TRY_ASSIGN(const auto link, netlink.link(device));
+    return link.index;
+}
+
+} // namespace xvtep::bench
