@@ -81,7 +81,7 @@ class Ear {
         } listener(heard);
         auto source = MissSource::open("vxlan0");
         if (!source) {
-            error_ = system_failure("listen to", "vxlan0", source.error()).error();
+            error_ = source.error();
             return;
         }
         ready = true;
