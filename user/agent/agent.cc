@@ -54,8 +54,10 @@ void Agent::refresh()
     std::erase_if(held_, [&](const auto &held) { return !vnis.contains(held.first.vni); });
     std::erase_if(absent_, [&](const auto &absent) { return !vnis.contains(absent.first.vni); });
     metrics_.held = held_.size();
-    if (directory_ != nullptr)
-        directory_->watch(vnis);
+    if (directory_ == nullptr)
+        return;
+    directory_->watch(vnis);
+    tick_soon();
 }
 
 bool Agent::serves(std::uint32_t vni) const
@@ -423,17 +425,28 @@ void Agent::adopt()
 void Agent::tick()
 {
     flush();
-    auto wait = std::chrono::seconds(30);
-    for (const auto &vtep : vteps_) {
+    for (const auto &vtep : vteps_)
         tick_device(vtep);
-        for (const auto lifetime : {vtep.ageing, vtep.reachable_time})
-            if (lifetime != 0)
-                wait = std::min(wait, std::chrono::seconds(std::max(lifetime / 4, 1U)));
-    }
     const auto now = Loop::Clock::now();
     std::erase_if(absent_, [&](const auto &absent) { return absent.second <= now; });
     std::erase_if(logged_, [&](const auto &logged) { return logged.second + 10min <= now; });
-    loop_.after(wait, [this] { tick(); });
+    next_tick_.reset();
+    tick_soon();
+}
+
+// Often enough for the shortest lifetime; sooner than planned where a VTEP has come since.
+void Agent::tick_soon()
+{
+    auto wait = std::chrono::seconds(30);
+    for (const auto &vtep : vteps_)
+        for (const auto lifetime : {vtep.ageing, vtep.reachable_time})
+            if (lifetime != 0)
+                wait = std::min(wait, std::chrono::seconds(std::max(lifetime / 4, 1U)));
+    if (next_tick_ && next_tick_->first <= Loop::Clock::now() + wait)
+        return;
+    if (next_tick_)
+        loop_.cancel(*next_tick_);
+    next_tick_ = loop_.after(wait, [this] { tick(); });
 }
 
 void Agent::tick_device(const VtepInfo &vtep)

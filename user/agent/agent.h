@@ -106,6 +106,7 @@ class Agent : public Directory::Client, public MissListener {
     void adopt();
     void recheck_more();
     void tick();
+    void tick_soon();
     void tick_device(const VtepInfo &vtep);
     void log_once(const std::string &what);
     [[nodiscard]] bool serves(std::uint32_t vni) const;
@@ -126,6 +127,7 @@ class Agent : public Directory::Client, public MissListener {
     std::set<Key> rechecks_;
     std::size_t rechecking_ = 0;
     std::map<std::string, Time> logged_;
+    std::optional<Loop::Timer> next_tick_;
     std::minstd_rand random_;
     bool flushing_ = false;
 };

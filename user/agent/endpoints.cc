@@ -32,6 +32,7 @@ Endpoints::Endpoints(Loop &loop, Netlink netlink, EndpointOptions options,
     : loop_(loop), netlink_(std::move(netlink)), options_(std::move(options)),
       announce_(std::move(announce)), is_elsewhere_(std::move(is_elsewhere))
 {
+    load();
 }
 
 Endpoints::~Endpoints()
@@ -105,8 +106,7 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
             behind_ports.emplace(Name{port.vni, mac}, place);
     }
     watch_ports(devices);
-    if (!std::exchange(loaded_, true))
-        load();
+    recall();
 
     std::erase_if(endpoints_, [&](const auto &endpoint) {
         const auto place = places_.find(endpoint.second.place);
@@ -306,20 +306,34 @@ void Endpoints::load()
     const Json all = Json::parse(in, nullptr, false);
     try {
         for (const auto &one : all) {
-            const Place place{one.at("device"), one.at("vlan")};
+            Remembered what{{one.at("device"), one.at("vlan")}, {one.at("vni"), {}}, {}};
             const auto mac = Mac::parse(one.at("mac").get<std::string>());
-            const auto vni = places_.find(place);
-            if (!mac || vni == places_.end() || vni->second != one.at("vni"))
-                continue;
-            const Name name{vni->second, *mac};
-            seen(name, place, false);
             for (const auto &text : one.at("ips"))
                 if (const auto ip = Ip::parse(text.get<std::string>()))
-                    endpoints_.at(name).ips.insert(*ip);
+                    what.ips.insert(*ip);
+            what.name.mac = mac.value_or(Mac{});
+            if (mac)
+                remembered_.push_back(std::move(what));
         }
     } catch (const std::exception &error) {
         spdlog::warn("read {}: {}", options_.state_file, error.what());
     }
+}
+
+// What the state file said of places that are there by now.
+void Endpoints::recall()
+{
+    std::erase_if(remembered_, [&](const Remembered &what) {
+        const auto vni = places_.find(what.place);
+        if (vni == places_.end())
+            return false;
+        if (vni->second == what.name.vni && !endpoints_.contains(what.name)) {
+            seen(what.name, what.place, false);
+            if (const auto at = endpoints_.find(what.name); at != endpoints_.end())
+                at->second.ips = what.ips;
+        }
+        return true;
+    });
 }
 
 void Endpoints::save() const
@@ -327,16 +341,20 @@ void Endpoints::save() const
     if (options_.state_file.empty())
         return;
     Json all = Json::array();
-    for (const auto &[name, endpoint] : endpoints_) {
+    const auto add = [&](const Place &place, const Name &name, const std::set<Ip> &addresses) {
         Json ips = Json::array();
-        for (const auto &ip : endpoint.ips)
+        for (const auto &ip : addresses)
             ips.push_back(ip.text());
-        all.push_back({{"device", endpoint.place.device},
-                       {"vlan", endpoint.place.vlan},
+        all.push_back({{"device", place.device},
+                       {"vlan", place.vlan},
                        {"vni", name.vni},
                        {"mac", name.mac.text()},
                        {"ips", std::move(ips)}});
-    }
+    };
+    for (const auto &[name, endpoint] : endpoints_)
+        add(endpoint.place, name, endpoint.ips);
+    for (const auto &what : remembered_)
+        add(what.place, what.name, what.ips);
     const std::string temporary = options_.state_file + ".new";
     std::error_code error;
     std::filesystem::create_directories(

@@ -71,6 +71,11 @@ class Endpoints {
         bool certain = false; // announced; if not, the directory is asked first
         bool asking = false;
     };
+    struct Remembered { // by the state file, of a place that is not there yet
+        Place place;
+        Name name;
+        std::set<Ip> ips;
+    };
     struct Snoop {
         std::string device;
         Fd socket;
@@ -88,6 +93,7 @@ class Endpoints {
     void publish_soon();
     void publish();
     void load();
+    void recall();
     void save() const;
     void watch_ports(const std::map<int, std::string> &devices);
     [[nodiscard]] Record placed(Record record) const;
@@ -105,10 +111,11 @@ class Endpoints {
     std::set<Record> fixed_;                // given, and own addresses
     std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard
     std::map<Name, Place> bridged_;         // what the bridges said last
+    std::vector<Remembered> remembered_;
     std::set<Record> published_;
     std::set<std::string> full_;            // ports with too many addresses
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-    bool loaded_ = false, publishing_ = false;
+    bool publishing_ = false;
 };
 
 } // namespace xvtep::agent

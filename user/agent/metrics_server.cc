@@ -56,7 +56,8 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const std::string &a
         return system_failure("metrics", address,
                               errno != 0 ? errno_text(errno) : "cannot listen there", errno);
     impl->thread = std::thread([server = &impl->server] { server->listen_after_bind(); });
-    while (!impl->server.is_running()) // or a stop() now would be forgotten
+    // A stop() before it runs would be forgotten.
+    for (int i = 0; i < 1000 && !impl->server.is_running(); i++)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));
 }

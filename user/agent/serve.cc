@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "user/agent/link_events.h"
 #include "user/agent/local_host.h"
 #include "user/agent/metrics_server.h"
 
@@ -72,10 +73,11 @@ class Server {
                 [this](const std::set<Record> &own) { agent_.announce(own); },
                 [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
             agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
+            TRY_SET(link_events_, LinkEvents::open(loop_, [this] { look(); }));
             agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
         }
         agent_.start(*directory_);
-        look();
+        look_now_and_then();
         loop_.watch(signals.fd(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
         spdlog::info("ready: {}", directory_->name());
         ::sd_notify(0, "READY=1");
@@ -97,14 +99,19 @@ class Server {
     }
 
   private:
-    // Once a second: VTEPs, ports, and whether anything is attached at all.
+    // VTEPs, ports, and whether anything is attached at all.
     void look()
     {
         agent_.refresh();
         listen();
         if (endpoints_)
             endpoints_->refresh(host_.served());
-        loop_.after(1s, [this] { look(); });
+    }
+
+    void look_now_and_then()
+    {
+        look();
+        loop_.after(1s, [this] { look_now_and_then(); });
     }
 
     void listen()
@@ -163,6 +170,7 @@ class Server {
     Agent agent_;
     std::unique_ptr<Directory> directory_;
     std::optional<Endpoints> endpoints_;
+    std::unique_ptr<LinkEvents> link_events_; // a container's first words come soon after its port
     std::optional<MissSource> source_;
     std::uint64_t lost_before_ = 0;
     bool waiting_ = false;

@@ -58,8 +58,9 @@ Result<std::string> first_line(const std::string &path)
 {
     std::ifstream in(path);
     std::string line;
-    if (!std::getline(in, line))
-        return errno_failure("read", path, errno);
+    errno = 0;
+    if (!std::getline(in, line) || line.empty())
+        return system_failure("read", path, errno != 0 ? errno_text(errno) : "it is empty", errno);
     return line;
 }
 
