@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ enum class FdbVerb { add, append, replace };
 // range. EEXIST: the entry, or the destination to append, is there; EINVAL: a second destination
 // for a unicast MAC; ENOSPC: maxaddress, 512 destinations, or the table is full.
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry);
+// One after another, until one fails; `written` says how many came before it. The fastest way to
+// write many: permanent and fixed unicast entries cost one update of the map each.
+Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written);
 
 // The entry, or of its destinations those with the address `dst`. ENOENT.
 Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst);

@@ -25,6 +25,9 @@ class Lifecycle : public NetnsCase {
         wire(a_, "u", b_, "u");
         ip(a_, "addr add 192.168.8.100/24 dev u");
         ip(b_, "addr add 192.168.8.101/24 dev u");
+        // The groups of the IPv6 address that u gets by itself are part of state().
+        for (int i = 0; i < 100 && in(a_, "ip maddr show dev u").find("ff02::1:ff") == std::string::npos; i++)
+            ::usleep(20'000);
     }
 
     Output run(const std::string &words, const std::string &ns)

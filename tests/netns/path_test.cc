@@ -122,8 +122,11 @@ TEST_P(Path, RoutersAreHeard)
     ASSERT_EQ(pings_lost(c_[1], "10.20.1.2"), 0);
     (void)told(false, 1440); // the first finds the router
     ::usleep(1'100'000);
-    EXPECT_NE(told(false, 1440).find(fmt::format("mtu = {}", room(1400))), std::string::npos)
-        << told(false, 1440);
+    // By ICMP, or by the container's own kernel, which remembers what ICMP has said before.
+    const std::string text = told(false, 1440);
+    EXPECT_TRUE(text.find(fmt::format("mtu = {}", room(1400))) != std::string::npos ||
+                text.find(fmt::format("mtu={}", room(1400))) != std::string::npos)
+        << text;
 }
 
 constexpr PathCase cases[] = {

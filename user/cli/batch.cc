@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "user/cli/batch_fdb.h"
 #include "xvtep/batch.h"
 
 namespace xvtep::cli {
@@ -59,11 +60,15 @@ bool has_input()
 
 } // namespace
 
-Result<std::optional<Words>> read_batch_line(std::istream &in, unsigned &line)
+Result<std::optional<Words>> read_batch_line(std::istream &in, unsigned &line,
+                                             std::optional<std::string> first)
 {
     Words words;
-    for (std::string text; std::getline(in, text);) {
-        line++;
+    for (std::string text; first || std::getline(in, text); first.reset()) {
+        if (first)
+            text = std::move(*first);
+        else
+            line++;
         TRY_ASSIGN(const bool goes_on, split(text, words));
         if (!goes_on && !words.empty())
             return words;
@@ -95,24 +100,44 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
     inside.netns.reset();
 
     const Batch batch;
+    FdbLines entries;
     int worst = 0;
+    // Whether to go on.
+    const auto failed_at = [&](unsigned line, const Error &error) {
+        worst = std::max(worst, fail(fmt::format("{}:{}: ", file, line), error));
+        return force;
+    };
+    const auto write_entries = [&] {
+        while (!entries.empty())
+            if (const auto failed = entries.write(); failed && !failed_at(failed->line, failed->error))
+                return false;
+        return true;
+    };
     for (unsigned line = 0;;) {
-        if (file == "-" && in.rdbuf()->in_avail() <= 0 && !has_input())
+        if (file == "-" && in.rdbuf()->in_avail() <= 0 && !has_input()) {
+            if (!write_entries())
+                break;
             Batch::rest();
-        const auto words = read_batch_line(in, line);
-        Result<> done;
+        }
+        std::string text;
+        if (!std::getline(in, text))
+            break;
+        line++;
+        if (entries.take(text, line))
+            continue;
+        if (!write_entries())
+            break;
+        if (entries.take(text, line))
+            continue;
+        const auto words = read_batch_line(in, line, std::move(text));
         if (words && !*words)
             break;
-        if (words)
-            done = run_command(inside, **words);
-        else
-            done = std::unexpected(words.error());
-        if (done)
-            continue;
-        worst = std::max(worst, fail(fmt::format("{}:{}: ", file, line), done.error()));
-        if (!force)
+        const auto done = words ? run_command(inside, **words) : Failure(words.error());
+        if (!done && !failed_at(line, done.error()))
             break;
     }
+    if (worst == 0 || force)
+        write_entries();
     return worst;
 }
 

@@ -9,6 +9,7 @@
 
 #include "user/vtep/clock.h"
 #include "user/vtep/session.h"
+#include "xvtep/batch.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -217,7 +218,72 @@ const char *verb_name(FdbVerb verb)
     return verb == FdbVerb::add ? "fdb add" : verb == FdbVerb::append ? "fdb append" : "fdb replace";
 }
 
+// What an entry is in the map, but for its destination.
+xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
+{
+    xv_fdb fresh{};
+    fresh.dests = 1;
+    fresh.flags = static_cast<__u16>(
+        XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
+        flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
+        flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
+    fresh.updated = fresh.used = fresh.created = now;
+    return fresh;
+}
+
+// Needs nothing but its place in the map, provided that is free.
+bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
+{
+    return entry.state != FdbState::dynamic && vtep.maxaddress == 0 && entry.via.empty() &&
+           entry.vni <= vni_max && !is_mirrored(vtep, entry.mac) && !entry.dst.is_any() &&
+           !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
+}
+
+// How many of them could be written so; the next is for write_fdb(), or for another session.
+std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
+{
+    constexpr std::size_t most = 1024; // others want the lock too
+    entries = entries.first(std::min(entries.size(), most));
+    const auto vtep = session.vtep_named(entries.front().device);
+    if (!vtep)
+        return 0;
+    std::size_t count = 0;
+    for (const auto &entry : entries) {
+        if (entry.device != entries.front().device || !is_plain(*vtep, entry))
+            break;
+        auto fresh = fresh_entry(entry, monotonic());
+        fresh.dest = {.addr = to_addr(entry.dst),
+                      .vni = entry.vni != 0 ? entry.vni : vtep->vni,
+                      .ifindex = 0,
+                      .port = entry.port != 0 ? htons(entry.port) : vtep->dstport,
+                      .vid = 0};
+        if (!session.tables->fdb.put(key_of(*vtep, entry.mac), fresh, BPF_NOEXIST))
+            break;
+        count++;
+    }
+    add_shared(session.tables->usage[vtep->slot], __u64{count});
+    return count;
+}
+
 } // namespace
+
+Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written)
+{
+    const Batch batch;
+    for (written = 0; written < entries.size();) {
+        const auto &next = entries[written];
+        if (verb != FdbVerb::append) {
+            TRY_ASSIGN(auto session, Session::writer(verb_name(verb), next.mac.text()));
+            if (const auto count = write_plain(session, entries.subspan(written)); count != 0) {
+                written += count;
+                continue;
+            }
+        }
+        TRY(write_fdb(verb, next));
+        written++;
+    }
+    return {};
+}
 
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 {
@@ -249,12 +315,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     if (verb == FdbVerb::add && by_hand)
         return session.refused("the entry exists", EEXIST);
 
-    xv_fdb fresh{};
-    fresh.flags = static_cast<__u16>(
-        XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
-        flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
-        flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
-    fresh.updated = fresh.used = fresh.created = now;
+    xv_fdb fresh = fresh_entry(entry, now);
     if (entry.state == FdbState::dynamic) {
         fresh.ticket = add_shared(session.tables->sweep[0].tail, __u64{1});
         TRY(session.tables->ages.put(fresh.ticket, key_of(vtep, entry.mac)));

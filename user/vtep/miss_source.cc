@@ -173,7 +173,10 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     for (bool forever = timeout.count() < 0;;) {
         // Nothing wakes it when the data path goes: look once a second.
         const auto step = forever ? look_again : std::min(timeout, look_again);
-        const int found = ring_buffer__poll(impl_->ring.get(), static_cast<int>(step.count()));
+        // What is there already needs no wake-up, which takes longer than the miss itself.
+        int found = ring_buffer__consume(impl_->ring.get());
+        if (found == 0 && step.count() != 0)
+            found = ring_buffer__poll(impl_->ring.get(), static_cast<int>(step.count()));
         if (impl_->thrown)
             std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
         if (found < 0 && found != -ECANCELED && found != -EINTR)
