@@ -88,6 +88,21 @@ struct FakeHost : Host {
         }
         return results;
     }
+    void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) override
+    {
+        const auto table = fdb("vxlan0");
+        if (!table)
+            return done(std::unexpected(table.error()));
+        TableCopy copy;
+        for (const auto &entry : *table)
+            copy.fdb.emplace(entry.mac, entry);
+        for (const auto &[key, entry] : neighbour_entries)
+            copy.neighbours.emplace(entry.ip, entry.updated);
+        std::map<std::string, TableCopy> copies;
+        for (const auto &one : there)
+            copies[one.name] = copy;
+        done(copies);
+    }
     Result<std::vector<FdbEntry>> fdb(const std::string &) override
     {
         if (unreadable)

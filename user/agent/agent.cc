@@ -294,6 +294,13 @@ void Agent::write_soon(const Key &key, std::optional<Record> record, std::option
             record->vtep = mac->second.record.vtep;
             record->port = mac->second.record.port;
         }
+    const auto written = [&](const Key &which) {
+        if (const auto held = held_.find(which); held != held_.end())
+            held->second.written = Loop::Clock::now();
+    };
+    written(key);
+    if (record)
+        written(mac_key(*record));
     due_[key] = {std::move(record), missed};
     if (!std::exchange(flushing_, true))
         loop_.after(0s, [this] { flush(); });
@@ -425,12 +432,27 @@ void Agent::adopt()
 void Agent::tick()
 {
     flush();
-    for (const auto &vtep : vteps_)
-        tick_device(vtep);
+    if (next_tick_)
+        loop_.cancel(*next_tick_);
+    next_tick_.reset();
+    ticking_ = true;
+    if (held_.empty())
+        return tick_over();
+    host_.read([this, read = Loop::Clock::now()](auto copies) {
+        if (copies) // else, say, one was renamed: the next look will tell
+            for (const auto &vtep : vteps_)
+                tick_device(vtep, (*copies)[vtep.name], read);
+        tick_over();
+    });
+}
+
+void Agent::tick_over()
+{
     const auto now = Loop::Clock::now();
     std::erase_if(absent_, [&](const auto &absent) { return absent.second <= now; });
     std::erase_if(logged_, [&](const auto &logged) { return logged.second + 10min <= now; });
-    next_tick_.reset();
+    metrics_.held = held_.size();
+    ticking_ = false;
     tick_soon();
 }
 
@@ -442,6 +464,8 @@ void Agent::tick_soon()
         for (const auto lifetime : {vtep.ageing, vtep.reachable_time})
             if (lifetime != 0)
                 wait = std::min(wait, std::chrono::seconds(std::max(lifetime / 4, 1U)));
+    if (ticking_)
+        return;
     if (next_tick_ && next_tick_->first <= Loop::Clock::now() + wait)
         return;
     if (next_tick_)
@@ -449,23 +473,10 @@ void Agent::tick_soon()
     next_tick_ = loop_.after(wait, [this] { tick(); });
 }
 
-void Agent::tick_device(const VtepInfo &vtep)
+void Agent::tick_device(const VtepInfo &vtep, const TableCopy &tables, Time read)
 {
     const auto of_vtep = [&](const Key &key) { return key.vni == vtep.vni; };
-    const auto first = held_.lower_bound(Key{vtep.vni, Mac{}});
-    if (first == held_.end() || !of_vtep(first->first))
-        return;
-    auto table = host_.fdb(vtep.name);
-    const auto neighbour_table = host_.neighbours(vtep.name);
-    if (!table || !neighbour_table) // renamed, say: the next look will tell
-        return;
-    std::map<Mac, FdbEntry> entries;
-    for (auto &entry : *table)
-        entries.emplace(entry.mac, std::move(entry));
-    std::map<Ip, std::uint64_t> neighbours;
-    for (const auto &entry : *neighbour_table)
-        neighbours.emplace(entry.ip, entry.updated);
-
+    const auto &[entries, neighbours] = tables;
     const auto renew = [&](const Key &key, const Held &held) {
         if (directory_->watches())
             write_soon(key, held.record, {});
@@ -473,8 +484,13 @@ void Agent::tick_device(const VtepInfo &vtep)
             rechecks_.insert(key);
     };
     // Keys of MACs sort before those of IPs.
-    for (auto at = first; at != held_.end() && of_vtep(at->first);) {
+    for (auto at = held_.lower_bound(Key{vtep.vni, Mac{}});
+         at != held_.end() && of_vtep(at->first);) {
         const auto &[key, held] = *at;
+        if (held.written >= read) {
+            ++at;
+            continue;
+        }
         const auto entry = entries.find(held.record.mac);
         const bool live = entry != entries.end() && entry->second.state == FdbState::dynamic &&
                           !entry->second.learned && held_.contains(mac_key(held.record));
@@ -492,7 +508,6 @@ void Agent::tick_device(const VtepInfo &vtep)
             renew(key, held);
         ++at;
     }
-    metrics_.held = held_.size();
     recheck_more();
 }
 

@@ -80,6 +80,7 @@ class Agent : public Directory::Client, public MissListener {
     struct Held {
         Record record;
         std::set<Key> sources; // what was asked for; a MAC's entry goes with the last of them
+        Time written{};        // or about to be
     };
     struct Due { // what the next flush writes
         std::optional<Record> record;
@@ -107,7 +108,8 @@ class Agent : public Directory::Client, public MissListener {
     void recheck_more();
     void tick();
     void tick_soon();
-    void tick_device(const VtepInfo &vtep);
+    void tick_device(const VtepInfo &vtep, const TableCopy &tables, Time read);
+    void tick_over();
     void log_once(const std::string &what);
     [[nodiscard]] bool serves(std::uint32_t vni) const;
 
@@ -128,6 +130,7 @@ class Agent : public Directory::Client, public MissListener {
     std::size_t rechecking_ = 0;
     std::map<std::string, Time> logged_;
     std::optional<Loop::Timer> next_tick_;
+    bool ticking_ = false;
     std::minstd_rand random_;
     bool flushing_ = false;
 };

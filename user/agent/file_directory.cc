@@ -337,14 +337,22 @@ Result<std::optional<FileLine>> parse_line(std::string_view line)
     const auto wrong = [&](const std::string &cause) {
         return system_failure("line", fmt::format("\"{}\"", line.substr(0, 100)), cause, EBADMSG);
     };
-    std::istringstream words{std::string(line.substr(0, line.find('#')))};
+    std::string_view rest = line.substr(0, line.find('#'));
+    const auto next_word = [&rest] {
+        constexpr std::string_view blanks = " \t\r\v\f";
+        rest.remove_prefix(std::min(rest.find_first_not_of(blanks), rest.size()));
+        const auto word = rest.substr(0, rest.find_first_of(blanks));
+        rest.remove_prefix(word.size());
+        return word;
+    };
     FileLine parsed;
     std::optional<Mac> mac;
     std::optional<Ip> vtep;
     bool any = false;
-    for (std::string word, value; words >> word; any = true) {
-        if (!(words >> value))
-            return wrong(word + " has no value");
+    for (auto word = next_word(); !word.empty(); word = next_word(), any = true) {
+        const auto value = next_word();
+        if (value.empty())
+            return wrong(fmt::format("{} has no value", word));
         std::uint32_t number = 0;
         const auto [end, error] =
             std::from_chars(value.data(), value.data() + value.size(), number);
@@ -365,7 +373,7 @@ Result<std::optional<FileLine>> parse_line(std::string_view line)
         } else if (word == "by") {
             parsed.node = value;
         } else {
-            return wrong("what is " + word + "?");
+            return wrong(fmt::format("what is {}?", word));
         }
         if (!good)
             return wrong(fmt::format("{} is no {}", value, word));
@@ -377,9 +385,8 @@ Result<std::optional<FileLine>> parse_line(std::string_view line)
     parsed.record.mac = *mac;
     parsed.record.vtep = *vtep;
     // The same rules as for every other directory's answers.
-    const Key key{parsed.record.vni, parsed.record.mac};
-    if (const auto checked = parse_record(key, to_json(parsed.record)); !checked)
-        return wrong(checked.error().cause);
+    if (const auto cause = what_is_wrong(parsed.record))
+        return wrong(*cause);
     return parsed;
 }
 

@@ -2,6 +2,8 @@
 // The VTEPs of this host, as the agent wants them.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +24,12 @@ struct Change {
     std::optional<Record> record;
 };
 
+// The tables of a VTEP, at some moment.
+struct TableCopy {
+    std::map<Mac, FdbEntry> fdb;
+    std::map<Ip, std::uint64_t> neighbours; // seconds since they were written
+};
+
 class Host {
   public:
     virtual ~Host() = default;
@@ -33,6 +41,9 @@ class Host {
     // (`reachable`) where it has an IP. An entry that a person wrote to stay is left alone, which
     // is no error. One result for each change.
     virtual std::vector<Result<>> write(std::span<const Change> changes) = 0;
+
+    // All tables, by device; a million entries take seconds, in which the loop goes on.
+    virtual void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) = 0;
 
     virtual Result<std::vector<FdbEntry>> fdb(const std::string &device) = 0;
     virtual Result<std::vector<NeighEntry>> neighbours(const std::string &device) = 0;

@@ -2,6 +2,8 @@
 #include "user/agent/local_host.h"
 
 #include <algorithm>
+#include <future>
+#include <memory>
 
 #include "xvtep/batch.h"
 
@@ -68,12 +70,40 @@ Result<> remove_key(const std::string &device, const Key &key)
     return done;
 }
 
+using Copies = Result<std::map<std::string, TableCopy>>;
+
+// A thread starts in the namespace of the one that starts it.
+Copies read_tables()
+{
+    TRY_ASSIGN(auto fdb, show_fdb(std::nullopt));
+    TRY_ASSIGN(const auto neighbours, show_neigh(std::nullopt));
+    std::map<std::string, TableCopy> copies;
+    for (auto &entry : fdb) {
+        auto &table = copies[entry.device].fdb;
+        table.emplace_hint(table.end(), entry.mac, std::move(entry));
+    }
+    for (const auto &entry : neighbours)
+        copies[entry.device].neighbours.emplace(entry.ip, entry.updated);
+    return copies;
+}
+
+void wait_for(Loop &loop, std::shared_ptr<std::future<Copies>> reading,
+              std::function<void(Copies)> done)
+{
+    using namespace std::chrono_literals;
+    loop.after(5ms, [&loop, reading = std::move(reading), done = std::move(done)] {
+        if (reading->wait_for(0s) != std::future_status::ready)
+            return wait_for(loop, reading, done);
+        done(reading->get());
+    });
+}
+
 } // namespace
 
-Result<LocalHost> LocalHost::open(std::set<std::uint32_t> only, std::optional<Ip> known_as)
+Result<LocalHost> LocalHost::open(Loop &loop, std::set<std::uint32_t> only, std::optional<Ip> known_as)
 {
     TRY_ASSIGN(auto netlink, Netlink::open());
-    return LocalHost(std::move(netlink), std::move(only), known_as);
+    return LocalHost(loop, std::move(netlink), std::move(only), known_as);
 }
 
 std::vector<VtepInfo> LocalHost::vteps()
@@ -112,6 +142,13 @@ std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
         results.push_back(std::move(result));
     }
     return results;
+}
+
+void LocalHost::read(std::function<void(Copies)> done)
+{
+    wait_for(*loop_,
+             std::make_shared<std::future<Copies>>(std::async(std::launch::async, read_tables)),
+             std::move(done));
 }
 
 Result<std::vector<FdbEntry>> LocalHost::fdb(const std::string &device)

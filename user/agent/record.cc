@@ -66,7 +66,7 @@ class Reader {
 bool is_host(const Ip &ip)
 {
     return !ip.is_any() && !ip.is_multicast() && !ip.is_loopback() &&
-           ip.text() != "255.255.255.255";
+           ip != Ip::v4(0xffffffff);
 }
 
 } // namespace
@@ -112,16 +112,23 @@ Result<Record> parse_record(const Key &key, std::string_view text)
         return refuse("no mac");
     if (vni != key.vni)
         return refuse(fmt::format("it is for VNI {}", vni));
-    if (mac->is_zero() || mac->is_multicast())
-        return refuse(fmt::format("{} is no endpoint's MAC", mac->text()));
-    if (!is_host(*vtep))
-        return refuse(fmt::format("{} is no host's address", vtep->text()));
-    if (ip && !is_host(*ip))
-        return refuse(fmt::format("{} is no endpoint's address", ip->text()));
     const Record record{vni, *mac, ip, *vtep, static_cast<std::uint16_t>(port)};
+    if (const auto wrong = what_is_wrong(record))
+        return refuse(*wrong);
     if (!answers(record, key))
         return refuse(fmt::format("it is for mac {}{}", mac->text(), ip ? " ip " + ip->text() : ""));
     return record;
+}
+
+std::optional<std::string> what_is_wrong(const Record &record)
+{
+    if (record.mac.is_zero() || record.mac.is_multicast())
+        return record.mac.text() + " is no endpoint's MAC";
+    if (!is_host(record.vtep))
+        return record.vtep.text() + " is no host's address";
+    if (record.ip && !is_host(*record.ip))
+        return record.ip->text() + " is no endpoint's address";
+    return std::nullopt;
 }
 
 std::string to_json(const Record &record)

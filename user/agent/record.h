@@ -43,6 +43,8 @@ constexpr std::size_t record_size_max = 4096; // bytes of JSON; more is refused 
 // multicast or zero, a VTEP address that is multicast, loopback or any. The error's code: EBADMSG.
 Result<Record> parse_record(const Key &key, std::string_view json);
 std::string to_json(const Record &record);
+// The rules of the last three. Nothing, or what is wrong.
+std::optional<std::string> what_is_wrong(const Record &record);
 
 // Whether the record answers the key.
 bool answers(const Record &record, const Key &key);

@@ -181,7 +181,7 @@ class Server {
 Result<> serve(ServeOptions options)
 {
     TRY_ASSIGN(auto loop, Loop::make());
-    TRY_ASSIGN(auto host, LocalHost::open(options.vnis, options.endpoints.vtep));
+    TRY_ASSIGN(auto host, LocalHost::open(loop, options.vnis, options.endpoints.vtep));
     return Server(std::move(options), loop, host).run();
 }
 
