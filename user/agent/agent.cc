@@ -39,7 +39,7 @@ void Agent::start(Directory &directory)
     refresh();
     adopt();
     recheck_all();
-    if (!own_.empty())
+    if (announced_)
         directory_->announce(own_);
     tick();
 }
@@ -67,7 +67,7 @@ bool Agent::serves(std::uint32_t vni) const
 
 void Agent::announce(const std::set<Record> &own)
 {
-    if (own == own_)
+    if (std::exchange(announced_, true) && own == own_)
         return;
     own_ = own;
     metrics_.announced = own_.size();
@@ -115,7 +115,9 @@ void Agent::missed(const Miss &miss, const Key &key)
         metrics_.coalesced++;
         return;
     }
-    if (questions_.size() >= options_.questions_most) {
+    // One tenant's scan leaves room for the others.
+    const auto share = options_.questions_most / std::clamp<std::size_t>(vteps_.size(), 1, 8);
+    if (questions_.size() >= options_.questions_most || questions_of_[key.vni] >= share) {
         metrics_.overloaded++;
         return;
     }
@@ -126,6 +128,7 @@ void Agent::open(const Key &key, Question question)
 {
     question.id = next_question_++;
     questions_[key] = question;
+    questions_of_[key.vni]++;
     metrics_.questions = questions_.size();
     ask(key, question.id);
 }
@@ -147,6 +150,7 @@ void Agent::ask(const Key &key, std::uint64_t id)
 Agent::Question Agent::close(Questions::iterator question)
 {
     const auto closed = question->second;
+    questions_of_[question->first.vni]--;
     questions_.erase(question);
     metrics_.questions = questions_.size();
     if (closed.recheck) {
@@ -228,9 +232,8 @@ bool Agent::check(const Key &key, const Record &record)
         return ours ? false
                     : refuse(fmt::format("{} is this host's own address", record.vtep.text()));
     }
-    for (const auto &vtep : vteps_)
-        if (vtep.vni == record.vni && vtep.local && vtep.local->is_v6() != record.vtep.is_v6())
-            return refuse(fmt::format("{} is not of {}'s family", record.vtep.text(), vtep.name));
+    if (std::ranges::none_of(vteps_, [&](const VtepInfo &vtep) { return fits(vtep, record); }))
+        return refuse(fmt::format("{} is not of the VTEP's family", record.vtep.text()));
     return true;
 }
 
@@ -342,6 +345,12 @@ void Agent::flush()
 
 void Agent::changed(const Key &key, const std::optional<Record> &record)
 {
+    if (const auto *ip = std::get_if<Ip>(&key.what);
+        ip != nullptr && record && taken_ip && !host_.is_own(record->vtep) &&
+        std::ranges::any_of(own_, [&](const Record &own) {
+            return own.vni == key.vni && own.ip == *ip && own.vtep != record->vtep;
+        }))
+        taken_ip(key.vni, *ip);
     if (record && std::holds_alternative<Mac>(key.what) && !host_.is_own(record->vtep)) {
         bool ours = false, announced = false; // it may be our announcement that comes back
         for (const auto &own : own_)
@@ -441,7 +450,14 @@ void Agent::tick()
     host_.read([this, read = Loop::Clock::now()](auto copies) {
         if (copies) // else, say, one was renamed: the next look will tell
             for (const auto &vtep : vteps_)
-                tick_device(vtep, (*copies)[vtep.name], read);
+                if (const auto copy = copies->find(vtep.name); copy != copies->end()) {
+                    // Two VTEPs of one VNI: an entry lives while it does in either.
+                    for (const auto &other : vteps_)
+                        if (other.vni == vtep.vni && other.name != vtep.name)
+                            copy->second.fdb.insert((*copies)[other.name].fdb.begin(),
+                                                    (*copies)[other.name].fdb.end());
+                    tick_device(vtep, copy->second, read);
+                }
         tick_over();
     });
 }

@@ -55,6 +55,7 @@ class Agent : public Directory::Client, public MissListener {
     // This host's own endpoints. `taken`: another host has announced this MAC.
     void announce(const std::set<Record> &own);
     std::function<void(std::uint32_t vni, const Mac &mac)> taken;
+    std::function<void(std::uint32_t vni, const Ip &ip)> taken_ip; // the same of an IP
     // The entry that somebody missed is in the tables.
     std::function<void(const Record &record)> installed;
 
@@ -120,10 +121,12 @@ class Agent : public Directory::Client, public MissListener {
     Directory *directory_ = nullptr;
     std::vector<VtepInfo> vteps_;
     std::set<Record> own_;
+    bool announced_ = false; // own_ is what is to be announced, if it is nothing
     Questions questions_;
     std::uint64_t next_question_ = 0;
     Time refreshed_{};
     std::map<Key, Time> absent_; // until when
+    std::map<std::uint32_t, std::size_t> questions_of_; // open, by VNI
     std::map<Key, Held> held_;
     std::map<Key, Due> due_;
     std::set<Key> rechecks_;

@@ -36,6 +36,7 @@ class Directory {
     // The endpoints of this host, all of them, whenever they changed; kept there, whatever comes,
     // until the set says otherwise. One that another host has announced since is left to it.
     virtual void announce(const std::set<Record> &own) = 0;
+    [[nodiscard]] virtual bool announces() const { return true; } // or takes no announcements
     // VNIs whose changes are wanted, whenever they changed.
     virtual void watch(const std::set<std::uint32_t> &vnis) = 0;
     // Whether changed() will come. If not, answers are asked for again before they expire.

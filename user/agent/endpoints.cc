@@ -22,7 +22,9 @@ using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
 constexpr unsigned frames_at_once = 256;
-constexpr std::size_t askers_most = 4096;
+constexpr std::size_t askers_most = 512; // of one port
+constexpr auto settling = 30s; // for ports that come, and a directory that is slow
+constexpr auto publish_pause = 100ms; // hosts that dispute an address make work for everybody
 constexpr auto asker_waits = 1s; // then it asks again
 
 } // namespace
@@ -56,6 +58,12 @@ Record Endpoints::placed(Record record) const
 
 void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
 {
+    const auto found_links = netlink_.links();
+    const auto addresses = netlink_.addresses();
+    const auto ports = show_ports();
+    if (!found_links || !addresses || !ports)
+        return; // half of it would withdraw the rest: looked at again in a second
+    const auto &links = *found_links;
     vteps_.clear();
     places_.clear();
     fixed_.clear();
@@ -65,10 +73,16 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
         if (vteps_.contains(record.vni))
             fixed_.insert(record);
 
-    const auto links = netlink_.links().value_or(std::vector<Link>{});
     const auto own_addresses = [&](std::uint32_t vni, const Link &link) {
-        for (const auto &address : netlink_.addresses(link.index).value_or(std::vector<Prefix>{}))
-            fixed_.insert({vni, link.mac, address.address, Ip{}, 0});
+        for (const auto &[index, address] : *addresses)
+            if (index == link.index)
+                fixed_.insert({vni, link.mac, address.address, Ip{}, 0});
+    };
+    // Of a bridge with several VTEPs only its VLANs could tell whose a port is.
+    const auto vteps_in = [&](int bridge) {
+        return std::ranges::count_if(links, [&](const Link &link) {
+            return link.kind == "vxlan" && link.master == bridge;
+        });
     };
     std::map<int, std::string> devices; // to be snooped at
     std::map<Name, Place> bridged;
@@ -77,7 +91,7 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
         if (device == links.end())
             continue;
         own_addresses(vtep.vni, *device);
-        if (device->master == 0)
+        if (device->master == 0 || vteps_in(device->master) != 1)
             continue;
         for (const auto &link : links) {
             if (link.index == device->master)
@@ -95,7 +109,7 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
         }
     }
     std::map<Name, Place> behind_ports;
-    for (const auto &port : show_ports().value_or(std::vector<PortInfo>{})) {
+    for (const auto &port : *ports) {
         const auto link = std::ranges::find(links, port.name, &Link::name);
         if (!vteps_.contains(port.vni) || link == links.end() || !link->is_up())
             continue;
@@ -133,6 +147,12 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
     std::erase_if(askers_, [now = Loop::Clock::now()](const auto &asker) {
         return now - asker.second.when > asker_waits;
     });
+    asking_.clear();
+    for (const auto &[key, asker] : askers_)
+        asking_[asker.ifindex]++;
+    known_.clear();
+    for (const auto &[name, endpoint] : endpoints_)
+        known_[endpoint.place.device] += 1 + endpoint.ips.size();
     publish_soon();
 }
 
@@ -172,20 +192,15 @@ void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
     const Name name{vni->second, what.mac};
     ceded_.erase(name);
     seen(name, place, true);
-    if (what.wanted && askers_.size() < askers_most)
+    if (what.wanted && asking_[ifindex] < askers_most) {
+        asking_[ifindex]++;
         askers_.emplace(Key{name.vni, *what.wanted}, Asker{ifindex, what, Loop::Clock::now()});
+    }
     const auto at = endpoints_.find(name);
     if (at == endpoints_.end() || at->second.ips.contains(what.ip))
         return;
-    std::size_t count = 0;
-    for (const auto &[other, endpoint] : endpoints_)
-        if (endpoint.place.device == device)
-            count += endpoint.ips.size();
-    if (count >= options_.most_per_port) {
-        if (full_.insert(device).second)
-            spdlog::warn("{}: {} addresses already, more are not announced", device, count);
+    if (!has_room(device))
         return;
-    }
     // An address is one host's: the last that says so.
     for (auto &[other, endpoint] : endpoints_)
         if (other.vni == name.vni)
@@ -214,10 +229,7 @@ void Endpoints::seen(const Name &name, const Place &place, bool certain)
 {
     auto found = endpoints_.find(name);
     if (found == endpoints_.end()) {
-        const auto there = std::ranges::count_if(endpoints_, [&](const auto &endpoint) {
-            return endpoint.second.place.device == place.device;
-        });
-        if (static_cast<std::size_t>(there) >= options_.most_per_port)
+        if (!has_room(place.device))
             return;
         found = endpoints_.emplace(name, Endpoint{place, {}, false, false}).first;
     }
@@ -226,6 +238,19 @@ void Endpoints::seen(const Name &name, const Place &place, bool certain)
         found->second.certain = true;
         publish_soon();
     }
+}
+
+// For one more address behind the device. Whoever is there can make them up.
+bool Endpoints::has_room(const std::string &device)
+{
+    auto &count = known_[device];
+    if (count < options_.most_per_port) {
+        count++;
+        return true;
+    }
+    if (full_.insert(device).second)
+        spdlog::warn("{}: {} addresses already, more are not announced", device, count);
+    return false;
 }
 
 void Endpoints::confirm(const Name &name)
@@ -241,13 +266,49 @@ void Endpoints::confirm(const Name &name)
                       at->second.asking = false;
                       if (at->second.certain || !elsewhere) // or asked again in a second
                           return;
-                      if (*elsewhere) {
+                      if (*elsewhere)
                           taken(name.vni, name.mac);
-                      } else {
-                          at->second.certain = true;
-                          publish_soon();
-                      }
+                      else
+                          confirm_addresses(name, {at->second.ips.begin(), at->second.ips.end()});
                   });
+}
+
+// The MAC is here: what of its remembered addresses is not another's by now?
+void Endpoints::confirm_addresses(const Name &name, std::vector<Ip> ips)
+{
+    const auto at = endpoints_.find(name);
+    if (at == endpoints_.end() || at->second.certain)
+        return;
+    if (ips.empty()) {
+        at->second.certain = true;
+        return publish_soon();
+    }
+    at->second.asking = true;
+    const Ip ip = ips.back();
+    ips.pop_back();
+    is_elsewhere_({name.vni, ip}, [this, name, ip, ips = std::move(ips),
+                                   alive = alive_](std::optional<bool> elsewhere) {
+        if (!*alive)
+            return;
+        const auto asked = endpoints_.find(name);
+        if (asked == endpoints_.end())
+            return;
+        asked->second.asking = false;
+        if (!elsewhere) // all over again in a second
+            return;
+        if (*elsewhere && !asked->second.certain)
+            asked->second.ips.erase(ip);
+        confirm_addresses(name, ips);
+    });
+}
+
+void Endpoints::taken(std::uint32_t vni, const Ip &ip)
+{
+    for (auto &[name, endpoint] : endpoints_)
+        if (name.vni == vni && endpoint.ips.erase(ip) != 0) {
+            spdlog::info("vni {} ip {} has gone to another host", vni, ip.text());
+            publish_soon();
+        }
 }
 
 void Endpoints::taken(std::uint32_t vni, const Mac &mac)
@@ -265,7 +326,9 @@ void Endpoints::taken(std::uint32_t vni, const Mac &mac)
 void Endpoints::publish_soon()
 {
     if (!std::exchange(publishing_, true))
-        loop_.after(10ms, [this, alive = alive_] {
+        loop_.after(std::max<Loop::Clock::duration>(
+                        10ms, published_at_ + publish_pause - Loop::Clock::now()),
+                    [this, alive = alive_] {
             if (*alive)
                 publish();
         });
@@ -291,6 +354,15 @@ void Endpoints::publish()
     }
     if (own == published_)
         return;
+    // Nothing yet is not the same as nothing: what a run before this one announced is left until
+    // the directory has been asked.
+    if (!published_ && own.empty() &&
+        Loop::Clock::now() < started_ + settling &&
+        (!remembered_.empty() || std::ranges::any_of(endpoints_, [](const auto &endpoint) {
+            return !endpoint.second.certain;
+        })))
+        return;
+    published_at_ = Loop::Clock::now();
     published_ = own;
     save();
     announce_(own);

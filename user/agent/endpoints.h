@@ -50,6 +50,7 @@ class Endpoints {
     void refresh(const std::vector<VtepInfo> &vteps);
     // Another host has announced it; nothing counts but what is heard from now on.
     void taken(std::uint32_t vni, const Mac &mac);
+    void taken(std::uint32_t vni, const Ip &ip); // by another MAC, or there
     // Its entry has been written: whoever asked for it at a local port is answered now, and need
     // not ask again, a second later.
     void answer(const Record &record);
@@ -90,6 +91,8 @@ class Endpoints {
     void heard(int ifindex, const std::string &device, const Heard &what);
     void seen(const Name &name, const Place &place, bool certain);
     void confirm(const Name &name);
+    void confirm_addresses(const Name &name, std::vector<Ip> ips);
+    [[nodiscard]] bool has_room(const std::string &device);
     void publish_soon();
     void publish();
     void load();
@@ -112,8 +115,11 @@ class Endpoints {
     std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard
     std::map<Name, Place> bridged_;         // what the bridges said last
     std::vector<Remembered> remembered_;
-    std::set<Record> published_;
-    std::set<std::string> full_;            // ports with too many addresses
+    std::optional<std::set<Record>> published_;
+    Loop::Clock::time_point started_ = Loop::Clock::now(), published_at_{};
+    std::map<std::string, std::size_t> known_; // addresses behind each device, counted each look
+    std::map<int, std::size_t> asking_;        // askers_ of each device
+    std::set<std::string> full_;               // devices with too many
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     bool publishing_ = false;
 };

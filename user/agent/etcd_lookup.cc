@@ -54,6 +54,14 @@ void EtcdLookup::ask(const Key &key, Done done)
 void EtcdLookup::queue(const Key &key, Pending &pending, bool front)
 {
     pending.request = 0;
+    // Of look-ups given up while nothing could be sent, the keys are still waiting.
+    if (waiting_.size() + exact_.size() > 2 * pending_.size() + 1024) {
+        waiting_.clear();
+        exact_.clear();
+        for (const auto &[other, open] : pending_)
+            if (open.request == 0 && &open != &pending)
+                (open.exact ? exact_ : waiting_).push_back(other);
+    }
     auto &queue = pending.exact ? exact_ : waiting_;
     if (front)
         queue.push_front(key);

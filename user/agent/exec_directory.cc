@@ -52,6 +52,7 @@ class ExecDirectory : public Directory {
         start_more();
     }
     void announce(const std::set<Record> &) override {}
+    [[nodiscard]] bool announces() const override { return false; }
     void watch(const std::set<std::uint32_t> &) override {}
     [[nodiscard]] bool watches() const override { return false; }
     [[nodiscard]] std::string name() const override { return "exec " + options_.command; }

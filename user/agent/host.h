@@ -30,6 +30,12 @@ struct TableCopy {
     std::map<Ip, std::uint64_t> neighbours; // seconds since they were written
 };
 
+// Whether the record's VTEP can be reached from there: it is of the same family.
+inline bool fits(const VtepInfo &vtep, const Record &record)
+{
+    return vtep.vni == record.vni && (!vtep.local || vtep.local->is_v6() == record.vtep.is_v6());
+}
+
 class Host {
   public:
     virtual ~Host() = default;
@@ -42,7 +48,7 @@ class Host {
     // is no error. One result for each change.
     virtual std::vector<Result<>> write(std::span<const Change> changes) = 0;
 
-    // All tables, by device; a million entries take seconds, in which the loop goes on.
+    // All tables, by device (but those renamed meanwhile); a million entries take seconds, in which the loop goes on.
     virtual void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) = 0;
 
     virtual Result<std::vector<FdbEntry>> fdb(const std::string &device) = 0;

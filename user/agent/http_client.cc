@@ -160,6 +160,7 @@ HttpClient::Id HttpClient::post(Request request, Done done, Chunk chunk)
     set(CURLOPT_WRITEDATA, &transfer);
     set(CURLOPT_ERRORBUFFER, transfer.trouble.data());
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L); // a resolver that hangs is not waited for
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(transfer.request.connect_timeout.count()));
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(transfer.request.timeout.count()));
     set(CURLOPT_TCP_KEEPALIVE, 1L);

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -45,7 +46,9 @@ void LinkEvents::drain()
     while (::recv(socket_.get(), message.data(), message.size(), 0) > 0 || errno == ENOBUFS) {
     }
     if (!std::exchange(waiting_, true))
-        timer_ = loop_.after(5ms, [this] {
+        timer_ = loop_.after(std::max<Loop::Clock::duration>(5ms, last_ + 100ms - Loop::Clock::now()),
+                             [this] {
+            last_ = Loop::Clock::now();
             waiting_ = false;
             changed_();
         });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/agent/local_host.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 #include <future>
 #include <memory>
@@ -75,6 +77,7 @@ using Copies = Result<std::map<std::string, TableCopy>>;
 // A thread starts in the namespace of the one that starts it.
 Copies read_tables()
 {
+    TRY_ASSIGN(const auto before, show(std::nullopt));
     TRY_ASSIGN(auto fdb, show_fdb(std::nullopt));
     TRY_ASSIGN(const auto neighbours, show_neigh(std::nullopt));
     std::map<std::string, TableCopy> copies;
@@ -84,7 +87,15 @@ Copies read_tables()
     }
     for (const auto &entry : neighbours)
         copies[entry.device].neighbours.emplace(entry.ip, entry.updated);
-    return copies;
+    // Those that kept their names all the while; empty ones, too.
+    TRY_ASSIGN(const auto after, show(std::nullopt));
+    std::map<std::string, TableCopy> whole;
+    for (const auto &vtep : before)
+        if (std::ranges::any_of(after, [&](const VtepInfo &now) {
+                return now.name == vtep.name && now.ifindex == vtep.ifindex;
+            }))
+            whole[vtep.name] = std::move(copies[vtep.name]);
+    return whole;
 }
 
 void wait_for(Loop &loop, std::shared_ptr<std::future<Copies>> reading,
@@ -111,28 +122,35 @@ std::vector<VtepInfo> LocalHost::vteps()
     auto now = show(std::nullopt);
     if (!now) // as it was: what is held for them would be forgotten
         return vteps_;
+    std::set<Ip> own;
+    if (known_as_)
+        own.insert(*known_as_);
+    const auto addresses = netlink_.addresses();
+    if (!addresses)
+        return vteps_;
+    for (const auto &[index, address] : *addresses)
+        own.insert(address.address);
+    own_ = std::move(own);
     vteps_ = std::move(*now);
     std::erase_if(vteps_, [&](const VtepInfo &vtep) {
         return !only_.empty() && !only_.contains(vtep.vni);
     });
-    own_.clear();
-    if (known_as_)
-        own_.insert(*known_as_);
-    for (const auto &link : netlink_.links().value_or(std::vector<Link>{}))
-        for (const auto &address : netlink_.addresses(link.index).value_or(std::vector<Prefix>{}))
-            own_.insert(address.address);
     return vteps_;
 }
 
 std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
 {
+    // By name another VTEP's tables might be written, if one has taken it.
+    std::erase_if(vteps_, [](const VtepInfo &vtep) {
+        return ::if_nametoindex(vtep.name.c_str()) != static_cast<unsigned>(vtep.ifindex);
+    });
     const Batch batch;
     std::vector<Result<>> results;
     results.reserve(changes.size());
     for (const auto &change : changes) {
         Result<> result;
         for (const auto &vtep : vteps_) {
-            if (vtep.vni != change.key.vni)
+            if (vtep.vni != change.key.vni || (change.record && !fits(vtep, *change.record)))
                 continue;
             if (auto done = change.record ? write_record(vtep.name, *change.record)
                                           : remove_key(vtep.name, change.key);

@@ -73,9 +73,10 @@ class Server {
                 [this](const std::set<Record> &own) { agent_.announce(own); },
                 [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
             agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
-            TRY_SET(link_events_, LinkEvents::open(loop_, [this] { look(); }));
+            agent_.taken_ip = [this](std::uint32_t vni, const Ip &ip) { endpoints_->taken(vni, ip); };
             agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
         }
+        TRY_SET(link_events_, LinkEvents::open(loop_, [this] { look(); }));
         agent_.start(*directory_);
         look_now_and_then();
         loop_.watch(signals.fd(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
@@ -87,6 +88,8 @@ class Server {
         loop_.forget(signals.fd());
         if (options_.withdraw) {
             agent_.taken = nullptr;
+            agent_.taken_ip = nullptr;
+            agent_.installed = nullptr;
             endpoints_.reset(); // would announce what changes meanwhile
             agent_.announce({});
             loop_.run(Loop::Clock::now() + 1s);
@@ -145,6 +148,8 @@ class Server {
 
     void is_elsewhere(const Key &key, std::function<void(std::optional<bool>)> done)
     {
+        if (!directory_->announces())
+            return done(false);
         directory_->look_up(key, [this, done = std::move(done)](const Directory::Answer &answer) {
             if (!answer && answer.error().code != EBADMSG)
                 return done(std::nullopt);

@@ -348,6 +348,24 @@ Result<std::vector<Prefix>> Netlink::addresses(int index)
     return std::move(*found);
 }
 
+Result<std::vector<std::pair<int, Prefix>>> Netlink::addresses()
+{
+    using Address = std::pair<int, Prefix>;
+    Message message(RTM_GETADDR, 0, ifaddrmsg{});
+    auto found = impl_->socket.dump<Address>(
+        message, [&](const nlmsghdr &line) -> std::optional<Address> {
+            const auto *const header = payload<ifaddrmsg>(line);
+            if (!header)
+                return std::nullopt;
+            const int index = static_cast<int>(header->ifa_index);
+            const auto address = parse_address(line, index);
+            return address ? std::optional(Address(index, *address)) : std::nullopt;
+        });
+    if (!found)
+        return refused("list addresses", "", found.error());
+    return std::move(*found);
+}
+
 Result<> Netlink::add_address(int index, const Prefix &address)
 {
     ifaddrmsg header{};

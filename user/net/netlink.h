@@ -115,6 +115,7 @@ class Netlink {
     Result<> change_link(int index, const LinkChange &change);
 
     Result<std::vector<Prefix>> addresses(int index);
+    Result<std::vector<std::pair<int, Prefix>>> addresses(); // of all links, by ifindex
     Result<> add_address(int index, const Prefix &address); // IPv6: without duplicate detection
     Result<> add_route(const Prefix &destination, const std::optional<Ip> &gateway, int oif);
     Result<Route> route_to(const Ip &destination, int oif = 0);
