@@ -506,6 +506,21 @@ TEST_F(AgentCore, WhatItAnnouncesWithAnotherAddressIsNotTaken)
     EXPECT_EQ(taken, 0U);
 }
 
+// A virtual address: another MAC's now, elsewhere.
+TEST_F(AgentCore, AnIpThatFailsOverIsGivenUp)
+{
+    start();
+    std::vector<Ip> taken;
+    agent_->taken_ip = [&](std::uint32_t, const Ip &one) { taken.push_back(one); };
+    agent_->announce({with_ip(7, 7, here)});
+    agent_->changed(ip_key(7), with_ip(7, 7, here)); // our own announcement comes back
+    agent_->changed(ip_key(8), with_ip(8, 8, 2));
+    EXPECT_TRUE(taken.empty());
+    agent_->changed(ip_key(7), with_ip(7, 9, 2));
+    ASSERT_EQ(taken.size(), 1U);
+    EXPECT_EQ((Key{42, taken[0]}), ip_key(7));
+}
+
 TEST_F(AgentCore, AMoveIsWritten)
 {
     start();
