@@ -40,7 +40,8 @@ class Lifecycle : public NetnsCase {
     std::string state(const std::string &ns)
     {
         const auto netns = Netns::open(ns);
-        return must(fmt::format("ip -n {0} -o link show | sed \"s/ qlen.*//\"; "
+        // "Peer netns reference is invalid", ip says now and then while other namespaces come and go.
+        return must(fmt::format("ip -n {0} -o link show 2>/dev/null | sed \"s/ qlen.*//\"; "
                                 "tc -n {0} qdisc show | grep -v noqueue; "
                                 "ip -n {0} maddr show dev u; "
                                 "find /sys/fs/bpf/xvtep/{1} 2>/dev/null | sort; true",

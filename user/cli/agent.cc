@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -62,6 +64,25 @@ Result<std::string> first_line(const std::string &path)
     if (!std::getline(in, line) || line.empty())
         return system_failure("read", path, errno != 0 ? errno_text(errno) : "it is empty", errno);
     return line;
+}
+
+std::string state_file(std::uint64_t cookie)
+{
+    return fmt::format("/run/xvtep/endpoints-{}.json", cookie);
+}
+
+// Of namespaces that are gone: cookies are not used again.
+void remove_dead_states()
+{
+    std::set<std::string> alive;
+    for (const auto &netns : Netns::visible())
+        if (const auto cookie = netns.cookie())
+            alive.insert(state_file(*cookie));
+    std::error_code error;
+    for (const auto &file : std::filesystem::directory_iterator("/run/xvtep", error))
+        if (file.path().filename().string().starts_with("endpoints-") &&
+            file.path().extension() == ".json" && !alive.contains(file.path().string()))
+            std::filesystem::remove(file.path(), error);
 }
 
 struct EtcdWords {
@@ -181,8 +202,9 @@ Result<> run_agent(const Context &context, const Words &words)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
     if (parsed.default_state) {
+        remove_dead_states();
         TRY_ASSIGN(const auto cookie, current_netns_cookie());
-        parsed.options.endpoints.state_file = fmt::format("/run/xvtep/endpoints-{}.json", cookie);
+        parsed.options.endpoints.state_file = state_file(cookie);
     }
     const auto level = spdlog::get_level();
     agent::set_up_log(std::min(parsed.log_level, level == spdlog::level::debug
