@@ -2,7 +2,6 @@
 #include "user/agent/agent.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "user/agent/base64.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::agent {
 
@@ -34,7 +35,7 @@ std::optional<Key> parse_etcd_key(std::string_view prefix, std::string_view text
     rest.remove_prefix(1);
     Key key;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), key.vni);
-    if (error != std::errc{} || key.vni > 0xffffff)
+    if (error != std::errc{} || key.vni > vni_max)
         return std::nullopt;
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     if (rest.starts_with("/mac/")) {

@@ -21,6 +21,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "xvtep/vtep.h"
+
 namespace xvtep::agent {
 namespace {
 
@@ -359,7 +361,7 @@ Result<std::optional<FileLine>> parse_line(std::string_view line)
         const bool is_number = error == std::errc() && end == value.data() + value.size();
         bool good = true;
         if (word == "vni") {
-            good = is_number && number >= 1 && number <= 0xffffff;
+            good = is_number && number >= 1 && number <= vni_max;
             parsed.record.vni = number;
         } else if (word == "port") {
             good = is_number && number <= 0xffff;

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "xvtep/vtep.h"
+
 namespace xvtep::agent {
 namespace {
 
@@ -96,7 +98,7 @@ Result<Record> parse_record(const Key &key, std::string_view text)
     std::uint32_t vni = key.vni, port = 0;
     std::optional<Mac> mac;
     std::optional<Ip> ip, vtep;
-    TRY(reader.number("vni", 0xffffff, vni));
+    TRY(reader.number("vni", vni_max, vni));
     TRY(reader.number("port", 0xffff, port));
     TRY(reader.address("mac", mac));
     TRY(reader.address("ip", ip));

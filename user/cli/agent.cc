@@ -41,7 +41,7 @@ Result<agent::Record> parse_endpoint(const Values &values, const std::string &te
     if (count < 2 || std::ranges::count(text, ',') >= std::ssize(parts))
         return values.wrong(fmt::format("endpoint \"{}\" is not VNI,MAC[,IP[,VTEP]]", text));
     agent::Record record;
-    TRY_SET(record.vni, values.number("VNI", parts[0], 1, 0xffffff));
+    TRY_SET(record.vni, values.number("VNI", parts[0], 1, vni_max));
     TRY_SET(record.mac, values.mac("MAC", parts[1]));
     TRY(values.assign(record.ip, "endpoint's IP", parts[2]));
     std::optional<Ip> vtep;
@@ -169,7 +169,7 @@ Result<ParsedAgent> parse_agent(const Words &words, const Context &context)
 
     const Values values{"agent", directory};
     for (const auto &text : vnis) {
-        TRY_ASSIGN(const auto vni, values.number("VNI", text, 1, 0xffffff));
+        TRY_ASSIGN(const auto vni, values.number("VNI", text, 1, vni_max));
         options.vnis.insert(vni);
     }
     for (const auto &text : endpoints) {
@@ -206,11 +206,8 @@ Result<> run_agent(const Context &context, const Words &words)
         TRY_ASSIGN(const auto cookie, current_netns_cookie());
         parsed.options.endpoints.state_file = state_file(cookie);
     }
-    const auto level = spdlog::get_level();
-    agent::set_up_log(std::min(parsed.log_level, level == spdlog::level::debug
-                                                     ? level
-                                                     : parsed.log_level),
-                      parsed.log_json);
+    // Off, or what `xvtep -v` asked for.
+    agent::set_up_log(std::min(parsed.log_level, spdlog::get_level()), parsed.log_json);
     return agent::serve(std::move(parsed.options));
 }
 
