@@ -88,6 +88,8 @@ struct FakeHost : Host {
         }
         return results;
     }
+    bool slow = false;
+    std::function<void()> reading; // ends a slow one
     void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) override
     {
         const auto table = fdb("vxlan0");
@@ -101,7 +103,10 @@ struct FakeHost : Host {
         std::map<std::string, TableCopy> copies;
         for (const auto &one : there)
             copies[one.name] = copy;
-        done(copies);
+        if (slow)
+            reading = [done, copies] { done(copies); };
+        else
+            done(copies);
     }
     Result<std::vector<FdbEntry>> fdb(const std::string &) override
     {
@@ -769,6 +774,23 @@ TEST_F(AgentCore, WhatExpiredIsForgotten)
     run();
     EXPECT_FALSE(behind(1)) << "nobody here talks to it any more";
     EXPECT_EQ(behind(3), 2U);
+}
+
+TEST_F(AgentCore, WhatIsWrittenDuringAReadHasNotExpired)
+{
+    host_.there[0].reachable_time = 4; // looked at every second
+    host_.slow = true;
+    start();
+    learn(mac_key(1), record(1, 2));
+    run(1100ms);
+    ASSERT_TRUE(host_.reading);
+    learn(mac_key(2), record(2, 2));
+    host_.entries.erase(mac(1));
+    host_.reading();
+    EXPECT_EQ(metrics_.held, 2U) << "1 had not expired when they were read";
+    run(1100ms);
+    host_.reading();
+    EXPECT_EQ(metrics_.held, 1U);
 }
 
 TEST_F(AgentCore, ATableThatCannotBeReadForgetsNothing)
