@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -32,12 +34,14 @@ std::uint64_t total_lost(const std::string &ifname)
     return sum;
 }
 
-template <class Kind> Kind describe(const xv_event &event)
+// `names`: any socket of the devices' namespace; if_indextoname() would make one for each miss.
+template <class Kind> Kind describe(const xv_event &event, const Fd &names)
 {
     Kind miss;
-    char name[IF_NAMESIZE] = "";
-    if (::if_indextoname(event.ifindex, name) != nullptr)
-        miss.ifname = name;
+    ifreq device{};
+    device.ifr_ifindex = static_cast<int>(event.ifindex);
+    if (::ioctl(names.get(), SIOCGIFNAME, &device) == 0)
+        miss.ifname = device.ifr_name;
     miss.ifindex = event.ifindex;
     miss.vni = event.vni;
     miss.dstport = ntohs(event.dstport);
@@ -63,7 +67,7 @@ struct MissSource::Impl {
 
     std::string ifname;
     unsigned ifindex = 0; // 0: all
-    Fd map;
+    Fd map, names;
     ListenerPlace place;
     std::unique_ptr<ring_buffer, Closer> ring;
     std::uint64_t lost_before = 0;
@@ -99,11 +103,11 @@ struct MissSource::Impl {
     void tell(const xv_event &event)
     {
         if (event.kind == XV_EVENT_L2MISS) {
-            auto miss = describe<L2Miss>(event);
+            auto miss = describe<L2Miss>(event, names);
             std::ranges::copy(event.mac, miss.mac.begin());
             listener->on_l2miss(miss);
         } else if (event.kind == XV_EVENT_L3MISS) {
-            auto miss = describe<L3Miss>(event);
+            auto miss = describe<L3Miss>(event, names);
             std::memcpy(miss.ip.data(), &event.addr, miss.ip.size());
             listener->on_l3miss(miss);
         }
@@ -148,6 +152,9 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         }
         impl->ifname = ifname;
         impl->cookie = session.cookie;
+        impl->names = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (!impl->names)
+            return errno_failure("open socket for", "device names", errno);
         impl->map = Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size,
                                       nullptr));
         if (!impl->map)
