@@ -6,6 +6,7 @@
 #include "bpf/ecn.h"
 #include "bpf/hop.h"
 #include "bpf/parse.h"
+#include "bpf/verdict.h"
 
 #define XV_MTU_SURE 576 /* smaller packets pass any underlay: IPv4's least maximum */
 
@@ -86,6 +87,18 @@ static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *h
     eth->h_proto = proto;
 }
 
+/*
+ * Another for each packet, as fragments want it: a count that is kept anyway, far from those of
+ * other CPUs and VTEPs. A random number costs as much as the rest of the header.
+ */
+static __always_inline __be16 outer_id(const struct xv_vtep *vtep)
+{
+    struct xv_counters *c = counters_of(vtep->slot);
+    __u32 from = vtep->slot * 0x9e37u + bpf_get_smp_processor_id() * 0x3c6fu;
+
+    return bpf_htons((__u16)(c ? c->tx_packets + from : from));
+}
+
 /* `frame_size`: the inner frame's. `hop` may be NULL: the kernel then writes the MACs. */
 static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
                                            const struct xv_vtep *vtep,
@@ -100,7 +113,7 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
     h->ip.ihl = 5;
     h->ip.tos = outer_tos(vtep, in);
     h->ip.tot_len = bpf_htons(sizeof(*h) + frame_size);
-    h->ip.id = bpf_get_prandom_u32();
+    h->ip.id = outer_id(vtep);
     h->ip.frag_off = outer_df(vtep, in) ? bpf_htons(0x4000) : 0;
     h->ip.ttl = outer_ttl(vtep, in);
     h->ip.protocol = IPPROTO_UDP;

@@ -31,14 +31,27 @@ static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vi
 }
 
 /* `place`: the VLAN in the upper half, the port below. */
-XV_STEP int port_learn(const struct xv_vtep *vtep, const struct xv_port *port,
-                       const struct ethhdr *eth, __u64 place, __u64 now)
+XV_STEP int port_learn_place(const struct xv_vtep *vtep, struct xv_port *port,
+                             const struct ethhdr *eth, __u64 place, __u64 now)
 {
     struct xv_dest here = {.ifindex = place, .vid = place >> 32};
 
-    return vtep && port && eth ? fdb_learn(vtep, eth->h_source, &here,
-                                       port_fdb_flags(port, here.vid), now)
-                               : 0;
+    if (!vtep || !port || !eth)
+        return 0;
+    fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
+    __builtin_memcpy(port->seen_mac, eth->h_source, 6);
+    port->seen_vid = here.vid;
+    port->seen = now;
+    return 0;
+}
+
+/* The last one again is learned once a tick of the clock: a look-up less for a busy container. */
+static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
+                                       const struct ethhdr *eth, __u64 place, __u64 now)
+{
+    if (port->seen != now || !mac_equal(port->seen_mac, eth->h_source) ||
+        port->seen_vid != place >> 32)
+        port_learn_place(vtep, port, eth, place, now);
 }
 
 #endif

@@ -16,7 +16,6 @@ struct job {
     __u32 ifindex, redirect;
     __u32 vid;  /* the tag that was taken off, or 0 */
     __u32 room; /* what an inner L3 packet may have, with XV_OVER_MTU */
-    int alone;           /* the kernel's device does not know the destination */
     int short_circuited; /* rsc has rewritten its addresses */
     int action; /* with XV_CONTINUE, XV_PROXIED and XV_TOO_BIG */
     struct ethhdr eth;
@@ -79,7 +78,7 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
     __u64 bytes;
     int verdict;
 
-    verdict = tc_take_l2(skb, &l2);
+    verdict = tc_take_l2(skb, &job->eth, &l2);
     if (verdict != XV_CONTINUE)
         return verdict;
     if (parse_frame(skb, &in))
@@ -220,8 +219,20 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
     return XV_CONTINUE;
 }
 
+/*
+ * Whether the kernel's device does not know the destination: it has the default entry and, with
+ * IPv6 and checksums, what was said by hand.
+ */
+XV_STEP int is_alone(const struct xv_vtep *vtep, const struct xv_fdb *entry)
+{
+    if (!vtep || !entry || fdb_default(vtep))
+        return 0;
+    return !(entry->flags & XV_FDB_USER && vtep->flags & XV_VTEP_V6 && wants_csum(vtep));
+}
+
 /* Segmentation would have to write the checksums of a GSO packet: send() leaves it to the kernel. */
-XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
+XV_STEP int sum_stage(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                      const struct xv_fdb *entry, struct job *job)
 {
     struct inner in = {};
 
@@ -230,8 +241,8 @@ XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
     if (!job || parse_frame(skb, &in))
         return XV_HELPER;
     /* Taking a tag out of the metadata takes the next one out of the packet: tc_take_l2(). */
-    return tc_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN, job->alone,
-                          &job->sum);
+    return tc_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN,
+                          is_alone(vtep, entry), &job->sum);
 }
 
 /*
@@ -241,26 +252,22 @@ XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
 static __always_inline int send_stage(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                       struct xv_fdb *entry, struct job *job)
 {
-    struct xv_fdb *fallback = fdb_default(vtep);
     int verdict;
 
     if (!entry)
-        entry = fallback;
+        entry = fdb_default(vtep);
     if (!entry) {
         l2miss(vtep, job->eth.h_dest, job->now);
         return XV_NO_DESTINATION;
     }
-    /* That device has the default entry and, with IPv6 and checksums, what was said by hand. */
-    job->alone = !fallback && !(entry->flags & XV_FDB_USER && vtep->flags & XV_VTEP_V6 &&
-                                wants_csum(vtep));
-    verdict = wants_csum(vtep) ? sum_stage(skb, job) : XV_CONTINUE;
+    verdict = wants_csum(vtep) ? sum_stage(skb, vtep, entry, job) : XV_CONTINUE;
     if (verdict == XV_CONTINUE)
         verdict = send(skb, vtep, entry, job);
     if (verdict == XV_HERE)
         return local_bypass(skb, vtep, entry, job);
     if (verdict == XV_OVER_MTU)
         verdict = tell_sender(skb, job);
-    if (job->alone && (verdict == XV_OVER_MTU || verdict == XV_KERNEL_PATH))
+    if ((verdict == XV_OVER_MTU || verdict == XV_KERNEL_PATH) && is_alone(vtep, entry))
         return XV_TOO_BIG_SILENT;
     return verdict;
 }

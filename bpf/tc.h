@@ -45,6 +45,16 @@ static __always_inline struct cursor tc_linear(struct __sk_buff *skb, __u32 size
     return c;
 }
 
+static __always_inline int tc_read_eth(struct __sk_buff *skb, struct ethhdr *eth)
+{
+    struct cursor c = tc_linear(skb, sizeof(*eth));
+    struct ethhdr *at = take(&c, sizeof(*eth));
+
+    if (at)
+        *eth = *at;
+    return !at;
+}
+
 /* The inner headers of a frame whose tag is in skb metadata, if it has one. */
 XV_STEP int parse_frame(struct __sk_buff *skb, struct inner *in)
 {
@@ -182,15 +192,15 @@ static __always_inline int tc_put_tags_back(struct __sk_buff *skb, const struct 
     return 0;
 }
 
-/* Reads the L2 header; takes tags out of skb metadata, or they would end up outside the tunnel. */
-static __always_inline int tc_take_l2(struct __sk_buff *skb, struct l2 *l2)
+/* The L2 header: `seen`, with tags out of skb metadata, or they would end up outside the tunnel. */
+static __always_inline int tc_take_l2(struct __sk_buff *skb, const struct ethhdr *seen,
+                                      struct l2 *l2)
 {
     struct ethhdr eth;
     __be16 tag[2];
 
     __builtin_memset(l2, 0, sizeof(*l2));
-    if (bpf_skb_load_bytes(skb, 0, l2->bytes, ETH_HLEN))
-        return XV_HELPER;
+    __builtin_memcpy(l2->bytes, seen, ETH_HLEN);
     __builtin_memcpy(&l2->l3_proto, l2->bytes + 12, 2);
     l2->size = ETH_HLEN;
     if (!skb->vlan_present)

@@ -100,15 +100,16 @@ int xvtep_tc_watch(struct __sk_buff *skb)
     struct xv_hop_key key = {.oif = skb->ifindex};
     struct xv_hop hop = {.ifindex = skb->ifindex};
     struct xv_underlay *underlay;
-    __u64 now = bpf_ktime_get_coarse_ns();
     struct ethhdr *eth;
     struct cursor c;
     int by_route;
+    __u64 now;
 
     if (skb->tc_index != XV_ASK && skb->tc_index != XV_ASK_ROUTE)
         return XV_PASS;
     by_route = skb->tc_index == XV_ASK_ROUTE;
     skb->tc_index = 0;
+    now = bpf_ktime_get_coarse_ns();
     c = tc_cursor(skb);
     eth = take(&c, sizeof(*eth));
     if (!eth)
@@ -151,7 +152,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
     if (!vtep)
         return XV_PASS;
     job.now = bpf_ktime_get_coarse_ns();
-    if (bpf_skb_load_bytes(skb, 0, &job.eth, sizeof(job.eth)))
+    if (tc_read_eth(skb, &job.eth))
         return tc_conclude(vtep->slot, XV_HELPER, packets);
     from_port = skb->tc_index == XV_FROM_PORT;
     skb->tc_index = 0;
@@ -231,7 +232,7 @@ int xvtep_tc_port(struct __sk_buff *skb)
         return tc_conclude(port->slot,
                            port->flags & XV_PORT_TRUNK ? XV_UNKNOWN_VLAN : XV_TO_BRIDGE, packets);
     job.now = bpf_ktime_get_coarse_ns();
-    if (bpf_skb_load_bytes(skb, 0, &job.eth, sizeof(job.eth)))
+    if (tc_read_eth(skb, &job.eth))
         return tc_conclude(port->slot, XV_HELPER, packets);
     if (mac_is_multicast(job.eth.h_source) || mac_is_zero(job.eth.h_source))
         return tc_conclude(vtep->slot, XV_BAD_SOURCE, packets);
@@ -329,7 +330,6 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
     __u32 ifindex = xdp->ingress_ifindex, vid = 0;
-    struct xv_dest here = {.ifindex = ifindex};
     struct xv_port *port;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
@@ -344,7 +344,7 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     if (!vtep || mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source) ||
         mac_is_multicast(eth->h_dest) || mac_is_zero(eth->h_dest))
         return XDP_PASS;
-    fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, 0), now);
+    port_learn(vtep, port, eth, ifindex, now);
     entry = fdb_find(vtep, eth->h_dest, now);
     if (!entry || entry->dests > 1 || mac_equal(eth->h_dest, vtep->mac) ||
         xdp_is_for_tc(vtep, eth, entry))

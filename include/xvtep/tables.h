@@ -34,7 +34,7 @@
 #include "xvtep/verdicts.h"
 
 /* Raise on any change to this file or to the verdicts. */
-#define XV_LAYOUT 2
+#define XV_LAYOUT 3
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -141,6 +141,10 @@ struct xv_port {
     __u32 vtep; /* slot of the VTEP that untagged frames belong to, or 0 */
     __u32 mode; /* enum xv_mode */
     __u32 flags;
+    /* Who was learned last, and when (CLOCK_MONOTONIC ns, coarse): see port_learn(). */
+    __u64 seen;
+    __u8 seen_mac[6];
+    __u16 seen_vid;
 };
 
 struct xv_vlan_key {
@@ -274,6 +278,7 @@ struct xv_meta {
 #define XV_ASSERT _Static_assert
 #endif
 XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
+XV_ASSERT(sizeof(struct xv_port) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
 XV_ASSERT(sizeof(struct xv_dest) == 28, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");

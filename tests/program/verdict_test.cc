@@ -44,7 +44,7 @@ class Verdicts : public ProgramCase {
 
     void port_flags(unsigned flags, std::uint32_t slot = vtep_slot)
     {
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags, 0, {}, 0});
     }
 
     std::map<int, std::function<Outcome()>> cases()
@@ -205,7 +205,7 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         vtep = fresh;
         write_vtep();
         write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0});
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0});
         const Outcome run = table.at(verdict)();
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{name, 1}}));
         if (verdict == XV_SWITCHED || verdict == XV_PROXIED || verdict == XV_TOO_BIG)
