@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/batch_fdb.h"
 
+#include <algorithm>
+
 namespace xvtep::cli {
 namespace {
 
+bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+bool is_special(char c)
+{
+    return c == '"' || c == '\'' || c == '\\' || c == '#';
+}
+
+// Not by find_first_of(), which calls memchr() for every letter.
 std::string_view next_word(std::string_view &text)
 {
-    constexpr std::string_view blanks = " \t\r";
-    text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-    const auto word = text.substr(0, text.find_first_of(blanks));
-    text.remove_prefix(word.size());
+    const auto *const begin = std::ranges::find_if_not(text, is_blank);
+    const auto *const end = std::find_if(begin, text.end(), is_blank);
+    const std::string_view word(begin, end);
+    text = {end, text.end()};
     return word;
 }
 
@@ -17,7 +29,7 @@ std::string_view next_word(std::string_view &text)
 
 std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text)
 {
-    if (text.find_first_of("\"'\\#") != std::string_view::npos || next_word(text) != "fdb")
+    if (std::ranges::any_of(text, is_special) || next_word(text) != "fdb")
         return std::nullopt;
     const auto verb = next_word(text);
     if (verb != "add" && verb != "replace")

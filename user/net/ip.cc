@@ -21,11 +21,12 @@ std::optional<Ip> Ip::parse(std::string_view text)
 {
     if (text.size() >= INET6_ADDRSTRLEN || text.contains('\0'))
         return std::nullopt;
-    const std::string terminated(text);
-    if (std::uint32_t v4_bytes = 0; inet_pton(AF_INET, terminated.c_str(), &v4_bytes) == 1)
+    std::array<char, INET6_ADDRSTRLEN> terminated{};
+    std::ranges::copy(text, terminated.begin());
+    if (std::uint32_t v4_bytes = 0; inet_pton(AF_INET, terminated.data(), &v4_bytes) == 1)
         return v4(v4_bytes);
     Ip ip;
-    if (inet_pton(AF_INET6, terminated.c_str(), ip.octets.data()) != 1 || ip.is_v4())
+    if (inet_pton(AF_INET6, terminated.data(), ip.octets.data()) != 1 || ip.is_v4())
         return std::nullopt;
     return ip;
 }

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <system_error>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -24,7 +26,10 @@ xv_fdb_key key_of(const xv_vtep &vtep, const Mac &mac)
     return key;
 }
 
-bool keeps_several(const Mac &mac) { return mac.is_zero() || mac.is_multicast(); }
+bool keeps_several(const Mac &mac)
+{
+    return mac.is_zero() || mac.is_multicast();
+}
 
 bool is_live(const xv_vtep &vtep, const xv_fdb &entry, std::uint64_t now)
 {
@@ -152,8 +157,7 @@ class Writer {
     {
         const auto now = monotonic();
         for (const auto &[key, entry] : session_.tables->fdb.entries())
-            if (key.vni == vtep_.vni && key.dstport == vtep_.dstport &&
-                !is_live(vtep_, entry, now))
+            if (key.vni == vtep_.vni && key.dstport == vtep_.dstport && !is_live(vtep_, entry, now))
                 remove_entry(*session_.tables, vtep_.slot, key);
         return std::atomic_ref(session_.tables->usage[vtep_.slot]).load() <= vtep_.maxaddress;
     }
@@ -188,8 +192,8 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
     if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, entry, now))
         return all;
     for (__u32 n = 0; n < entry.dests; n++) {
-        const auto dest = n == 0 ? std::optional(entry.dest)
-                                 : session.tables->floods.find({key, n});
+        const auto dest =
+            n == 0 ? std::optional(entry.dest) : session.tables->floods.find({key, n});
         if (!dest)
             continue;
         FdbEntry line;
@@ -198,8 +202,7 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
         line.dst = to_ip(dest->addr);
         line.port = dest->port == vtep.dstport ? std::uint16_t{0} : ntohs(dest->port);
         line.vni = dest->vni == vtep.vni ? 0 : dest->vni;
-        const auto via =
-            std::ranges::find(links, static_cast<int>(dest->ifindex), &Link::index);
+        const auto via = std::ranges::find(links, static_cast<int>(dest->ifindex), &Link::index);
         line.via = via == links.end() ? "" : via->name;
         line.router = (entry.flags & XV_FDB_ROUTER) != 0;
         line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
@@ -215,7 +218,9 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
 
 const char *verb_name(FdbVerb verb)
 {
-    return verb == FdbVerb::add ? "fdb add" : verb == FdbVerb::append ? "fdb append" : "fdb replace";
+    return verb == FdbVerb::add      ? "fdb add"
+           : verb == FdbVerb::append ? "fdb append"
+                                     : "fdb replace";
 }
 
 // What an entry is in the map, but for its destination.
@@ -223,10 +228,9 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
 {
     xv_fdb fresh{};
     fresh.dests = 1;
-    fresh.flags = static_cast<__u16>(
-        XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
-        flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
-        flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
+    fresh.flags = static_cast<__u16>(XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
+                                     flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
+                                     flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
     fresh.updated = fresh.used = fresh.created = now;
     return fresh;
 }
@@ -239,28 +243,80 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
            !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
+xv_fdb plain_entry(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t now)
+{
+    auto fresh = fresh_entry(entry, now);
+    fresh.dest = {.addr = to_addr(entry.dst),
+                  .vni = entry.vni != 0 ? entry.vni : vtep.vni,
+                  .ifindex = 0,
+                  .port = entry.port != 0 ? htons(entry.port) : vtep.dstport,
+                  .vid = 0};
+    return fresh;
+}
+
+// Puts plain entries into free places. Half of that time is the kernel's allocation for each, so
+// several CPUs share it. Returns how many, counted from the first, are there, and no other is.
+std::size_t put_plain(const Table<xv_fdb_key, xv_fdb> &table, const xv_vtep &vtep,
+                      std::span<const FdbEntry> entries)
+{
+    constexpr std::size_t worth = 1024; // what a thread takes longer for than for its start
+    constexpr std::size_t most = 4;
+    const auto cpus = std::max<std::size_t>(std::thread::hardware_concurrency(), 1);
+    const auto count = std::clamp<std::size_t>(entries.size() / worth, 1, std::min(most, cpus));
+    struct Part {
+        std::span<const FdbEntry> entries;
+        std::size_t done = 0;
+    };
+    std::vector<Part> parts;
+    for (std::size_t n = 0; n < count; n++) {
+        const auto from = entries.size() * n / count;
+        parts.push_back({entries.subspan(from, entries.size() * (n + 1) / count - from)});
+    }
+    const auto put = [&table, &vtep](Part &part) {
+        const auto now = monotonic();
+        for (const auto &entry : part.entries) {
+            if (!table.put(key_of(vtep, entry.mac), plain_entry(vtep, entry, now), BPF_NOEXIST))
+                return;
+            part.done++;
+        }
+    };
+    {
+        std::vector<std::jthread> others;
+        for (auto &part : std::span(parts).subspan(1))
+            try {
+                others.emplace_back([&put, &part] { put(part); });
+            } catch (const std::system_error &) { // no more threads for this user
+                put(part);
+            }
+        put(parts.front());
+    }
+    std::size_t there = 0;
+    bool whole = true;
+    for (const auto &part : parts) {
+        const auto done = part.entries.first(part.done);
+        if (whole)
+            there += done.size();
+        else
+            for (const auto &entry : done)
+                table.remove(key_of(vtep, entry.mac));
+        whole = whole && done.size() == part.entries.size();
+    }
+    return there;
+}
+
 // How many of them could be written so; the next is for write_fdb(), or for another session.
 std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
 {
-    constexpr std::size_t most = 1024; // others want the lock too
-    entries = entries.first(std::min(entries.size(), most));
+    constexpr std::size_t most = 8192; // others want the lock too
     const auto vtep = session.vtep_named(entries.front().device);
     if (!vtep)
         return 0;
-    std::size_t count = 0;
-    for (const auto &entry : entries) {
-        if (entry.device != entries.front().device || !is_plain(*vtep, entry))
-            break;
-        auto fresh = fresh_entry(entry, monotonic());
-        fresh.dest = {.addr = to_addr(entry.dst),
-                      .vni = entry.vni != 0 ? entry.vni : vtep->vni,
-                      .ifindex = 0,
-                      .port = entry.port != 0 ? htons(entry.port) : vtep->dstport,
-                      .vid = 0};
-        if (!session.tables->fdb.put(key_of(*vtep, entry.mac), fresh, BPF_NOEXIST))
-            break;
-        count++;
-    }
+    const auto stop = std::ranges::find_if_not(
+        entries.first(std::min(entries.size(), most)), [&](const FdbEntry &entry) {
+            return entry.device == entries.front().device && is_plain(*vtep, entry);
+        });
+    const auto plain = entries.first(static_cast<std::size_t>(stop - entries.begin()));
+    const auto count = put_plain(session.tables->fdb, *vtep, plain);
     add_shared(session.tables->usage[vtep->slot], __u64{count});
     return count;
 }
@@ -331,8 +387,8 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         if (std::ranges::any_of(before, [&](const xv_dest &d) { return same_dest(d, dest); }))
             return session.refused("the destination is there already", EEXIST);
         if (before.size() >= XV_FLOOD_MAX)
-            return session.refused(fmt::format("the entry has {} destinations already", XV_FLOOD_MAX),
-                                   ENOSPC);
+            return session.refused(
+                fmt::format("the entry has {} destinations already", XV_FLOOD_MAX), ENOSPC);
         after = before;
         after.push_back(dest);
         fresh.flags = old->flags;
@@ -389,8 +445,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
         });
         if (vtep == vteps.end() || (only && vtep->slot != only->slot))
             continue;
-        const auto link =
-            std::ranges::find(*links, static_cast<int>(vtep->ifindex), &Link::index);
+        const auto link = std::ranges::find(*links, static_cast<int>(vtep->ifindex), &Link::index);
         if (link != links->end())
             std::ranges::move(lines(session, *links, *vtep, link->name, key, entry, now),
                               std::back_inserter(all));
@@ -420,8 +475,7 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
     TRY_ASSIGN(auto session, Session::writer("fdb flush", device));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     for (const auto &[key, entry] : session.tables->fdb.entries()) {
-        if (key.vni != vtep.vni || key.dstport != vtep.dstport ||
-            (entry.flags & XV_FDB_LOCAL) != 0)
+        if (key.vni != vtep.vni || key.dstport != vtep.dstport || (entry.flags & XV_FDB_LOCAL) != 0)
             continue;
         const bool kept = (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0;
         if (dynamic_only && kept)
@@ -429,8 +483,8 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
         Mac mac;
         std::ranges::copy(key.mac, mac.octets.begin());
         Writer writer(session, vtep, mac);
-        const auto before = (entry.flags & XV_FDB_USER) != 0 ? writer.dests(entry)
-                                                             : std::vector<xv_dest>{};
+        const auto before =
+            (entry.flags & XV_FDB_USER) != 0 ? writer.dests(entry) : std::vector<xv_dest>{};
         writer.remove();
         TRY(writer.mirror(before, {}));
     }
