@@ -114,7 +114,7 @@ void run_vnis(Harness &harness)
             const auto made = add_vnis(world, line, have, count);
             auto source = line.generator(64, {.vnis = count});
             if (made && source)
-                contenders.push_back(rate_of(harness, system, *source, line.sink));
+                contenders.push_back(rate_of(harness, line, *source));
             else
                 harness.fail(about, system, (made ? source.error() : made.error()).message());
         }
@@ -161,8 +161,8 @@ void run_floods(Harness &harness)
             const auto made = add_destinations(world, line.station.end, have, count);
             auto source = line.generator(64, {});
             if (made && source)
-                contenders.push_back(rate_of(harness, system, *source, line.sink,
-                                             std::max(100U, 20'000 / count), count));
+                contenders.push_back(
+                    rate_of(harness, line, *source, std::max(100U, 20'000 / count), count));
             else
                 harness.fail(about, system, (made ? source.error() : made.error()).message());
         }

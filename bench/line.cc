@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "bench/ovs.h"
+
 namespace xvtep::bench {
 
 Frame Line::inner(std::size_t size) const
@@ -28,6 +30,7 @@ Result<Generator> Line::generator(std::size_t size, Variety variety) const
 Result<> Line::check(std::size_t size)
 {
     constexpr unsigned frames = 64;
+    const Awake awake(station.end);
     TRY_ASSIGN(auto source, generator(size, {}));
     TRY(sink.capture(sink_netns, sink_device, hook));
     TRY(source.send(frames));
@@ -81,9 +84,9 @@ std::map<System, Line> build_lines(Harness &harness, World &world, const Case &a
                                    const EndWords &words)
 {
     std::map<System, Line> lines;
-    for (const System system : only) {
-        if (!harness.wants(system) || !missing(system).empty() || stopping())
-            continue;
+    for (const System system : harness.here(only)) {
+        if (stopping())
+            break;
         auto line = build_line(world, system, direction, hook, words);
         if (line)
             lines.emplace(system, std::move(*line));
@@ -93,22 +96,23 @@ std::map<System, Line> build_lines(Harness &harness, World &world, const Case &a
     return lines;
 }
 
-Contender rate_of(const Harness &harness, System system, Generator source, Sink sink,
-                  unsigned least, unsigned copies)
+Contender rate_of(const Harness &harness, const Line &line, Generator source, unsigned least,
+                  unsigned copies)
 {
     auto frames = std::make_shared<unsigned>(least);
     const Options &options = harness.options();
-    return {system,
-            [&options, system, source, sink, frames, least,
+    return {line.station.end.system,
+            [&options, end = line.station.end, source, sink = line.sink, frames, least,
              copies]() mutable -> Result<std::vector<double>> {
+                const Awake awake(end);
                 const Pinned pinned(options.core);
                 const auto before = sink.counted();
                 TRY_ASSIGN(const auto took, source.send(*frames));
                 if (took.count() <= 0)
-                    return system_failure("time frames of", name_of(system), "too few");
+                    return system_failure("time frames of", name_of(end.system), "too few");
                 const auto arrived = static_cast<double>(sink.counted() - before);
                 if (arrived > static_cast<double>(*frames) * copies + 100)
-                    return system_failure("count frames of", name_of(system),
+                    return system_failure("count frames of", name_of(end.system),
                                           "more came than were sent");
                 *frames = std::max(least,
                                    static_cast<unsigned>(*frames / took.count() * options.seconds));
@@ -130,7 +134,7 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
         }
         auto source = line.generator(size, variety);
         if (source)
-            contenders.push_back(rate_of(harness, system, *source, line.sink));
+            contenders.push_back(rate_of(harness, line, *source));
         else
             harness.fail(about, system, source.error().message());
     }
