@@ -107,7 +107,9 @@ Suite decap_suite();
 Suite encap_suite();
 Suite traffic_suite();
 Suite programs_suite();
-Suite growth_suite();
+Suite entries_suite();
+Suite vnis_suite();
+Suite floods_suite();
 Suite control_suite();
 
 } // namespace xvtep::bench

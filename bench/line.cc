@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/check.h"
 #include "bench/ovs.h"
 
 namespace xvtep::bench {
@@ -29,26 +30,27 @@ Result<Generator> Line::generator(std::size_t size, Variety variety) const
 
 Result<> Line::check(std::size_t size)
 {
-    constexpr unsigned frames = 64;
+    constexpr std::size_t frames = 64;
     const Awake awake(station.end);
-    TRY_ASSIGN(auto source, generator(size, {}));
-    TRY(sink.capture(sink_netns, sink_device, hook));
+    TRY_ASSIGN(auto source, generator(size, {.marks = true}));
+    sink.keep();
     TRY(source.send(frames));
-    const Captured got = sink.wait_captured(frames);
-    TRY(sink.count(sink_netns, sink_device, hook));
+    TRY_ASSIGN(const auto arrivals, sink.kept(frames));
     const System system = station.end.system;
-    std::string wrong;
-    if (got.count != frames)
-        wrong = fmt::format("{} of {} arrived", got.count, frames);
-    else if (system == System::wire)
-        wrong = difference(got.last, source.frame());
-    else if (direction == Direction::in || system == System::no_tunnel)
-        wrong = difference(got.last, inner(size));
-    else
-        wrong = wrong_vxlan(got.last, inner(size));
-    if (!wrong.empty())
-        return system_failure("check frames of", name_of(system), wrong);
-    return {};
+    const bool wire = system == System::wire, in = direction == Direction::in;
+    const bool in_tunnel = wire ? in : !in && system != System::no_tunnel; // when it arrives
+    const std::size_t outer = in_tunnel ? outer_size : 0;
+    return each_once(system, arrivals, frames, [&](const Arrival &arrival) -> Known {
+        const auto number = number_of(arrival.frame, outer);
+        const Frame sent = marked(inner(size), number);
+        const std::string wrong =
+            wire        ? difference(arrival.frame, marked(source.frame(), number, vni, outer))
+            : in_tunnel ? wrong_vxlan(arrival.frame, sent)
+                        : difference(arrival.frame, sent);
+        if (!wrong.empty())
+            return std::unexpected(wrong);
+        return number;
+    });
 }
 
 Result<Line> build_line(World &world, System system, Direction direction, Hook hook,
@@ -75,7 +77,7 @@ Result<Line> build_line(World &world, System system, Direction direction, Hook h
     // it.
     TRY(set_gro(line.sink_netns, line.sink_device));
     TRY(set_gro(station.end.host, "v"));
-    TRY(line.sink.count(line.sink_netns, line.sink_device, line.hook));
+    TRY(line.sink.put(line.sink_netns, line.sink_device, line.hook));
     return line;
 }
 
@@ -125,10 +127,7 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
 {
     std::vector<Contender> contenders;
     for (auto &[system, line] : lines) {
-        auto good = line.check(size);
-        for (int more = 0; more < 2 && !good; more++)
-            good = line.check(size); // a host may have said something of its own in between
-        if (!good) {
+        if (const auto good = checked([&] { return line.check(size); }); !good) {
             harness.fail(about, system, good.error().message());
             continue;
         }
