@@ -94,7 +94,7 @@ void run(Harness &harness, const Suite &suite)
             continue;
         }
         const Fd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
-        const auto rate = rate_of(harness, System::xvtep, *source, line.sink);
+        const auto rate = rate_of(harness, line, *source);
         harness.in_turn(
             cases, {{System::xvtep, [&]() -> Result<std::vector<double>> {
                          const auto before = programs_named(path.program);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "bench/harness.h"
+#include "bench/ovs.h"
 #include "bench/traffic.h"
 
 namespace xvtep::bench {
@@ -94,9 +95,8 @@ void run(Harness &harness, const Suite &)
             continue;
         World world(harness.options().xvtep);
         std::map<System, Pair> pairs;
-        for (const System system : all_systems()) {
-            if (!harness.wants(system) || !missing(system).empty() || system == System::wire ||
-                stopping())
+        for (const System system : harness.here(all_systems())) {
+            if (system == System::wire || stopping())
                 continue;
             auto pair = build_pair(world, system, mtu_wire);
             if (pair)
@@ -110,6 +110,7 @@ void run(Harness &harness, const Suite &)
             std::vector<Contender> contenders;
             for (const auto &[system, pair] : pairs)
                 contenders.push_back({system, [&harness, &group, &pair = pair] {
+                                          const Awake first(pair.ends[0]), second(pair.ends[1]);
                                           return group.round(pair, harness.options());
                                       }});
             harness.in_turn(group.cases, contenders);

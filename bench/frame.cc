@@ -72,6 +72,22 @@ Frame plain_frame(const Mac &to, const Mac &from, const char *from_ip, const cha
     return frame;
 }
 
+Frame marked(Frame frame, std::uint32_t number, std::uint32_t of_vni, std::size_t skip)
+{
+    const std::uint32_t words[] = {htonl(number), htonl(of_vni)};
+    std::memcpy(frame.data() + skip + headers, words, sizeof(words));
+    return frame;
+}
+
+std::uint32_t number_of(const Frame &frame, std::size_t skip)
+{
+    std::uint32_t word = 0;
+    if (frame.size() < skip + headers + sizeof(word))
+        return ~0U;
+    std::memcpy(&word, frame.data() + skip + headers, sizeof(word));
+    return ntohl(word);
+}
+
 Frame in_vxlan(const Frame &inner, const Mac &to, std::uint32_t of_vni)
 {
     Frame frame;
@@ -95,16 +111,16 @@ std::string difference(const Frame &got, const Frame &wanted)
     return fmt::format("byte {} is {:#04x} where {:#04x} should be", a - got.begin(), *a, *b);
 }
 
-std::string wrong_vxlan(const Frame &got, const Frame &inner)
+std::string wrong_vxlan(const Frame &got, const Frame &inner, const std::string &to)
 {
-    constexpr std::size_t outer = headers + sizeof(xv_vxlan_header);
-    if (got.size() != outer + inner.size())
-        return fmt::format("{} bytes where {} should be", got.size(), outer + inner.size());
+    static_assert(outer_size == headers + sizeof(xv_vxlan_header));
+    if (got.size() != outer_size + inner.size())
+        return fmt::format("{} bytes where {} should be", got.size(), outer_size + inner.size());
     const std::uint8_t *bytes = got.data() + sizeof(ethhdr);
     if (bytes[0] != 0x45 || checksum(bytes, sizeof(iphdr)) != 0)
         return "a wrong IPv4 header outside";
     if (std::memcmp(bytes + 12, Ip::parse(here)->bytes(), 4) != 0 ||
-        std::memcmp(bytes + 16, Ip::parse(there)->bytes(), 4) != 0)
+        std::memcmp(bytes + 16, Ip::parse(to)->bytes(), 4) != 0)
         return "wrong addresses outside";
     udphdr udp{};
     std::memcpy(&udp, bytes + sizeof(iphdr), sizeof(udp));
@@ -115,7 +131,7 @@ std::string wrong_vxlan(const Frame &got, const Frame &inner)
     std::memcpy(&vxlan, got.data() + headers, sizeof(vxlan));
     if (vxlan.flags != htonl(XV_VXLAN_FLAG_VNI) || vxlan.vni != htonl(vni << 8))
         return "a wrong VXLAN header";
-    return difference({got.begin() + outer, got.end()}, inner);
+    return difference({got.begin() + outer_size, got.end()}, inner);
 }
 
 } // namespace xvtep::bench

@@ -23,11 +23,17 @@ constexpr Mac mac_there{{2, 0, 0, 0, 0, 9}};
 Frame plain_frame(const Mac &to, const Mac &from, const char *from_ip, const char *to_ip,
                   std::size_t size);
 
+// A frame, `skip` bytes into `frame`, with its number and VNI at the start of its payload.
+Frame marked(Frame frame, std::uint32_t number, std::uint32_t of_vni = vni, std::size_t skip = 0);
+// The number that marked() wrote.
+std::uint32_t number_of(const Frame &frame, std::size_t skip);
+
 // `inner` in VXLAN, from `there` to `here`.
 Frame in_vxlan(const Frame &inner, const Mac &to, std::uint32_t of_vni = vni);
 
-// "", or what is wrong with a frame that should be `inner` in VXLAN, from `here` to `there`.
-std::string wrong_vxlan(const Frame &got, const Frame &inner);
+// "", or what is wrong with a frame that should be `inner` in VXLAN, from `here` to `to`.
+std::string wrong_vxlan(const Frame &got, const Frame &inner, const std::string &to = there);
+constexpr std::size_t outer_size = 50;
 
 // "", or in what `got` differs from `wanted`.
 std::string difference(const Frame &got, const Frame &wanted);

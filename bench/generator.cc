@@ -31,6 +31,7 @@ Result<Generator> Generator::open(const std::string &netns, const std::string &d
     constants.macs = variety.macs;
     constants.vnis = variety.vnis;
     constants.vni = vni;
+    constants.marks = variety.marks;
     if (generator_bpf::load(made.skeleton_.get()) != 0)
         return errno_failure("load program", "generator", errno, last_complaint());
     return made;
@@ -51,7 +52,7 @@ Result<std::chrono::duration<double>> Generator::send(unsigned frames)
     options.ctx_size_in = sizeof(context);
     options.repeat = static_cast<int>(frames);
     options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
-    options.batch_size = 64;
+    options.batch_size = batch_;
     const int program = bpf_program__fd(skeleton_->progs.generate);
     auto &stamps = *skeleton_->bss;
     stamps.sent = stamps.last_at = 0;

@@ -77,6 +77,21 @@ bool Harness::wants(System system) const
            std::ranges::find(options_.systems, name_of(system)) != options_.systems.end();
 }
 
+std::vector<System> Harness::here(const std::vector<System> &systems)
+{
+    std::vector<System> found;
+    for (const System system : systems) {
+        if (!wants(system))
+            continue;
+        const std::string why = missing(system);
+        if (why.empty())
+            found.push_back(system);
+        else
+            left_out_[system] = why;
+    }
+    return found;
+}
+
 CaseResult &Harness::of(const Case &about)
 {
     const auto at =

@@ -54,6 +54,9 @@ class Harness {
     [[nodiscard]] bool wants(const std::string &name) const;
     [[nodiscard]] bool wants_any(const std::vector<Case> &cases) const;
     [[nodiscard]] bool wants(System system) const;
+    // Those that are wanted and can be had; the others of them are left out, which is noted.
+    std::vector<System> here(const std::vector<System> &systems);
+    [[nodiscard]] const std::map<System, std::string> &left_out() const { return left_out_; }
 
     // A warm-up round each, then the rounds in turn. `rounds` 0: as the options say.
     void in_turn(const std::vector<Case> &cases, const std::vector<Contender> &contenders,
@@ -72,7 +75,8 @@ class Harness {
   private:
     CaseResult &of(const Case &about);
     Options options_;
-    std::deque<CaseResult> results_; // what result() gave out stays where it is
+    std::map<System, std::string> left_out_; // why
+    std::deque<CaseResult> results_;         // what result() gave out stays where it is
 };
 
 // Whether a signal asked for the end.
@@ -103,7 +107,9 @@ Suite decap_suite();
 Suite encap_suite();
 Suite traffic_suite();
 Suite programs_suite();
-Suite growth_suite();
+Suite entries_suite();
+Suite vnis_suite();
+Suite floods_suite();
 Suite control_suite();
 
 } // namespace xvtep::bench

@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "bench/check.h"
+#include "bench/ovs.h"
+
 namespace xvtep::bench {
 
 Frame Line::inner(std::size_t size) const
@@ -27,25 +30,27 @@ Result<Generator> Line::generator(std::size_t size, Variety variety) const
 
 Result<> Line::check(std::size_t size)
 {
-    constexpr unsigned frames = 64;
-    TRY_ASSIGN(auto source, generator(size, {}));
-    TRY(sink.capture(sink_netns, sink_device, hook));
+    constexpr std::size_t frames = 64;
+    const Awake awake(station.end);
+    TRY_ASSIGN(auto source, generator(size, {.marks = true}));
+    sink.keep();
     TRY(source.send(frames));
-    const Captured got = sink.wait_captured(frames);
-    TRY(sink.count(sink_netns, sink_device, hook));
+    TRY_ASSIGN(const auto arrivals, sink.kept(frames));
     const System system = station.end.system;
-    std::string wrong;
-    if (got.count != frames)
-        wrong = fmt::format("{} of {} arrived", got.count, frames);
-    else if (system == System::wire)
-        wrong = difference(got.last, source.frame());
-    else if (direction == Direction::in || system == System::no_tunnel)
-        wrong = difference(got.last, inner(size));
-    else
-        wrong = wrong_vxlan(got.last, inner(size));
-    if (!wrong.empty())
-        return system_failure("check frames of", name_of(system), wrong);
-    return {};
+    const bool wire = system == System::wire, in = direction == Direction::in;
+    const bool in_tunnel = wire ? in : !in && system != System::no_tunnel; // when it arrives
+    const std::size_t outer = in_tunnel ? outer_size : 0;
+    return each_once(system, arrivals, frames, [&](const Arrival &arrival) -> Known {
+        const auto number = number_of(arrival.frame, outer);
+        const Frame sent = marked(inner(size), number);
+        const std::string wrong =
+            wire        ? difference(arrival.frame, marked(source.frame(), number, vni, outer))
+            : in_tunnel ? wrong_vxlan(arrival.frame, sent)
+                        : difference(arrival.frame, sent);
+        if (!wrong.empty())
+            return std::unexpected(wrong);
+        return number;
+    });
 }
 
 Result<Line> build_line(World &world, System system, Direction direction, Hook hook,
@@ -72,7 +77,7 @@ Result<Line> build_line(World &world, System system, Direction direction, Hook h
     // it.
     TRY(set_gro(line.sink_netns, line.sink_device));
     TRY(set_gro(station.end.host, "v"));
-    TRY(line.sink.count(line.sink_netns, line.sink_device, line.hook));
+    TRY(line.sink.put(line.sink_netns, line.sink_device, line.hook));
     return line;
 }
 
@@ -81,9 +86,9 @@ std::map<System, Line> build_lines(Harness &harness, World &world, const Case &a
                                    const EndWords &words)
 {
     std::map<System, Line> lines;
-    for (const System system : only) {
-        if (!harness.wants(system) || !missing(system).empty() || stopping())
-            continue;
+    for (const System system : harness.here(only)) {
+        if (stopping())
+            break;
         auto line = build_line(world, system, direction, hook, words);
         if (line)
             lines.emplace(system, std::move(*line));
@@ -93,22 +98,23 @@ std::map<System, Line> build_lines(Harness &harness, World &world, const Case &a
     return lines;
 }
 
-Contender rate_of(const Harness &harness, System system, Generator source, Sink sink,
-                  unsigned least, unsigned copies)
+Contender rate_of(const Harness &harness, const Line &line, Generator source, unsigned least,
+                  unsigned copies)
 {
     auto frames = std::make_shared<unsigned>(least);
     const Options &options = harness.options();
-    return {system,
-            [&options, system, source, sink, frames, least,
+    return {line.station.end.system,
+            [&options, end = line.station.end, source, sink = line.sink, frames, least,
              copies]() mutable -> Result<std::vector<double>> {
+                const Awake awake(end);
                 const Pinned pinned(options.core);
                 const auto before = sink.counted();
                 TRY_ASSIGN(const auto took, source.send(*frames));
                 if (took.count() <= 0)
-                    return system_failure("time frames of", name_of(system), "too few");
+                    return system_failure("time frames of", name_of(end.system), "too few");
                 const auto arrived = static_cast<double>(sink.counted() - before);
                 if (arrived > static_cast<double>(*frames) * copies + 100)
-                    return system_failure("count frames of", name_of(system),
+                    return system_failure("count frames of", name_of(end.system),
                                           "more came than were sent");
                 *frames = std::max(least,
                                    static_cast<unsigned>(*frames / took.count() * options.seconds));
@@ -121,16 +127,13 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
 {
     std::vector<Contender> contenders;
     for (auto &[system, line] : lines) {
-        auto good = line.check(size);
-        for (int more = 0; more < 2 && !good; more++)
-            good = line.check(size); // a host may have said something of its own in between
-        if (!good) {
+        if (const auto good = checked([&] { return line.check(size); }); !good) {
             harness.fail(about, system, good.error().message());
             continue;
         }
         auto source = line.generator(size, variety);
         if (source)
-            contenders.push_back(rate_of(harness, system, *source, line.sink));
+            contenders.push_back(rate_of(harness, line, *source));
         else
             harness.fail(about, system, source.error().message());
     }

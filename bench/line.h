@@ -43,7 +43,7 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
 
 // A contender for Harness::in_turn: rounds of about the options' length.
 // `least` frames, however long they take; each becomes at most `copies`.
-Contender rate_of(const Harness &harness, System system, Generator source, Sink sink,
+Contender rate_of(const Harness &harness, const Line &line, Generator source,
                   unsigned least = 20'000, unsigned copies = 1);
 
 } // namespace xvtep::bench

@@ -22,8 +22,8 @@
 #include "bench/harness.h"
 #include "bench/shell.h"
 #include "user/base/fd.h"
-#include "xvtep/netns.h"
 #include "xvtep/listener.h"
+#include "xvtep/netns.h"
 
 #pragma GCC diagnostic ignored "-Wold-style-cast" // in the kernel's macros
 

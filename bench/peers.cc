@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "bench/entries.h"
+#include "bench/ovs.h"
 #include "bench/shell.h"
 #include "bench/sinks.h"
 #include "external.skel.h"
@@ -167,12 +168,12 @@ std::vector<System> all_systems()
 
 std::string missing(System system)
 {
-    return system == System::ovs ? "not built yet" : "";
+    return system == System::ovs ? missing_ovs() : "";
 }
 
 Result<End> build_end(World &world, System system, const std::string &host, const EndWords &words)
 {
-    End end{.system = system, .host = host, .container = {}, .words = words, .external = {}};
+    End end{.system = system, .host = host, .container = {}, .words = words};
     TRY_SET(end.container, world.host(std::string(name_of(system)) + "-c"));
     TRY(World::wire(host, "v", end.container, "eth0", words.mtu));
     TRY(ip_batch(end.container,
@@ -198,7 +199,8 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
     case System::wire:
         break;
     case System::ovs:
-        return system_failure("build", "ovs", "not built yet");
+        TRY(build_ovs(end));
+        break;
     }
     return end;
 }
@@ -213,7 +215,9 @@ Result<Station> build_station(World &world, System system, const EndWords &words
     TRY(ip_batch(host,
                  fmt::format("addr add {}/24 dev u\nneigh replace {} lladdr {} dev u nud permanent",
                              words.local, words.remote, far.text())));
-    TRY_SET(station.end, build_end(world, system, host, words));
+    EndWords known = words;
+    known.next_hop = far;
+    TRY_SET(station.end, build_end(world, system, host, known));
     return station;
 }
 
@@ -227,15 +231,17 @@ Result<Pair> build_pair(World &world, System system, bool mtu_wire)
     EndWords words[2];
     words[0].mode = "auto";
     words[0].mtu = 1450;
+    words[0].polled = false; // sockets need the cores
     words[1] = words[0];
     std::swap(words[1].local, words[1].remote);
     std::swap(words[1].container, words[1].other_container);
     std::swap(words[1].mac, words[1].other_mac);
     for (const int n : {0, 1}) {
-        TRY_ASSIGN(const Mac other, mac_of(hosts[1 - n], "u"));
-        TRY(ip_batch(hosts[n], fmt::format("addr add {}/24 dev u\n"
-                                           "neigh replace {} lladdr {} dev u nud permanent",
-                                           words[n].local, words[n].remote, other.text())));
+        TRY_SET(words[n].next_hop, mac_of(hosts[1 - n], "u"));
+        TRY(ip_batch(hosts[n],
+                     fmt::format("addr add {}/24 dev u\n"
+                                 "neigh replace {} lladdr {} dev u nud permanent",
+                                 words[n].local, words[n].remote, words[n].next_hop.text())));
         if (mtu_wire)
             TRY(sh_in(hosts[n], "ethtool -K u tso off gso off tx off tx-udp_tnl-segmentation off "
                                 "tx-udp_tnl-csum-segmentation off"));

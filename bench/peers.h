@@ -14,13 +14,15 @@ struct external_bpf;
 
 namespace xvtep::bench {
 
+class Ovs;
+
 enum class System {
     xvtep,
     kernel,          // vxlan device and bridge, static entries
     kernel_external, // collect-metadata vxlan device and TC programs
     no_tunnel,       // the container's bridge on the wire itself
     wire,            // nothing but the port: the limit
-    ovs,             // Open vSwitch, its datapath in user space
+    ovs,             // Open vSwitch, its datapath in user space (ovs.h)
 };
 const char *name_of(System system);
 std::vector<System> all_systems();
@@ -29,9 +31,11 @@ struct EndWords {
     std::string local = here, remote = there;
     std::string container = container_here, other_container = container_there;
     Mac mac{{2, 0, 0, 0, 0, 2}}, other_mac = mac_there; // the containers'
+    Mac next_hop{};                                     // the other end of the wire
     std::string mode = "xdp";                           // xvtep's, of the underlay port
     std::string port_mode{}; // xvtep's, of the container's; empty: its own choice
     unsigned mtu = 1500;     // of the container
+    bool polled = true;      // ovs: by a thread with a core for itself
     bool flood = false;      // the other container's MAC is not told: its frames are flooded
 };
 
@@ -41,7 +45,8 @@ struct End {
     System system = System::wire;
     std::string host, container;
     EndWords words;
-    std::shared_ptr<external_bpf> external; // of kernel_external
+    std::shared_ptr<external_bpf> external{}; // of kernel_external
+    std::shared_ptr<Ovs> ovs{};               // of ovs
 };
 
 // `host` is there already, with "u" up.
@@ -63,7 +68,7 @@ Result<Pair> build_pair(World &world, System system, bool mtu_wire);
 // Of kernel_external: entries for MACs `first` with the last three bytes from .. to-1.
 Result<> add_external_entries(const End &end, const Mac &first, unsigned from, unsigned to);
 
-// Whether the system can be had here: "" or why not.
+// "", or why the system cannot be had here.
 std::string missing(System system);
 
 } // namespace xvtep::bench

@@ -70,6 +70,8 @@ nlohmann::ordered_json json(const Harness &harness)
         {"seconds", options.seconds},
         {"quick", options.quick},
     };
+    for (const auto &[system, why] : harness.left_out())
+        document["missing"][name_of(system)] = why;
     document["cases"] = Json::array();
     for (const auto &result : harness.results()) {
         if (!harness.wants(result.about.name))
@@ -129,6 +131,8 @@ std::string table(const Harness &harness)
     for (const auto &result : harness.results())
         for (const auto &[system, why] : result.failed)
             text += fmt::format("failed: {} {}: {}\n", result.about.name, name_of(system), why);
+    for (const auto &[system, why] : harness.left_out())
+        text += fmt::format("{}: {}\n", name_of(system), why);
     return text;
 }
 

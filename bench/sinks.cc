@@ -50,39 +50,17 @@ Result<> attach_tc_ingress(const std::string &netns, const std::string &device, 
     return {};
 }
 
-Result<> Sink::put(const std::string &netns, const std::string &device, Hook hook, int program)
+Result<> Sink::put(const std::string &netns, const std::string &device, Hook hook)
 {
     if (hook == Hook::tc)
-        return attach_tc_ingress(netns, device, program);
+        return attach_tc_ingress(netns, device, bpf_program__fd(skeleton_->progs.tc_sink));
     TRY_ASSIGN(const int index, index_of(netns, device));
     TRY_ASSIGN(const auto space, Netns::open(netns));
     TRY_ASSIGN(const auto scope, space.enter());
+    const int program = bpf_program__fd(skeleton_->progs.xdp_sink);
     if (const int error = bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE, nullptr); error != 0)
         return errno_failure("attach XDP program to", device, -error);
     return {};
-}
-
-Result<> Sink::count(const std::string &netns, const std::string &device, Hook hook)
-{
-    const auto &programs = skeleton_->progs;
-    return put(netns, device, hook,
-               bpf_program__fd(hook == Hook::tc ? programs.tc_count : programs.xdp_count));
-}
-
-Result<> Sink::capture(const std::string &netns, const std::string &device, Hook hook)
-{
-    const __u32 zero = 0;
-    const struct captured none {
-    };
-    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.captured), &zero, &none, BPF_ANY);
-    const auto &programs = skeleton_->progs;
-    return put(netns, device, hook,
-               bpf_program__fd(hook == Hook::tc ? programs.tc_capture : programs.xdp_capture));
-}
-
-Result<> Sink::watch(const std::string &netns, const std::string &device)
-{
-    return put(netns, device, Hook::tc, bpf_program__fd(skeleton_->progs.tc_count_pass));
 }
 
 std::uint64_t Sink::counted() const
@@ -97,24 +75,43 @@ std::uint64_t Sink::counted() const
     return sum;
 }
 
-Captured Sink::captured() const
+void Sink::keep()
 {
-    const __u32 zero = 0;
-    struct captured got {};
-    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.captured), &zero, &got) != 0)
-        return {};
-    return {.count = got.count, .last = Frame(got.frame, got.frame + got.size)};
+    std::vector<Arrival> stale;
+    (void)read(stale);
+    skeleton_->bss->keeping = 1;
 }
 
-Captured Sink::wait_captured(unsigned frames) const
+Result<> Sink::read(std::vector<Arrival> &into)
 {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
-    Captured got = captured();
-    while (got.count < frames && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        got = captured();
+    const auto add = [](void *to, void *data, std::size_t) {
+        const auto *c = static_cast<const struct captured *>(data);
+        static_cast<std::vector<Arrival> *>(to)->push_back(
+            {.device = static_cast<int>(c->ifindex), .frame = Frame(c->frame, c->frame + c->size)});
+        return 0;
+    };
+    const std::unique_ptr<ring_buffer, decltype(&ring_buffer__free)> ring(
+        ring_buffer__new(bpf_map__fd(skeleton_->maps.captured), add, &into, nullptr),
+        ring_buffer__free);
+    if (!ring || ring_buffer__consume(ring.get()) < 0)
+        return errno_failure("read", "kept frames", errno);
+    return {};
+}
+
+Result<std::vector<Arrival>> Sink::kept(std::size_t frames)
+{
+    using namespace std::chrono_literals;
+    const auto end = std::chrono::steady_clock::now() + 300ms;
+    std::vector<Arrival> arrivals;
+    TRY(read(arrivals));
+    while (arrivals.size() < frames && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(2ms);
+        TRY(read(arrivals));
     }
-    return got;
+    std::this_thread::sleep_for(5ms); // for what must not come
+    TRY(read(arrivals));
+    skeleton_->bss->keeping = 0;
+    return arrivals;
 }
 
 } // namespace xvtep::bench

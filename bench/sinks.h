@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Where frames end: programs that count or keep and then drop.
+// Where frames end: programs that count or keep, and then drop.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bench/frame.h"
 #include "user/base/result.h"
@@ -15,28 +16,27 @@ namespace xvtep::bench {
 
 enum class Hook { tc, xdp }; // TC ingress; native XDP
 
-struct Captured {
-    unsigned count = 0; // IPv4 UDP frames since capture() began
-    Frame last;
+struct Arrival {
+    int device = 0; // index
+    Frame frame;
 };
 
 class Sink {
   public:
     static Result<Sink> open();
 
-    // From now on counts what comes to the device; several devices share the count. Call again to
-    // go back from capture().
-    Result<> count(const std::string &netns, const std::string &device, Hook hook);
-    Result<> capture(const std::string &netns, const std::string &device, Hook hook);
-    // TC ingress only: counts and lets pass.
-    Result<> watch(const std::string &netns, const std::string &device);
+    // From now on takes what comes to the device; several devices share the count.
+    Result<> put(const std::string &netns, const std::string &device, Hook hook);
 
     [[nodiscard]] std::uint64_t counted() const;
-    [[nodiscard]] Captured captured() const;
-    [[nodiscard]] Captured wait_captured(unsigned frames) const; // or 200 ms
+
+    // Instead of counting keeps IPv4 UDP frames, up to a megabyte of them, until kept() is called:
+    // which waits until there are so many, but not longer than 300 ms.
+    void keep();
+    Result<std::vector<Arrival>> kept(std::size_t frames);
 
   private:
-    Result<> put(const std::string &netns, const std::string &device, Hook hook, int program);
+    Result<> read(std::vector<Arrival> &into);
     std::shared_ptr<sinks_bpf> skeleton_;
 };
 

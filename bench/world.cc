@@ -7,8 +7,8 @@
 
 #include "bench/shell.h"
 #include "user/net/netlink.h"
-#include "xvtep/netns.h"
 #include "user/net/sysctl.h"
+#include "xvtep/netns.h"
 
 namespace xvtep::bench {
 

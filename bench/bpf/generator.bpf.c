@@ -7,6 +7,7 @@
 #define OUTER 50 /* Ethernet, IPv4, UDP, VXLAN */
 #define SOURCE_PORT 34
 #define VXLAN 42
+#define MARK 42 /* of the payload, inside */
 
 const volatile __u32 out;   /* ifindex */
 const volatile __u32 vxlan; /* the frame has outer headers */
@@ -15,6 +16,7 @@ const volatile __u32 flows; /* source ports, and with them the outer ones */
 const volatile __u32 macs;  /* destinations: the last three bytes, from 0 */
 const volatile __u32 vnis;  /* from 1000 */
 const volatile __u32 vni;   /* where there is but one */
+const volatile __u32 marks; /* each frame's number and VNI at the start of the payload */
 
 static __u64 state;
 
@@ -33,7 +35,7 @@ int generate(struct xdp_md *ctx)
     __u8 *data = (__u8 *)(long)ctx->data;
     __u8 *end = (__u8 *)(long)ctx->data_end;
     __u8 *inner = vxlan ? data + OUTER : data;
-    __u32 n;
+    __u32 n, number;
 
     if (!(sent % 64)) {
         last = bpf_ktime_get_ns();
@@ -41,7 +43,7 @@ int generate(struct xdp_md *ctx)
         if (!sent)
             first = last;
     }
-    sent++;
+    number = sent++;
     if (inner + SOURCE_PORT + 2 > end)
         return XDP_ABORTED;
     if (flows) {
@@ -56,11 +58,15 @@ int generate(struct xdp_md *ctx)
         inner[4] = n >> 8;
         inner[5] = n;
     }
+    n = vnis ? 1000 + random_below(vnis) : vni;
     if (vxlan) {
         /* Anew each time: pages come back as they went, and receivers write over this header. */
-        n = vnis ? 1000 + random_below(vnis) : vni;
         *(__be32 *)(data + VXLAN) = bpf_htonl(0x08000000);
         *(__be32 *)(data + VXLAN + 4) = bpf_htonl(n << 8);
+    }
+    if (marks && inner + MARK + 8 <= end) {
+        *(__be32 *)(inner + MARK) = bpf_htonl(number);
+        *(__be32 *)(inner + MARK + 4) = bpf_htonl(n);
     }
     return bpf_redirect(out, 0);
 }
