@@ -57,8 +57,9 @@ void run_with(Harness &harness, const Suite &suite, Hook hook)
         if (shape.hook != hook || !needed || stopping())
             continue;
         if (lines.empty()) {
-            const auto only =
-                hook == Hook::tc ? all_systems() : std::vector{System::xvtep, System::wire};
+            const auto only = hook == Hook::tc
+                                  ? all_systems()
+                                  : std::vector{System::xvtep, System::wire, System::bare};
             lines = build_lines(harness, world, about, only, Direction::in, hook);
         }
         if (shape.overload) {

@@ -31,7 +31,7 @@ void run(Harness &harness, const Suite &suite)
     words.mode = words.port_mode = "xdp";
     words.other_mac = first_mac;
     auto lines = build_lines(harness, world, entries_case(1),
-                             {System::xvtep, System::kernel, System::kernel_external},
+                             {System::xvtep, System::kernel, System::kernel_external, System::bare},
                              Direction::out, Hook::xdp, words);
     unsigned have = 1;
     for (const unsigned count : counts) {

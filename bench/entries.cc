@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/bare.h"
 #include "bench/shell.h"
 #include "user/base/fd.h"
 
@@ -55,6 +56,8 @@ Result<> add_entries(const World &world, const End &end, const Mac &first, unsig
     std::string text;
     if (end.system == System::kernel_external)
         return add_external_entries(end, first, from, to);
+    if (end.system == System::bare)
+        return add_bare_entries(end, first, from, to);
     for (unsigned n = from; n < to; n++) {
         const std::string mac = numbered(first, n).text();
         if (end.system == System::xvtep)

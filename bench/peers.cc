@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/bare.h"
 #include "bench/entries.h"
 #include "bench/ovs.h"
 #include "bench/shell.h"
@@ -154,6 +155,8 @@ const char *name_of(System system)
         return "no-tunnel";
     case System::wire:
         return "wire";
+    case System::bare:
+        return "bare";
     case System::ovs:
         return "ovs";
     }
@@ -162,8 +165,8 @@ const char *name_of(System system)
 
 std::vector<System> all_systems()
 {
-    return {System::xvtep,     System::kernel, System::kernel_external,
-            System::no_tunnel, System::wire,   System::ovs};
+    return {System::xvtep, System::kernel, System::kernel_external, System::no_tunnel, System::wire,
+            System::bare,  System::ovs};
 }
 
 std::string missing(System system)
@@ -197,6 +200,9 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
         TRY(build_no_tunnel(end));
         break;
     case System::wire:
+        break;
+    case System::bare:
+        TRY(build_bare(end));
         break;
     case System::ovs:
         TRY(build_ovs(end));

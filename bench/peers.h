@@ -10,6 +10,7 @@
 #include "bench/world.h"
 #include "user/base/result.h"
 
+struct bare_bpf;
 struct external_bpf;
 
 namespace xvtep::bench {
@@ -22,6 +23,7 @@ enum class System {
     kernel_external, // collect-metadata vxlan device and TC programs
     no_tunnel,       // the container's bridge on the wire itself
     wire,            // nothing but the port: the limit
+    bare,            // bare.h: what programs cost that do the least
     ovs,             // Open vSwitch, its datapath in user space (ovs.h)
 };
 const char *name_of(System system);
@@ -46,6 +48,7 @@ struct End {
     std::string host, container;
     EndWords words;
     std::shared_ptr<external_bpf> external{}; // of kernel_external
+    std::shared_ptr<bare_bpf> bare{};         // of bare
     std::shared_ptr<Ovs> ovs{};               // of ovs
 };
 
