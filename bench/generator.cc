@@ -65,4 +65,14 @@ Result<std::chrono::duration<double>> Generator::send(unsigned frames)
                                          frames / static_cast<double>(stamps.last_at));
 }
 
+void Generator::forget()
+{
+    skeleton_->bss->sent = 0;
+}
+
+std::uint64_t Generator::sent() const
+{
+    return *static_cast<const volatile __u64 *>(&skeleton_->bss->sent);
+}
+
 } // namespace xvtep::bench

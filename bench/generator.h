@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -32,6 +33,10 @@ class Generator {
     // On the calling thread's core, until all are sent; how long it took, 0 where that cannot be
     // told (64 frames or fewer).
     Result<std::chrono::duration<double>> send(unsigned frames);
+
+    // Of the latest send(), while it goes on, too; after forget() none.
+    [[nodiscard]] std::uint64_t sent() const;
+    void forget();
 
     [[nodiscard]] const Frame &frame() const { return frame_; }
 

@@ -107,6 +107,7 @@ Suite decap_suite();
 Suite encap_suite();
 Suite traffic_suite();
 Suite programs_suite();
+Suite cores_suite();
 Suite entries_suite();
 Suite vnis_suite();
 Suite floods_suite();

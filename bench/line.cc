@@ -23,7 +23,7 @@ Result<Generator> Line::generator(std::size_t size, Variety variety) const
     if (direction == Direction::out)
         return Generator::open(station.end.container, "eth0", inner(size), false, variety);
     const bool vxlan = station.end.system != System::no_tunnel;
-    TRY_ASSIGN(const Mac port, mac_of(station.end.host, "u"));
+    TRY_ASSIGN(const Mac port, mac_of(station.end.host, station.end.words.underlay));
     return Generator::open(station.far, "w", vxlan ? in_vxlan(inner(size), port) : inner(size),
                            vxlan, variety);
 }
@@ -53,11 +53,10 @@ Result<> Line::check(std::size_t size)
     });
 }
 
-Result<Line> build_line(World &world, System system, Direction direction, Hook hook,
-                        const EndWords &words)
+Result<Line> line_of(Station station, Direction direction, Hook hook)
 {
-    TRY_ASSIGN(auto station, build_station(world, system, words));
     TRY_ASSIGN(auto sink, Sink::open());
+    const auto &words = station.end.words;
     Line line{.direction = direction,
               .station = station,
               .sink = sink,
@@ -65,9 +64,9 @@ Result<Line> build_line(World &world, System system, Direction direction, Hook h
               .sink_device = {},
               .hook = hook};
     const bool in = direction == Direction::in;
-    if (system == System::wire) {
+    if (station.end.system == System::wire) {
         line.sink_netns = station.end.host;
-        line.sink_device = in ? "u" : "v";
+        line.sink_device = in ? words.underlay : words.port;
         line.hook = Hook::xdp;
     } else {
         line.sink_netns = in ? station.end.container : station.far;
@@ -76,9 +75,16 @@ Result<Line> build_line(World &world, System system, Direction direction, Hook h
     // veth takes XDP frames only where its NAPI runs; the same for all, and no peer is slower by
     // it.
     TRY(set_gro(line.sink_netns, line.sink_device));
-    TRY(set_gro(station.end.host, "v"));
+    TRY(set_gro(station.end.host, words.port));
     TRY(line.sink.put(line.sink_netns, line.sink_device, line.hook));
     return line;
+}
+
+Result<Line> build_line(World &world, System system, Direction direction, Hook hook,
+                        const EndWords &words)
+{
+    TRY_ASSIGN(auto station, build_station(world, system, words));
+    return line_of(std::move(station), direction, hook);
 }
 
 std::map<System, Line> build_lines(Harness &harness, World &world, const Case &about,

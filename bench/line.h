@@ -28,7 +28,8 @@ struct Line {
     [[nodiscard]] Result<> check(std::size_t size);
 };
 
-// The sink of the wire alone is always XDP at the first port.
+// Puts the sink where the frames end. The sink of the wire alone is always XDP at the first port.
+Result<Line> line_of(Station station, Direction direction, Hook hook);
 Result<Line> build_line(World &world, System system, Direction direction, Hook hook,
                         const EndWords &words = {});
 

@@ -126,6 +126,6 @@ int main(int argc, char **argv)
 
 std::vector<Suite> xvtep::bench::suites()
 {
-    return {decap_suite(),   encap_suite(), traffic_suite(), programs_suite(),
+    return {decap_suite(),   encap_suite(), traffic_suite(), programs_suite(), cores_suite(),
             entries_suite(), vnis_suite(),  floods_suite(),  control_suite()};
 }

@@ -44,21 +44,46 @@ Result<> fill_bridge(const End &end, const std::string &port)
     return {};
 }
 
+Result<> add_xvtep_port(const World &world, const End &end)
+{
+    const auto &w = end.words;
+    TRY(ip(end.host, fmt::format("link set {} master br0", w.port)));
+    TRY(sh(fmt::format("{} -n {} port add {} --vni {}{}", world.xvtep(), end.host, w.port, vni,
+                       w.port_mode.empty() ? "" : " --mode " + w.port_mode)));
+    // A frame of the container's: its MAC is known from then on.
+    (void)sh_in(end.container, fmt::format("ping -c 1 -W 0.1 {}", w.other_container));
+    return {};
+}
+
 Result<> build_xvtep(const World &world, End &end)
 {
     const auto &w = end.words;
     const std::string xvtep = fmt::format("{} -n {} ", world.xvtep(), end.host);
-    TRY(sh(fmt::format("{} attach u --vni {} --name vxlan0 --local {} --remote {} --bridge br0 "
-                       "--mode {} --nolearning --ageing 0",
-                       xvtep, vni, w.local, w.remote, w.mode)));
-    TRY(ip(end.host, "link set v master br0"));
-    TRY(sh(fmt::format("{} port add v --vni {}{}", xvtep, vni,
-                       w.port_mode.empty() ? "" : " --mode " + w.port_mode)));
+    TRY(sh(fmt::format("{} attach {} {} --vni {} --name vxlan0 --local {} --remote {} "
+                       "--bridge br0 --mode {} --nolearning --ageing 0",
+                       xvtep, w.underlay, fmt::join(w.more_underlays, " "), vni, w.local, w.remote,
+                       w.mode)));
+    TRY(add_xvtep_port(world, end));
     if (!w.flood)
         TRY(sh(
             fmt::format("{} fdb add {} dev vxlan0 dst {}", xvtep, w.other_mac.text(), w.remote)));
-    // A frame of the container's: its MAC is known from then on.
-    (void)sh_in(end.container, fmt::format("ping -c 1 -W 0.1 {}", w.other_container));
+    return {};
+}
+
+// For another container of a bridge; `underlay` where that is a port of the bridge itself.
+Result<> add_bridge_ports(const End &end, const std::string &underlay)
+{
+    std::string links, lines;
+    for (const auto &port : {end.words.port, underlay}) {
+        if (port.empty())
+            continue;
+        links += fmt::format("link set {} master br0 up\n", port);
+        lines += fmt::format("link set dev {} learning off\n", port);
+    }
+    TRY(ip_batch(end.host, links));
+    TRY(sh(fmt::format("printf '%s\n' '{}fdb replace {} dev {} master static' | bridge -n {} "
+                       "-batch -",
+                       lines, end.words.mac.text(), end.words.port, end.host)));
     return {};
 }
 
@@ -97,6 +122,14 @@ Result<> put_entry(const End &end, const Mac &mac, const Entry &entry)
     return {};
 }
 
+Result<> add_external_port(const End &end)
+{
+    TRY_ASSIGN(const int port, index_of(end.host, end.words.port));
+    TRY(put_entry(end, end.words.mac, {.remote = 0, .ifindex = static_cast<__u32>(port)}));
+    const int program = bpf_program__fd(end.external->progs.external_out);
+    return attach_tc_ingress(end.host, end.words.port, program);
+}
+
 Result<> build_external(End &end)
 {
     const auto &w = end.words;
@@ -118,11 +151,21 @@ Result<> build_external(End &end)
     constants.remote = remote;
     if (external_bpf::load(end.external.get()) != 0)
         return errno_failure("load program", "external", errno, last_complaint());
-    TRY(put_entry(end, w.mac, {.remote = 0, .ifindex = static_cast<__u32>(port)}));
     TRY(put_entry(end, w.other_mac, {.remote = remote, .ifindex = 0}));
-    const auto &programs = end.external->progs;
-    TRY(attach_tc_ingress(end.host, "vxlan0", bpf_program__fd(programs.external_in)));
-    return attach_tc_ingress(end.host, "v", bpf_program__fd(programs.external_out));
+    TRY(attach_tc_ingress(end.host, "vxlan0", bpf_program__fd(end.external->progs.external_in)));
+    return add_external_port(end);
+}
+
+Result<std::string> make_container(World &world, const End &end)
+{
+    const auto &w = end.words;
+    TRY_ASSIGN(const std::string name, world.host(std::string(name_of(end.system)) + "-c"));
+    TRY(World::wire(end.host, w.port, name, "eth0", w.mtu));
+    TRY(ip_batch(name, fmt::format("link set eth0 address {}\naddr add {}/24 dev eth0\n"
+                                   "neigh replace {} lladdr {} dev eth0 nud permanent",
+                                   w.mac.text(), w.container, w.other_container,
+                                   w.flood ? mac_there.text() : w.other_mac.text())));
+    return name;
 }
 
 Result<> build_no_tunnel(End &end)
@@ -177,15 +220,9 @@ std::string missing(System system)
 Result<End> build_end(World &world, System system, const std::string &host, const EndWords &words)
 {
     End end{.system = system, .host = host, .container = {}, .words = words};
-    TRY_SET(end.container, world.host(std::string(name_of(system)) + "-c"));
-    TRY(World::wire(host, "v", end.container, "eth0", words.mtu));
-    TRY(ip_batch(end.container,
-                 fmt::format("link set eth0 address {}\naddr add {}/24 dev eth0\n"
-                             "neigh replace {} lladdr {} dev eth0 nud permanent",
-                             words.mac.text(), words.container, words.other_container,
-                             words.flood ? mac_there.text() : words.other_mac.text())));
+    TRY_SET(end.container, make_container(world, end));
     // veth takes XDP frames only where its NAPI runs; GRO switches that on.
-    TRY(set_gro(host, "u"));
+    TRY(set_gro(host, words.underlay));
     switch (system) {
     case System::xvtep:
         TRY(build_xvtep(world, end));
@@ -209,6 +246,33 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
         break;
     }
     return end;
+}
+
+Result<End> add_container(World &world, const End &end, const EndWords &words)
+{
+    End more = end;
+    more.words = words;
+    TRY_SET(more.container, make_container(world, more));
+    TRY(set_gro(end.host, words.underlay));
+    switch (end.system) {
+    case System::xvtep:
+        TRY(add_xvtep_port(world, more));
+        break;
+    case System::kernel:
+        TRY(add_bridge_ports(more, ""));
+        break;
+    case System::kernel_external:
+        TRY(add_external_port(more));
+        break;
+    case System::no_tunnel:
+        TRY(add_bridge_ports(more, words.underlay));
+        break;
+    case System::wire:
+        break;
+    case System::ovs:
+        return system_failure("add container to", "ovs", "not known how");
+    }
+    return more;
 }
 
 Result<Station> build_station(World &world, System system, const EndWords &words)

@@ -30,6 +30,9 @@ const char *name_of(System system);
 std::vector<System> all_systems();
 
 struct EndWords {
+    std::string underlay = "u"; // the host's port
+    std::string port = "v";     // the host's end of the container's "eth0"
+    std::vector<std::string> more_underlays{};
     std::string local = here, remote = there;
     std::string container = container_here, other_container = container_there;
     Mac mac{{2, 0, 0, 0, 0, 2}}, other_mac = mac_there; // the containers'
@@ -41,8 +44,8 @@ struct EndWords {
     bool flood = false;      // the other container's MAC is not told: its frames are flooded
 };
 
-// One end of a tunnel. Devices: "u" the underlay port, "v" the host's end of the container's
-// "eth0", "vxlan0" the VTEP's. What the containers and hosts need to know of each other is static.
+// One end of a tunnel; its VTEP's device is "vxlan0". What the containers and hosts need to know of
+// each other is static.
 struct End {
     System system = System::wire;
     std::string host, container;
@@ -52,8 +55,12 @@ struct End {
     std::shared_ptr<Ovs> ovs{};               // of ovs
 };
 
-// `host` is there already, with "u" up.
+// `host` is there already, with its underlay ports up.
 Result<End> build_end(World &world, System system, const std::string &host, const EndWords &words);
+
+// The same end (but not of ovs) with another container, whose port, addresses and MAC `words` has;
+// its frames come by the underlay port that is named there.
+Result<End> add_container(World &world, const End &end, const EndWords &words);
 
 // An end, and a bare namespace at the other end of its wire, where "w" is.
 struct Station {

@@ -119,6 +119,9 @@ Result<> draw_plots(const Harness &harness, const std::string &directory)
                    "64-byte frames to MACs at random, each an entry", "entries"));
     TRY(draw_curve(harness, directory + "/vnis.svg", "vni-", "64-byte frames of VNIs at random",
                    "VNIs"));
+    TRY(draw_curve(harness, directory + "/cores.svg", "cores-",
+                   "64-byte frames into containers, a wire and a container for each core",
+                   "cores"));
     return draw_curve(harness, directory + "/flood.svg", "flood-", "Copies of 64-byte broadcasts",
                       "VTEPs");
 }
