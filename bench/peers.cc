@@ -269,8 +269,9 @@ Result<End> add_container(World &world, const End &end, const EndWords &words)
         break;
     case System::wire:
         break;
+    case System::bare:
     case System::ovs:
-        return system_failure("add container to", "ovs", "not known how");
+        return system_failure("add container to", name_of(end.system), "not known how");
     }
     return more;
 }
