@@ -37,6 +37,7 @@ XV_HASH(devices, __u32, __u32, XV_SLOTS);
 XV_HASH(locals, struct xv_addr, __u32, XV_SLOTS);
 XV_HASH(underlays, __u32, struct xv_underlay, XV_PORTS_MAX);
 XV_HASH(ports, __u32, struct xv_port, XV_PORTS_MAX);
+XV_ARRAY(port_hints, BPF_MAP_TYPE_ARRAY, struct xv_port_hint, XV_PORT_HINTS);
 XV_HASH(vlans, struct xv_vlan_key, __u32, XV_VLANS_MAX);
 XV_HASH(members, struct xv_member_key, struct xv_member, XV_VLANS_MAX);
 XV_HASH(fdb, struct xv_fdb_key, struct xv_fdb, XV_FDB_ENTRIES);

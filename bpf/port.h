@@ -5,6 +5,14 @@
 
 #include "bpf/classify.h"
 
+static __always_inline struct xv_port *port_of(__u32 ifindex)
+{
+    __u32 at = ifindex % XV_PORT_HINTS;
+    struct xv_port_hint *hint = bpf_map_lookup_elem(&port_hints, &at);
+
+    return hint && hint->ifindex == ifindex ? &hint->port : bpf_map_lookup_elem(&ports, &ifindex);
+}
+
 /*
  * The VTEP for a frame with tag `tci_vid` (0: none). *vid: the tag to take off, where the VLAN is
  * mapped; a plain port keeps tags as part of the frame.

@@ -221,7 +221,7 @@ int xvtep_tc_port(struct __sk_buff *skb)
     struct xv_port *port;
     struct xv_vtep *vtep;
 
-    port = bpf_map_lookup_elem(&ports, &ifindex);
+    port = port_of(ifindex);
     if (!port)
         return XV_PASS;
     skb->tc_index = 0; /* what it says is ours alone */
@@ -335,7 +335,7 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     struct xv_vtep *vtep;
     struct ethhdr *eth;
 
-    port = bpf_map_lookup_elem(&ports, &ifindex);
+    port = port_of(ifindex);
     eth = take(&c, sizeof(*eth));
     if (!port || !eth || eth->h_proto == bpf_htons(ETH_P_8021Q) ||
         eth->h_proto == bpf_htons(ETH_P_8021AD))

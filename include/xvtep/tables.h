@@ -11,6 +11,7 @@
  *   counters[slot]        -> xv_counters per CPU; VTEPs, underlay ports and ports have one each
  *   underlays{ifindex}    -> xv_underlay
  *   ports{ifindex}        -> xv_port     vlans{ifindex, vid} -> slot of the VTEP (trunks)
+ *   port_hints[ifindex % size] -> a copy of a port, tried first
  *   members{slot, n}      -> xv_member   ports of a VTEP that no bridge serves, 0 .. n-1
  *   fdb{vni, port, mac}   -> xv_fdb      the all-zeros MAC is the default entry
  *   floods{fdb key, n}    -> xv_dest     further destinations of an entry, 1 .. dests-1
@@ -38,6 +39,7 @@
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
+#define XV_PORT_HINTS 4096
 #define XV_FDB_ENTRIES (1 << 20)
 #define XV_FLOOD_MAX 512 /* destinations of one entry */
 #define XV_MEMBERS_MAX 128
@@ -145,6 +147,12 @@ struct xv_port {
     __u64 seen;
     __u8 seen_mac[6];
     __u16 seen_vid;
+};
+
+struct xv_port_hint {
+    struct xv_port port;
+    __u32 ifindex; /* 0: none */
+    __u32 zero;
 };
 
 struct xv_vlan_key {
@@ -279,6 +287,7 @@ struct xv_meta {
 #endif
 XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
 XV_ASSERT(sizeof(struct xv_port) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_port_hint) == 40, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
 XV_ASSERT(sizeof(struct xv_dest) == 28, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");

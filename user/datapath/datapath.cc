@@ -119,6 +119,7 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto locals, (Table<xv_addr, __u32>::open(maps, "locals")));
     TRY_ASSIGN(auto underlays, (Table<__u32, xv_underlay>::open(maps, "underlays")));
     TRY_ASSIGN(auto ports, (Table<__u32, xv_port>::open(maps, "ports")));
+    TRY_ASSIGN(auto port_hints, (Table<__u32, xv_port_hint>::open(maps, "port_hints")));
     TRY_ASSIGN(auto vlans, (Table<xv_vlan_key, __u32>::open(maps, "vlans")));
     TRY_ASSIGN(auto members, (Table<xv_member_key, xv_member>::open(maps, "members")));
     TRY_ASSIGN(auto fdb, (Table<xv_fdb_key, xv_fdb>::open(maps, "fdb")));
@@ -132,13 +133,16 @@ Result<Tables> Tables::open(const std::string &directory)
     Fd counters(bpf_obj_get((maps + "/counters").c_str()));
     if (!counters)
         return errno_failure("open map", "counters", errno);
-    return Tables{std::move(dstports), std::move(vteps),     std::move(vnis),
-                  std::move(vni_hints),
-                  std::move(devices),  std::move(locals),    std::move(underlays),
-                  std::move(ports),    std::move(vlans),     std::move(members),
-                  std::move(fdb),      std::move(floods),    std::move(ages),
-                  std::move(usage),    std::move(sweep),
-                  std::move(neighs),   std::move(misses),   std::move(listening), std::move(counters)};
+    return Tables{std::move(dstports),  std::move(vteps),
+                  std::move(vnis),      std::move(vni_hints),
+                  std::move(devices),   std::move(locals),
+                  std::move(underlays), PortTable(std::move(ports), std::move(port_hints)),
+                  std::move(vlans),     std::move(members),
+                  std::move(fdb),       std::move(floods),
+                  std::move(ages),      std::move(usage),
+                  std::move(sweep),     std::move(neighs),
+                  std::move(misses),    std::move(listening),
+                  std::move(counters)};
 }
 
 bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)

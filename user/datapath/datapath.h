@@ -6,6 +6,7 @@
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
+#include "user/datapath/port_table.h"
 #include "user/datapath/shared.h"
 #include "user/datapath/table.h"
 #include "xvtep/tables.h"
@@ -20,7 +21,7 @@ struct Tables {
     Table<__u32, __u32> devices;
     Table<xv_addr, __u32> locals;
     Table<__u32, xv_underlay> underlays;
-    Table<__u32, xv_port> ports;
+    PortTable ports;
     Table<xv_vlan_key, __u32> vlans;
     Table<xv_member_key, xv_member> members;
     Table<xv_fdb_key, xv_fdb> fdb;
@@ -41,7 +42,15 @@ bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
 // The same, of whichever VTEP.
 bool remove_entry(const Tables &tables, const xv_fdb_key &key);
 
-enum class Program { tc_underlay, tc_watch, tc_device, tc_arrived, tc_port, xdp_underlay, xdp_port };
+enum class Program {
+    tc_underlay,
+    tc_watch,
+    tc_device,
+    tc_arrived,
+    tc_port,
+    xdp_underlay,
+    xdp_port
+};
 const char *program_name(Program program);
 
 // Is a data path pinned in `directory`, whole or in part?
