@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Decapsulation as VTEPs grow in number.
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -22,19 +23,22 @@ Case vnis_case(unsigned n)
 
 Result<> add_vnis(const World &world, const Line &line, unsigned from, unsigned to)
 {
-    std::string text;
     const std::string &host = line.station.end.host;
     const bool ours = line.station.end.system == System::xvtep;
-    for (unsigned n = from; n < to; n++)
-        text +=
-            ours ? fmt::format("attach u --vni {} --name x{} --local {} --mode xdp --nolearning\n",
+    // A batch of xvtep's holds its lock until the end: not for longer than others can wait.
+    for (unsigned n = from; n < to && !stopping();) {
+        std::string text;
+        for (const unsigned until = std::min(n + 64, to); n < until; n++)
+            text += ours ? fmt::format(
+                               "attach u --vni {} --name x{} --local {} --mode xdp --nolearning\n",
                                1000 + n, n, here)
-                 : fmt::format("link add x{} type vxlan id {} dev u local {} dstport 4789 "
-                               "noudpcsum nolearning\n"
-                               "link set x{} up\n",
-                               n, 1000 + n, here, n);
-    TRY_ASSIGN(const auto file, LineFile::write(text));
-    TRY(sh(fmt::format("{} -n {} -batch {}", ours ? world.xvtep() : "ip", host, file.path()), 600));
+                         : fmt::format("link add x{} type vxlan id {} dev u local {} dstport 4789 "
+                                       "noudpcsum nolearning\n"
+                                       "link set x{} up\n",
+                                       n, 1000 + n, here, n);
+        TRY_ASSIGN(const auto file, LineFile::write(text));
+        TRY(sh(fmt::format("{} -n {} -batch {}", ours ? world.xvtep() : "ip", host, file.path())));
+    }
     Sink sink = line.sink;
     for (unsigned n = from; n < to; n++)
         TRY(sink.put(host, fmt::format("x{}", n), Hook::tc));

@@ -25,7 +25,7 @@ struct Line {
     [[nodiscard]] Frame inner(std::size_t size) const;
     [[nodiscard]] Result<Generator> generator(std::size_t size, Variety variety) const;
     // That some frames arrive, all of them and none twice, and as they have to be.
-    [[nodiscard]] Result<> check(std::size_t size);
+    [[nodiscard]] Result<> check(std::size_t size, Variety variety = {});
 };
 
 // Puts the sink where the frames end. The sink of the wire alone is always XDP at the first port.

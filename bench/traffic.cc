@@ -327,11 +327,15 @@ Result<double> connections(const Route &route, double seconds)
             ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
             ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
             char byte = 7;
+            errno = 0;
             if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address),
                           sizeof(address)) != 0 ||
                 ::send(fd.get(), &byte, 1, MSG_NOSIGNAL) != 1 ||
                 ::recv(fd.get(), &byte, 1, 0) != 1) {
-                error = errno_failure("connect to", route.address, errno).error();
+                error = (errno != 0 ? errno_failure("use connection to", route.address, errno)
+                                    : system_failure("use connection to", route.address,
+                                                     "closed without an answer"))
+                            .error();
                 return;
             }
             made++;

@@ -66,9 +66,8 @@ class MissCase : public NetnsCase {
     Monitor monitor(const std::string &words)
     {
         Monitor made;
-        made.out = fmt::format("{}/xvtep-{}-{}.out", ::testing::TempDir(), ::getpid(), count_);
-        made.err = fmt::format("{}/xvtep-{}-{}.err", ::testing::TempDir(), ::getpid(), count_++);
-        ::unlink(made.err.c_str());
+        made.out = file(fmt::format("{}.out", count_));
+        made.err = file(fmt::format("{}.err", count_++));
         made.pid = ::fork();
         if (made.pid == 0) {
             if (std::freopen(made.out.c_str(), "w", stdout) == nullptr ||
@@ -204,7 +203,7 @@ TEST_F(MissCase, DetachEndsAMonitorWithALine)
 
 TEST_F(MissCase, TheReadmesProgramHearsThem)
 {
-    const std::string out = fmt::format("{}/xvtep-{}.readme", ::testing::TempDir(), ::getpid());
+    const std::string out = file("readme");
     sh(fmt::format("(ip netns exec {0} timeout 5 {1} > {2} 2>&1 & sleep 0.5; "
                    "ip netns exec {0} ping -q -c 1 -W 0.2 10.20.1.3; sleep 0.2; {3}; wait)",
                    a_, XVTEP_README_LISTENER, out, on_a("detach u1")));
@@ -242,19 +241,19 @@ TEST_F(MissCase, NeighboursAsIpPrintsThem)
 
 TEST_F(MissCase, ABatchStopsAtTheLineThatFails)
 {
-    const std::string file = ::testing::TempDir() + fmt::format("/xvtep-{}.batch", ::getpid());
-    std::ofstream(file) << "fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102\n"
-                           "# a remark\n"
-                           "neigh add 10.20.1.3 lladdr 02:00:00:00:00:01 \\\n dev vxlan0\n"
-                           "fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102\n"
-                           "fdb add 02:00:00:00:00:02 dev vxlan0 dst 192.168.8.102\n";
-    Output done = sh(on_a("-batch " + file));
+    const std::string lines = file("batch");
+    std::ofstream(lines) << "fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102\n"
+                            "# a remark\n"
+                            "neigh add 10.20.1.3 lladdr 02:00:00:00:00:01 \\\n dev vxlan0\n"
+                            "fdb add 02:00:00:00:00:01 dev vxlan0 dst 192.168.8.102\n"
+                            "fdb add 02:00:00:00:00:02 dev vxlan0 dst 192.168.8.102\n";
+    Output done = sh(on_a("-batch " + lines));
     EXPECT_EQ(done.status, 2);
-    EXPECT_EQ(done.text, file + ":5: fdb add 02:00:00:00:00:01: the entry exists\n");
+    EXPECT_EQ(done.text, lines + ":5: fdb add 02:00:00:00:00:01: the entry exists\n");
     EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:01 dev vxlan0")).status, 0) << "what came before";
     EXPECT_EQ(sh(on_a("neigh get 10.20.1.3 dev vxlan0")).status, 0);
     EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:02 dev vxlan0")).status, 2);
-    done = sh(on_a("-force -batch - < " + file));
+    done = sh(on_a("-force -batch - < " + lines));
     EXPECT_EQ(done.status, 2);
     EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:02 dev vxlan0")).status, 0);
     EXPECT_EQ(sh(on_a("-batch /nonexistent")).status, 2);
@@ -263,15 +262,15 @@ TEST_F(MissCase, ABatchStopsAtTheLineThatFails)
 // Attaching and detaching inside a batch changes what the lines after it see.
 TEST_F(MissCase, ABatchMayAttachAndDetach)
 {
-    const std::string file = ::testing::TempDir() + fmt::format("/xvtep-{}.batch", ::getpid());
-    std::ofstream(file) << "detach u1\n"
-                           "attach u1 --vni 43 --name vx43\n"
-                           "fdb add 02:00:00:00:00:01 dev vx43 dst 192.168.8.102\n"
-                           "attach u1 --vni 44 --name vx44\n"
-                           "fdb add 02:00:00:00:00:01 dev vx44 dst 192.168.8.102\n"
-                           "detach u1 --vni 43\n"
-                           "fdb show\n";
-    EXPECT_EQ(must(on_a("-batch " + file)),
+    const std::string lines = file("batch");
+    std::ofstream(lines) << "detach u1\n"
+                            "attach u1 --vni 43 --name vx43\n"
+                            "fdb add 02:00:00:00:00:01 dev vx43 dst 192.168.8.102\n"
+                            "attach u1 --vni 44 --name vx44\n"
+                            "fdb add 02:00:00:00:00:01 dev vx44 dst 192.168.8.102\n"
+                            "detach u1 --vni 43\n"
+                            "fdb show\n";
+    EXPECT_EQ(must(on_a("-batch " + lines)),
               "02:00:00:00:00:01 dev vx44 dst 192.168.8.102 self permanent\n");
 }
 

@@ -129,7 +129,7 @@ TEST_F(Switch, BridgedPortsHaveOneCopy)
     const std::string mac = in(a, "cat /sys/class/net/eth0/address").substr(0, 17);
     ip(h_, "link set br0 type bridge fdb_flush"); // the bridge floods, the VTEP knows
     const auto dropped = stats("vxlan0")["drops"]["local_mac"].get<int>();
-    const std::string out = fmt::format("{}/xvtep-{}.copies", ::testing::TempDir(), ::getpid());
+    const std::string out = file("copies");
     must(fmt::format("(ip netns exec {} timeout 3 tcpdump -lni eth0 ether proto 0x88b5 >{} 2>/dev/null "
                      "&) ; sleep 1",
                      a, out)); // other frames come and go

@@ -189,10 +189,10 @@ TEST_P(Reload, TenUnderAFloodOfPingsLoseNothing)
     // The flood outlasts the reloads: it is stopped, not counted out.
     const std::string text = must(
         fmt::format("ip netns exec {0} timeout -s INT 140 ping -q -f -c 10000000 10.20.1.2 > "
-                    "/tmp/{0}.ping & p=$!; sleep 0.3; for i in 1 2 3 4 5 6 7 8 9 10; do "
+                    "{3} & p=$!; sleep 0.3; for i in 1 2 3 4 5 6 7 8 9 10; do "
                     "{1} -n {0} reload && {1} -n {2} reload || exit 9; done; "
-                    "pkill -INT -P $p ping; wait $p; cat /tmp/{0}.ping; rm /tmp/{0}.ping",
-                    a, xvtep(), b),
+                    "pkill -INT -P $p ping; wait $p; cat {3}",
+                    a, xvtep(), b, file("ping")),
         150);
     long sent = 0, received = 0;
     const auto at = text.find(" packets transmitted");

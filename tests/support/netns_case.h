@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/scratch.h"
 #include "xvtep/netns.h"
 
 namespace xvtep::test {
@@ -113,8 +114,12 @@ class NetnsCase : public ::testing::Test {
         return count - received;
     }
 
+    // A file of this test's, gone with it.
+    [[nodiscard]] std::string file(const std::string &name) const { return scratch_.file(name); }
+
   private:
     std::vector<std::string> hosts_;
+    Scratch scratch_;
 };
 
 } // namespace xvtep::test
