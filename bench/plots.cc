@@ -33,6 +33,8 @@ const char *colour(System system)
         return "#009e73";
     case System::wire:
         return "#777777";
+    case System::bare:
+        return "#56b4e9";
     case System::ovs:
         return "#cc79a7";
     }
