@@ -259,6 +259,51 @@ TEST_F(MissCase, ABatchStopsAtTheLineThatFails)
     EXPECT_EQ(sh(on_a("-batch /nonexistent")).status, 2);
 }
 
+// Many are written by several CPUs at once: what stands behind the line that fails is not there.
+TEST_F(MissCase, ALargeBatchStopsAtTheLineThatFails)
+{
+    const auto mac = [](unsigned n) {
+        return fmt::format("02:00:01:00:{:02x}:{:02x}", n >> 8, n & 255);
+    };
+    const auto add = [&](unsigned n) {
+        return fmt::format("fdb add {} dev vxlan0 dst 192.168.8.102\n", mac(n));
+    };
+    for (const unsigned taken : {1U, 1500U, 4000U}) {
+        SCOPED_TRACE(taken);
+        ASSERT_EQ(sh(on_a("fdb flush dev vxlan0")).status, 0);
+        ASSERT_EQ(sh(on_a("fdb replace " + mac(taken) + " dev vxlan0 dst 192.168.8.103")).status,
+                  0);
+        const std::string lines = file("batch");
+        {
+            std::ofstream out(lines);
+            for (unsigned n = 1; n <= 5000; n++)
+                out << add(n);
+        }
+        Output done = sh(on_a("-batch " + lines));
+        EXPECT_EQ(done.status, 2);
+        EXPECT_EQ(done.text,
+                  fmt::format("{}:{}: fdb add {}: the entry exists\n", lines, taken, mac(taken)));
+        const auto count = [&] {
+            return std::stoul(sh(on_a("fdb show dev vxlan0") + " | grep -c 192.168.8.102").text);
+        };
+        EXPECT_EQ(count(), taken - 1);
+        EXPECT_EQ(sh(on_a("-force -batch " + lines)).status, 2);
+        EXPECT_EQ(count(), 4999U);
+        EXPECT_TRUE(
+            sh(on_a("fdb get " + mac(taken) + " dev vxlan0")).text.contains("192.168.8.103"));
+    }
+    // The same MAC twice, in what different CPUs write.
+    ASSERT_EQ(sh(on_a("fdb flush dev vxlan0")).status, 0);
+    {
+        std::ofstream out(file("batch"));
+        for (unsigned n = 1; n <= 5000; n++)
+            out << add(n == 4500 ? 2 : n);
+    }
+    EXPECT_TRUE(sh(on_a("-batch " + file("batch"))).text.contains(":4500: fdb add"));
+    EXPECT_EQ(sh(on_a("fdb get " + mac(4499) + " dev vxlan0")).status, 0);
+    EXPECT_EQ(sh(on_a("fdb get " + mac(4501) + " dev vxlan0")).status, 2);
+}
+
 // Attaching and detaching inside a batch changes what the lines after it see.
 TEST_F(MissCase, ABatchMayAttachAndDetach)
 {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the programs keep of a port besides its entry: the copy they try first, and who was seen
+// last.
+#include <chrono>
+#include <thread>
+
+#include "tests/program/program_case.h"
+
+namespace xvtep::test {
+namespace {
+
+const Mac container = *Mac::parse("02:00:00:00:00:02");
+
+class Ports : public ProgramCase {
+  protected:
+    void SetUp() override
+    {
+        ProgramCase::SetUp();
+        if (IsSkipped() || HasFatalFailure())
+            return;
+        entry(container, "192.168.8.101");
+        hop("192.168.8.101");
+    }
+
+    Outcome send()
+    {
+        return tc(skeleton->progs.xvtep_tc_port, port, Ether{} / (Ipv4{} / (Udp{} / payload(31))));
+    }
+
+    void hint(int ifindex, std::uint32_t slot)
+    {
+        write(skeleton->maps.port_hints, static_cast<std::uint32_t>(port.index) % XV_PORT_HINTS,
+              xv_port_hint{{port_slot, slot, XV_MODE_TC, 0, 0, {}, 0},
+                           static_cast<std::uint32_t>(ifindex),
+                           0});
+    }
+};
+
+TEST_F(Ports, ACopyIsTakenOnlyForItsOwnPort)
+{
+    EXPECT_EQ(send().action, tc_redirect) << "no copy";
+    hint(port.index + XV_PORT_HINTS, 0);
+    EXPECT_EQ(send().action, tc_redirect) << "another port's";
+    hint(port.index, 0); // of no VTEP
+    EXPECT_EQ(send().action, tc_pass) << "its own";
+    hint(port.index, vtep_slot);
+    EXPECT_EQ(send().action, tc_redirect);
+}
+
+TEST_F(Ports, ASourceIsLearnedAgainWithTheNextTickOfTheClock)
+{
+    const Mac source = *Mac::parse(Ether{}.src);
+    send();
+    ASSERT_TRUE(found(source));
+    const xv_fdb_key at = key(source);
+    ASSERT_EQ(bpf_map_delete_elem(bpf_map__fd(skeleton->maps.fdb), &at), 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(25)); // CONFIG_HZ=100 has ticks of 10
+    send();
+    EXPECT_TRUE(found(source));
+    // Others behind the same port are not taken for it.
+    const Mac other = *Mac::parse("02:00:00:00:00:77");
+    tc(skeleton->progs.xvtep_tc_port, port,
+       Ether{.src = "02:00:00:00:00:77"} / (Ipv4{} / (Udp{} / payload(31))));
+    EXPECT_TRUE(found(other));
+}
+
+} // namespace
+} // namespace xvtep::test
