@@ -82,7 +82,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
         bytes += (__u64)(packets - 1) * in.headers;
     }
     count_rx(vtep->slot, packets, bytes);
-    if (!mac_is_multicast(mac))
+    if (!mac_is_multicast(mac) && !mac_equal(mac, vtep->mac))
         entry = fdb_find(vtep, mac, now);
     if (entry && entry->flags & XV_FDB_LOCAL) {
         if (stale && tc_refresh_protocol(skb))

@@ -201,7 +201,7 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
     if (mac_is_multicast(eth.h_source) || mac_is_zero(eth.h_source))
         return tc_conclude(vtep->slot, XV_BAD_SOURCE, packets);
     count_rx(vtep->slot, packets, skb->len);
-    if (!mac_is_multicast(eth.h_dest))
+    if (!mac_is_multicast(eth.h_dest) && !mac_equal(eth.h_dest, vtep->mac))
         entry = fdb_find(vtep, eth.h_dest, now);
     if (entry && entry->flags & XV_FDB_LOCAL)
         return to_port(skb, &entry->dest, entry->flags, 1);
@@ -315,7 +315,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
         verdict = xdp_ecn(&c, &o, inner->h_proto);
     if (verdict != XV_CONTINUE)
         return xdp_conclude(vtep->slot, verdict);
-    if (!mac_is_multicast(inner->h_dest))
+    if (!mac_is_multicast(inner->h_dest) && !mac_equal(inner->h_dest, vtep->mac))
         entry = fdb_find(vtep, inner->h_dest, now);
     if (entry && (entry->flags & (XV_FDB_LOCAL | XV_FDB_XDP)) == (XV_FDB_LOCAL | XV_FDB_XDP) &&
         !entry->dest.vid)
