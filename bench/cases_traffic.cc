@@ -7,6 +7,7 @@
 
 #include "bench/harness.h"
 #include "bench/ovs.h"
+#include "bench/shell.h"
 #include "bench/traffic.h"
 
 namespace xvtep::bench {
@@ -87,6 +88,16 @@ std::vector<Group> groups(bool mtu_wire)
     return all;
 }
 
+// Built, and heard at the other end before anything is timed.
+Result<Pair> built_pair(World &world, System system, bool mtu_wire)
+{
+    TRY_ASSIGN(Pair pair, build_pair(world, system, mtu_wire));
+    const Awake first(pair.ends[0]), second(pair.ends[1]);
+    TRY(sh_in(pair.ends[0].container,
+              fmt::format("ping -q -c 3 -i 0.2 -w 5 {}", pair.ends[1].words.container)));
+    return pair;
+}
+
 void run(Harness &harness, const Suite &)
 {
     for (const bool mtu_wire : {false, true}) {
@@ -98,7 +109,7 @@ void run(Harness &harness, const Suite &)
         for (const System system : harness.here(all_systems())) {
             if (system == System::wire || stopping())
                 continue;
-            auto pair = build_pair(world, system, mtu_wire);
+            auto pair = built_pair(world, system, mtu_wire);
             if (pair)
                 pairs.emplace(system, std::move(*pair));
             else
