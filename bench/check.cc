@@ -2,6 +2,7 @@
 #include "bench/check.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -25,14 +26,15 @@ Result<> each_once(System system, const std::vector<Arrival> &arrivals, std::siz
         came[*number] = true;
     }
     if (arrivals.size() != count)
-        return wrong(fmt::format("{} of {} arrived", arrivals.size(), count));
+        return system_failure("check frames of", name_of(system),
+                              fmt::format("{} of {} arrived", arrivals.size(), count), EAGAIN);
     return {};
 }
 
 Result<> checked(const std::function<Result<>()> &check)
 {
     Result<> good = check();
-    for (int more = 0; more < 2 && !good; more++)
+    for (int more = 0; more < 2 && !good && good.error().code == EAGAIN; more++)
         good = check();
     return good;
 }

@@ -47,13 +47,18 @@ XV_STEP int port_learn_place(const struct xv_vtep *vtep, struct xv_port *port,
     if (!vtep || !port || !eth)
         return 0;
     fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
+    if (port->seen == now) /* another is remembered for this tick: no write for each change */
+        return 0;
     __builtin_memcpy(port->seen_mac, eth->h_source, 6);
     port->seen_vid = here.vid;
     port->seen = now;
     return 0;
 }
 
-/* The last one again is learned once a tick of the clock: a look-up less for a busy container. */
+/*
+ * The first source of a tick of the clock is learned once in it: a look-up less for a busy
+ * container. Should its MAC be learned elsewhere meanwhile, it comes back with the next tick.
+ */
 static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
                                        const struct ethhdr *eth, __u64 place, __u64 now)
 {

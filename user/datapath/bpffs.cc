@@ -56,18 +56,27 @@ Result<std::string> bpffs_root()
 
 Result<Fd> lock_bpffs(const std::string &root)
 {
+    const auto deadline = std::chrono::steady_clock::now() + lock_patience;
+    const auto lock = [&](const Fd &fd) -> Result<> {
+        while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK && errno != EINTR)
+                return errno_failure("lock", root, errno);
+            if (std::chrono::steady_clock::now() > deadline)
+                return system_failure("lock", root, "another xvtep command has held it for 30 s",
+                                      EBUSY);
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        return {};
+    };
     Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd)
         return errno_failure("open", root, errno);
-    const auto deadline = std::chrono::steady_clock::now() + lock_patience;
-    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return errno_failure("lock", root, errno);
-        if (std::chrono::steady_clock::now() > deadline)
-            return system_failure("lock", root, "another xvtep command has held it for 30 s",
-                                  EBUSY);
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    // Who waits for the lock holds the next turn: a batch that gives it back and takes it again at
+    // once comes behind. Nobody waits long before the directory is there.
+    const Fd turn(::open((root + "/xvtep").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (turn)
+        TRY(lock(turn));
+    TRY(lock(fd));
     return fd;
 }
 

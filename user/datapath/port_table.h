@@ -38,6 +38,9 @@ class PortTable {
     {
         forget(ifindex);
         ports_.remove(ifindex);
+        for (const auto &[other, port] : ports_.entries()) // its place is free for another
+            if (place(other) == place(ifindex))
+                return (void)put(other, port);
     }
 
   private:

@@ -254,32 +254,36 @@ xv_fdb plain_entry(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t now
     return fresh;
 }
 
-// Puts plain entries into free places. Half of that time is the kernel's allocation for each, so
-// several CPUs share it. Returns how many, counted from the first, are there, and no other is.
-std::size_t put_plain(const Table<xv_fdb_key, xv_fdb> &table, const xv_vtep &vtep,
-                      std::span<const FdbEntry> entries)
+using FdbTable = Table<xv_fdb_key, xv_fdb>;
+
+// Puts entries into their places, up to the first that is taken. Returns how many.
+std::size_t put_in_turn(const FdbTable &table, const xv_vtep &vtep,
+                        std::span<const FdbEntry> entries)
 {
-    constexpr std::size_t worth = 1024; // what a thread takes longer for than for its start
-    constexpr std::size_t most = 4;
-    const auto cpus = std::max<std::size_t>(std::thread::hardware_concurrency(), 1);
-    const auto count = std::clamp<std::size_t>(entries.size() / worth, 1, std::min(most, cpus));
+    const auto now = monotonic();
+    std::size_t done = 0;
+    for (; done < entries.size(); done++)
+        if (const auto &entry = entries[done];
+            !table.put(key_of(vtep, entry.mac), plain_entry(vtep, entry, now), BPF_NOEXIST))
+            break;
+    return done;
+}
+
+// The same by several CPUs: most of the time is the kernel's allocation of each entry. What is
+// behind one that is taken is removed again; after a kill it may be there.
+std::size_t put_side_by_side(const FdbTable &table, const xv_vtep &vtep,
+                             std::span<const FdbEntry> entries, std::size_t cpus)
+{
     struct Part {
         std::span<const FdbEntry> entries;
         std::size_t done = 0;
     };
     std::vector<Part> parts;
-    for (std::size_t n = 0; n < count; n++) {
-        const auto from = entries.size() * n / count;
-        parts.push_back({entries.subspan(from, entries.size() * (n + 1) / count - from)});
+    for (std::size_t n = 0; n < cpus; n++) {
+        const auto from = entries.size() * n / cpus;
+        parts.push_back({entries.subspan(from, entries.size() * (n + 1) / cpus - from)});
     }
-    const auto put = [&table, &vtep](Part &part) {
-        const auto now = monotonic();
-        for (const auto &entry : part.entries) {
-            if (!table.put(key_of(vtep, entry.mac), plain_entry(vtep, entry, now), BPF_NOEXIST))
-                return;
-            part.done++;
-        }
-    };
+    const auto put = [&](Part &part) { part.done = put_in_turn(table, vtep, part.entries); };
     {
         std::vector<std::jthread> others;
         for (auto &part : std::span(parts).subspan(1))
@@ -304,19 +308,27 @@ std::size_t put_plain(const Table<xv_fdb_key, xv_fdb> &table, const xv_vtep &vte
     return there;
 }
 
-// How many of them could be written so; the next is for write_fdb(), or for another session.
-std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
+// How many of them, from the first, could be written so. `wary`: taken places are to be expected.
+std::size_t write_plain(Session &session, std::span<const FdbEntry> entries, bool wary)
 {
-    constexpr std::size_t most = 8192; // others want the lock too
+    constexpr std::size_t worth = 1024; // entries, that a thread is started for
+    constexpr std::size_t most = 4;
     const auto vtep = session.vtep_named(entries.front().device);
     if (!vtep)
         return 0;
-    const auto stop = std::ranges::find_if_not(
-        entries.first(std::min(entries.size(), most)), [&](const FdbEntry &entry) {
-            return entry.device == entries.front().device && is_plain(*vtep, entry);
-        });
-    const auto plain = entries.first(static_cast<std::size_t>(stop - entries.begin()));
-    const auto count = put_plain(session.tables->fdb, *vtep, plain);
+    const auto &table = session.tables->fdb;
+    const auto fits = [&](const FdbEntry &entry) {
+        return entry.device == entries.front().device && is_plain(*vtep, entry);
+    };
+    const auto cpus = std::min<std::size_t>(
+        {entries.size() / worth, std::thread::hardware_concurrency(), most});
+    std::size_t count = 0;
+    if (!wary && cpus > 1 && std::ranges::all_of(entries, fits))
+        count = put_side_by_side(table, *vtep, entries, cpus);
+    else
+        while (count < entries.size() && fits(entries[count]) &&
+               put_in_turn(table, *vtep, entries.subspan(count, 1)) == 1)
+            count++;
     add_shared(session.tables->usage[vtep->slot], __u64{count});
     return count;
 }
@@ -325,17 +337,23 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
 
 Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written)
 {
+    constexpr std::size_t window = 8192; // others want the lock too
     const Batch batch;
+    std::size_t wary_until = 0;
     for (written = 0; written < entries.size();) {
-        const auto &next = entries[written];
         if (verb != FdbVerb::append) {
-            TRY_ASSIGN(auto session, Session::writer(verb_name(verb), next.mac.text()));
-            if (const auto count = write_plain(session, entries.subspan(written)); count != 0) {
-                written += count;
+            TRY_ASSIGN(auto session,
+                       Session::writer(verb_name(verb), entries[written].mac.text()));
+            const bool wary = written < wary_until;
+            const auto next = entries.subspan(
+                written, std::min(wary ? wary_until - written : window, entries.size() - written));
+            const auto count = write_plain(session, next, wary);
+            written += count;
+            if (count == next.size())
                 continue;
-            }
+            wary_until = written + window;
         }
-        TRY(write_fdb(verb, next));
+        TRY(write_fdb(verb, entries[written]));
         written++;
     }
     return {};
