@@ -8,7 +8,8 @@
 
 namespace xvtep::bench {
 
-// ratios.svg, and cores.svg, entries.svg, vnis.svg, flood.svg where those were measured. Makes the directory.
+// ratios.svg, and cores.svg, entries.svg, vnis.svg, flood.svg where those were measured. Makes the
+// directory.
 Result<> draw_plots(const Harness &harness, const std::string &directory);
 
 } // namespace xvtep::bench

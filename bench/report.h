@@ -12,7 +12,8 @@ namespace xvtep::bench {
 
 std::string table(const Harness &harness);
 
-// {"machine":{…},"cases":[{"name","unit","better","systems":{…},"ratio":{…}}]}
+// {"machine":{…},"missing":{SYSTEM:why},"cases":[{"name","unit","better","systems":{…},"ratio":{…}}]}
+// "missing" where there are such.
 nlohmann::ordered_json json(const Harness &harness);
 
 } // namespace xvtep::bench
