@@ -25,7 +25,7 @@ Result<> add_vnis(const World &world, const Line &line, unsigned from, unsigned 
 {
     const std::string &host = line.station.end.host;
     const bool ours = line.station.end.system == System::xvtep;
-    // A batch of xvtep's holds its lock until the end: not for longer than others can wait.
+    // A command has a minute.
     for (unsigned n = from; n < to && !stopping();) {
         std::string text;
         for (const unsigned until = std::min(n + 64, to); n < until; n++)
