@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <latch>
 #include <optional>
 #include <thread>
 
@@ -152,12 +153,15 @@ Result<Throughput> tcp_streams(const Route &route, unsigned streams, double seco
     Threads threads;
     for (const auto &fd : fds)
         threads.sockets.push_back(fd.get());
+    // A reader that is not running yet when its sender is may wait for its core for seconds.
+    std::latch running(2 * static_cast<std::ptrdiff_t>(streams) + 1);
     for (unsigned n = 0; n < streams; n++) {
         threads.all.emplace_back([&, fd = fds[2 * n].get()] {
             pin(route.from_core);
             std::vector<std::uint8_t> data(chunk);
             for (std::size_t i = 0; i < chunk; i++)
                 data[i] = pattern(i);
+            running.arrive_and_wait();
             while (!threads.stop && ::send(fd, data.data(), chunk, MSG_NOSIGNAL) == chunk) {
             }
         });
@@ -165,6 +169,7 @@ Result<Throughput> tcp_streams(const Route &route, unsigned streams, double seco
             pin(route.to_core);
             std::vector<std::uint8_t> data(chunk);
             std::size_t total = 0;
+            running.arrive_and_wait();
             for (;;) {
                 const auto size = ::recv(fd, data.data(), chunk, 0);
                 if (size <= 0)
@@ -176,6 +181,7 @@ Result<Throughput> tcp_streams(const Route &route, unsigned streams, double seco
             }
         });
     }
+    running.arrive_and_wait();
     sleep_for(std::min(0.3, seconds)); // slow start
     const auto bytes = received.load();
     const double cpu = busy();
