@@ -57,14 +57,14 @@ Result<std::string> bpffs_root()
 Result<Fd> lock_bpffs(const std::string &root)
 {
     const auto deadline = std::chrono::steady_clock::now() + lock_patience;
-    const auto lock = [&](const Fd &fd) -> Result<> {
+    const auto lock = [&](const Fd &fd, std::chrono::microseconds again) -> Result<> {
         while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK && errno != EINTR)
                 return errno_failure("lock", root, errno);
             if (std::chrono::steady_clock::now() > deadline)
                 return system_failure("lock", root, "another xvtep command has held it for 30 s",
                                       EBUSY);
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            std::this_thread::sleep_for(again);
         }
         return {};
     };
@@ -75,8 +75,9 @@ Result<Fd> lock_bpffs(const std::string &root)
     // once comes behind. Nobody waits long before the directory is there.
     const Fd turn(::open((root + "/xvtep").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (turn)
-        TRY(lock(turn));
-    TRY(lock(fd));
+        TRY(lock(turn, std::chrono::milliseconds(3)));
+    // One at a time, and all others wait for it: it may look more often.
+    TRY(lock(fd, std::chrono::microseconds(300)));
     return fd;
 }
 
