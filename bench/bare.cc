@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_link.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,7 +15,6 @@
 #include "bench/shell.h"
 #include "bench/sinks.h"
 #include "user/datapath/quiet.h"
-#include "xvtep/netns.h"
 
 namespace xvtep::bench {
 namespace {
@@ -55,16 +53,6 @@ Frame outer_headers(const EndWords &w, const Mac &to, const Mac &from)
     h[42] = 8; // the I flag
     h[48] = vni;
     return h;
-}
-
-Result<> attach_xdp(const std::string &netns, const std::string &device, int program)
-{
-    TRY_ASSIGN(const int index, index_of(netns, device));
-    TRY_ASSIGN(const auto space, Netns::open(netns));
-    TRY_ASSIGN(const auto scope, space.enter());
-    if (const int error = bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE, nullptr); error != 0)
-        return errno_failure("attach XDP program to", device, -error);
-    return {};
 }
 
 } // namespace

@@ -110,12 +110,8 @@ void run(Harness &harness, const Suite &suite)
             auto made = add_destinations(world, line.station.end, have, count);
             if (made)
                 made = checked([&, &l = line] { return check_flood(l, count); });
-            auto source = flood_source(line, count, false);
-            if (made && source)
-                contenders.push_back(
-                    rate_of(harness, line, *source, std::max(100U, 20'000 / count), count));
-            else
-                harness.fail(about, system, (made ? source.error() : made.error()).message());
+            contend(harness, about, contenders, line, made, flood_source(line, count, false),
+                    std::max(100U, 20'000 / count), count);
         }
         have = count;
         harness.in_turn({about}, contenders);

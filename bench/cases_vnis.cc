@@ -90,11 +90,7 @@ void run(Harness &harness, const Suite &suite)
             auto made = add_vnis(world, line, have, count);
             if (made)
                 made = checked([&, &l = line] { return check_vnis(l, count); });
-            auto source = line.generator(64, {.vnis = count});
-            if (made && source)
-                contenders.push_back(rate_of(harness, line, *source));
-            else
-                harness.fail(about, system, (made ? source.error() : made.error()).message());
+            contend(harness, about, contenders, line, made, line.generator(64, {.vnis = count}));
         }
         have = count;
         harness.in_turn({about}, contenders);

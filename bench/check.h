@@ -20,7 +20,8 @@ using Which = std::function<Known(const Arrival &)>;
 Result<> each_once(System system, const std::vector<Arrival> &arrivals, std::size_t count,
                    const Which &which);
 
-// The same up to three times, until it is so: what else the machine does may cost a frame.
+// The same up to three times where frames are missing, and only there: what else the machine does
+// may cost one.
 Result<> checked(const std::function<Result<>()> &check);
 
 } // namespace xvtep::bench

@@ -152,20 +152,24 @@ Contender rate_of(const Harness &harness, const Line &line, Generator source, un
             }};
 }
 
+void contend(Harness &harness, const Case &about, std::vector<Contender> &contenders,
+             const Line &line, const Result<> &made, const Result<Generator> &source,
+             unsigned least, unsigned copies)
+{
+    if (made && source)
+        contenders.push_back(rate_of(harness, line, *source, least, copies));
+    else
+        harness.fail(about, line.station.end.system,
+                     (made ? source.error() : made.error()).message());
+}
+
 void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &lines,
                    std::size_t size, Variety variety)
 {
     std::vector<Contender> contenders;
     for (auto &[system, line] : lines) {
-        if (const auto good = checked([&, &l = line] { return l.check(size, variety); }); !good) {
-            harness.fail(about, system, good.error().message());
-            continue;
-        }
-        auto source = line.generator(size, variety);
-        if (source)
-            contenders.push_back(rate_of(harness, line, *source));
-        else
-            harness.fail(about, system, source.error().message());
+        const auto good = checked([&, &l = line] { return l.check(size, variety); });
+        contend(harness, about, contenders, line, good, line.generator(size, variety));
     }
     harness.in_turn({about}, contenders);
 }

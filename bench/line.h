@@ -47,4 +47,9 @@ void measure_lines(Harness &harness, const Case &about, std::map<System, Line> &
 Contender rate_of(const Harness &harness, const Line &line, Generator source,
                   unsigned least = 20'000, unsigned copies = 1);
 
+// One more of these where `made` and its source are well; else the system fails the case.
+void contend(Harness &harness, const Case &about, std::vector<Contender> &contenders,
+             const Line &line, const Result<> &made, const Result<Generator> &source,
+             unsigned least = 20'000, unsigned copies = 1);
+
 } // namespace xvtep::bench

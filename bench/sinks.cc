@@ -50,17 +50,21 @@ Result<> attach_tc_ingress(const std::string &netns, const std::string &device, 
     return {};
 }
 
-Result<> Sink::put(const std::string &netns, const std::string &device, Hook hook)
+Result<> attach_xdp(const std::string &netns, const std::string &device, int program)
 {
-    if (hook == Hook::tc)
-        return attach_tc_ingress(netns, device, bpf_program__fd(skeleton_->progs.tc_sink));
     TRY_ASSIGN(const int index, index_of(netns, device));
     TRY_ASSIGN(const auto space, Netns::open(netns));
     TRY_ASSIGN(const auto scope, space.enter());
-    const int program = bpf_program__fd(skeleton_->progs.xdp_sink);
     if (const int error = bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE, nullptr); error != 0)
         return errno_failure("attach XDP program to", device, -error);
     return {};
+}
+
+Result<> Sink::put(const std::string &netns, const std::string &device, Hook hook)
+{
+    return hook == Hook::tc
+               ? attach_tc_ingress(netns, device, bpf_program__fd(skeleton_->progs.tc_sink))
+               : attach_xdp(netns, device, bpf_program__fd(skeleton_->progs.xdp_sink));
 }
 
 std::uint64_t Sink::counted() const

@@ -40,6 +40,9 @@ class Sink {
     std::shared_ptr<sinks_bpf> skeleton_;
 };
 
+// Attaches a native XDP program to a device, in place of one that is there.
+Result<> attach_xdp(const std::string &netns, const std::string &device, int program);
+
 // Attaches a TC program at the ingress of a device, in place of one that this attached before.
 Result<> attach_tc_ingress(const std::string &netns, const std::string &device, int program);
 

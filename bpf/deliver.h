@@ -70,7 +70,7 @@ static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                    const __u8 *mac, __u64 now, int stale, int ingress)
 {
-    struct xv_fdb *entry = NULL;
+    struct xv_fdb *entry;
     __u64 bytes = skb->len;
     __u32 packets = 1;
 
@@ -82,9 +82,8 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
         bytes += (__u64)(packets - 1) * in.headers;
     }
     count_rx(vtep->slot, packets, bytes);
-    if (!mac_is_multicast(mac) && !mac_equal(mac, vtep->mac))
-        entry = fdb_find(vtep, mac, now);
-    if (entry && entry->flags & XV_FDB_LOCAL) {
+    entry = fdb_find_local(vtep, mac, now);
+    if (entry) {
         if (stale && tc_refresh_protocol(skb))
             return TC_ACT_SHOT;
         return to_port(skb, &entry->dest, entry->flags, ingress);

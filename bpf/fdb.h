@@ -29,6 +29,20 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
     return entry;
 }
 
+/*
+ * The local port's entry that a frame from the tunnel goes by, or NULL. The VTEP's own MAC is the
+ * host's, whatever the table says.
+ */
+static __always_inline struct xv_fdb *fdb_find_local(const struct xv_vtep *vtep, const __u8 *mac,
+                                                     __u64 now)
+{
+    struct xv_fdb *entry = NULL;
+
+    if (!mac_is_multicast(mac) && !mac_equal(mac, vtep->mac))
+        entry = fdb_find(vtep, mac, now);
+    return entry && entry->flags & XV_FDB_LOCAL ? entry : NULL;
+}
+
 static __always_inline struct xv_fdb *fdb_default(const struct xv_vtep *vtep)
 {
     struct xv_fdb_key key = {.vni = vtep->vni, .dstport = vtep->dstport};

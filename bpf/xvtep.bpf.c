@@ -187,7 +187,7 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
 {
     __u64 now = bpf_ktime_get_coarse_ns();
     __u32 packets = tc_packets(skb);
-    struct xv_fdb *entry = NULL;
+    struct xv_fdb *entry;
     struct xv_vtep *vtep;
     struct ethhdr eth;
 
@@ -196,14 +196,13 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
         return XV_PASS;
     }
     vtep = vtep_by_device(skb->ifindex);
-    if (!vtep || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+    if (!vtep || tc_read_eth(skb, &eth))
         return XV_PASS;
     if (mac_is_multicast(eth.h_source) || mac_is_zero(eth.h_source))
         return tc_conclude(vtep->slot, XV_BAD_SOURCE, packets);
     count_rx(vtep->slot, packets, skb->len);
-    if (!mac_is_multicast(eth.h_dest) && !mac_equal(eth.h_dest, vtep->mac))
-        entry = fdb_find(vtep, eth.h_dest, now);
-    if (entry && entry->flags & XV_FDB_LOCAL)
+    entry = fdb_find_local(vtep, eth.h_dest, now);
+    if (entry)
         return to_port(skb, &entry->dest, entry->flags, 1);
     if (vtep->members && !mac_equal(eth.h_dest, vtep->mac))
         to_members(skb, vtep, 0, 0);
@@ -286,7 +285,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
 {
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
-    struct xv_fdb *entry = NULL;
+    struct xv_fdb *entry;
     struct xv_dest sender;
     struct xv_vtep *vtep;
     struct ethhdr *inner;
@@ -315,10 +314,8 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
         verdict = xdp_ecn(&c, &o, inner->h_proto);
     if (verdict != XV_CONTINUE)
         return xdp_conclude(vtep->slot, verdict);
-    if (!mac_is_multicast(inner->h_dest) && !mac_equal(inner->h_dest, vtep->mac))
-        entry = fdb_find(vtep, inner->h_dest, now);
-    if (entry && (entry->flags & (XV_FDB_LOCAL | XV_FDB_XDP)) == (XV_FDB_LOCAL | XV_FDB_XDP) &&
-        !entry->dest.vid)
+    entry = fdb_find_local(vtep, inner->h_dest, now);
+    if (entry && entry->flags & XV_FDB_XDP && !entry->dest.vid)
         return xdp_to_port(xdp, vtep, &o, entry->dest.ifindex);
     return xdp_hand_up(xdp, vtep, &o);
 }

@@ -7,19 +7,8 @@
 namespace xvtep::test {
 namespace {
 
-const Mac container = *Mac::parse("02:00:00:00:00:02");
-
-class Encap : public ProgramCase {
+class Encap : public KnownCase {
   protected:
-    void SetUp() override
-    {
-        ProgramCase::SetUp();
-        if (IsSkipped() || HasFatalFailure())
-            return;
-        entry(container, "192.168.8.101");
-        hop("192.168.8.101");
-    }
-
     void towards_v6()
     {
         on_v6();

@@ -9,19 +9,8 @@
 namespace xvtep::test {
 namespace {
 
-const Mac container = *Mac::parse("02:00:00:00:00:02");
-
-class Ports : public ProgramCase {
+class Ports : public KnownCase {
   protected:
-    void SetUp() override
-    {
-        ProgramCase::SetUp();
-        if (IsSkipped() || HasFatalFailure())
-            return;
-        entry(container, "192.168.8.101");
-        hop("192.168.8.101");
-    }
-
     Outcome send()
     {
         return tc(skeleton->progs.xvtep_tc_port, port, Ether{} / (Ipv4{} / (Udp{} / payload(31))));

@@ -269,4 +269,19 @@ class ProgramCase : public ::testing::Test {
     }
 };
 
+// Where one remote MAC is known, and the way to it.
+class KnownCase : public ProgramCase {
+  protected:
+    static constexpr Mac container{{2, 0, 0, 0, 0, 2}};
+
+    void SetUp() override
+    {
+        ProgramCase::SetUp();
+        if (IsSkipped() || HasFatalFailure())
+            return;
+        entry(container, "192.168.8.101");
+        hop("192.168.8.101");
+    }
+};
+
 } // namespace xvtep::test

@@ -168,12 +168,19 @@ class Writer {
     xv_fdb_key key_;
 };
 
-Result<xv_dest> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
+// But for the port to leave by.
+xv_dest far_end(const xv_vtep &vtep, const FdbEntry &entry)
 {
     xv_dest dest{};
     dest.addr = to_addr(entry.dst);
     dest.vni = entry.vni != 0 ? entry.vni : vtep.vni;
     dest.port = entry.port != 0 ? htons(entry.port) : vtep.dstport;
+    return dest;
+}
+
+Result<xv_dest> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
+{
+    xv_dest dest = far_end(vtep, entry);
     if (!entry.via.empty()) {
         const auto via = session.netlink.link(entry.via);
         if (!via)
@@ -243,34 +250,19 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
            !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
-xv_fdb plain_entry(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t now)
-{
-    auto fresh = fresh_entry(entry, now);
-    fresh.dest = {.addr = to_addr(entry.dst),
-                  .vni = entry.vni != 0 ? entry.vni : vtep.vni,
-                  .ifindex = 0,
-                  .port = entry.port != 0 ? htons(entry.port) : vtep.dstport,
-                  .vid = 0};
-    return fresh;
-}
-
 using FdbTable = Table<xv_fdb_key, xv_fdb>;
 
-// Puts entries into their places, up to the first that is taken. Returns how many.
-std::size_t put_in_turn(const FdbTable &table, const xv_vtep &vtep,
-                        std::span<const FdbEntry> entries)
+// A plain entry into its place; false where that is taken.
+bool put_plain(const FdbTable &table, const xv_vtep &vtep, const FdbEntry &entry)
 {
-    const auto now = monotonic();
-    std::size_t done = 0;
-    for (; done < entries.size(); done++)
-        if (const auto &entry = entries[done];
-            !table.put(key_of(vtep, entry.mac), plain_entry(vtep, entry, now), BPF_NOEXIST))
-            break;
-    return done;
+    auto fresh = fresh_entry(entry, monotonic());
+    fresh.dest = far_end(vtep, entry);
+    return table.put(key_of(vtep, entry.mac), fresh, BPF_NOEXIST).has_value();
 }
 
-// The same by several CPUs: most of the time is the kernel's allocation of each entry. What is
-// behind one that is taken is removed again; after a kill it may be there.
+// Plain entries up to the first whose place is taken, by several CPUs: most of the time is the
+// kernel's allocation of each. Returns how many. What is behind is removed again; after a kill it
+// may be there.
 std::size_t put_side_by_side(const FdbTable &table, const xv_vtep &vtep,
                              std::span<const FdbEntry> entries, std::size_t cpus)
 {
@@ -283,7 +275,11 @@ std::size_t put_side_by_side(const FdbTable &table, const xv_vtep &vtep,
         const auto from = entries.size() * n / cpus;
         parts.push_back({entries.subspan(from, entries.size() * (n + 1) / cpus - from)});
     }
-    const auto put = [&](Part &part) { part.done = put_in_turn(table, vtep, part.entries); };
+    const auto put = [&](Part &part) {
+        const auto taken = std::ranges::find_if_not(
+            part.entries, [&](const FdbEntry &entry) { return put_plain(table, vtep, entry); });
+        part.done = static_cast<std::size_t>(taken - part.entries.begin());
+    };
     {
         std::vector<std::jthread> others;
         for (auto &part : std::span(parts).subspan(1))
@@ -320,14 +316,14 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries, boo
     const auto fits = [&](const FdbEntry &entry) {
         return entry.device == entries.front().device && is_plain(*vtep, entry);
     };
-    const auto cpus = std::min<std::size_t>(
-        {entries.size() / worth, std::thread::hardware_concurrency(), most});
+    const auto cpus =
+        std::min<std::size_t>({entries.size() / worth, std::thread::hardware_concurrency(), most});
     std::size_t count = 0;
     if (!wary && cpus > 1 && std::ranges::all_of(entries, fits))
         count = put_side_by_side(table, *vtep, entries, cpus);
     else
         while (count < entries.size() && fits(entries[count]) &&
-               put_in_turn(table, *vtep, entries.subspan(count, 1)) == 1)
+               put_plain(table, *vtep, entries[count]))
             count++;
     add_shared(session.tables->usage[vtep->slot], __u64{count});
     return count;
@@ -342,8 +338,7 @@ Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t 
     std::size_t wary_until = 0;
     for (written = 0; written < entries.size();) {
         if (verb != FdbVerb::append) {
-            TRY_ASSIGN(auto session,
-                       Session::writer(verb_name(verb), entries[written].mac.text()));
+            TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entries[written].mac.text()));
             const bool wary = written < wary_until;
             const auto next = entries.subspan(
                 written, std::min(wary ? wary_until - written : window, entries.size() - written));
