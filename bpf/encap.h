@@ -26,15 +26,6 @@ struct outer_v6 {
 XV_ASSERT(ETH_HLEN + sizeof(struct outer_v4) == XV_OUTER_V4, "no padding");
 XV_ASSERT(ETH_HLEN + sizeof(struct outer_v6) == XV_OUTER_V6, "no padding");
 
-static __always_inline __u16 csum_fold(__u64 sum)
-{
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
-}
-
 static __always_inline int inner_is_ip(const struct inner *in)
 {
     return in->l3_proto == bpf_htons(ETH_P_IP) || in->l3_proto == bpf_htons(ETH_P_IPV6);
@@ -79,8 +70,8 @@ static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_heade
 static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *hop, __be16 proto)
 {
     if (hop) {
-        __builtin_memcpy(eth->h_dest, hop->dmac, 6);
-        __builtin_memcpy(eth->h_source, hop->smac, 6);
+        mac_copy(eth->h_dest, hop->dmac);
+        mac_copy(eth->h_source, hop->smac);
     } else {
         __builtin_memset(eth, 0, 12);
     }
@@ -91,12 +82,12 @@ static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *h
  * Another for each packet, as fragments want it: a count that is kept anyway, far from those of
  * other CPUs and VTEPs. A random number costs as much as the rest of the header.
  */
-static __always_inline __be16 outer_id(const struct xv_vtep *vtep)
+static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
 {
     struct xv_counters *c = counters_of(vtep->slot);
     __u32 from = vtep->slot * 0x9e37u + bpf_get_smp_processor_id() * 0x3c6fu;
 
-    return bpf_htons((__u16)(c ? c->tx_packets + from : from));
+    return c ? c->tx_packets + from : from;
 }
 
 /* `frame_size`: the inner frame's. `hop` may be NULL: the kernel then writes the MACs. */
@@ -105,27 +96,23 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
                                            const struct xv_dest *dest, const struct inner *in,
                                            const struct xv_hop *hop, __u32 frame_size)
 {
-    __u16 *half = (__u16 *)&h->ip;
-    __u32 sum = 0;
+    __u32 first = 0x45000000 | outer_tos(vtep, in) << 16 | (__u16)(sizeof(*h) + frame_size);
+    __u32 second = (__u32)outer_id(vtep) << 16 | (outer_df(vtep, in) ? 0x4000 : 0);
+    __u32 third = (__u32)outer_ttl(vtep, in) << 24 | IPPROTO_UDP << 16;
+    __be32 *word = (__be32 *)&h->ip;
+    __u64 sum = first;
 
     build_eth(eth, hop, bpf_htons(ETH_P_IP));
-    h->ip.version = 4;
-    h->ip.ihl = 5;
-    h->ip.tos = outer_tos(vtep, in);
-    h->ip.tot_len = bpf_htons(sizeof(*h) + frame_size);
-    h->ip.id = outer_id(vtep);
-    h->ip.frag_off = outer_df(vtep, in) ? bpf_htons(0x4000) : 0;
-    h->ip.ttl = outer_ttl(vtep, in);
-    h->ip.protocol = IPPROTO_UDP;
-    h->ip.check = 0;
-    h->ip.saddr = vtep->local.word[3];
-    h->ip.daddr = dest->addr.word[3];
-#pragma unroll
-    for (int i = 0; i < 10; i++)
-        sum += half[i];
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    h->ip.check = ~sum;
+    /* Summed before it is written: what was just stored in bytes would have to be waited for. */
+    sum += second;
+    sum += third;
+    sum += bpf_ntohl(vtep->local.word[3]);
+    sum += bpf_ntohl(dest->addr.word[3]);
+    word[0] = bpf_htonl(first);
+    word[1] = bpf_htonl(second);
+    word[2] = bpf_htonl(third | (__u16)~csum_fold(sum));
+    word[3] = vtep->local.word[3];
+    word[4] = dest->addr.word[3];
     build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
 }
 

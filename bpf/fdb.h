@@ -8,9 +8,13 @@
 static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep *vtep,
                                     const __u8 *mac)
 {
-    key->vni = vtep->vni;
-    key->dstport = vtep->dstport;
-    __builtin_memcpy(key->mac, mac, 6);
+    const mac_part *m = (const mac_part *)mac;
+    __u32 __attribute__((may_alias)) *word = (void *)key;
+
+    /* Written as the hash reads it: a word made of two stores has to wait for both. */
+    word[0] = vtep->vni;
+    word[1] = halves(vtep->dstport, m[0]);
+    word[2] = halves(m[1], m[2]);
 }
 
 /* A live entry, or NULL. An expired one is removed when it is met. */

@@ -30,6 +30,15 @@ static __always_inline void *take(struct cursor *c, __u32 size)
     return at;
 }
 
+static __always_inline __u16 csum_fold(__u64 sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
 struct outer {
     struct xv_addr src, dst;
     struct xv_vxlan_header vxlan;
@@ -52,8 +61,8 @@ static __always_inline int port_is_ours(__be16 dport)
 static __always_inline int parse_outer_v4(struct cursor *c, struct outer *o, __u32 l3_size)
 {
     struct iphdr *ip = take(c, sizeof(*ip));
-    __u16 *half = (__u16 *)ip;
-    __u32 sum = 0;
+    __u32 *word = (__u32 *)ip;
+    __u64 sum = 0;
 
     if (!ip || ip->version != 4 || ip->ihl < 5)
         return XV_BAD_LENGTH;
@@ -66,9 +75,9 @@ static __always_inline int parse_outer_v4(struct cursor *c, struct outer *o, __u
     /* Shorter or longer than the frame: the stack trims or refuses it. */
     if (bpf_ntohs(ip->tot_len) != l3_size)
         return XV_BAD_LENGTH;
-    for (int i = 0; i < 10; i++)
-        sum += half[i];
-    if ((sum & 0xffff) + (sum >> 16) != 0xffff)
+    for (int i = 0; i < 5; i++)
+        sum += word[i];
+    if (csum_fold(sum) != 0xffff)
         return XV_BAD_CHECKSUM;
     addr_from_v4(&o->src, ip->saddr);
     addr_from_v4(&o->dst, ip->daddr);

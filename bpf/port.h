@@ -49,7 +49,7 @@ XV_STEP int port_learn_place(const struct xv_vtep *vtep, struct xv_port *port,
     fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
     if (port->seen == now) /* another is remembered for this tick: no write for each change */
         return 0;
-    __builtin_memcpy(port->seen_mac, eth->h_source, 6);
+    mac_copy(port->seen_mac, eth->h_source);
     port->seen_vid = here.vid;
     port->seen = now;
     return 0;

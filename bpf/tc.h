@@ -50,9 +50,12 @@ static __always_inline int tc_read_eth(struct __sk_buff *skb, struct ethhdr *eth
     struct cursor c = tc_linear(skb, sizeof(*eth));
     struct ethhdr *at = take(&c, sizeof(*eth));
 
-    if (at)
-        *eth = *at;
-    return !at;
+    if (!at)
+        return 1;
+    mac_copy(eth->h_dest, at->h_dest);
+    mac_copy(eth->h_source, at->h_source);
+    eth->h_proto = at->h_proto;
+    return 0;
 }
 
 /* The inner headers of a frame whose tag is in skb metadata, if it has one. */
