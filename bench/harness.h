@@ -18,7 +18,7 @@ namespace xvtep::bench {
 struct Options {
     bool quick = false;
     unsigned rounds = 7;
-    double seconds = 1.0;               // of a round
+    double seconds = 0.5;               // of a round
     std::vector<std::string> cases{};   // empty: all
     std::vector<std::string> systems{}; // empty: all
     std::string xvtep{};                // the program

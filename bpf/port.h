@@ -34,7 +34,8 @@ static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u
 
 static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vid)
 {
-    return XV_FDB_LOCAL | (port->flags & XV_PORT_BRIDGED && !vid ? XV_FDB_BRIDGED : 0) | (port->flags & XV_PORT_PEER ? XV_FDB_PEER : 0) |
+    return XV_FDB_LOCAL | (port->flags & XV_PORT_BRIDGED && !vid ? XV_FDB_BRIDGED : 0) |
+           (port->flags & XV_PORT_PEER ? XV_FDB_PEER : 0) |
            (port->flags & XV_PORT_XDP ? XV_FDB_XDP : 0);
 }
 

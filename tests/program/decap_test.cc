@@ -73,6 +73,23 @@ TEST_F(Decap, KnownMacGoesToItsPort)
     EXPECT_EQ(xdp_run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
 }
 
+TEST_F(Decap, TheVtepsOwnMacIsTheHostsWhateverTheTableSays)
+{
+    const auto sent_to = [&](const Mac &mac) {
+        local_entry(mac, XV_FDB_XDP);
+        const std::string to = mac.text();
+        return xdp(skeleton->progs.xvtep_xdp_underlay, under,
+                   outer(Ether{.dst = to.c_str()} / (Ipv4{} / (Udp{} / payload(18)))))
+            .action;
+    };
+    EXPECT_EQ(sent_to(device.mac), XDP_PASS);
+    for (std::size_t at = 0; at < device.mac.octets.size(); at++) {
+        Mac other = device.mac;
+        other.octets[at] ^= 0x10;
+        EXPECT_EQ(sent_to(other), XDP_REDIRECT) << other.text();
+    }
+}
+
 TEST_F(Decap, Learns)
 {
     tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));

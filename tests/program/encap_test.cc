@@ -60,6 +60,19 @@ TEST_F(Encap, WholePacket)
     }
 }
 
+TEST_F(Encap, EveryPacketHasItsOwnIdentification)
+{
+    std::set<int> ids;
+    const auto note = [&](const Outcome &sent) {
+        ids.insert(sent.packet.at(18) << 8 | sent.packet.at(19));
+    };
+    for (int n = 0; n < 3; n++) {
+        note(tc(skeleton->progs.xvtep_tc_port, port, udp4()));
+        note(xdp(skeleton->progs.xvtep_xdp_port, port, udp4()));
+    }
+    EXPECT_EQ(ids.size(), 6U);
+}
+
 TEST_F(Encap, WithoutAHopTheKernelWritesTheMacs)
 {
     entry(container, "192.168.8.102");

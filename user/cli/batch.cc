@@ -16,8 +16,6 @@
 namespace xvtep::cli {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-
 // Adds the words of one line; whether the next line goes on with it.
 Result<bool> split(const std::string &text, Words &words)
 {

@@ -6,10 +6,6 @@
 namespace xvtep::cli {
 namespace {
 
-bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
 bool is_special(char c)
 {
     return c == '"' || c == '\'' || c == '\\' || c == '#';

@@ -12,6 +12,12 @@
 
 namespace xvtep::cli {
 
+// Between the words of a line.
+inline bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 // "fdb add|replace MAC dev IFNAME dst IP [self] [static|permanent]", none of it quoted; anything
 // else, wrong values too, is for the general parser.
 std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text);
