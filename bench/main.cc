@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         if (rounds->empty())
             options.rounds = 3;
         if (seconds->empty())
-            options.seconds = 0.15;
+            options.seconds = 0.1;
     }
     if (options.xvtep.empty())
         options.xvtep =

@@ -11,6 +11,7 @@
 
 #include "user/vtep/clock.h"
 #include "user/vtep/session.h"
+#include "user/vtep/shown.h"
 #include "xvtep/batch.h"
 #include "xvtep/vtep.h"
 
@@ -24,6 +25,15 @@ xv_fdb_key key_of(const xv_vtep &vtep, const Mac &mac)
     key.dstport = vtep.dstport;
     std::ranges::copy(mac.octets, key.mac);
     return key;
+}
+
+// In the order of the bytes.
+std::uint64_t number_of(const __u8 (&mac)[6])
+{
+    std::uint64_t number = 0;
+    for (const __u8 octet : mac)
+        number = number << 8 | octet;
+    return number;
 }
 
 bool keeps_several(const Mac &mac)
@@ -191,26 +201,25 @@ Result<xv_dest> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &e
     return dest;
 }
 
-std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &links,
-                            const xv_vtep &vtep, const std::string &device, const xv_fdb_key &key,
-                            const xv_fdb &entry, std::uint64_t now)
+// Adds one for each destination of a live entry that is not a local port's.
+void append_lines(std::vector<FdbEntry> &all, const Session &session, const DeviceNames &names,
+                  const ShownVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
+                  std::uint64_t now)
 {
-    std::vector<FdbEntry> all;
-    if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, entry, now))
-        return all;
+    if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now))
+        return;
     for (__u32 n = 0; n < entry.dests; n++) {
         const auto dest =
             n == 0 ? std::optional(entry.dest) : session.tables->floods.find({key, n});
         if (!dest)
             continue;
-        FdbEntry line;
+        FdbEntry &line = all.emplace_back();
         std::ranges::copy(key.mac, line.mac.octets.begin());
-        line.device = device;
+        line.device = at.device;
         line.dst = to_ip(dest->addr);
-        line.port = dest->port == vtep.dstport ? std::uint16_t{0} : ntohs(dest->port);
-        line.vni = dest->vni == vtep.vni ? 0 : dest->vni;
-        const auto via = std::ranges::find(links, static_cast<int>(dest->ifindex), &Link::index);
-        line.via = via == links.end() ? "" : via->name;
+        line.port = dest->port == at.vtep.dstport ? std::uint16_t{0} : ntohs(dest->port);
+        line.vni = dest->vni == at.vtep.vni ? 0 : dest->vni;
+        line.via = names.of(dest->ifindex);
         line.router = (entry.flags & XV_FDB_ROUTER) != 0;
         line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
                      : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::fixed
@@ -218,9 +227,7 @@ std::vector<FdbEntry> lines(const Session &session, const std::vector<Link> &lin
         line.used = seconds_ago(entry.used, now);
         line.updated = seconds_ago(entry.updated, now);
         line.learned = (entry.flags & XV_FDB_USER) == 0;
-        all.push_back(std::move(line));
     }
-    return all;
 }
 
 const char *verb_name(FdbVerb verb)
@@ -441,29 +448,29 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
 {
     TRY_ASSIGN(auto session, Session::reader("fdb show", device.value_or("")));
     std::vector<FdbEntry> all;
-    std::optional<xv_vtep> only;
-    if (device) {
-        TRY_SET(only, session.vtep_named(*device));
-    }
-    if (!session.tables)
+    if (!session.tables && !device)
         return all;
-    auto links = session.netlink.links();
-    if (!links)
-        return session.because(links.error());
-    const auto vteps = session.vteps();
+    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto vteps, ShownVteps::read(session, names, device));
+    const auto entries = session.tables->fdb.entries();
+
+    // Sorted as they are in the map: what is shown has several times the bytes.
+    struct Row {
+        const ShownVtep *at;
+        std::uint64_t mac;
+        const std::pair<xv_fdb_key, xv_fdb> *entry;
+    };
+    std::vector<Row> rows;
+    rows.reserve(entries.size());
+    for (const auto &entry : entries)
+        if (const auto *at = vteps.find(entry.first.vni, entry.first.dstport))
+            rows.push_back({at, number_of(entry.first.mac), &entry});
+    std::ranges::sort(rows, {}, [](const Row &row) { return std::pair(row.at, row.mac); });
+
+    all.reserve(rows.size());
     const std::uint64_t now = monotonic();
-    for (const auto &[key, entry] : session.tables->fdb.entries()) {
-        const auto vtep = std::ranges::find_if(vteps, [&, &k = key](const xv_vtep &v) {
-            return v.vni == k.vni && v.dstport == k.dstport;
-        });
-        if (vtep == vteps.end() || (only && vtep->slot != only->slot))
-            continue;
-        const auto link = std::ranges::find(*links, static_cast<int>(vtep->ifindex), &Link::index);
-        if (link != links->end())
-            std::ranges::move(lines(session, *links, *vtep, link->name, key, entry, now),
-                              std::back_inserter(all));
-    }
-    std::ranges::stable_sort(all, {}, [](const FdbEntry &e) { return std::tie(e.device, e.mac); });
+    for (const auto &row : rows)
+        append_lines(all, session, names, *row.at, row.entry->first, row.entry->second, now);
     return all;
 }
 
@@ -471,13 +478,11 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
 {
     TRY_ASSIGN(auto session, Session::reader("fdb get", mac.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    auto links = session.netlink.links();
-    if (!links)
-        return session.because(links.error());
+    TRY_ASSIGN(const auto names, DeviceNames::read(session));
     const auto key = key_of(vtep, mac);
-    const auto entry = session.tables->fdb.find(key);
-    auto found = entry ? lines(session, *links, vtep, device, key, *entry, monotonic())
-                       : std::vector<FdbEntry>{};
+    std::vector<FdbEntry> found;
+    if (const auto entry = session.tables->fdb.find(key))
+        append_lines(found, session, names, {vtep, device}, key, *entry, monotonic());
     if (found.empty())
         return session.refused("no such entry", ENOENT);
     return found;

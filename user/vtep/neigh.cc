@@ -8,6 +8,7 @@
 
 #include "user/vtep/clock.h"
 #include "user/vtep/session.h"
+#include "user/vtep/shown.h"
 
 namespace xvtep {
 namespace {
@@ -97,27 +98,14 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
 {
     TRY_ASSIGN(auto session, Session::reader("neigh show", device.value_or("")));
     std::vector<NeighEntry> all;
-    std::optional<xv_vtep> only;
-    if (device)
-        TRY_SET(only, session.vtep_named(*device));
-    if (!session.tables)
+    if (!session.tables && !device)
         return all;
-    auto links = session.netlink.links();
-    if (!links)
-        return session.because(links.error());
-    const auto vteps = session.vteps();
+    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto vteps, ShownVteps::read(session, names, device));
     const std::uint64_t now = monotonic();
-    for (const auto &[key, value] : session.tables->neighs.entries()) {
-        const auto vtep = std::ranges::find_if(
-            vteps, [&, &k = key](const xv_vtep &v) { return is_of(v, k); });
-        if (vtep == vteps.end() || (only && vtep->slot != only->slot) ||
-            !is_live(*vtep, value, now))
-            continue;
-        const auto link =
-            std::ranges::find(*links, static_cast<int>(vtep->ifindex), &Link::index);
-        if (link != links->end())
-            all.push_back(describe(link->name, to_ip(key.addr), value, now));
-    }
+    for (const auto &[key, value] : session.tables->neighs.entries())
+        if (const auto *at = vteps.find(key.vni, key.dstport); at && is_live(at->vtep, value, now))
+            all.push_back(describe(at->device, to_ip(key.addr), value, now));
     std::ranges::sort(all, [](const NeighEntry &a, const NeighEntry &b) {
         return std::tie(a.device, a.ip.octets) < std::tie(b.device, b.ip.octets);
     });
