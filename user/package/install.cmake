@@ -3,7 +3,7 @@
 # and a pkg-config file.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS xvtep RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS xvtep xvtep-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 configure_file(user/package/xvtep-agent.service xvtep-agent.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep-agent.service DESTINATION lib/systemd/system)
 install(TARGETS xvtep_user EXPORT xvtep ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -14,10 +14,12 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "user/base/fd.h"
 
@@ -30,14 +32,20 @@ constexpr int kill_timeout = 5000; // milliseconds
 constexpr std::array directories = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
                                     "/sbin",           "/bin"};
 
-// The mark's value in a process's environment; none: not a lab's.
+// The mark's value in a process's environment; none: not a lab's. It has no environment for a moment
+// where it becomes another program.
 std::optional<std::string> mark_of(pid_t pid)
 {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
-    std::string variable;
-    while (std::getline(file, variable, '\0'))
-        if (variable.starts_with(mark))
-            return variable.substr(std::string_view(mark).size());
+    for (int tries = 0; tries < 20; tries++) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
+        bool any = false;
+        for (std::string variable; std::getline(file, variable, '\0'); any = true)
+            if (variable.starts_with(mark))
+                return variable.substr(std::string_view(mark).size());
+        if (any || !file.is_open())
+            break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     return std::nullopt;
 }
 
