@@ -214,6 +214,28 @@ TEST_F(Lifecycle, SeveralPortsGoByTheRoute)
     }
 }
 
+// The kernel's device drops frames from its own address, and so the old one may be another's.
+TEST_F(Lifecycle, AChangedMacIsFollowed)
+{
+    constexpr const char *old_mac = "02:00:00:00:00:aa", *new_mac = "02:00:00:00:00:bb";
+    ip(b_, fmt::format("link add vxlan0 address {} type vxlan id 42 dev u remote 192.168.8.100 "
+                       "dstport 4789", old_mac));
+    ASSERT_EQ(run(good).status, 0);
+    for (const auto &[ns, n] : {std::pair(a_, 1), std::pair(b_, 2)}) {
+        ip(ns, fmt::format("addr add 10.20.1.{}/24 dev vxlan0", n));
+        ip(ns, "link set vxlan0 up");
+    }
+    const auto ping = [&] { return sh(fmt::format("ip netns exec {} ping -c 1 -W 1 10.20.1.1", b_)).status; };
+    ip(a_, fmt::format("link set vxlan0 address {}", old_mac));
+    ASSERT_EQ(run("fdb flush dev vxlan0 dynamic").status, 0);
+    EXPECT_NE(ping(), 0) << "both have it";
+    const auto dropped = nlohmann::json::parse(run("-j stats dev vxlan0").text);
+    EXPECT_GT(dropped[0]["drops"]["own_source"], 0) << dropped.dump(1);
+    ip(a_, fmt::format("link set vxlan0 address {}", new_mac));
+    ASSERT_EQ(run("fdb flush dev vxlan0 dynamic").status, 0);
+    EXPECT_EQ(ping(), 0);
+}
+
 TEST_F(Lifecycle, ForwardingEntries)
 {
     ASSERT_EQ(run(good).status, 0);

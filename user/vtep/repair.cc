@@ -159,6 +159,15 @@ void remove_dead_namespaces(const Session &session)
             remove_state(session.root, cookie);
 }
 
+// `ip link set … address` may have changed it.
+void follow_mac(const Session &session, xv_vtep vtep, const Link &link)
+{
+    if (std::ranges::equal(vtep.mac, link.mac.octets))
+        return;
+    std::ranges::copy(link.mac.octets, vtep.mac);
+    (void)session.tables->vteps.put(vtep.slot, vtep);
+}
+
 } // namespace
 
 void derive_lookups(Session &session)
@@ -296,11 +305,12 @@ Result<> repair(Session &session)
     if (session.tables) {
         for (const auto &[ifindex, slot] : session.tables->devices.entries()) {
             auto vtep = session.tables->vteps.find(slot).value_or(xv_vtep{});
-            const bool exists = std::ranges::any_of(*links, [&, index = ifindex](const Link &l) {
-                return static_cast<__u32>(l.index) == index && l.kind == "vxlan";
-            });
-            if (vtep.slot != 0 && exists && is_committed(session, vtep))
+            const auto link = std::ranges::find(*links, static_cast<int>(ifindex), &Link::index);
+            const bool exists = link != links->end() && link->kind == "vxlan";
+            if (vtep.slot != 0 && exists && is_committed(session, vtep)) {
+                follow_mac(session, vtep, *link);
                 continue;
+            }
             vtep.slot = slot;
             vtep.ifindex = ifindex;
             remove_vtep(session, vtep);
