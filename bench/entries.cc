@@ -10,6 +10,7 @@
 
 #include "bench/bare.h"
 #include "bench/shell.h"
+#include "bench/world.h"
 #include "user/base/fd.h"
 
 namespace xvtep::bench {
@@ -25,8 +26,8 @@ Mac numbered(const Mac &first, unsigned number)
 
 Result<LineFile> LineFile::write(const std::string &text)
 {
-    char name[] = "/tmp/xvtep-bench-XXXXXX";
-    const Fd fd(::mkstemp(name));
+    std::string name = scratch_pattern();
+    const Fd fd(::mkstemp(name.data()));
     if (!fd)
         return errno_failure("create", name, errno);
     LineFile file;

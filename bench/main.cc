@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include "bench/harness.h"
 #include "bench/plots.h"
 #include "bench/report.h"
+#include "bench/world.h"
 
 namespace {
 
@@ -103,7 +105,17 @@ int main(int argc, char **argv)
             std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
     options.other_core = ::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
 
+    std::ofstream json_out;
+    if (!json_file.empty())
+        json_out.open(json_file);
+    if (!json_out)
+        return fail(2, xvtep::errno_failure("open", json_file, errno).error().message());
+    if (!plots.empty())
+        if (const auto ready = prepare_plots(plots); !ready)
+            return fail(2, ready.error().message());
+
     stop_on_signals();
+    remove_leftovers();
     Harness harness(options);
     for (const auto &suite : all)
         if (harness.wants_any(suite.cases) && !stopping())
@@ -111,9 +123,8 @@ int main(int argc, char **argv)
 
     std::fputs(table(harness).c_str(), stdout);
     if (!json_file.empty()) {
-        std::ofstream out(json_file);
-        out << json(harness).dump(2) << "\n";
-        if (!out.flush())
+        json_out << json(harness).dump(2) << "\n";
+        if (!json_out.flush())
             return fail(2, fmt::format("write {}: failed", json_file));
     }
     if (!plots.empty())

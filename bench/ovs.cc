@@ -13,6 +13,7 @@
 
 #include "bench/process.h"
 #include "bench/shell.h"
+#include "bench/world.h"
 
 namespace xvtep::bench {
 
@@ -49,8 +50,8 @@ template <class Done> bool wait_for(Done done)
 
 Result<std::shared_ptr<Ovs>> Ovs::start(const std::string &netns)
 {
-    char name[] = "/tmp/xvtep-bench-ovs-XXXXXX";
-    if (::mkdtemp(name) == nullptr)
+    std::string name = scratch_pattern();
+    if (::mkdtemp(name.data()) == nullptr)
         return errno_failure("create", name, errno);
     std::shared_ptr<Ovs> made(new Ovs);
     made->directory_ = name;

@@ -176,12 +176,19 @@ const Curve curves[] = {
 
 } // namespace
 
-Result<> draw_plots(const Harness &harness, const std::string &directory)
+Result<> prepare_plots(const std::string &directory)
 {
+    if (const auto gnuplot = sh("gnuplot --version"); !gnuplot)
+        return system_failure("draw plots in", directory, "gnuplot is not installed", ENOENT);
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     if (error)
         return errno_failure("create", directory, error.value());
+    return {};
+}
+
+Result<> draw_plots(const Harness &harness, const std::string &directory)
+{
     TRY(draw_ratios(harness, directory));
     for (const Curve &curve : curves)
         TRY(draw_curve(harness, directory, curve));

@@ -8,8 +8,10 @@
 
 namespace xvtep::bench {
 
-// ratios.svg, and cores.svg, entries.svg, vnis.svg, flood.svg where those were measured. Makes the
-// directory.
+// Whether they can be drawn; makes the directory. To be asked before anything is measured.
+Result<> prepare_plots(const std::string &directory);
+
+// ratios.svg, and cores.svg, entries.svg, vnis.svg, flood.svg where those were measured.
 Result<> draw_plots(const Harness &harness, const std::string &directory);
 
 } // namespace xvtep::bench

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "bench/world.h"
 
+#include <signal.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -11,6 +17,48 @@
 #include "xvtep/netns.h"
 
 namespace xvtep::bench {
+
+namespace {
+
+constexpr std::string_view scratch = "xvtep-bench-", spaces = "xvb";
+
+// Named for a process that has ended: PREFIX, its number, "-".
+bool is_left_over(std::string_view name, std::string_view prefix)
+{
+    if (!name.starts_with(prefix))
+        return false;
+    pid_t pid = 0;
+    const auto *const end = name.data() + name.size();
+    const auto [last, error] = std::from_chars(name.data() + prefix.size(), end, pid);
+    return error == std::errc() && last != end && *last == '-' && ::kill(pid, 0) != 0 &&
+           errno == ESRCH;
+}
+
+std::vector<std::filesystem::path> left_over(const char *directory, std::string_view prefix)
+{
+    std::vector<std::filesystem::path> found;
+    std::error_code ignored;
+    for (const auto &entry : std::filesystem::directory_iterator(directory, ignored))
+        if (is_left_over(entry.path().filename().string(), prefix))
+            found.push_back(entry.path());
+    return found;
+}
+
+} // namespace
+
+void remove_leftovers()
+{
+    for (const auto &path : left_over("/run/netns", spaces))
+        (void)Netns::remove(path.filename());
+    std::error_code ignored;
+    for (const auto &path : left_over("/tmp", scratch))
+        std::filesystem::remove_all(path, ignored);
+}
+
+std::string scratch_pattern()
+{
+    return fmt::format("/tmp/{}{}-XXXXXX", scratch, ::getpid());
+}
 
 World::~World()
 {
@@ -23,7 +71,7 @@ World::~World()
 
 Result<std::string> World::host(const std::string &name)
 {
-    const std::string full = fmt::format("xvb{}-{}{}", ::getpid(), name, made_++);
+    const std::string full = fmt::format("{}{}-{}{}", spaces, ::getpid(), name, made_++);
     TRY_ASSIGN(const auto netns, Netns::create(full));
     hosts_.push_back(full);
     TRY_ASSIGN(const auto scope, netns.enter());

@@ -10,6 +10,12 @@
 
 namespace xvtep::bench {
 
+// Namespaces and files of runs that were killed.
+void remove_leftovers();
+
+// "/tmp/xvtep-bench-PID-XXXXXX", for mkstemp() or mkdtemp().
+std::string scratch_pattern();
+
 class World {
   public:
     // `xvtep`: the program, which removes what dead namespaces leave pinned.
