@@ -96,23 +96,25 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
                                            const struct xv_dest *dest, const struct inner *in,
                                            const struct xv_hop *hop, __u32 frame_size)
 {
-    __u32 first = 0x45000000 | outer_tos(vtep, in) << 16 | (__u16)(sizeof(*h) + frame_size);
-    __u32 second = (__u32)outer_id(vtep) << 16 | (outer_df(vtep, in) ? 0x4000 : 0);
-    __u32 third = (__u32)outer_ttl(vtep, in) << 24 | IPPROTO_UDP << 16;
     __be32 *word = (__be32 *)&h->ip;
-    __u64 sum = first;
+    __u64 sum = vtep->local.word[3];
+    __u32 value;
 
     build_eth(eth, hop, bpf_htons(ETH_P_IP));
-    /* Summed before it is written: what was just stored in bytes would have to be waited for. */
-    sum += second;
-    sum += third;
-    sum += bpf_ntohl(vtep->local.word[3]);
-    sum += bpf_ntohl(dest->addr.word[3]);
-    word[0] = bpf_htonl(first);
-    word[1] = bpf_htonl(second);
-    word[2] = bpf_htonl(third | (__u16)~csum_fold(sum));
+    /* Summed as it is written: what is read back has to be waited for. */
+    sum += dest->addr.word[3];
     word[3] = vtep->local.word[3];
     word[4] = dest->addr.word[3];
+    value = bpf_htonl(0x45000000 | outer_tos(vtep, in) << 16 | (__u16)(sizeof(*h) + frame_size));
+    sum += value;
+    word[0] = value;
+    value = bpf_htonl((__u32)outer_id(vtep) << 16 | (outer_df(vtep, in) ? 0x4000 : 0));
+    sum += value;
+    word[1] = value;
+    value = bpf_htonl((__u32)outer_ttl(vtep, in) << 24 | IPPROTO_UDP << 16);
+    sum += value;
+    word[2] = value;
+    h->ip.check = ~csum_fold(sum);
     build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
 }
 

@@ -5,11 +5,13 @@
 
 #include "bpf/age.h"
 
+typedef __u32 __attribute__((may_alias)) key_word;
+
 static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep *vtep,
                                     const __u8 *mac)
 {
     const mac_part *m = (const mac_part *)mac;
-    __u32 __attribute__((may_alias)) *word = (void *)key;
+    key_word *word = (key_word *)key;
 
     /* Written as the hash reads it: a word made of two stores has to wait for both. */
     word[0] = vtep->vni;

@@ -144,7 +144,7 @@ XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 no
     struct xv_neigh *neigh;
     struct xv_fdb *entry;
     struct ipv6hdr ip;
-    struct ethhdr eth;
+    struct ethhdr eth XV_EVEN;
     int from_none;
     struct nd nd;
     __u64 sum;
@@ -235,7 +235,7 @@ XV_STEP int short_circuit(struct __sk_buff *skb, const struct xv_vtep *vtep, __u
 {
     struct xv_neigh *neigh;
     struct xv_addr target;
-    struct ethhdr eth;
+    struct ethhdr eth XV_EVEN;
 
     if (!vtep || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
         return 0;

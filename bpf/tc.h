@@ -108,7 +108,7 @@ static __always_inline struct xv_vtep *tc_stripped(struct __sk_buff *skb)
  */
 static __always_inline int tc_restore_mac(struct __sk_buff *skb)
 {
-    struct ethhdr seen, real;
+    struct ethhdr seen XV_EVEN, real XV_EVEN;
 
     if (bpf_skb_load_bytes_relative(skb, 0, &real, sizeof(real), BPF_HDR_START_MAC))
         return 0;

@@ -31,7 +31,7 @@ XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
     struct xv_vtep *vtep = tc_stripped(skb);
     struct xv_dest sender;
     struct outer o = {};
-    struct ethhdr inner;
+    struct ethhdr inner XV_EVEN;
     struct cursor c;
     int verdict;
 
@@ -189,7 +189,7 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
     __u32 packets = tc_packets(skb);
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
-    struct ethhdr eth;
+    struct ethhdr eth XV_EVEN;
 
     if (skb->tc_index == XV_DELIVERED) {
         skb->tc_index = 0;
