@@ -105,10 +105,8 @@ int main(int argc, char **argv)
             std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
     options.other_core = ::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
 
-    std::ofstream json_out;
-    if (!json_file.empty())
-        json_out.open(json_file);
-    if (!json_out)
+    // What would fail after an hour is tried now; the results of the last run stay until then.
+    if (!json_file.empty() && !std::ofstream(json_file, std::ios::app))
         return fail(2, xvtep::errno_failure("open", json_file, errno).error().message());
     if (!plots.empty())
         if (const auto ready = prepare_plots(plots); !ready)
@@ -123,8 +121,9 @@ int main(int argc, char **argv)
 
     std::fputs(table(harness).c_str(), stdout);
     if (!json_file.empty()) {
-        json_out << json(harness).dump(2) << "\n";
-        if (!json_out.flush())
+        std::ofstream out(json_file);
+        out << json(harness).dump(2) << "\n";
+        if (!out.flush())
             return fail(2, fmt::format("write {}: failed", json_file));
     }
     if (!plots.empty())

@@ -2,6 +2,7 @@
 #include "bench/world.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,7 +21,17 @@ namespace xvtep::bench {
 
 namespace {
 
-constexpr std::string_view scratch = "xvtep-bench-", spaces = "xvb";
+// Process numbers are those of a PID namespace, which containers that share /tmp and /run/netns have
+// one each of: it is in the names too.
+std::string prefix_of(std::string_view kind)
+{
+    struct stat own {};
+    (void)::stat("/proc/self/ns/pid", &own);
+    return fmt::format("{}{:x}.", kind, own.st_ino);
+}
+
+std::string spaces() { return prefix_of("xvb"); }
+std::string scratch() { return prefix_of("xvtep-bench-"); }
 
 // Named for a process that has ended: PREFIX, its number, "-".
 bool is_left_over(std::string_view name, std::string_view prefix)
@@ -30,17 +41,18 @@ bool is_left_over(std::string_view name, std::string_view prefix)
     pid_t pid = 0;
     const auto *const end = name.data() + name.size();
     const auto [last, error] = std::from_chars(name.data() + prefix.size(), end, pid);
-    return error == std::errc() && last != end && *last == '-' && ::kill(pid, 0) != 0 &&
+    return error == std::errc() && pid > 0 && last != end && *last == '-' && ::kill(pid, 0) != 0 &&
            errno == ESRCH;
 }
 
 std::vector<std::filesystem::path> left_over(const char *directory, std::string_view prefix)
 {
     std::vector<std::filesystem::path> found;
-    std::error_code ignored;
-    for (const auto &entry : std::filesystem::directory_iterator(directory, ignored))
-        if (is_left_over(entry.path().filename().string(), prefix))
-            found.push_back(entry.path());
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error))
+        if (is_left_over(entry->path().filename().string(), prefix))
+            found.push_back(entry->path());
     return found;
 }
 
@@ -48,16 +60,16 @@ std::vector<std::filesystem::path> left_over(const char *directory, std::string_
 
 void remove_leftovers()
 {
-    for (const auto &path : left_over("/run/netns", spaces))
+    for (const auto &path : left_over("/run/netns", spaces()))
         (void)Netns::remove(path.filename());
     std::error_code ignored;
-    for (const auto &path : left_over("/tmp", scratch))
+    for (const auto &path : left_over("/tmp", scratch()))
         std::filesystem::remove_all(path, ignored);
 }
 
 std::string scratch_pattern()
 {
-    return fmt::format("/tmp/{}{}-XXXXXX", scratch, ::getpid());
+    return fmt::format("/tmp/{}{}-XXXXXX", scratch(), ::getpid());
 }
 
 World::~World()
@@ -71,7 +83,7 @@ World::~World()
 
 Result<std::string> World::host(const std::string &name)
 {
-    const std::string full = fmt::format("{}{}-{}{}", spaces, ::getpid(), name, made_++);
+    const std::string full = fmt::format("{}{}-{}{}", spaces(), ::getpid(), name, made_++);
     TRY_ASSIGN(const auto netns, Netns::create(full));
     hosts_.push_back(full);
     TRY_ASSIGN(const auto scope, netns.enter());

@@ -13,7 +13,7 @@ namespace xvtep::bench {
 // Namespaces and files of runs that were killed.
 void remove_leftovers();
 
-// "/tmp/xvtep-bench-PID-XXXXXX", for mkstemp() or mkdtemp().
+// "/tmp/xvtep-bench-…XXXXXX" with this process in its name, for mkstemp() or mkdtemp().
 std::string scratch_pattern();
 
 class World {

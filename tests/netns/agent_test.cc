@@ -382,6 +382,9 @@ TEST_F(AgentCase, WrongWordsAreSaidInOneLine)
     const Output node =
         sh(fmt::format("{} -n {} agent --directory exec:true --node \"a b\"", xvtep(), a_), 5);
     EXPECT_EQ(node.status, 1) << node.text;
+    const Output batch = sh(fmt::format("echo agent --help | {} -batch -", xvtep()), 5);
+    EXPECT_EQ(batch.status, 1) << batch.text;
+    EXPECT_EQ(batch.text, "-:1: agent: not in a batch: it runs until it is stopped\n");
 }
 
 } // namespace

@@ -130,7 +130,10 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         const auto words = read_batch_line(in, line, std::move(text));
         if (words && !*words)
             break;
-        const auto done = words ? run_command(inside, **words) : Failure(words.error());
+        const auto done = !words                       ? Failure(words.error())
+                          : (*words)->front() == "agent" // would take the place of all behind it
+                              ? usage_failure("agent", "", "not in a batch: it runs until it is stopped")
+                              : run_command(inside, **words);
         if (!done && !failed_at(line, done.error()))
             break;
     }

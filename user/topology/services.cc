@@ -132,8 +132,10 @@ Result<> find_services(const LabState &state)
         if (const auto etcd = find_program("etcd"); !etcd)
             return system_failure("lab up", state.lab.name,
                                   "etcd is not installed (package etcd-server)", ENOENT);
-    if (state.lab.has_agents() && ::access(state.program.c_str(), X_OK) < 0)
-        return errno_failure("run", state.program, errno);
+    const std::string agent = std::filesystem::path(state.program).parent_path() / "xvtep-agent";
+    for (const auto &program : {state.program, agent})
+        if (state.lab.has_agents() && ::access(program.c_str(), X_OK) < 0)
+            return errno_failure("run", program, errno);
     return {};
 }
 

@@ -37,7 +37,7 @@ Result<ShownVteps> ShownVteps::read(Session &session, const DeviceNames &names,
     ShownVteps made;
     if (only) {
         TRY_ASSIGN(const auto vtep, session.vtep_named(*only));
-        made.all_.push_back({vtep, *only});
+        made.all_.push_back({vtep, names.of(vtep.ifindex)}); // not an alternative name of it
     } else {
         for (const auto &vtep : session.vteps())
             if (const auto &name = names.of(vtep.ifindex); !name.empty())
