@@ -105,7 +105,7 @@ int main(int argc, char **argv)
             std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
     options.other_core = ::sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0;
 
-    // What would fail after an hour is tried now; the results of the last run stay until then.
+    // What would fail at the end is tried now; the results of the last run stay until then.
     if (!json_file.empty() && !std::ofstream(json_file, std::ios::app))
         return fail(2, xvtep::errno_failure("open", json_file, errno).error().message());
     if (!plots.empty())
