@@ -2,10 +2,6 @@
 /*
  * Miss events: a copy into every listener's ring buffer, at most one a second for each key. One
  * that did not fit is counted; one that nobody had room for is raised again by the next packet.
- *
- * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than all
- * the rest. So a listener that has read everything is woken by a copy of the frame to its bell, a tap
- * device that it sleeps on; but for GSO packets, which would be segmented.
  */
 #ifndef XVTEP_BPF_MISS_H
 #define XVTEP_BPF_MISS_H
@@ -15,7 +11,6 @@
 
 struct raise_loop {
     struct xv_event event;
-    struct __sk_buff *skb;
     __u32 listening;
     __u32 lost, taken;
 };
@@ -23,33 +18,24 @@ struct raise_loop {
 static long raise_one(__u32 index, void *context)
 {
     struct raise_loop *loop = context;
-    __u32 *bell, unread, rings;
     void *ring;
 
     if (!(loop->listening >> (index & 31) & 1))
         return 0;
     ring = bpf_map_lookup_elem(&listeners, &index);
-    bell = bpf_map_lookup_elem(&bells, &index);
-    if (!ring || !bell)
+    if (!ring)
         return 0;
-    rings = loop->skb->gso_size ? 0 : *bell;
-    unread = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
-                           rings ? BPF_RB_NO_WAKEUP : 0)) {
+    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event), 0))
         loop->lost++;
-        return 0;
-    }
-    loop->taken++;
-    if (rings && !unread)
-        bpf_clone_redirect(loop->skb, rings, 0);
+    else
+        loop->taken++;
     return 0;
 }
 
 /* `what`: its kind and address. */
-XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                       const struct xv_miss_key *what, __u64 now)
+XV_STEP int miss_raise(const struct xv_vtep *vtep, const struct xv_miss_key *what, __u64 now)
 {
-    struct raise_loop loop = {.skb = skb};
+    struct raise_loop loop = {};
     __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listening, &zero);
     struct xv_counters *counters;
     struct xv_miss_key key;
@@ -84,24 +70,23 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep,
     return 0;
 }
 
-static __always_inline void l2miss(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const __u8 *mac, __u64 now)
+static __always_inline void l2miss(const struct xv_vtep *vtep, const __u8 *mac, __u64 now)
 {
     struct xv_miss_key key = {.kind = XV_EVENT_L2MISS};
 
     if (!(vtep->flags & XV_VTEP_L2MISS) || mac_is_multicast(mac))
         return;
     __builtin_memcpy(&key.addr, mac, 6);
-    miss_raise(skb, vtep, &key, now);
+    miss_raise(vtep, &key, now);
 }
 
-static __always_inline void l3miss(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const struct xv_addr *addr, __u64 now)
+static __always_inline void l3miss(const struct xv_vtep *vtep, const struct xv_addr *addr,
+                                   __u64 now)
 {
     struct xv_miss_key key = {.kind = XV_EVENT_L3MISS, .addr = *addr};
 
     if (vtep->flags & XV_VTEP_L3MISS)
-        miss_raise(skb, vtep, &key, now);
+        miss_raise(vtep, &key, now);
 }
 
 #endif

@@ -192,29 +192,6 @@ TEST_F(MissCase, ListenersThatDieLeaveNothing)
     EXPECT_NE(refused.text.find("16 listeners already"), std::string::npos) << refused.text;
 }
 
-// A poll looks at the ring once a second anyway: ten lost wake-ups would take ten.
-TEST_F(MissCase, ListenersAreWokenAtOnceByTheirBells)
-{
-    const auto links = [&] { return in(a_, "ip -o link show"); };
-    const Monitor first = monitor(""), second = monitor("");
-    EXPECT_NE(links().find("xvtep-bell0"), std::string::npos);
-    EXPECT_NE(links().find("xvtep-bell1"), std::string::npos);
-    int late = 0;
-    for (int n = 0; n < 10; n++) {
-        const std::string to = fmt::format("10.20.1.{}", 100 + n);
-        sh(fmt::format("ip netns exec {} ping -q -c 1 -W 0.05 {}", a_, to));
-        ::usleep(200'000);
-        for (const auto &one : {first, second})
-            late += one.text().find(to) == std::string::npos;
-    }
-    EXPECT_LE(late, 2);
-    for (const auto &one : {first, second})
-        ::kill(one.pid, SIGKILL);
-    for (int i = 0; i < 100 && links().find("xvtep-bell") != std::string::npos; i++)
-        ::usleep(50'000);
-    EXPECT_EQ(links().find("xvtep-bell"), std::string::npos) << "they go with their listeners";
-}
-
 TEST_F(MissCase, DetachEndsAMonitorWithALine)
 {
     auto one = monitor("dev vxlan0");

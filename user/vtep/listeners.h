@@ -19,9 +19,8 @@ struct ListenerPlace {
     Fd directory; // locked
 };
 
-// Needs the lock. `ring`: a ring buffer map. `bell`: the ifindex of what wakes its reader, or 0: the
-// ring does.
-Result<ListenerPlace> add_listener(Session &session, int ring, int bell);
+// Needs the lock. `ring`: a ring buffer map.
+Result<ListenerPlace> add_listener(Session &session, int ring);
 void remove_listener(Session &session, __u32 index);
 
 // Frees the places of listeners that have died.

@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,9 +14,6 @@
 #include <exception>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
-#include "user/vtep/bell.h"
 #include "user/vtep/listeners.h"
 #include "xvtep/ip.h"
 #include "xvtep/mac.h"
@@ -71,8 +67,7 @@ struct MissSource::Impl {
 
     std::string ifname;
     unsigned ifindex = 0; // 0: all
-    Fd map, names, wakers;
-    std::optional<Bell> bell;
+    Fd map, names;
     ListenerPlace place;
     std::unique_ptr<ring_buffer, Closer> ring;
     std::uint64_t lost_before = 0;
@@ -116,33 +111,6 @@ struct MissSource::Impl {
             std::memcpy(miss.ip.data(), &event.addr, miss.ip.size());
             listener->on_l3miss(miss);
         }
-    }
-
-    Result<> sleep_on_both()
-    {
-        wakers = Fd(::epoll_create1(EPOLL_CLOEXEC));
-        epoll_event event{};
-        event.events = EPOLLIN;
-        if (!wakers || ::epoll_ctl(wakers.get(), EPOLL_CTL_ADD, map.get(), &event) != 0 ||
-            (bell && ::epoll_ctl(wakers.get(), EPOLL_CTL_ADD, bell->fd(), &event) != 0))
-            return errno_failure("wait for", "ring buffer", errno);
-        return {};
-    }
-
-    // What is there; after `timeout` milliseconds at most, if there is nothing.
-    int consume(int timeout) const
-    {
-        // What is there already needs no wake-up, which takes longer than the miss itself.
-        int found = ring_buffer__consume(ring.get());
-        epoll_event event{};
-        if (found == 0 && timeout != 0) {
-            if (::epoll_wait(wakers.get(), &event, 1, timeout) < 0)
-                return -errno;
-            found = ring_buffer__consume(ring.get());
-        }
-        if (bell) // what comes before the next sleep is seen in the ring itself
-            bell->hush();
-        return found;
     }
 
     // The directory goes with the data path.
@@ -195,14 +163,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
             ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
         if (!impl->ring)
             return errno_failure("open", "ring buffer", errno);
-        // Where there is none (no /dev/net/tun) the ring wakes, later.
-        if (auto bell = Bell::hang())
-            impl->bell = std::move(*bell);
-        else
-            spdlog::debug("{}", bell.error().message());
-        TRY(impl->sleep_on_both());
-        TRY_SET(impl->place, add_listener(session, impl->map.get(),
-                                          impl->bell ? impl->bell->ifindex() : 0));
+        TRY_SET(impl->place, add_listener(session, impl->map.get()));
         return {};
     };
     TRY(subscribe());
@@ -219,7 +180,10 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     for (bool forever = timeout.count() < 0;;) {
         // Nothing wakes it when the data path goes: look once a second.
         const auto step = forever ? look_again : std::min(timeout, look_again);
-        const int found = impl_->consume(static_cast<int>(step.count()));
+        // What is there already needs no wake-up, which takes longer than the miss itself.
+        int found = ring_buffer__consume(impl_->ring.get());
+        if (found == 0 && step.count() != 0)
+            found = ring_buffer__poll(impl_->ring.get(), static_cast<int>(step.count()));
         if (impl_->thrown)
             std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
         if (found < 0 && found != -ECANCELED && found != -EINTR)
@@ -232,7 +196,7 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     }
 }
 
-int MissSource::fd() const { return impl_->wakers.get(); }
+int MissSource::fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
 
 std::uint64_t MissSource::lost() const
 {
