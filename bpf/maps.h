@@ -45,6 +45,7 @@ XV_HASH(floods, struct xv_flood_key, struct xv_dest, XV_FDB_ENTRIES / 4);
 XV_HASH(ages, __u64, struct xv_fdb_key, XV_FDB_ENTRIES);
 XV_HASH(neighs, struct xv_neigh_key, struct xv_neigh, XV_NEIGHS_MAX);
 XV_ARRAY(listening, BPF_MAP_TYPE_ARRAY, __u32, 1);
+XV_ARRAY(bells, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
 
 /* User space counts in these too, so they are shared memory. */
 #define XV_SHARED_ARRAY(map, value_type, entries)                                                  \

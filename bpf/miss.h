@@ -2,6 +2,10 @@
 /*
  * Miss events: a copy into every listener's ring buffer, at most one a second for each key. One
  * that did not fit is counted; one that nobody had room for is raised again by the next packet.
+ *
+ * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than all
+ * the rest. So a listener that has read everything is woken by a copy of the frame to its bell, a tap
+ * device that it sleeps on; but for GSO packets, which would be segmented.
  */
 #ifndef XVTEP_BPF_MISS_H
 #define XVTEP_BPF_MISS_H
@@ -11,31 +15,53 @@
 
 struct raise_loop {
     struct xv_event event;
+    struct __sk_buff *skb;
     __u32 listening;
     __u32 lost, taken;
 };
 
+/* For where there is no bell, or it is broken: what is discarded is not seen, but wakes. */
+static __always_inline void wake_by_ring(void *ring)
+{
+    void *nothing = bpf_ringbuf_reserve(ring, 8, 0);
+
+    if (nothing)
+        bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 static long raise_one(__u32 index, void *context)
 {
     struct raise_loop *loop = context;
+    __u32 *bell, rings;
+    __u64 before;
     void *ring;
 
     if (!(loop->listening >> (index & 31) & 1))
         return 0;
     ring = bpf_map_lookup_elem(&listeners, &index);
-    if (!ring)
+    bell = bpf_map_lookup_elem(&bells, &index);
+    if (!ring || !bell)
         return 0;
-    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event), 0))
+    rings = loop->skb->gso_size ? 0 : *bell;
+    before = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
+    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
+                           rings ? BPF_RB_NO_WAKEUP : 0)) {
         loop->lost++;
-    else
-        loop->taken++;
+        return 0;
+    }
+    loop->taken++;
+    /* Whose record the reader stops at, rings: the ring buffer's own rule, but for its exactness. */
+    if (rings && (__s64)(bpf_ringbuf_query(ring, BPF_RB_CONS_POS) - before) >= 0 &&
+        bpf_clone_redirect(loop->skb, rings, 0))
+        wake_by_ring(ring);
     return 0;
 }
 
 /* `what`: its kind and address. */
-XV_STEP int miss_raise(const struct xv_vtep *vtep, const struct xv_miss_key *what, __u64 now)
+XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                       const struct xv_miss_key *what, __u64 now)
 {
-    struct raise_loop loop = {};
+    struct raise_loop loop = {.skb = skb};
     __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listening, &zero);
     struct xv_counters *counters;
     struct xv_miss_key key;
@@ -70,23 +96,24 @@ XV_STEP int miss_raise(const struct xv_vtep *vtep, const struct xv_miss_key *wha
     return 0;
 }
 
-static __always_inline void l2miss(const struct xv_vtep *vtep, const __u8 *mac, __u64 now)
+static __always_inline void l2miss(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                   const __u8 *mac, __u64 now)
 {
     struct xv_miss_key key = {.kind = XV_EVENT_L2MISS};
 
     if (!(vtep->flags & XV_VTEP_L2MISS) || mac_is_multicast(mac))
         return;
     __builtin_memcpy(&key.addr, mac, 6);
-    miss_raise(vtep, &key, now);
+    miss_raise(skb, vtep, &key, now);
 }
 
-static __always_inline void l3miss(const struct xv_vtep *vtep, const struct xv_addr *addr,
-                                   __u64 now)
+static __always_inline void l3miss(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                   const struct xv_addr *addr, __u64 now)
 {
     struct xv_miss_key key = {.kind = XV_EVENT_L3MISS, .addr = *addr};
 
     if (vtep->flags & XV_VTEP_L3MISS)
-        miss_raise(vtep, &key, now);
+        miss_raise(skb, vtep, &key, now);
 }
 
 #endif

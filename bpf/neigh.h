@@ -254,7 +254,7 @@ XV_STEP int short_circuit(struct __sk_buff *skb, const struct xv_vtep *vtep, __u
     }
     neigh = neigh_find(vtep, &target, now);
     if (!neigh) {
-        l3miss(vtep, &target, now);
+        l3miss(skb, vtep, &target, now);
         return 0;
     }
     if (mac_equal(neigh->mac, eth.h_dest))

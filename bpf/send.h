@@ -184,7 +184,7 @@ static __always_inline int proxy_stage(struct __sk_buff *skb, const struct xv_vt
         return XV_CONTINUE;
     verdict = proxy(skb, vtep, job->eth.h_proto, job->now, &target);
     if (verdict == XV_PROXY_MISS) {
-        l3miss(vtep, &target, job->now);
+        l3miss(skb, vtep, &target, job->now);
         return XV_PROXY_SILENT;
     }
     return verdict == XV_PROXIED ? answer(skb, job, verdict) : verdict;
@@ -257,7 +257,7 @@ static __always_inline int send_stage(struct __sk_buff *skb, const struct xv_vte
     if (!entry)
         entry = fdb_default(vtep);
     if (!entry) {
-        l2miss(vtep, job->eth.h_dest, job->now);
+        l2miss(skb, vtep, job->eth.h_dest, job->now);
         return XV_NO_DESTINATION;
     }
     verdict = wants_csum(vtep) ? sum_stage(skb, vtep, entry, job) : XV_CONTINUE;

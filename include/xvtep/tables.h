@@ -22,6 +22,7 @@
  *   misses{kind, key}     -> __u64       when a miss was last raised, CLOCK_MONOTONIC ns
  *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
  *   listening[0]          -> __u32       bit n: listeners[n] is there
+ *   bells[n]              -> __u32       ifindex of the tap device that wakes listener n, or 0
  *   hops{address, oif}    -> xv_hop      cached next hops, see bpf/hop.h
  *   pmtus{address}        -> xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h
  *   locals{address}       -> __u32       how many VTEPs have it as local address or group
@@ -35,7 +36,7 @@
 #include "xvtep/verdicts.h"
 
 /* Raise on any change to this file or to the verdicts. */
-#define XV_LAYOUT 3
+#define XV_LAYOUT 4
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384

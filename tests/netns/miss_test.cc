@@ -3,12 +3,15 @@
 //
 //   a ==u1======u2== b        a: VTEP `vxlan0`, VNI 42, an address on it; b: a host of the wire
 
+#include <poll.h>
+
 #include <csignal>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "tests/support/netns_case.h"
+#include "xvtep/listener.h"
 
 namespace xvtep::test {
 namespace {
@@ -190,6 +193,68 @@ TEST_F(MissCase, ListenersThatDieLeaveNothing)
     const Output refused = sh(on_a("monitor dev vxlan0 --timeout 1"));
     EXPECT_EQ(refused.status, 2);
     EXPECT_NE(refused.text.find("16 listeners already"), std::string::npos) << refused.text;
+}
+
+// A poll looks at the ring once a second anyway: ten lost wake-ups would take ten.
+TEST_F(MissCase, ListenersAreWokenAtOnceByTheirBells)
+{
+    const auto links = [&] { return in(a_, "ip -o link show"); };
+    const Monitor first = monitor(""), second = monitor("");
+    EXPECT_NE(links().find("xvtep-bell0"), std::string::npos);
+    EXPECT_NE(links().find("xvtep-bell1"), std::string::npos);
+    int late = 0;
+    for (int n = 0; n < 10; n++) {
+        const std::string to = fmt::format("10.20.1.{}", 100 + n);
+        sh(fmt::format("ip netns exec {} ping -q -c 1 -W 0.05 {}", a_, to));
+        ::usleep(200'000);
+        for (const auto &one : {first, second})
+            late += one.text().find(to) == std::string::npos;
+    }
+    EXPECT_LE(late, 2);
+    for (const auto &one : {first, second})
+        ::kill(one.pid, SIGKILL);
+    for (int i = 0; i < 100 && links().find("xvtep-bell") != std::string::npos; i++)
+        ::usleep(50'000);
+    EXPECT_EQ(links().find("xvtep-bell"), std::string::npos) << "they go with their listeners";
+}
+
+// As an event loop has it: sleeps on fd(), takes one at a time, never waits for the next second.
+TEST_F(MissCase, WhatIsLeftKeepsTheDescriptorReadable)
+{
+    struct : MissListener {
+        void on_l3miss(const L3Miss &) override { count++; }
+        unsigned count = 0;
+    } listener;
+    const auto scope = Netns::open(a_)->enter();
+    auto source = MissSource::open("vxlan0");
+    ASSERT_TRUE(source);
+    const auto readable = [&](int timeout) {
+        pollfd one{source->fd(), POLLIN, 0};
+        return ::poll(&one, 1, timeout) == 1;
+    };
+    const auto miss = [&](int n) {
+        sh(fmt::format("ip netns exec {} ping -q -c 1 -W 0.05 10.20.1.{}", a_, n));
+    };
+    for (const bool bell : {true, false}) {
+        SCOPED_TRACE(bell);
+        if (!bell)
+            ip(a_, "link del xvtep-bell0");
+        const unsigned before = listener.count;
+        for (int n = 0; n < 3; n++)
+            miss((bell ? 50 : 60) + n);
+        for (unsigned n = 1; n <= 3; n++) {
+            ASSERT_TRUE(readable(300)) << n;
+            for (int tries = 0; tries < 3 && listener.count < before + n; tries++)
+                (void)source->poll(listener, std::chrono::milliseconds(0), 1);
+            EXPECT_EQ(listener.count, before + n);
+        }
+        (void)source->poll(listener, std::chrono::milliseconds(0), 1);
+        EXPECT_FALSE(readable(100)) << "nothing is left";
+        miss(bell ? 70 : 80);
+        EXPECT_TRUE(readable(300));
+        (void)source->poll(listener, std::chrono::milliseconds(0));
+        EXPECT_EQ(listener.count, before + 4);
+    }
 }
 
 TEST_F(MissCase, DetachEndsAMonitorWithALine)

@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +16,9 @@
 #include <exception>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
+#include "user/vtep/bell.h"
 #include "user/vtep/listeners.h"
 #include "xvtep/ip.h"
 #include "xvtep/mac.h"
@@ -23,6 +28,8 @@ namespace xvtep {
 namespace {
 
 constexpr std::chrono::milliseconds look_again(1000);
+constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365); // that a clock can add
+constexpr unsigned most_rounds = 8;
 constexpr unsigned queue_size = 1 << 20; // bytes: 18,000 misses
 
 std::uint64_t total_lost(const std::string &ifname)
@@ -68,6 +75,10 @@ struct MissSource::Impl {
     std::string ifname;
     unsigned ifindex = 0; // 0: all
     Fd map, names;
+    Fd wakers; // an epoll of the ring, the bell and `more`
+    Fd more;
+    bool more_said = false;
+    std::optional<Bell> bell;
     ListenerPlace place;
     std::unique_ptr<ring_buffer, Closer> ring;
     std::uint64_t lost_before = 0;
@@ -111,6 +122,64 @@ struct MissSource::Impl {
             std::memcpy(miss.ip.data(), &event.addr, miss.ip.size());
             listener->on_l3miss(miss);
         }
+    }
+
+    Result<> hang_bell(const Session &session)
+    {
+        TRY_ASSIGN(auto hung, Bell::hang());
+        TRY(set_bell(session, place.index, static_cast<__u32>(hung.ifindex())));
+        bell = std::move(hung);
+        return {};
+    }
+
+    Result<> sleep_on_all()
+    {
+        wakers = Fd(::epoll_create1(EPOLL_CLOEXEC));
+        more = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        epoll_event event{};
+        event.events = EPOLLIN;
+        const auto failed = [&](const Fd &fd) {
+            return !fd || ::epoll_ctl(wakers.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0;
+        };
+        if (!wakers || failed(map) || failed(more) ||
+            (bell && ::epoll_ctl(wakers.get(), EPOLL_CTL_ADD, bell->fd(), &event) != 0))
+            return errno_failure("wait for", "ring buffer", errno);
+        return {};
+    }
+
+    // What is there, as far as the listener wants it. Nobody rings for what came while it was still
+    // reading: so it looks again after each hush, until there is nothing, or it has to be back.
+    int consume()
+    {
+        int total = 0;
+        for (unsigned round = 0;; round++) {
+            const int found = ring_buffer__consume(ring.get());
+            const bool all = found == 0 && round > 0;
+            if (found < 0 || all || round == most_rounds) {
+                say_more(!all);
+                return found < 0 ? found : total + found;
+            }
+            total += found;
+            hush();
+        }
+    }
+
+    void hush()
+    {
+        if (!bell || bell->hush())
+            return;
+        ::epoll_ctl(wakers.get(), EPOLL_CTL_DEL, bell->fd(), nullptr); // somebody deleted the device
+        bell.reset();
+    }
+
+    // What was left is nobody's news: fd() has to be readable of itself.
+    void say_more(bool is)
+    {
+        if (is == more_said)
+            return;
+        eventfd_t count = 0;
+        (void)(is ? ::eventfd_write(more.get(), 1) : ::eventfd_read(more.get(), &count));
+        more_said = is;
     }
 
     // The directory goes with the data path.
@@ -164,7 +233,9 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         if (!impl->ring)
             return errno_failure("open", "ring buffer", errno);
         TRY_SET(impl->place, add_listener(session, impl->map.get()));
-        return {};
+        if (auto hung = impl->hang_bell(session); !hung)
+            spdlog::debug("{}", hung.error().message()); // no /dev/net/tun: the ring wakes, later
+        return impl->sleep_on_all();
     };
     TRY(subscribe());
     impl->lost_before = total_lost(ifname);
@@ -177,26 +248,36 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     impl_->listener = &listener;
     impl_->most = most;
     impl_->seen = 0;
-    for (bool forever = timeout.count() < 0;;) {
-        // Nothing wakes it when the data path goes: look once a second.
-        const auto step = forever ? look_again : std::min(timeout, look_again);
+    const bool forever = timeout.count() < 0;
+    const auto end = std::chrono::steady_clock::now() +
+                     std::clamp(timeout, std::chrono::milliseconds(0), longest);
+    for (;;) {
         // What is there already needs no wake-up, which takes longer than the miss itself.
-        int found = ring_buffer__consume(impl_->ring.get());
-        if (found == 0 && step.count() != 0)
-            found = ring_buffer__poll(impl_->ring.get(), static_cast<int>(step.count()));
+        int found = impl_->consume();
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            end - std::chrono::steady_clock::now());
+        const bool over = !forever && left.count() <= 0;
+        if (found == 0 && !over) {
+            // Nothing wakes it when the data path goes: look once a second.
+            const auto step = forever ? look_again : std::min(left, look_again);
+            epoll_event event{};
+            if (::epoll_wait(impl_->wakers.get(), &event, 1, static_cast<int>(step.count())) < 0)
+                found = -errno;
+            else
+                found = impl_->consume();
+        }
         if (impl_->thrown)
             std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
         if (found < 0 && found != -ECANCELED && found != -EINTR)
             return errno_failure("listen", impl_->ifname, -found);
         if (impl_->seen == 0 && impl_->is_gone())
             return system_failure("listen", impl_->ifname, "the VTEPs were detached", ENODEV);
-        timeout -= forever ? std::chrono::milliseconds(0) : step;
-        if (impl_->seen != 0 || found == -EINTR || (!forever && timeout.count() <= 0))
+        if (impl_->seen != 0 || found == -EINTR || over)
             return impl_->seen;
     }
 }
 
-int MissSource::fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+int MissSource::fd() const { return impl_->wakers.get(); }
 
 std::uint64_t MissSource::lost() const
 {
