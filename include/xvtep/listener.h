@@ -62,8 +62,8 @@ class MissSource {
                           unsigned most = UINT_MAX);
 
     // Readable while misses wait, for an event loop of your own; poll() now and then all the same,
-    // for nothing becomes readable when the VTEPs are detached, and a wake-up can be lost where somebody
-    // meddles with the tap device that it comes by.
+    // for nothing becomes readable when the VTEPs are detached, and a wake-up can be lost where
+    // somebody meddles with the tap device that it comes by.
     [[nodiscard]] int fd() const;
 
     // Misses of these VTEPs that some listener had no room for, since this one was opened.

@@ -130,6 +130,7 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto neighs, (Table<xv_neigh_key, xv_neigh>::open(maps, "neighs")));
     TRY_ASSIGN(auto misses, (Table<xv_miss_key, __u64>::open(maps, "misses")));
     TRY_ASSIGN(auto listening, (Table<__u32, __u32>::open(maps, "listening")));
+    TRY_ASSIGN(auto bells, (Table<__u32, __u32>::open(maps, "bells")));
     Fd counters(bpf_obj_get((maps + "/counters").c_str()));
     if (!counters)
         return errno_failure("open map", "counters", errno);
@@ -142,7 +143,7 @@ Result<Tables> Tables::open(const std::string &directory)
                   std::move(ages),      std::move(usage),
                   std::move(sweep),     std::move(neighs),
                   std::move(misses),    std::move(listening),
-                  std::move(counters)};
+                  std::move(bells),     std::move(counters)};
 }
 
 bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)

@@ -32,6 +32,7 @@ struct Tables {
     Table<xv_neigh_key, xv_neigh> neighs;
     Table<xv_miss_key, __u64> misses;
     Table<__u32, __u32> listening;
+    Table<__u32, __u32> bells;
     Fd counters; // per CPU, read by stats.cc only
 
     static Result<Tables> open(const std::string &directory);

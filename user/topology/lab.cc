@@ -16,6 +16,7 @@
 #include "user/topology/processes.h"
 #include "user/topology/services.h"
 #include "user/topology/state.h"
+#include "user/vtep/bell.h"
 
 namespace xvtep {
 
@@ -94,7 +95,7 @@ Result<LabView> view_lab(const LabState &state)
         NodeView node_view{name, node.name, {}, lab_processes({node.name})};
         TRY_ASSIGN(const std::vector<Link> links, node.netlink.links());
         for (const Link &link : links) {
-            if (link.kind.empty() || link.name.starts_with("xvtep-bell")) // a listener's
+            if (link.kind.empty() || link.name.starts_with(bell_name))
                 continue;
             TRY_ASSIGN(std::vector<Prefix> addresses, node.netlink.addresses(link.index));
             std::erase_if(addresses,

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 
 #include "user/net/netlink.h"
@@ -25,7 +24,8 @@ Result<Bell> Bell::hang()
         return errno_failure("open", "/dev/net/tun", errno);
     ifreq request{};
     request.ifr_flags = IFF_TAP | IFF_NO_PI;
-    std::strcpy(request.ifr_name, "xvtep-bell%d");
+    const std::string pattern = std::string(bell_name) + "%d";
+    pattern.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
     if (::ioctl(bell.fd_.get(), TUNSETIFF, &request) != 0)
         return errno_failure("create", "tap device", errno);
     const std::string name = request.ifr_name;

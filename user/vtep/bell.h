@@ -8,9 +8,11 @@
 
 namespace xvtep {
 
+constexpr const char *bell_name = "xvtep-bell"; // and a number
+
 class Bell {
   public:
-    // In the calling thread's namespace; "xvtep-bell0" and so on, up, and silent itself.
+    // In the calling thread's namespace; up, and silent itself.
     static Result<Bell> hang();
 
     [[nodiscard]] int fd() const { return fd_.get(); } // readable: it has rung

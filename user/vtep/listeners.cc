@@ -17,25 +17,17 @@ std::string directory_of(const Session &session, __u32 index)
     return fmt::format("{}/listeners/{}", session.directory, index);
 }
 
-Result<Fd> open_places(const Session &session, const char *name = "listeners")
+Result<Fd> open_places(const Session &session)
 {
-    Fd map(bpf_obj_get((session.directory + "/maps/" + name).c_str()));
+    Fd map(bpf_obj_get((session.directory + "/maps/listeners").c_str()));
     if (!map)
-        return errno_failure("open map", name, errno);
+        return errno_failure("open map", "listeners", errno);
     return map;
 }
 
 __u32 taken(const Session &session) { return session.tables->listening.find(0).value_or(0); }
 
 } // namespace
-
-Result<> set_bell(const Session &session, __u32 index, __u32 ifindex)
-{
-    TRY_ASSIGN(const auto bells, open_places(session, "bells"));
-    if (bpf_map_update_elem(bells.get(), &index, &ifindex, BPF_ANY) != 0)
-        return errno_failure("update", "bells", errno);
-    return {};
-}
 
 Result<ListenerPlace> add_listener(Session &session, int ring)
 {
@@ -68,7 +60,7 @@ Result<ListenerPlace> add_listener(Session &session, int ring)
 void remove_listener(Session &session, __u32 index)
 {
     (void)session.tables->listening.put(0, taken(session) & ~(1U << index));
-    (void)set_bell(session, index, 0);
+    (void)session.tables->bells.put(index, 0);
     if (const auto places = open_places(session))
         bpf_map_delete_elem(places->get(), &index);
     ::rmdir(directory_of(session, index).c_str());

@@ -21,8 +21,6 @@ struct ListenerPlace {
 
 // Needs the lock. `ring`: a ring buffer map.
 Result<ListenerPlace> add_listener(Session &session, int ring);
-// The ifindex of what wakes a listener from now on, or 0: its ring does.
-Result<> set_bell(const Session &session, __u32 index, __u32 ifindex);
 void remove_listener(Session &session, __u32 index);
 
 // Frees the places of listeners that have died.

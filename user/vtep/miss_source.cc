@@ -127,7 +127,7 @@ struct MissSource::Impl {
     Result<> hang_bell(const Session &session)
     {
         TRY_ASSIGN(auto hung, Bell::hang());
-        TRY(set_bell(session, place.index, static_cast<__u32>(hung.ifindex())));
+        TRY(session.tables->bells.put(place.index, static_cast<__u32>(hung.ifindex())));
         bell = std::move(hung);
         return {};
     }
