@@ -44,6 +44,7 @@ XV_HASH(fdb, struct xv_fdb_key, struct xv_fdb, XV_FDB_ENTRIES);
 XV_HASH(floods, struct xv_flood_key, struct xv_dest, XV_FDB_ENTRIES / 4);
 XV_HASH(ages, __u64, struct xv_fdb_key, XV_FDB_ENTRIES);
 XV_HASH(neighs, struct xv_neigh_key, struct xv_neigh, XV_NEIGHS_MAX);
+XV_ARRAY(missed, BPF_MAP_TYPE_ARRAY, struct xv_missed_set, 1 << XV_MISSED_BITS);
 XV_ARRAY(listening, BPF_MAP_TYPE_ARRAY, __u32, 1);
 XV_ARRAY(bells, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
 
@@ -65,13 +66,6 @@ struct sweeper {
     __u64 limit; /* the tail at the last tick */
 };
 XV_ARRAY(sweeper, BPF_MAP_TYPE_ARRAY, struct sweeper, 1);
-
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, XV_MISSES_MAX);
-    __type(key, struct xv_miss_key);
-    __type(value, __u64);
-} misses SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

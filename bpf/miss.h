@@ -36,7 +36,9 @@ static long raise_one(__u32 index, void *context)
     __u64 before;
     void *ring;
 
-    if (!(loop->listening >> (index & 31) & 1))
+    if (index >= XV_LISTENERS_MAX || !(loop->listening >> index))
+        return 1; /* there are no more: a round of nothing takes 20 ns */
+    if (!(loop->listening >> index & 1))
         return 0;
     ring = bpf_map_lookup_elem(&listeners, &index);
     bell = bpf_map_lookup_elem(&bells, &index);
@@ -57,37 +59,62 @@ static long raise_one(__u32 index, void *context)
     return 0;
 }
 
-/* `what`: its kind and address. */
-XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                       const struct xv_miss_key *what, __u64 now)
+/* Where to note that this one is raised, or NULL: it was, within the last second. */
+static __always_inline struct xv_missed *missed_place(const __u64 *what, __u64 now)
+{
+    __u32 at = (what[0] * 0x9e3779b97f4a7c15ULL ^ what[1] * 0xc2b2ae3d27d4eb4fULL ^
+                what[2] * 0x165667b19e3779f9ULL) >> (64 - XV_MISSED_BITS);
+    struct xv_missed_set *set = bpf_map_lookup_elem(&missed, &at);
+    struct xv_missed *oldest;
+
+    if (!set)
+        return NULL;
+    oldest = &set->way[0];
+#pragma unroll
+    for (int n = 0; n < XV_MISSED_WAYS; n++) {
+        struct xv_missed *way = &set->way[n];
+
+        if (way->what[0] == what[0] && way->what[1] == what[1] && way->what[2] == what[2])
+            return now < way->time + XV_SECOND ? NULL : way;
+        if (way->time < oldest->time)
+            oldest = way;
+    }
+    return oldest;
+}
+
+XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 kind,
+                       const struct xv_addr *addr, __u64 now)
 {
     struct raise_loop loop = {.skb = skb};
     __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listening, &zero);
     struct xv_counters *counters;
-    struct xv_miss_key key;
-    __u64 *last;
+    struct xv_missed *place;
+    __u64 what[3];
 
-    if (!vtep || !what || !listeners_bits || !*listeners_bits)
+    if (!vtep || !addr || !listeners_bits || !*listeners_bits)
         return 0;
-    key = *what;
-    key.vni = vtep->vni;
-    key.dstport = vtep->dstport;
-    last = bpf_map_lookup_elem(&misses, &key);
-    if (last && now < *last + XV_SECOND)
+    what[0] = (__u64)kind << 32 | vtep->ifindex;
+    __builtin_memcpy(&what[1], addr, sizeof(*addr));
+    place = missed_place(what, now);
+    if (!place)
         return 0;
     loop.listening = *listeners_bits;
     loop.event.time = now;
     loop.event.vni = vtep->vni;
     loop.event.ifindex = vtep->ifindex;
-    loop.event.kind = key.kind;
+    loop.event.kind = kind;
     loop.event.dstport = vtep->dstport;
-    if (key.kind == XV_EVENT_L2MISS)
-        __builtin_memcpy(loop.event.mac, &key.addr, 6);
+    if (kind == XV_EVENT_L2MISS)
+        __builtin_memcpy(loop.event.mac, addr, 6);
     else
-        loop.event.addr = key.addr;
+        loop.event.addr = *addr;
     bpf_loop(XV_LISTENERS_MAX, raise_one, &loop, 0);
-    if (loop.taken)
-        bpf_map_update_elem(&misses, &key, &now, BPF_ANY);
+    if (loop.taken) {
+        place->what[0] = what[0];
+        place->what[1] = what[1];
+        place->what[2] = what[2];
+        place->time = now;
+    }
     if (!loop.lost)
         return 0;
     counters = counters_of(vtep->slot);
@@ -99,21 +126,19 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep,
 static __always_inline void l2miss(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                    const __u8 *mac, __u64 now)
 {
-    struct xv_miss_key key = {.kind = XV_EVENT_L2MISS};
+    struct xv_addr addr = {};
 
     if (!(vtep->flags & XV_VTEP_L2MISS) || mac_is_multicast(mac))
         return;
-    __builtin_memcpy(&key.addr, mac, 6);
-    miss_raise(skb, vtep, &key, now);
+    __builtin_memcpy(&addr, mac, 6);
+    miss_raise(skb, vtep, XV_EVENT_L2MISS, &addr, now);
 }
 
 static __always_inline void l3miss(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                    const struct xv_addr *addr, __u64 now)
 {
-    struct xv_miss_key key = {.kind = XV_EVENT_L3MISS, .addr = *addr};
-
     if (vtep->flags & XV_VTEP_L3MISS)
-        miss_raise(skb, vtep, &key, now);
+        miss_raise(skb, vtep, XV_EVENT_L3MISS, addr, now);
 }
 
 #endif

@@ -19,7 +19,7 @@
  *   ages{ticket}          -> xv_fdb_key  entries that can expire, see bpf/age.h
  *   sweep[0]              -> xv_sweep    where ageing stands; mmapable
  *   neighs{vni, port, ip} -> xv_neigh    for proxy and rsc
- *   misses{kind, key}     -> __u64       when a miss was last raised, CLOCK_MONOTONIC ns
+ *   missed[hash of a key] -> xv_missed_set  misses raised lately
  *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
  *   listening[0]          -> __u32       bit n: listeners[n] is there
  *   bells[n]              -> __u32       ifindex of the tap device that wakes listener n, or 0
@@ -36,7 +36,7 @@
 #include "xvtep/verdicts.h"
 
 /* Raise on any change to this file or to the verdicts. */
-#define XV_LAYOUT 4
+#define XV_LAYOUT 5
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -51,7 +51,8 @@
 #define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
 #define XV_NEIGHS_MAX (1 << 20)
 #define XV_LISTENERS_MAX 16
-#define XV_MISSES_MAX 16384 /* keys whose rate is limited at a time */
+#define XV_MISSED_BITS 10
+#define XV_MISSED_WAYS 4 /* a set; of 4,096 keys the rate is limited at a time */
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
 struct xv_addr {
@@ -236,11 +237,14 @@ struct xv_neigh {
 
 enum xv_event_kind { XV_EVENT_L2MISS = 1, XV_EVENT_L3MISS };
 
-struct xv_miss_key {
-    __u32 vni;
-    __be16 dstport;
-    __u16 kind;          /* enum xv_event_kind */
-    struct xv_addr addr; /* of an L2 miss: the MAC, and zeros */
+/* No two keys are taken for one: a set that is full forgets its oldest, which may be raised early. */
+struct xv_missed {
+    __u64 what[3]; /* kind << 32 | ifindex of the VTEP's device; address (a MAC: with zeros) */
+    __u64 time;    /* CLOCK_MONOTONIC ns: last raised */
+};
+
+struct xv_missed_set {
+    struct xv_missed way[XV_MISSED_WAYS];
 };
 
 struct xv_event {
@@ -295,7 +299,7 @@ XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");
 XV_ASSERT(sizeof(struct xv_flood_key) == 16, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh_key) == 24, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh) == 16, "no padding");
-XV_ASSERT(sizeof(struct xv_miss_key) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_missed) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_event) == 48, "no padding");
 XV_ASSERT(sizeof(struct xv_hop_key) == 20, "no padding");
 XV_ASSERT(sizeof(struct xv_hop) == 32, "no padding");

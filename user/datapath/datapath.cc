@@ -128,7 +128,6 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto usage, Shared<__u64>::open(maps, "usage"));
     TRY_ASSIGN(auto sweep, Shared<xv_sweep>::open(maps, "sweep"));
     TRY_ASSIGN(auto neighs, (Table<xv_neigh_key, xv_neigh>::open(maps, "neighs")));
-    TRY_ASSIGN(auto misses, (Table<xv_miss_key, __u64>::open(maps, "misses")));
     TRY_ASSIGN(auto listening, (Table<__u32, __u32>::open(maps, "listening")));
     TRY_ASSIGN(auto bells, (Table<__u32, __u32>::open(maps, "bells")));
     Fd counters(bpf_obj_get((maps + "/counters").c_str()));
@@ -142,8 +141,8 @@ Result<Tables> Tables::open(const std::string &directory)
                   std::move(fdb),       std::move(floods),
                   std::move(ages),      std::move(usage),
                   std::move(sweep),     std::move(neighs),
-                  std::move(misses),    std::move(listening),
-                  std::move(bells),     std::move(counters)};
+                  std::move(listening), std::move(bells),
+                  std::move(counters)};
 }
 
 bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)

@@ -30,7 +30,6 @@ struct Tables {
     Shared<__u64> usage;
     Shared<xv_sweep> sweep; // one
     Table<xv_neigh_key, xv_neigh> neighs;
-    Table<xv_miss_key, __u64> misses;
     Table<__u32, __u32> listening;
     Table<__u32, __u32> bells;
     Fd counters; // per CPU, read by stats.cc only

@@ -477,6 +477,17 @@ Result<> Netlink::delete_fdb(int index, const KernelFdbEntry &entry)
         "delete fdb", [&] { return impl_->on_device(fdb_text(entry), index); }, message);
 }
 
+Result<> Netlink::remove_queue(int index)
+{
+    tcmsg header{};
+    header.tcm_ifindex = index;
+    header.tcm_parent = TC_H_ROOT;
+    Message message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, header);
+    message.put(TCA_KIND, std::string("noqueue"));
+    return impl_->request(
+        "remove queue of", [&] { return "dev " + impl_->name_of(index); }, message);
+}
+
 Result<bool> Netlink::has_clsact_filters(int index)
 {
     for (const std::uint32_t minor : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS}) {

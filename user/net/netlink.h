@@ -125,6 +125,8 @@ class Netlink {
     Result<> append_fdb(int index, const KernelFdbEntry &entry); // NTF_SELF, permanent
     Result<> delete_fdb(int index, const KernelFdbEntry &entry);
 
+    // Frames go to the driver at once.
+    Result<> remove_queue(int index);
     // Whether clsact on the device has a filter, anybody's.
     Result<bool> has_clsact_filters(int index);
 

@@ -33,6 +33,7 @@ Result<Bell> Bell::hang()
     TRY_ASSIGN(auto netlink, Netlink::open());
     TRY_ASSIGN(const auto link, netlink.link(name));
     TRY(netlink.change_link(link.index, {.up = true}));
+    (void)netlink.remove_queue(link.index); // it would be a place to wait at
     bell.ifindex_ = link.index;
     return bell;
 }

@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -41,14 +43,41 @@ std::uint64_t total_lost(const std::string &ifname)
     return sum;
 }
 
-// `names`: any socket of the devices' namespace; if_indextoname() would make one for each miss.
-template <class Kind> Kind describe(const xv_event &event, const Fd &names)
+// Devices' names, asked for once a while: that takes a seventh of the time from miss to callback.
+class MissNames {
+  public:
+    // `socket`: any of the devices' namespace; if_indextoname() would make one for each miss.
+    explicit MissNames(Fd socket) : socket_(std::move(socket)) {}
+
+    const std::string &of(unsigned ifindex, std::uint64_t now)
+    {
+        constexpr std::uint64_t good_for = 100'000'000; // nanoseconds
+        constexpr std::size_t most = 8192;
+        if (names_.size() >= most)
+            names_.clear();
+        auto &known = names_[ifindex];
+        if (known.asked == 0 || now - known.asked > good_for) {
+            ifreq device{};
+            device.ifr_ifindex = static_cast<int>(ifindex);
+            known.name = ::ioctl(socket_.get(), SIOCGIFNAME, &device) == 0 ? device.ifr_name : "";
+            known.asked = now;
+        }
+        return known.name;
+    }
+
+  private:
+    struct Name {
+        std::string name; // "": gone
+        std::uint64_t asked = 0;
+    };
+    Fd socket_;
+    std::unordered_map<unsigned, Name> names_;
+};
+
+template <class Kind> Kind describe(const xv_event &event, const std::string &ifname)
 {
     Kind miss;
-    ifreq device{};
-    device.ifr_ifindex = static_cast<int>(event.ifindex);
-    if (::ioctl(names.get(), SIOCGIFNAME, &device) == 0)
-        miss.ifname = device.ifr_name;
+    miss.ifname = ifname;
     miss.ifindex = event.ifindex;
     miss.vni = event.vni;
     miss.dstport = ntohs(event.dstport);
@@ -74,11 +103,13 @@ struct MissSource::Impl {
 
     std::string ifname;
     unsigned ifindex = 0; // 0: all
-    Fd map, names;
+    Fd map;
+    std::optional<MissNames> names;
     Fd wakers; // an epoll of the ring, the bell and `more`
     Fd more;
     bool more_said = false;
     std::optional<Bell> bell;
+    std::optional<Table<__u32, __u32>> bells; // where its index stands
     ListenerPlace place;
     std::unique_ptr<ring_buffer, Closer> ring;
     std::uint64_t lost_before = 0;
@@ -113,12 +144,13 @@ struct MissSource::Impl {
 
     void tell(const xv_event &event)
     {
+        const std::string &name = names->of(event.ifindex, event.time);
         if (event.kind == XV_EVENT_L2MISS) {
-            auto miss = describe<L2Miss>(event, names);
+            auto miss = describe<L2Miss>(event, name);
             std::ranges::copy(event.mac, miss.mac.begin());
             listener->on_l2miss(miss);
         } else if (event.kind == XV_EVENT_L3MISS) {
-            auto miss = describe<L3Miss>(event, names);
+            auto miss = describe<L3Miss>(event, name);
             std::memcpy(miss.ip.data(), &event.addr, miss.ip.size());
             listener->on_l3miss(miss);
         }
@@ -127,8 +159,10 @@ struct MissSource::Impl {
     Result<> hang_bell(const Session &session)
     {
         TRY_ASSIGN(auto hung, Bell::hang());
-        TRY(session.tables->bells.put(place.index, static_cast<__u32>(hung.ifindex())));
+        TRY_ASSIGN(auto table, (Table<__u32, __u32>::open(session.directory + "/maps", "bells")));
+        TRY(table.put(place.index, static_cast<__u32>(hung.ifindex())));
         bell = std::move(hung);
+        bells = std::move(table);
         return {};
     }
 
@@ -168,7 +202,9 @@ struct MissSource::Impl {
     {
         if (!bell || bell->hush())
             return;
-        ::epoll_ctl(wakers.get(), EPOLL_CTL_DEL, bell->fd(), nullptr); // somebody deleted the device
+        // Somebody deleted the device, and another may get its index.
+        (void)bells->put(place.index, 0);
+        ::epoll_ctl(wakers.get(), EPOLL_CTL_DEL, bell->fd(), nullptr);
         bell.reset();
     }
 
@@ -221,9 +257,10 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         }
         impl->ifname = ifname;
         impl->cookie = session.cookie;
-        impl->names = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        if (!impl->names)
+        Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (!socket)
             return errno_failure("open socket for", "device names", errno);
+        impl->names.emplace(std::move(socket));
         impl->map = Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size,
                                       nullptr));
         if (!impl->map)

@@ -67,7 +67,6 @@ void flush_entries(const Session &session, const xv_vtep &vtep)
     for (const auto &[key, dest] : session.tables->floods.entries())
         if (key.entry.vni == vtep.vni && key.entry.dstport == vtep.dstport)
             session.tables->floods.remove(key);
-    flush(session.tables->misses, vtep);
     flush(session.tables->neighs, vtep);
 }
 
