@@ -17,8 +17,10 @@ using Json = nlohmann::json;
 std::string shortened(std::string text)
 {
     constexpr std::size_t most = 60;
-    if (text.size() > most)
-        text = text.substr(0, most) + "…";
+    if (text.size() > most) {
+        text.resize(most);
+        text += "…";
+    }
     return text;
 }
 
