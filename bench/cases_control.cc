@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -93,6 +94,8 @@ Result<std::vector<double>> table_round(const Options &options, System system)
                             there, ours ? "" : " self");
     TRY_ASSIGN(const auto file, LineFile::write(text));
     const std::string program = fmt::format("{} -n {}", ours ? options.xvtep : "bridge", host);
+    // The kernel still frees the tables of the round before, in the background.
+    std::this_thread::sleep_for(std::chrono::seconds(1));
     const double before = slab_bytes();
     TRY_ASSIGN(const double loading,
                seconds_of(fmt::format("{} -batch {}", program, file.path()), 300));

@@ -7,10 +7,12 @@
  *        parse . classify . admit . ecn . strip . deliver     tc_arrived (by the kernel's device)
  *   out  tc_watch <------------------------------------------ tc_device, tc_port, xdp_port
  *        (next hops)   encap . pmtu . hop . fdb . neigh . learn . parse
+ *   table  xvtep_fdb_put, for user space
  *
  * An XDP program finishes what it can and passes the rest, uncounted, to the TC program of the
  * same port, which always runs behind it and counts.
  */
+#include "bpf/bulk.h"
 #include "bpf/port.h"
 #include "bpf/send.h"
 #include "bpf/xdp.h"
@@ -353,6 +355,13 @@ int xvtep_xdp_port(struct xdp_md *xdp)
         return bpf_redirect(entry->dest.ifindex, 0);
     }
     return xdp_encap(xdp, vtep, &c, eth, entry, now);
+}
+
+/* Attached nowhere. */
+SEC("tc")
+int xvtep_fdb_put(struct __sk_buff *skb)
+{
+    return put_rows(skb);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -208,6 +208,13 @@ struct xv_fdb {
     __u64 ticket;  /* its place in `ages`; 0: none */
 };
 
+/* As user space hands entries to xvtep_fdb_put. */
+struct xv_fdb_row {
+    struct xv_fdb_key key;
+    __u32 zero;
+    struct xv_fdb value;
+};
+
 struct xv_flood_key {
     struct xv_fdb_key entry;
     __u32 index;
@@ -296,6 +303,7 @@ XV_ASSERT(sizeof(struct xv_port_hint) == 40, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
 XV_ASSERT(sizeof(struct xv_dest) == 28, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb_row) == 80, "no padding");
 XV_ASSERT(sizeof(struct xv_flood_key) == 16, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh_key) == 24, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh) == 16, "no padding");

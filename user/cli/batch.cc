@@ -105,10 +105,23 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         worst = std::max(worst, fail(fmt::format("{}:{}: ", file, line), error));
         return force;
     };
+    const auto run = [&](const Words &words) {
+        return words.front() == "agent" // would take the place of all behind it
+                   ? usage_failure("agent", "", "not in a batch: it runs until it is stopped")
+                   : run_command(inside, words);
+    };
+    const auto run_text = [&](const std::string &text) -> Result<> {
+        Words words;
+        TRY(split(text, words));
+        return run(words);
+    };
     const auto write_entries = [&] {
-        while (!entries.empty())
-            if (const auto failed = entries.write(); failed && !failed_at(failed->line, failed->error))
+        while (const auto stopped = entries.write()) {
+            const Result<> done =
+                stopped->error ? std::unexpected(*stopped->error) : run_text(stopped->text);
+            if (!done && !failed_at(stopped->line, done.error()))
                 return false;
+        }
         return true;
     };
     for (unsigned line = 0;;) {
@@ -130,10 +143,7 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         const auto words = read_batch_line(in, line, std::move(text));
         if (words && !*words)
             break;
-        const auto done = !words                       ? Failure(words.error())
-                          : (*words)->front() == "agent" // would take the place of all behind it
-                              ? usage_failure("agent", "", "not in a batch: it runs until it is stopped")
-                              : run_command(inside, **words);
+        const Result<> done = words ? run(**words) : std::unexpected(words.error());
         if (!done && !failed_at(line, done.error()))
             break;
     }

@@ -2,6 +2,9 @@
 #include "user/cli/batch_fdb.h"
 
 #include <algorithm>
+#include <span>
+
+#include "user/base/parallel.h"
 
 namespace xvtep::cli {
 namespace {
@@ -11,13 +14,18 @@ bool is_special(char c)
     return c == '"' || c == '\'' || c == '\\' || c == '#';
 }
 
-// Not by find_first_of(), which calls memchr() for every letter.
+// Not by find_first_of(), which calls memchr() for every letter; nor by <algorithm>, whose calls of
+// is_blank() the compiler leaves calls.
 std::string_view next_word(std::string_view &text)
 {
-    const auto *const begin = std::ranges::find_if_not(text, is_blank);
-    const auto *const end = std::find_if(begin, text.end(), is_blank);
-    const std::string_view word(begin, end);
-    text = {end, text.end()};
+    std::size_t from = 0;
+    while (from < text.size() && is_blank(text[from]))
+        from++;
+    std::size_t to = from;
+    while (to < text.size() && !is_blank(text[to]))
+        to++;
+    const auto word = text.substr(from, to - from);
+    text.remove_prefix(to);
     return word;
 }
 
@@ -25,7 +33,7 @@ std::string_view next_word(std::string_view &text)
 
 std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text)
 {
-    if (std::ranges::any_of(text, is_special) || next_word(text) != "fdb")
+    if (std::ranges::any_of(text, [](char c) { return is_special(c); }) || next_word(text) != "fdb")
         return std::nullopt;
     const auto verb = next_word(text);
     if (verb != "add" && verb != "replace")
@@ -57,26 +65,65 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
 
 bool FdbLines::take(std::string_view text, unsigned line)
 {
-    auto parsed = parse_fdb_line(text);
-    if (!parsed || full() || (!empty() && parsed->first != verb_))
+    // A line that goes on in the next one is not ours.
+    if (full() || !(text.starts_with("fdb add ") || text.starts_with("fdb replace ")) ||
+        text.ends_with('\\'))
         return false;
-    verb_ = parsed->first;
-    entries_.push_back(std::move(parsed->second));
+    text_ += text;
+    ends_.push_back(text_.size());
     lines_.push_back(line);
     return true;
 }
 
-std::optional<FdbLines::Failed> FdbLines::write()
+std::string_view FdbLines::text_of(std::size_t index) const
 {
-    std::size_t written = 0;
-    const auto done = write_fdb(verb_, entries_, written);
-    std::optional<Failed> failed;
-    if (!done)
-        failed = Failed{lines_[written++], done.error()};
-    const auto count = static_cast<std::ptrdiff_t>(written);
-    entries_.erase(entries_.begin(), entries_.begin() + count);
-    lines_.erase(lines_.begin(), lines_.begin() + count);
-    return failed;
+    const std::size_t from = index == 0 ? 0 : ends_[index - 1];
+    return std::string_view(text_).substr(from, ends_[index] - from);
+}
+
+void FdbLines::parse()
+{
+    constexpr std::size_t worth = 1024;
+    entries_.resize(ends_.size());
+    kinds_.assign(ends_.size(), Kind::other);
+    side_by_side(ends_.size(), parts_of(ends_.size(), worth),
+                 [&](std::size_t, std::size_t from, std::size_t to) {
+                     for (std::size_t n = from; n < to; n++)
+                         if (auto parsed = parse_fdb_line(text_of(n))) {
+                             kinds_[n] = parsed->first == FdbVerb::add ? Kind::add : Kind::replace;
+                             entries_[n] = std::move(parsed->second);
+                         }
+                 });
+}
+
+std::optional<FdbLines::Stopped> FdbLines::write()
+{
+    if (kinds_.empty())
+        parse();
+    while (at_ < kinds_.size()) {
+        const Kind kind = kinds_[at_];
+        if (kind == Kind::other) {
+            Stopped stopped{lines_[at_], std::nullopt, std::string(text_of(at_))};
+            at_++;
+            return stopped;
+        }
+        std::size_t count = 1;
+        while (count < at_once_ && at_ + count < kinds_.size() && kinds_[at_ + count] == kind)
+            count++;
+        std::size_t written = 0;
+        const auto done = write_fdb(kind == Kind::add ? FdbVerb::add : FdbVerb::replace,
+                                    std::span(entries_).subspan(at_, count), written);
+        at_ += written;
+        at_once_ = done ? std::min(2 * at_once_, most) : 1;
+        if (!done)
+            return Stopped{lines_[at_++], done.error(), {}};
+    }
+    text_.clear();
+    ends_.clear();
+    lines_.clear();
+    kinds_.clear();
+    at_ = 0;
+    return std::nullopt;
 }
 
 } // namespace xvtep::cli

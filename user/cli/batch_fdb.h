@@ -3,8 +3,11 @@
 // parsed and written in less time than the general parser alone would take.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "user/cli/cli.h"
@@ -24,24 +27,34 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
 
 class FdbLines {
   public:
-    // Whether the line is one of them and was taken. Not taken also when others have to be written
-    // first.
+    // Whether the line looks like one of them and was taken.
     bool take(std::string_view text, unsigned line);
-    [[nodiscard]] bool empty() const { return entries_.empty(); }
-    [[nodiscard]] bool full() const { return entries_.size() >= most; }
+    [[nodiscard]] bool empty() const { return ends_.empty(); }
+    [[nodiscard]] bool full() const { return ends_.size() >= most; }
 
-    struct Failed {
+    struct Stopped {
         unsigned line;
-        Error error;
+        std::optional<Error> error; // none: the line is for the general parser
+        std::string text;
     };
-    // Writes what was gathered; at a failure what stood behind it is kept for the next call.
-    std::optional<Failed> write();
+    // Writes what was gathered; what stands behind the line it stops at is kept for the next call.
+    std::optional<Stopped> write();
 
   private:
-    static constexpr std::size_t most = 8192;
-    FdbVerb verb_ = FdbVerb::add;
-    std::vector<FdbEntry> entries_;
+    enum class Kind : std::uint8_t { other, add, replace };
+    static constexpr std::size_t most = 16384;
+
+    void parse();
+    [[nodiscard]] std::string_view text_of(std::size_t index) const;
+
+    std::string text_; // of all lines
+    std::vector<std::size_t> ends_;
     std::vector<unsigned> lines_;
+    // As parsed, at the first write().
+    std::vector<FdbEntry> entries_;
+    std::vector<Kind> kinds_;
+    std::size_t at_ = 0; // the next to write
+    std::size_t at_once_ = most; // fewer where lines fail, with -force
 };
 
 } // namespace xvtep::cli

@@ -2,7 +2,7 @@
 // Where the state of a namespace's data path is pinned, and the lock over all of it.
 //
 //   /sys/fs/bpf/xvtep/<namespace cookie>/maps/<map>
-//                                       /programs/<program>     TC programs, shared by all ports
+//                                       /programs/<program>     all but XDP's, shared by all ports
 //                                       /links/<ifindex>_<hook> TCX attachments
 #pragma once
 

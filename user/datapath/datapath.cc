@@ -18,8 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array tc_programs = {Program::tc_underlay, Program::tc_watch, Program::tc_device,
-                                    Program::tc_arrived, Program::tc_port};
+constexpr std::array pinned_programs = {Program::tc_underlay, Program::tc_watch,
+                                        Program::tc_device,   Program::tc_arrived,
+                                        Program::tc_port,     Program::fdb_put};
 
 // Pinned last: while it is missing the set is half made.
 constexpr const char *last_map = "layout";
@@ -56,6 +57,8 @@ bpf_program *find(xvtep_bpf *skeleton, Program program)
         return skeleton->progs.xvtep_xdp_underlay;
     case Program::xdp_port:
         return skeleton->progs.xvtep_xdp_port;
+    case Program::fdb_put:
+        return skeleton->progs.xvtep_fdb_put;
     }
     return nullptr;
 }
@@ -95,6 +98,8 @@ const char *program_name(Program program)
         return "xvtep_xdp_underlay";
     case Program::xdp_port:
         return "xvtep_xdp_port";
+    case Program::fdb_put:
+        return "xvtep_fdb_put";
     }
     return "?";
 }
@@ -188,7 +193,7 @@ Result<> create_datapath(const std::string &directory)
     if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.layout), &zero, &layout, BPF_ANY) != 0)
         return errno_failure("update", "layout", errno);
 
-    for (const Program program : tc_programs)
+    for (const Program program : pinned_programs)
         if (bpf_obj_pin(bpf_program__fd(find(skeleton.get(), program)),
                         program_path(directory, program).c_str()) != 0)
             return errno_failure("pin program", program_name(program), errno);
@@ -243,7 +248,7 @@ int LoadedPrograms::fd(Program program) const
 
 Result<> LoadedPrograms::pin(const std::string &directory) const
 {
-    for (const Program program : tc_programs) {
+    for (const Program program : pinned_programs) {
         const std::string path = program_path(directory, program), fresh = path + "~";
         ::unlink(fresh.c_str());
         if (bpf_obj_pin(fd(program), fresh.c_str()) != 0)

@@ -49,7 +49,8 @@ enum class Program {
     tc_arrived,
     tc_port,
     xdp_underlay,
-    xdp_port
+    xdp_port,
+    fdb_put
 };
 const char *program_name(Program program);
 
@@ -67,7 +68,7 @@ class LoadedPrograms {
     LoadedPrograms(LoadedPrograms &&) noexcept;
     ~LoadedPrograms();
     [[nodiscard]] int fd(Program program) const;
-    // Replaces the pinned TC programs by these.
+    // Replaces the pinned programs by these.
     Result<> pin(const std::string &directory) const;
 
   private:
@@ -76,7 +77,7 @@ class LoadedPrograms {
     Impl *impl_;
 };
 
-// A pinned TC program.
+// A pinned program: all but XDP's.
 Result<Fd> open_program(const std::string &directory, Program program);
 
 } // namespace xvtep

@@ -4,11 +4,12 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <system_error>
-#include <thread>
+#include <array>
 
 #include <fmt/format.h>
 
+#include "user/base/parallel.h"
+#include "user/datapath/bulk.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/session.h"
 #include "user/vtep/shown.h"
@@ -257,81 +258,75 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
            !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
-using FdbTable = Table<xv_fdb_key, xv_fdb>;
-
-// A plain entry into its place; false where that is taken.
-bool put_plain(const FdbTable &table, const xv_vtep &vtep, const FdbEntry &entry)
+// A plain entry, as it goes into the table.
+xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t now)
 {
-    auto fresh = fresh_entry(entry, monotonic());
-    fresh.dest = far_end(vtep, entry);
-    return table.put(key_of(vtep, entry.mac), fresh, BPF_NOEXIST).has_value();
+    xv_fdb_row row{};
+    row.key = key_of(vtep, entry.mac);
+    row.value = fresh_entry(entry, now);
+    row.value.dest = far_end(vtep, entry);
+    return row;
 }
 
 // Plain entries up to the first whose place is taken, by several CPUs: most of the time is the
 // kernel's allocation of each. Returns how many. What is behind is removed again; after a kill it
 // may be there.
-std::size_t put_side_by_side(const FdbTable &table, const xv_vtep &vtep,
-                             std::span<const FdbEntry> entries, std::size_t cpus)
+std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const xv_vtep &vtep,
+                             std::span<const FdbEntry> entries)
 {
+    constexpr std::size_t worth = 1024, chunk = 256; // entries
     struct Part {
-        std::span<const FdbEntry> entries;
-        std::size_t done = 0;
+        std::size_t from = 0, to = 0, done = 0;
     };
-    std::vector<Part> parts;
-    for (std::size_t n = 0; n < cpus; n++) {
-        const auto from = entries.size() * n / cpus;
-        parts.push_back({entries.subspan(from, entries.size() * (n + 1) / cpus - from)});
-    }
-    const auto put = [&](Part &part) {
-        const auto taken = std::ranges::find_if_not(
-            part.entries, [&](const FdbEntry &entry) { return put_plain(table, vtep, entry); });
-        part.done = static_cast<std::size_t>(taken - part.entries.begin());
-    };
-    {
-        std::vector<std::jthread> others;
-        for (auto &part : std::span(parts).subspan(1))
-            try {
-                others.emplace_back([&put, &part] { put(part); });
-            } catch (const std::system_error &) { // no more threads for this user
-                put(part);
-            }
-        put(parts.front());
-    }
+    std::vector<Part> parts(parts_of(entries.size(), worth));
+    const auto now = monotonic();
+    side_by_side(entries.size(), parts.size(), [&](std::size_t n, std::size_t from, std::size_t to) {
+        std::array<xv_fdb_row, chunk> rows;
+        Part &part = parts[n];
+        part = {from, to, 0};
+        for (std::size_t count = 1, put = 1; count == put && from + part.done < to;) {
+            count = std::min(chunk, to - from - part.done);
+            for (std::size_t i = 0; i < count; i++)
+                rows[i] = plain_row(vtep, entries[from + part.done + i], now);
+            put = bulk.put(std::span(rows).first(count));
+            part.done += put;
+        }
+    });
     std::size_t there = 0;
     bool whole = true;
     for (const auto &part : parts) {
-        const auto done = part.entries.first(part.done);
         if (whole)
-            there += done.size();
+            there += part.done;
         else
-            for (const auto &entry : done)
-                table.remove(key_of(vtep, entry.mac));
-        whole = whole && done.size() == part.entries.size();
+            for (const auto &entry : entries.subspan(part.from, part.done))
+                session.tables->fdb.remove(key_of(vtep, entry.mac));
+        whole = whole && part.from + part.done == part.to;
     }
     return there;
 }
 
-// How many of them, from the first, could be written so. `wary`: taken places are to be expected.
-std::size_t write_plain(Session &session, std::span<const FdbEntry> entries, bool wary)
+// How many of them, from the first, could be written so.
+std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
 {
-    constexpr std::size_t worth = 1024; // entries, that a thread is started for
-    constexpr std::size_t most = 4;
     const auto vtep = session.vtep_named(entries.front().device);
     if (!vtep)
         return 0;
-    const auto &table = session.tables->fdb;
     const auto fits = [&](const FdbEntry &entry) {
         return entry.device == entries.front().device && is_plain(*vtep, entry);
     };
-    const auto cpus =
-        std::min<std::size_t>({entries.size() / worth, std::thread::hardware_concurrency(), most});
+    const auto plain = entries.first(static_cast<std::size_t>(
+        std::ranges::find_if_not(entries, fits) - entries.begin()));
     std::size_t count = 0;
-    if (!wary && cpus > 1 && std::ranges::all_of(entries, fits))
-        count = put_side_by_side(table, *vtep, entries, cpus);
+    const auto bulk = FdbBulk::open(session.directory);
+    if (plain.size() > 1 && bulk)
+        count = put_side_by_side(session, *bulk, *vtep, plain);
     else
-        while (count < entries.size() && fits(entries[count]) &&
-               put_plain(table, *vtep, entries[count]))
+        for (const auto &entry : plain) {
+            const auto row = plain_row(*vtep, entry, monotonic());
+            if (!session.tables->fdb.put(row.key, row.value, BPF_NOEXIST))
+                break;
             count++;
+        }
     add_shared(session.tables->usage[vtep->slot], __u64{count});
     return count;
 }
@@ -340,20 +335,18 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries, boo
 
 Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written)
 {
-    constexpr std::size_t window = 8192; // others want the lock too
+    constexpr std::size_t window = 16384; // others want the lock too
     const Batch batch;
-    std::size_t wary_until = 0;
+    std::size_t most = window; // fewer at a time where places are taken
     for (written = 0; written < entries.size();) {
         if (verb != FdbVerb::append) {
             TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entries[written].mac.text()));
-            const bool wary = written < wary_until;
-            const auto next = entries.subspan(
-                written, std::min(wary ? wary_until - written : window, entries.size() - written));
-            const auto count = write_plain(session, next, wary);
+            const auto next = entries.subspan(written, std::min(most, entries.size() - written));
+            const auto count = write_plain(session, next);
             written += count;
+            most = count == next.size() ? std::min(2 * most, window) : 1;
             if (count == next.size())
                 continue;
-            wary_until = written + window;
         }
         TRY(write_fdb(verb, entries[written]));
         written++;

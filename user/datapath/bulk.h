@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Many FDB entries into the table in few system calls: bpf/bulk.h.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+#include "xvtep/tables.h"
+
+namespace xvtep {
+
+class FdbBulk {
+  public:
+    static Result<FdbBulk> open(const std::string &directory);
+
+    // Puts each row where nothing is yet, and stops at the first that cannot be put, for whatever
+    // reason. Returns how many were. Several threads may.
+    [[nodiscard]] std::size_t put(std::span<const xv_fdb_row> rows) const;
+
+  private:
+    explicit FdbBulk(Fd program) : program_(std::move(program)) {}
+    Fd program_;
+};
+
+} // namespace xvtep
