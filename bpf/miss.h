@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Miss events: a copy into every listener's ring buffer, at most one a second for each key. One
+ * Miss events: a copy into every listener's ring buffer, about one a second for each key. One
  * that did not fit is counted; one that nobody had room for is raised again by the next packet.
  *
  * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than all
@@ -59,11 +59,18 @@ static long raise_one(__u32 index, void *context)
     return 0;
 }
 
+/* An address's last bytes, which differ most, are the upper ones: down, where a product keeps them. */
+static __always_inline __u64 missed_mix(__u64 word, __u64 by)
+{
+    return (word ^ word >> 32) * by;
+}
+
 /* Where to note that this one is raised, or NULL: it was, within the last second. */
 static __always_inline struct xv_missed *missed_place(const __u64 *what, __u64 now)
 {
-    __u32 at = (what[0] * 0x9e3779b97f4a7c15ULL ^ what[1] * 0xc2b2ae3d27d4eb4fULL ^
-                what[2] * 0x165667b19e3779f9ULL) >> (64 - XV_MISSED_BITS);
+    __u32 at = (missed_mix(what[0], 0x9e3779b97f4a7c15ULL) ^
+                missed_mix(what[1], 0xc2b2ae3d27d4eb4fULL) ^
+                missed_mix(what[2], 0x165667b19e3779f9ULL)) >> (64 - XV_MISSED_BITS);
     struct xv_missed_set *set = bpf_map_lookup_elem(&missed, &at);
     struct xv_missed *oldest;
 

@@ -51,8 +51,8 @@
 #define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
 #define XV_NEIGHS_MAX (1 << 20)
 #define XV_LISTENERS_MAX 16
-#define XV_MISSED_BITS 10
-#define XV_MISSED_WAYS 4 /* a set; of 4,096 keys the rate is limited at a time */
+#define XV_MISSED_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
+#define XV_MISSED_WAYS 4
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
 struct xv_addr {
@@ -84,8 +84,8 @@ enum xv_vtep_flag {
 };
 
 /*
- * What decapsulation reads is together, 8 bytes in: one cache line, as the kernel has an array's
- * values (at 56 modulo 64).
+ * What decapsulation reads is together, 8 bytes in: one cache line where an array's values stand at
+ * 56 modulo 64 (Linux 6.18), else two.
  */
 struct xv_vtep {
     __be32 flowlabel;
@@ -250,7 +250,7 @@ struct xv_neigh {
 
 enum xv_event_kind { XV_EVENT_L2MISS = 1, XV_EVENT_L3MISS };
 
-/* No two keys are taken for one: a set that is full forgets its oldest, which may be raised early. */
+/* Keys are compared whole: a set that is full forgets its oldest, which may be raised early. */
 struct xv_missed {
     __u64 what[3]; /* kind << 32 | ifindex of the VTEP's device; address (a MAC: with zeros) */
     __u64 time;    /* CLOCK_MONOTONIC ns: last raised */

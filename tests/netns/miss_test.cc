@@ -181,10 +181,12 @@ TEST_F(MissCase, MissesOfOneKeyAreRaisedOnceASecond)
     EXPECT_LE(lines, 3) << text;
 }
 
+// Of one VTEP, MACs and IPs that differ in their last bytes, as they do.
 TEST_F(MissCase, SoAreMissesOfManyKeys)
 {
     struct : MissListener {
         void on_l2miss(const L2Miss &miss) override { heard.push_back(miss.mac_text()); }
+        void on_l3miss(const L3Miss &miss) override { heard.push_back(miss.ip_text()); }
         std::vector<std::string> heard;
     } listener;
     const auto scope = Netns::open(a_)->enter();
@@ -194,20 +196,30 @@ TEST_F(MissCase, SoAreMissesOfManyKeys)
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
     to.sll_ifindex = static_cast<int>(::if_nametoindex("vxlan0"));
-    std::array<std::uint8_t, 60> frame{2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
-    constexpr unsigned keys = 256, rounds = 4;
-    const auto start = std::chrono::steady_clock::now();
-    for (unsigned n = 0; n < keys * rounds; n++) {
-        frame[5] = static_cast<std::uint8_t>(n % keys);
-        (void)::sendto(socket.get(), frame.data(), frame.size(), 0,
-                       reinterpret_cast<const sockaddr *>(&to), sizeof(to)); // "no buffers": dropped
-    }
-    const bool within = std::chrono::steady_clock::now() - start < std::chrono::milliseconds(900);
-    while (source->poll(listener, std::chrono::milliseconds(100)).value_or(0) != 0) {
-    }
-    EXPECT_EQ(std::set(listener.heard.begin(), listener.heard.end()).size(), keys);
-    if (within) { // a set of keys that is full forgets one early
-        EXPECT_LE(listener.heard.size(), keys + keys / 20);
+    const std::vector<std::uint8_t> l2{2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
+    const std::vector<std::uint8_t> arp{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 2, 8, 6,
+                                        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 2, 10, 20, 1, 2,
+                                        0, 0, 0, 0, 0, 0, 10, 20, 0, 0};
+    for (const auto &[start, at] : {std::pair(l2, 4), std::pair(arp, 40)}) {
+        SCOPED_TRACE(at);
+        auto frame = start;
+        frame.resize(60);
+        listener.heard.clear();
+        constexpr unsigned keys = 1500, rounds = 4;
+        const auto begin = std::chrono::steady_clock::now();
+        for (unsigned n = 0; n < keys * rounds; n++) {
+            frame[at] = static_cast<std::uint8_t>(3 + n % keys / 256);
+            frame[at + 1] = static_cast<std::uint8_t>(n % keys);
+            (void)::sendto(socket.get(), frame.data(), frame.size(), 0,
+                           reinterpret_cast<const sockaddr *>(&to), sizeof(to)); // dropped: ENOBUFS
+        }
+        const bool within = std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(900);
+        while (source->poll(listener, std::chrono::milliseconds(100)).value_or(0) != 0) {
+        }
+        EXPECT_EQ(std::set(listener.heard.begin(), listener.heard.end()).size(), keys);
+        if (within) { // a set of keys that is full forgets one early
+            EXPECT_LE(listener.heard.size(), keys + keys / 20);
+        }
     }
 }
 

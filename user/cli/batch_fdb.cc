@@ -65,9 +65,11 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
 
 bool FdbLines::take(std::string_view text, unsigned line)
 {
-    // A line that goes on in the next one is not ours.
-    if (full() || !(text.starts_with("fdb add ") || text.starts_with("fdb replace ")) ||
-        text.ends_with('\\'))
+    auto rest = text;
+    if (full() || next_word(rest) != "fdb")
+        return false;
+    const auto verb = next_word(rest);
+    if ((verb != "add" && verb != "replace") || text.ends_with('\\')) // which goes on in the next
         return false;
     text_ += text;
     ends_.push_back(text_.size());

@@ -30,7 +30,7 @@ class FdbLines {
     // Whether the line looks like one of them and was taken.
     bool take(std::string_view text, unsigned line);
     [[nodiscard]] bool empty() const { return ends_.empty(); }
-    [[nodiscard]] bool full() const { return ends_.size() >= most; }
+    [[nodiscard]] bool full() const { return ends_.size() >= most || text_.size() >= most_text; }
 
     struct Stopped {
         unsigned line;
@@ -42,7 +42,7 @@ class FdbLines {
 
   private:
     enum class Kind : std::uint8_t { other, add, replace };
-    static constexpr std::size_t most = 16384;
+    static constexpr std::size_t most = 16384, most_text = 4 << 20; // bytes, but for the last line
 
     void parse();
     [[nodiscard]] std::string_view text_of(std::size_t index) const;

@@ -274,18 +274,18 @@ xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t n
 std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const xv_vtep &vtep,
                              std::span<const FdbEntry> entries)
 {
-    constexpr std::size_t worth = 1024, chunk = 256; // entries
+    constexpr std::size_t worth = 1024; // entries
     struct Part {
         std::size_t from = 0, to = 0, done = 0;
     };
     std::vector<Part> parts(parts_of(entries.size(), worth));
     const auto now = monotonic();
     side_by_side(entries.size(), parts.size(), [&](std::size_t n, std::size_t from, std::size_t to) {
-        std::array<xv_fdb_row, chunk> rows;
+        std::array<xv_fdb_row, FdbBulk::most> rows;
         Part &part = parts[n];
         part = {from, to, 0};
         for (std::size_t count = 1, put = 1; count == put && from + part.done < to;) {
-            count = std::min(chunk, to - from - part.done);
+            count = std::min(rows.size(), to - from - part.done);
             for (std::size_t i = 0; i < count; i++)
                 rows[i] = plain_row(vtep, entries[from + part.done + i], now);
             put = bulk.put(std::span(rows).first(count));
@@ -317,16 +317,13 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
     const auto plain = entries.first(static_cast<std::size_t>(
         std::ranges::find_if_not(entries, fits) - entries.begin()));
     std::size_t count = 0;
-    const auto bulk = FdbBulk::open(session.directory);
-    if (plain.size() > 1 && bulk)
-        count = put_side_by_side(session, *bulk, *vtep, plain);
-    else
-        for (const auto &entry : plain) {
-            const auto row = plain_row(*vtep, entry, monotonic());
-            if (!session.tables->fdb.put(row.key, row.value, BPF_NOEXIST))
-                break;
-            count++;
-        }
+    if (plain.size() == 1) {
+        const auto row = plain_row(*vtep, plain.front(), monotonic());
+        count = session.tables->fdb.put(row.key, row.value, BPF_NOEXIST) ? 1 : 0;
+    } else if (plain.size() > 1) {
+        if (const auto bulk = FdbBulk::open(session.directory)) // not pinned by an older xvtep
+            count = put_side_by_side(session, *bulk, *vtep, plain);
+    }
     add_shared(session.tables->usage[vtep->slot], __u64{count});
     return count;
 }
@@ -345,7 +342,7 @@ Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t 
             const auto count = write_plain(session, next);
             written += count;
             most = count == next.size() ? std::min(2 * most, window) : 1;
-            if (count == next.size())
+            if (count != 0)
                 continue;
         }
         TRY(write_fdb(verb, entries[written]));
