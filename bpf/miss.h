@@ -65,28 +65,48 @@ static __always_inline __u64 missed_mix(__u64 word, __u64 by)
     return (word ^ word >> 32) * by;
 }
 
-/* Where to note that this one is raised, or NULL: it was, within the last second. */
-static __always_inline struct xv_missed *missed_place(const __u64 *what, __u64 now)
+static __always_inline __u32 missed_set(const struct xv_missed *miss)
 {
-    __u32 at = (missed_mix(what[0], 0x9e3779b97f4a7c15ULL) ^
-                missed_mix(what[1], 0xc2b2ae3d27d4eb4fULL) ^
-                missed_mix(what[2], 0x165667b19e3779f9ULL)) >> (64 - XV_MISSED_BITS);
-    struct xv_missed_set *set = bpf_map_lookup_elem(&missed, &at);
-    struct xv_missed *oldest;
+    return (missed_mix(miss->what[0], 0x9e3779b97f4a7c15ULL) ^
+            missed_mix(miss->what[1], 0xc2b2ae3d27d4eb4fULL) ^
+            missed_mix(miss->what[2], 0x165667b19e3779f9ULL)) >> (64 - XV_MISSED_BITS);
+}
 
+/* Where in its set to note that this one is raised, or -1: it was, within the last second. */
+XV_STEP int missed_way(const struct xv_missed *miss)
+{
+    struct xv_missed_set *set;
+    __u64 least = ~0ULL; /* beside `oldest`, or the verifier goes through all ways by each */
+    __u32 at, oldest = 0;
+
+    if (!miss)
+        return -1;
+    at = missed_set(miss);
+    set = bpf_map_lookup_elem(&missed, &at);
     if (!set)
-        return NULL;
-    oldest = &set->way[0];
+        return -1;
 #pragma unroll
     for (int n = 0; n < XV_MISSED_WAYS; n++) {
         struct xv_missed *way = &set->way[n];
 
-        if (way->what[0] == what[0] && way->what[1] == what[1] && way->what[2] == what[2])
-            return now < way->time + XV_SECOND ? NULL : way;
-        if (way->time < oldest->time)
-            oldest = way;
+        if (way->what[0] == miss->what[0] && way->what[1] == miss->what[1] &&
+            way->what[2] == miss->what[2])
+            return miss->time < way->time + XV_SECOND ? -1 : n;
+        if (way->time < least) {
+            least = way->time;
+            oldest = n;
+        }
     }
     return oldest;
+}
+
+static __always_inline void missed_note(const struct xv_missed *miss, int way)
+{
+    __u32 at = missed_set(miss);
+    struct xv_missed_set *set = bpf_map_lookup_elem(&missed, &at);
+
+    if (set)
+        set->way[way & (XV_MISSED_WAYS - 1)] = *miss;
 }
 
 XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 kind,
@@ -94,16 +114,16 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
 {
     struct raise_loop loop = {.skb = skb};
     __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listening, &zero);
+    struct xv_missed miss = {.time = now};
     struct xv_counters *counters;
-    struct xv_missed *place;
-    __u64 what[3];
+    int way;
 
     if (!vtep || !addr || !listeners_bits || !*listeners_bits)
         return 0;
-    what[0] = (__u64)kind << 32 | vtep->ifindex;
-    __builtin_memcpy(&what[1], addr, sizeof(*addr));
-    place = missed_place(what, now);
-    if (!place)
+    miss.what[0] = (__u64)kind << 32 | vtep->ifindex;
+    __builtin_memcpy(&miss.what[1], addr, sizeof(*addr));
+    way = missed_way(&miss);
+    if (way < 0)
         return 0;
     loop.listening = *listeners_bits;
     loop.event.time = now;
@@ -116,12 +136,8 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     else
         loop.event.addr = *addr;
     bpf_loop(XV_LISTENERS_MAX, raise_one, &loop, 0);
-    if (loop.taken) {
-        place->what[0] = what[0];
-        place->what[1] = what[1];
-        place->what[2] = what[2];
-        place->time = now;
-    }
+    if (loop.taken)
+        missed_note(&miss, way);
     if (!loop.lost)
         return 0;
     counters = counters_of(vtep->slot);
