@@ -205,7 +205,7 @@ TEST_F(MissCase, SoAreMissesOfManyKeys)
         auto frame = start;
         frame.resize(60);
         listener.heard.clear();
-        constexpr unsigned keys = 1500, rounds = 4;
+        constexpr unsigned keys = 3000, rounds = 4;
         const auto begin = std::chrono::steady_clock::now();
         for (unsigned n = 0; n < keys * rounds; n++) {
             frame[at] = static_cast<std::uint8_t>(3 + n % keys / 256);
