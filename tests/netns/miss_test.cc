@@ -3,11 +3,13 @@
 //
 //   a ==u1======u2== b        a: VTEP `vxlan0`, VNI 42, an address on it; b: a host of the wire
 
+#include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <csignal>
 #include <fstream>
 #include <set>
@@ -16,6 +18,7 @@
 
 #include "tests/support/netns_case.h"
 #include "user/base/fd.h"
+#include "user/datapath/bulk.h"
 #include "xvtep/listener.h"
 
 namespace xvtep::test {
@@ -464,6 +467,32 @@ TEST_F(MissCase, ALargeBatchStopsAtTheLineThatFails)
     EXPECT_TRUE(sh(on_a("-batch " + file("batch"))).text.contains(":2300: fdb add"));
     EXPECT_EQ(sh(on_a("fdb get " + mac(2299) + " dev vxlan0")).status, 0);
     EXPECT_EQ(sh(on_a("fdb get " + mac(2301) + " dev vxlan0")).status, 2);
+}
+
+// What a large batch is written by; where it fails entries go in one by one, and nobody would notice.
+TEST_F(MissCase, RowsGoInUpToTheFirstPlaceThatIsTaken)
+{
+    const auto bulk =
+        FdbBulk::open(fmt::format("/sys/fs/bpf/xvtep/{}", *Netns::open(a_)->cookie()));
+    ASSERT_TRUE(bulk);
+    std::array<xv_fdb_row, FdbBulk::most> rows{};
+    const auto number = [&](unsigned first) {
+        for (unsigned n = 0; n < rows.size(); n++) {
+            rows[n].key = {.vni = 42, .dstport = htons(4789), .mac = {2, 0, 0, 0, 0, 0}};
+            rows[n].key.mac[4] = static_cast<std::uint8_t>((first + n) >> 8);
+            rows[n].key.mac[5] = static_cast<std::uint8_t>(first + n);
+            rows[n].value.flags = XV_FDB_USER | XV_FDB_PERMANENT;
+            rows[n].value.dests = 1;
+        }
+    };
+    number(100);
+    EXPECT_EQ(bulk->put(rows), rows.size());
+    EXPECT_EQ(bulk->put(rows), 0U);
+    number(97);
+    EXPECT_EQ(bulk->put(rows), 3U);
+    const auto text = must(on_a("fdb show dev vxlan0"));
+    EXPECT_EQ(std::ranges::count(text, '\n'), 3 + FdbBulk::most);
+    EXPECT_NE(text.find("02:00:00:00:00:61 "), std::string::npos);
 }
 
 // Attaching and detaching inside a batch changes what the lines after it see.

@@ -29,14 +29,25 @@ std::string_view next_word(std::string_view &text)
     return word;
 }
 
+// "fdb add" or "fdb replace", taken off the line.
+std::optional<FdbVerb> next_verb(std::string_view &text)
+{
+    if (next_word(text) != "fdb")
+        return std::nullopt;
+    const auto word = next_word(text);
+    return word == "add"       ? std::optional(FdbVerb::add)
+           : word == "replace" ? std::optional(FdbVerb::replace)
+                               : std::nullopt;
+}
+
 } // namespace
 
 std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text)
 {
-    if (std::ranges::any_of(text, [](char c) { return is_special(c); }) || next_word(text) != "fdb")
+    if (std::ranges::any_of(text, [](char c) { return is_special(c); }))
         return std::nullopt;
-    const auto verb = next_word(text);
-    if (verb != "add" && verb != "replace")
+    const auto verb = next_verb(text);
+    if (!verb)
         return std::nullopt;
     const auto mac = Mac::parse(next_word(text));
     if (!mac || next_word(text) != "dev")
@@ -60,16 +71,14 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
         if (word == "static")
             entry.state = FdbState::fixed;
     }
-    return std::pair(verb == "add" ? FdbVerb::add : FdbVerb::replace, std::move(entry));
+    return std::pair(*verb, std::move(entry));
 }
 
 bool FdbLines::take(std::string_view text, unsigned line)
 {
+    const bool full = ends_.size() >= most || text_.size() >= most_text;
     auto rest = text;
-    if (full() || next_word(rest) != "fdb")
-        return false;
-    const auto verb = next_word(rest);
-    if ((verb != "add" && verb != "replace") || text.ends_with('\\')) // which goes on in the next
+    if (full || !next_verb(rest) || text.ends_with('\\')) // which goes on in the next
         return false;
     text_ += text;
     ends_.push_back(text_.size());
@@ -87,12 +96,12 @@ void FdbLines::parse()
 {
     constexpr std::size_t worth = 1024;
     entries_.resize(ends_.size());
-    kinds_.assign(ends_.size(), Kind::other);
+    verbs_.assign(ends_.size(), std::nullopt);
     side_by_side(ends_.size(), parts_of(ends_.size(), worth),
                  [&](std::size_t, std::size_t from, std::size_t to) {
                      for (std::size_t n = from; n < to; n++)
                          if (auto parsed = parse_fdb_line(text_of(n))) {
-                             kinds_[n] = parsed->first == FdbVerb::add ? Kind::add : Kind::replace;
+                             verbs_[n] = parsed->first;
                              entries_[n] = std::move(parsed->second);
                          }
                  });
@@ -100,21 +109,20 @@ void FdbLines::parse()
 
 std::optional<FdbLines::Stopped> FdbLines::write()
 {
-    if (kinds_.empty())
+    if (verbs_.empty())
         parse();
-    while (at_ < kinds_.size()) {
-        const Kind kind = kinds_[at_];
-        if (kind == Kind::other) {
+    while (at_ < verbs_.size()) {
+        const auto verb = verbs_[at_];
+        if (!verb) {
             Stopped stopped{lines_[at_], std::nullopt, std::string(text_of(at_))};
             at_++;
             return stopped;
         }
         std::size_t count = 1;
-        while (count < at_once_ && at_ + count < kinds_.size() && kinds_[at_ + count] == kind)
+        while (count < at_once_ && at_ + count < verbs_.size() && verbs_[at_ + count] == verb)
             count++;
         std::size_t written = 0;
-        const auto done = write_fdb(kind == Kind::add ? FdbVerb::add : FdbVerb::replace,
-                                    std::span(entries_).subspan(at_, count), written);
+        const auto done = write_fdb(*verb, std::span(entries_).subspan(at_, count), written);
         at_ += written;
         at_once_ = done ? std::min(2 * at_once_, most) : 1;
         if (!done)
@@ -123,7 +131,7 @@ std::optional<FdbLines::Stopped> FdbLines::write()
     text_.clear();
     ends_.clear();
     lines_.clear();
-    kinds_.clear();
+    verbs_.clear();
     at_ = 0;
     return std::nullopt;
 }

@@ -3,7 +3,6 @@
 // parsed and written in less time than the general parser alone would take.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,10 +26,8 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
 
 class FdbLines {
   public:
-    // Whether the line looks like one of them and was taken.
+    // Whether the line looks like one of them and was taken; not when there are many already.
     bool take(std::string_view text, unsigned line);
-    [[nodiscard]] bool empty() const { return ends_.empty(); }
-    [[nodiscard]] bool full() const { return ends_.size() >= most || text_.size() >= most_text; }
 
     struct Stopped {
         unsigned line;
@@ -41,7 +38,6 @@ class FdbLines {
     std::optional<Stopped> write();
 
   private:
-    enum class Kind : std::uint8_t { other, add, replace };
     static constexpr std::size_t most = 16384, most_text = 4 << 20; // bytes, but for the last line
 
     void parse();
@@ -52,7 +48,7 @@ class FdbLines {
     std::vector<unsigned> lines_;
     // As parsed, at the first write().
     std::vector<FdbEntry> entries_;
-    std::vector<Kind> kinds_;
+    std::vector<std::optional<FdbVerb>> verbs_; // none: for the general parser
     std::size_t at_ = 0; // the next to write
     std::size_t at_once_ = most; // fewer where lines fail, with -force
 };
