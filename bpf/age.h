@@ -25,7 +25,7 @@ static __always_inline int fdb_hard_expired(const struct xv_vtep *vtep,
                                             const struct xv_fdb *entry, __u64 now)
 {
     return vtep->hard_ageing && !(entry->flags & (XV_FDB_LOCAL | XV_FDB_USER)) &&
-           now > entry->created + vtep->hard_ageing * XV_SECOND;
+           xv_since(now, entry->created) > vtep->hard_ageing * XV_SECOND;
 }
 
 static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct xv_fdb *entry,
@@ -37,27 +37,49 @@ static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct 
            fdb_hard_expired(vtep, entry, now);
 }
 
+/* usage[slot] of the VTEP, and of all in usage[0]. */
+static __always_inline __u64 *usage_of(__u32 slot)
+{
+    return bpf_map_lookup_elem(&usage, &slot);
+}
+
+/* Whether learning may add an entry: by maxaddress, and without taking others' room. */
+static __always_inline int usage_has_room(const struct xv_vtep *vtep, __u64 used, __u64 all)
+{
+    if (vtep->maxaddress && used >= vtep->maxaddress)
+        return 0;
+    return all < (used < XV_FDB_SMALL ? XV_FDB_LEARNED : XV_FDB_SHARED);
+}
+
+static __always_inline int fdb_has_room(const struct xv_vtep *vtep)
+{
+    __u64 *used = usage_of(vtep->slot), *all = usage_of(0);
+
+    return used && all && usage_has_room(vtep, *used, *all);
+}
+
 /* Every entry counts, so that one that moves changes nothing: two CPUs may see it move at once. */
 static __always_inline int usage_take(const struct xv_vtep *vtep)
 {
-    __u32 slot = vtep->slot;
-    __u64 *used = bpf_map_lookup_elem(&usage, &slot);
+    __u64 *used = usage_of(vtep->slot), *all = usage_of(0);
 
-    if (!used)
+    if (!used || !all)
         return 0;
-    if (__sync_fetch_and_add(used, 1) < vtep->maxaddress || !vtep->maxaddress)
+    if (usage_has_room(vtep, __sync_fetch_and_add(used, 1), __sync_fetch_and_add(all, 1)))
         return 1;
     __sync_fetch_and_add(used, -1);
+    __sync_fetch_and_add(all, -1);
     return 0;
 }
 
 static __always_inline void usage_give(const struct xv_vtep *vtep)
 {
-    __u32 slot = vtep->slot;
-    __u64 *used = bpf_map_lookup_elem(&usage, &slot);
+    __u64 *used = usage_of(vtep->slot), *all = usage_of(0);
 
-    if (used)
-        __sync_fetch_and_add(used, -1);
+    if (!used || !all)
+        return;
+    __sync_fetch_and_add(used, -1);
+    __sync_fetch_and_add(all, -1);
 }
 
 static __always_inline void fdb_remove(const struct xv_vtep *vtep, const struct xv_fdb_key *key)

@@ -27,6 +27,8 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
         return flags & XV_VXLAN_FLAG_VNI ? vtep ? XV_NOT_LOCAL : XV_UNKNOWN_VNI : XV_NO_VNI_FLAG;
     }
     *found = vtep;
+    if (!is_alive(vtep->ifindex))
+        return XV_DEVICE_GONE;
     if (addr_equal(&o->src, &vtep->local) || addr_is_martian(&o->src))
         return XV_MARTIAN;
     if (o->v6 && o->zero_csum && !(vtep->flags & XV_VTEP_ZERO_CSUM6_RX))
@@ -37,12 +39,16 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
 }
 
 /* Where a packet came from, as an entry's destination. */
-static __always_inline struct xv_dest sender_of(const struct xv_vtep *vtep, const struct outer *o)
+static __always_inline struct xv_dest dest_from(const struct xv_vtep *vtep,
+                                                const struct xv_addr *from)
 {
-    return (struct xv_dest){.addr = o->src, .vni = vtep->vni, .port = vtep->dstport};
+    return (struct xv_dest){.addr = *from, .vni = vtep->vni, .port = vtep->dstport};
 }
 
-/* The checks of vxlan_set_mac() on the inner source address, and learning: it is behind `from`. */
+/*
+ * The checks of vxlan_set_mac() on the inner source address, which is behind `from`. XV_TO_LEARN:
+ * the frame is to go through the kernel's device, and is learned where it arrives.
+ */
 static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_dest *from,
                                  const __u8 *source, __u64 now)
 {
@@ -52,7 +58,7 @@ static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_des
         return XV_BAD_SOURCE;
     if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
-    return fdb_learn(vtep, source, from, 0, now);
+    return fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
 }
 
 #endif

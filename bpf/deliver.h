@@ -11,6 +11,7 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *
 {
     if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
         return TC_ACT_SHOT;
+    skb->tc_index = XV_DELIVERED;
     if (flags & XV_FDB_PEER && ingress && !dest->vid) {
         bpf_skb_change_type(skb, XV_PACKET_HOST); /* it may have come by multicast outside */
         return bpf_redirect_peer(dest->ifindex, 0);
@@ -30,7 +31,7 @@ static long clone_to_member(__u32 index, void *context)
     struct xv_member_key key = {.slot = loop->slot, .index = index};
     struct xv_member *member = bpf_map_lookup_elem(&members, &key);
 
-    if (!member)
+    if (!member || !is_alive(member->ifindex))
         return 0;
     if (member->ifindex == loop->except_ifindex && member->vid == loop->except_vid)
         return 0;
@@ -56,11 +57,31 @@ XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     return 0;
 }
 
-/* To the stack or the bridge, past tc_arrived. */
-static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep)
+/* To the stack or the bridge, past tc_arrived, which only looks whether `mac` is the device's. */
+static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                     const __u8 *mac)
 {
-    skb->tc_index = XV_DELIVERED;
+    skb->tc_index = mac_equal(mac, vtep->mac) ? XV_DELIVERED : XV_DELIVERED_OTHER;
     return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
+}
+
+/* A frame, or what a GSO packet stands for, is delivered. */
+XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
+{
+    __u64 bytes = skb->len;
+    __u32 packets = 1;
+
+    if (!vtep)
+        return 0;
+    if (skb->gso_size) {
+        struct inner in = {};
+
+        parse_frame(skb, &in);
+        packets = tc_segments(skb, in.headers);
+        bytes += (__u64)(packets - 1) * in.headers;
+    }
+    count_rx(vtep->slot, packets, bytes);
+    return 0;
 }
 
 /*
@@ -71,17 +92,11 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
                                    const __u8 *mac, __u64 now, int stale, int ingress)
 {
     struct xv_fdb *entry;
-    __u64 bytes = skb->len;
-    __u32 packets = 1;
 
-    if (skb->gso_size) {
-        struct inner in = {};
-
-        parse_frame(skb, &in);
-        packets = tc_segments(skb, in.headers);
-        bytes += (__u64)(packets - 1) * in.headers;
-    }
-    count_rx(vtep->slot, packets, bytes);
+    if (skb->gso_size)
+        count_delivered(skb, vtep);
+    else
+        count_rx(vtep->slot, 1, skb->len);
     entry = fdb_find_local(vtep, mac, now);
     if (entry) {
         if (stale && tc_refresh_protocol(skb))
@@ -93,7 +108,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
             return TC_ACT_SHOT;
         to_members(skb, vtep, 0, 0);
     }
-    return to_device(skb, vtep);
+    return to_device(skb, vtep, mac);
 }
 
 #endif

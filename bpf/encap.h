@@ -8,8 +8,6 @@
 #include "bpf/parse.h"
 #include "bpf/verdict.h"
 
-#define XV_MTU_SURE 576 /* smaller packets pass any underlay: IPv4's least maximum */
-
 /* Behind the Ethernet header, which would unalign the rest. */
 struct outer_v4 {
     struct iphdr ip;
@@ -45,19 +43,26 @@ static __always_inline __u8 outer_ttl(const struct xv_vtep *vtep, const struct i
 
 static __always_inline int outer_df(const struct xv_vtep *vtep, const struct inner *in)
 {
+    if (vtep->flags & XV_VTEP_DF_INHERIT && in->tagged)
+        return 0; /* the kernel's device does not look behind a tag */
     if (vtep->flags & XV_VTEP_DF_INHERIT)
         return in->l3_proto == bpf_htons(ETH_P_IP) ? in->df
                                                    : in->l3_proto == bpf_htons(ETH_P_IPV6);
     return !!(vtep->flags & XV_VTEP_DF_SET);
 }
 
+/* Where in the range of source ports a flow has its own, as udp_flow_src_port() counts. */
+static __always_inline __u32 flow_pick(const struct inner *in)
+{
+    return in->flow >> 32;
+}
+
 static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_header *vxlan,
                                        const struct xv_vtep *vtep, const struct xv_dest *dest,
                                        const struct inner *in, __u32 frame_size)
 {
-    __u32 pick = in->flow >> 32;
-
-    udp->source = bpf_htons(vtep->srcport_min + ((__u64)pick * vtep->srcport_span >> 32));
+    udp->source = bpf_htons(vtep->srcport_min +
+                            ((__u64)flow_pick(in) * (vtep->srcport_max - vtep->srcport_min) >> 32));
     udp->dest = dest->port;
     udp->len = bpf_htons(sizeof(*udp) + sizeof(*vxlan) + frame_size);
     udp->check = 0;

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The forwarding database: look-up with lazy ageing, and learning. */
+/*
+ * The forwarding database: look-up with lazy ageing, and learning.
+ *
+ * The kernel's device has the same entries, so that what is left to it goes the same way: those
+ * that user space makes are made there, too, and a MAC is learned here where the kernel's device
+ * has just learned it (tc_arrived). Behind a bridge an entry is used only while the bridge, too,
+ * sends frames for that MAC the same way (`bridged`): see fdb_agrees().
+ */
 #ifndef XVTEP_BPF_FDB_H
 #define XVTEP_BPF_FDB_H
 
 #include "bpf/age.h"
+#include "bpf/alive.h"
+
+#define XV_BRIDGE_SHIFT 33 /* of CLOCK_MONOTONIC ns: the bridge is asked every 8.6 s */
 
 typedef __u32 __attribute__((may_alias)) key_word;
 
@@ -19,7 +29,7 @@ static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep
     word[2] = halves(m[1], m[2]);
 }
 
-/* A live entry, or NULL. An expired one is removed when it is met. */
+/* A live entry, or NULL. One that has expired, or whose port is gone, is removed when it is met. */
 static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const __u8 *mac,
                                                __u64 now)
 {
@@ -28,11 +38,27 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
 
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (entry && fdb_expired(vtep, entry, now)) {
+    if (entry && (fdb_expired(vtep, entry, now) ||
+                  (entry->flags & XV_FDB_LOCAL && !is_alive(entry->dest.ifindex)))) {
         fdb_remove(vtep, &key);
         return NULL;
     }
     return entry;
+}
+
+/*
+ * Whether the bridge has sent a frame for this MAC the same way lately. It decides by more than we
+ * know: its own addresses, static entries, port states, filters.
+ */
+static __always_inline int fdb_agrees(const struct xv_fdb *entry, __u64 now)
+{
+    return entry->bridged && xv_since(now, entry->bridged) < 1ULL << XV_BRIDGE_SHIFT;
+}
+
+static __always_inline void fdb_bridge_agreed(struct xv_fdb *entry, __u64 now)
+{
+    if (!entry->bridged || xv_since(now, entry->bridged) > XV_SECOND)
+        entry->bridged = xv_stamp(now) | 1; /* 0 is never */
 }
 
 /*
@@ -46,7 +72,9 @@ static __always_inline struct xv_fdb *fdb_find_local(const struct xv_vtep *vtep,
 
     if (!mac_is_multicast(mac) && !mac_equal(mac, vtep->mac))
         entry = fdb_find(vtep, mac, now);
-    return entry && entry->flags & XV_FDB_LOCAL ? entry : NULL;
+    if (!entry || !(entry->flags & XV_FDB_LOCAL))
+        return NULL;
+    return !(entry->flags & XV_FDB_BRIDGED) || fdb_agrees(entry, now) ? entry : NULL;
 }
 
 static __always_inline struct xv_fdb *fdb_default(const struct xv_vtep *vtep)
@@ -97,7 +125,7 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
     fresh.dests = 1;
     fresh.updated = now;
     fresh.used = now;
-    fresh.created = now;
+    fresh.created = xv_stamp(now);
     if (old)
         fresh.ticket = old->ticket;
     else if (vtep->ageing || vtep->hard_ageing)
@@ -110,6 +138,39 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
     if (!old && fresh.ticket)
         age_add(&key, fresh.ticket);
     return 0;
+}
+
+/*
+ * What learning that `mac` is behind `dest` would do, without doing it: XV_CONTINUE where nothing
+ * is to be done (or nothing can be, for want of room), XV_TO_LEARN, or a drop verdict. `shift`: a
+ * live entry is to be learned anew when this bit of the clock changes.
+ */
+static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,
+                                     const struct xv_dest *dest, __u32 local, __u32 shift,
+                                     __u64 now)
+{
+    struct xv_fdb_key key;
+    struct xv_fdb *entry;
+
+    fdb_key(&key, vtep, mac);
+    entry = bpf_map_lookup_elem(&fdb, &key);
+    if (!entry)
+        return fdb_has_room(vtep) ? XV_TO_LEARN : XV_CONTINUE;
+    if (!fdb_same_place(entry, dest, local)) {
+        if (entry->flags & XV_FDB_KEPT)
+            return local ? XV_CONTINUE : XV_STATIC_MOVED;
+        return XV_TO_LEARN;
+    }
+    if (now <= entry->updated + XV_SECOND && !fdb_hard_expired(vtep, entry, now))
+        return XV_CONTINUE;
+    if (entry->flags & XV_FDB_KEPT) {
+        entry->updated = now;
+        return XV_CONTINUE;
+    }
+    if (fdb_expired(vtep, entry, now) || (now ^ entry->updated) >> (shift & 63))
+        return XV_TO_LEARN;
+    entry->updated = now;
+    return XV_CONTINUE;
 }
 
 /*
@@ -126,9 +187,9 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (entry) {
         if (fdb_same_place(entry, dest, flags & XV_FDB_LOCAL)) {
-            fdb_touch(&entry->updated, now);
+            entry->updated = now;
             if (fdb_hard_expired(vtep, entry, now))
-                entry->created = now; /* gone, and learned anew */
+                entry->created = xv_stamp(now); /* gone, and learned anew */
             return XV_CONTINUE;
         }
         if (entry->flags & XV_FDB_KEPT)

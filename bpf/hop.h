@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Next hops. The kernel routes and resolves; we watch it and remember.
+ * Next hops. The host routes and resolves; we watch it and remember, for a second.
  *
- *   encap -- fresh in `hops`? -- yes --> write its MACs, bpf_redirect
- *                              `- no ---> bpf_redirect_neigh, tagged with XV_ASK in tc_index
- *   egress of the underlay port: a tagged frame has its final MACs --> `hops`, for a second
+ *   encap -- fresh in `hops`, and of a proven size? -- yes --> write its MACs, bpf_redirect
+ *                                                  `- no ---> the kernel's device, with XV_EXPECT
+ *   egress of the underlay port (tc_watch): the packet has its final MACs --> `hops`
  *
- * So a packet a second goes the kernel's way: it keeps the neighbour entry in use (and probed),
- * queues while the neighbour is unresolved, and picks up a changed route.
+ * So a packet a second goes the kernel's way, with all that it goes by there: rules for ports,
+ * marks and source addresses, a route's own MTU, blackholes, netfilter, xfrm policies. What does not
+ * come out as plain VXLAN to the entry's VTEP is never remembered, and so never repeated.
  */
 #ifndef XVTEP_BPF_HOP_H
 #define XVTEP_BPF_HOP_H
@@ -15,24 +16,43 @@
 #include <linux/if_ether.h>
 
 #include "bpf/fdb.h"
+#include "bpf/marks.h"
 #include "bpf/parse.h"
 
 #define XV_HOP_LIFE (1 * XV_SECOND)
-#define XV_ASK 0x7876
-#define XV_ASK_ROUTE 0x7879 /* the route chose the port: remembered for any */
+#define XV_MTU_SURE 576 /* smaller packets pass any underlay: IPv4's least maximum */
 
-/* The underlay port that packets to `dest` leave by; several: see pick in README, "Limits". */
+/* The underlay port that packets to `dest` have to leave by, or 0: the route decides. */
 static __always_inline __u32 hop_oif(const struct xv_vtep *vtep, const struct xv_dest *dest)
 {
-    return dest->ifindex ? dest->ifindex : vtep->underlays[0];
+    if (dest->ifindex)
+        return dest->ifindex;
+    return vtep->underlay_count == 1 ? vtep->underlays[0] : 0;
 }
 
-static __always_inline struct xv_hop *hop_find(const struct xv_addr *addr, __u32 oif, __u64 now)
+static __always_inline struct xv_hop *hop_find(const struct xv_vtep *vtep,
+                                               const struct xv_dest *dest, __u32 mark, __u8 tos,
+                                               __u64 now)
 {
-    struct xv_hop_key key = {.addr = *addr, .oif = oif};
+    struct xv_hop_key key = {
+        .to = dest->addr,
+        .from = xv_address_mix(&vtep->local),
+        .oif = hop_oif(vtep, dest),
+        .mark = mark,
+        .port = dest->port,
+        .tos = tos & ~3,
+    };
     struct xv_hop *hop = bpf_map_lookup_elem(&hops, &key);
 
-    return hop && now < hop->expires ? hop : NULL;
+    return hop && now < hop->expires && is_alive(hop->ifindex) ? hop : NULL;
+}
+
+/* The mark of a packet that the kernel's device is to send to `dest`. */
+static __always_inline __u16 expect_mark(const struct xv_addr *to, int via)
+{
+    __u32 hash = xv_address_mix(to) * 0x9e3779b97f4a7c15ULL >> 51;
+
+    return XV_EXPECT | (via ? XV_EXPECT_VIA : 0) | (hash & XV_EXPECT_HASH);
 }
 
 #endif

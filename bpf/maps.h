@@ -48,6 +48,20 @@ XV_ARRAY(missed, BPF_MAP_TYPE_ARRAY, struct xv_missed_set, 1 << XV_MISSED_BITS);
 XV_ARRAY(listening, BPF_MAP_TYPE_ARRAY, __u32, 1);
 XV_ARRAY(bells, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
 
+XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_addr, XV_SENDERS);
+XV_ARRAY(merged, BPF_MAP_TYPE_ARRAY, __u32, XV_MERGED_FLOWS);
+
+/*
+ * Read by TC programs, redirected through by XDP programs. The kernel takes a device out as soon
+ * as it is deleted or changes its namespace, so that a reused ifindex is not taken for it.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+    __uint(max_entries, XV_SLOTS + XV_PORTS_MAX);
+    __type(key, __u32);
+    __type(value, struct bpf_devmap_val);
+} alive SEC(".maps");
+
 /* User space counts in these too, so they are shared memory. */
 #define XV_SHARED_ARRAY(map, value_type, entries)                                                  \
     struct {                                                                                       \

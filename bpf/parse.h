@@ -154,55 +154,6 @@ static __always_inline int parse_outer(struct cursor *c, struct outer *o, __u32 
     return XV_CONTINUE;
 }
 
-/*
- * A packet that the kernel has to decapsulate: the first fragment of one, or one with IP options.
- * XV_CONTINUE: `c` stands on the inner frame. `o->size` and lengths are not filled in.
- */
-static __always_inline int parse_odd(struct cursor *c, struct outer *o)
-{
-    struct ethhdr *eth = take(c, sizeof(*eth));
-    struct xv_vxlan_header *vxlan;
-    struct udphdr *udp;
-    __u32 options;
-
-    if (!eth)
-        return XV_BAD_LENGTH;
-    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-        struct iphdr *ip = take(c, sizeof(*ip));
-
-        if (!ip || ip->ihl < 5 || ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(0x1fff))
-            return XV_FRAGMENT;
-        addr_from_v4(&o->src, ip->saddr);
-        addr_from_v4(&o->dst, ip->daddr);
-        options = ip->ihl * 4 - sizeof(*ip);
-        asm volatile("" : "+r"(options)); /* the verifier is to see the bound */
-        if (!take(c, options & 63))
-            return XV_FRAGMENT;
-    } else {
-        struct ipv6hdr *ip = take(c, sizeof(*ip));
-        __u8 *fragment; /* next header, 0, offset and flags, identification */
-
-        if (!ip || ip->nexthdr != IPPROTO_FRAGMENT)
-            return XV_FRAGMENT;
-        fragment = take(c, 8);
-        if (!fragment || fragment[0] != IPPROTO_UDP || fragment[2] || fragment[3] & 0xf8)
-            return XV_FRAGMENT;
-        addr_from_v6(&o->src, ip->saddr.in6_u.u6_addr32);
-        addr_from_v6(&o->dst, ip->daddr.in6_u.u6_addr32);
-        o->v6 = 1;
-    }
-    udp = take(c, sizeof(*udp));
-    if (!udp || !port_is_ours(udp->dest))
-        return XV_OTHER_PORT;
-    vxlan = take(c, sizeof(*vxlan));
-    if (!vxlan)
-        return XV_BAD_LENGTH;
-    o->dport = udp->dest;
-    o->zero_csum = !udp->check;
-    o->vxlan = *vxlan;
-    return XV_CONTINUE;
-}
-
 /* What encapsulation wants to know of the inner frame. */
 struct inner {
     __u64 flow;       /* hash of the flow: addresses, protocol and ports */
@@ -211,11 +162,16 @@ struct inner {
     __u16 l4_offset;  /* 0: none, or a fragment */
     __u16 headers;    /* Ethernet to TCP or UDP: what GSO repeats in every segment */
     __be16 l3_proto;
-    __u8 l4_proto;
+    __u8 l4_proto; /* behind IPv6 extension headers; XV_NO_L4: none, or a fragment */
+    __u8 extended; /* there are IPv6 extension headers */
+    __u8 tagged;
     __u8 tos;
     __u8 ttl;
     __u8 df;
 };
+
+#define XV_NO_L4 255        /* reserved by IANA: no protocol's number */
+#define XV_EXTENSIONS_MOST 4 /* IPv6 extension headers that are looked behind */
 
 static __always_inline __u64 flow_mix(__u64 flow, __u64 word)
 {
@@ -261,6 +217,39 @@ static __always_inline void parse_inner_v4(struct cursor *c, struct inner *in)
     parse_l4(c, in);
 }
 
+/*
+ * Sets l4_proto and l4_offset to what is behind the extension headers. BIG TCP puts a hop-by-hop
+ * header in front of some packets of a flow: the flow is the same.
+ */
+static __always_inline void parse_extensions(struct cursor *c, struct inner *in, __u8 next)
+{
+    __u32 size = in->l3_offset + sizeof(struct ipv6hdr);
+
+    for (int n = 0; n <= XV_EXTENSIONS_MOST; n++) {
+        __u8 *header;
+        __u32 more;
+
+        if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS) {
+            if (next == IPPROTO_FRAGMENT)
+                return;
+            in->l4_proto = next;
+            in->l4_offset = size;
+            in->headers = size;
+            return;
+        }
+        in->extended = 1;
+        header = take(c, 8);
+        if (!header)
+            return;
+        next = header[0];
+        more = header[1] * 8;
+        size += 8 + more;
+        asm volatile("" : "+r"(more)); /* the verifier is to see the bound */
+        if (!take(c, more & 2047))
+            return;
+    }
+}
+
 static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
 {
     struct ipv6hdr *ip = take(c, sizeof(*ip));
@@ -271,33 +260,37 @@ static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
     a = ip->saddr.in6_u.u6_addr32; /* the destination follows it */
     in->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
     in->ttl = ip->hop_limit;
-    in->headers += sizeof(*ip);
     in->flow = flow_mix(in->flow, (__u64)a[0] << 32 | a[1]);
     in->flow = flow_mix(in->flow, (__u64)a[2] << 32 | a[3]);
     in->flow = flow_mix(in->flow, (__u64)a[4] << 32 | a[5]);
     in->flow = flow_mix(in->flow, (__u64)a[6] << 32 | a[7]);
-    in->flow = flow_mix(in->flow, ip->nexthdr);
-    in->l4_proto = ip->nexthdr;
-    in->l4_offset = in->l3_offset + sizeof(*ip);
-    parse_l4(c, in);
+    parse_extensions(c, in, ip->nexthdr);
+    in->flow = flow_mix(in->flow, in->l4_proto);
+    if (in->l4_proto != XV_NO_L4)
+        parse_l4(c, in);
 }
 
 /* `c` stands behind the inner Ethernet header, whose type is `l3_proto`. */
 static __always_inline void parse_inner(struct cursor *c, struct inner *in, struct ethhdr *eth,
                                         __be16 l3_proto, __u16 l3_offset)
 {
-    /* One tag in the packet: the flow is what is behind it. */
-    if (l3_proto == bpf_htons(ETH_P_8021Q) || l3_proto == bpf_htons(ETH_P_8021AD)) {
-        __be16 *tag = take(c, 4);
+    /* Tags in the packet: the flow is what is behind them. */
+    for (int n = 0; n < 2; n++) {
+        __be16 *tag;
 
-        if (tag) {
-            l3_proto = tag[1];
-            l3_offset += 4;
-        }
+        if (l3_proto != bpf_htons(ETH_P_8021Q) && l3_proto != bpf_htons(ETH_P_8021AD))
+            break;
+        tag = take(c, 4);
+        if (!tag)
+            break;
+        l3_proto = tag[1];
+        l3_offset += 4;
     }
+    in->l4_proto = XV_NO_L4;
     in->l3_proto = l3_proto;
     in->l3_offset = l3_offset;
     in->headers = l3_offset;
+    in->tagged = l3_offset != ETH_HLEN;
     if (l3_proto == bpf_htons(ETH_P_IP)) {
         parse_inner_v4(c, in);
     } else if (l3_proto == bpf_htons(ETH_P_IPV6)) {

@@ -183,14 +183,15 @@ static __always_inline __u32 pmtu_of(const struct xv_addr *addr, __u64 now)
 
 /* A router's word to `told` on a packet from `from` to `to`: if that was ours, it is kept. */
 static __always_inline void pmtu_learn(const struct xv_addr *told, const struct xv_addr *from,
-                                       const struct xv_addr *to, __be16 dport, __u32 mtu,
-                                       __u64 now)
+                                       const struct xv_addr *to, const struct udphdr *udp,
+                                       const struct xv_vxlan_header *vxlan, __u32 mtu, __u64 now)
 {
     struct xv_pmtu fresh = {.expires = now + XV_PMTU_LIFE, .mtu = mtu};
     __u32 known = pmtu_of(to, now);
 
     if ((known && known <= mtu) || !addr_equal(told, from) ||
-        !bpf_map_lookup_elem(&locals, from) || !port_is_ours(dport))
+        !bpf_map_lookup_elem(&locals, from) || !port_is_ours(udp->dest) ||
+        !vtep_by_vni(bpf_ntohl(vxlan->vni) >> 8, udp->dest)) /* vxlan_err_lookup() */
         return;
     bpf_map_update_elem(&pmtus, to, &fresh, BPF_ANY); /* in use within XV_HOP_LIFE */
 }
@@ -200,6 +201,7 @@ XV_STEP int pmtu_watch(struct __sk_buff *skb, __u64 now)
 {
     struct cursor c = tc_linear(skb, XV_LINEAR);
     struct ethhdr *eth = take(&c, sizeof(*eth));
+    struct xv_vxlan_header *vxlan;
     struct xv_addr told, from, to;
     struct udphdr *udp;
 
@@ -215,13 +217,14 @@ XV_STEP int pmtu_watch(struct __sk_buff *skb, __u64 now)
             return 0;
         quoted = take(&c, sizeof(*quoted));
         udp = take(&c, sizeof(*udp));
-        if (!quoted || !udp || quoted->ihl != 5 || quoted->protocol != IPPROTO_UDP ||
+        vxlan = take(&c, sizeof(*vxlan));
+        if (!quoted || !udp || !vxlan || quoted->ihl != 5 || quoted->protocol != IPPROTO_UDP ||
             bpf_ntohs(icmp->mtu) < XV_MTU_LEAST_V4 + XV_OUTER_V4)
             return 0; /* smaller, and no sender could be told */
         addr_from_v4(&told, ip->daddr);
         addr_from_v4(&from, quoted->saddr);
         addr_from_v4(&to, quoted->daddr);
-        pmtu_learn(&told, &from, &to, udp->dest, bpf_ntohs(icmp->mtu), now);
+        pmtu_learn(&told, &from, &to, udp, vxlan, bpf_ntohs(icmp->mtu), now);
     } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr *ip = take(&c, sizeof(*ip)), *quoted;
         struct icmp *icmp = take(&c, sizeof(*icmp));
@@ -230,13 +233,14 @@ XV_STEP int pmtu_watch(struct __sk_buff *skb, __u64 now)
             return 0;
         quoted = take(&c, sizeof(*quoted));
         udp = take(&c, sizeof(*udp));
-        if (!quoted || !udp || quoted->nexthdr != IPPROTO_UDP || icmp->unused ||
+        vxlan = take(&c, sizeof(*vxlan));
+        if (!quoted || !udp || !vxlan || quoted->nexthdr != IPPROTO_UDP || icmp->unused ||
             bpf_ntohs(icmp->mtu) < XV_MTU_LEAST_V6)
             return 0;
         addr_from_v6(&told, ip->daddr.in6_u.u6_addr32);
         addr_from_v6(&from, quoted->saddr.in6_u.u6_addr32);
         addr_from_v6(&to, quoted->daddr.in6_u.u6_addr32);
-        pmtu_learn(&told, &from, &to, udp->dest, bpf_ntohs(icmp->mtu), now);
+        pmtu_learn(&told, &from, &to, udp, vxlan, bpf_ntohs(icmp->mtu), now);
     }
     return 0;
 }

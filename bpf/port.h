@@ -10,11 +10,13 @@ static __always_inline struct xv_port *port_of(__u32 ifindex)
     __u32 at = ifindex % XV_PORT_HINTS;
     struct xv_port_hint *hint = bpf_map_lookup_elem(&port_hints, &at);
 
+    if (!is_alive(ifindex))
+        return NULL;
     return hint && hint->ifindex == ifindex ? &hint->port : bpf_map_lookup_elem(&ports, &ifindex);
 }
 
 /*
- * The VTEP for a frame with tag `tci_vid` (0: none). *vid: the tag to take off, where the VLAN is
+ * The VTEP for a frame with tag `tci_vid` (0: none), if its device is there. *vid: the tag to take off, where the VLAN is
  * mapped; a plain port keeps tags as part of the frame.
  */
 static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u32 ifindex,
@@ -23,13 +25,18 @@ static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u
     struct xv_vlan_key key = {.ifindex = ifindex, .vid = tci_vid};
     __u32 *slot;
 
-    if (!(port->flags & XV_PORT_TRUNK) || !tci_vid)
-        return vtep_by_slot(port->vtep);
-    slot = bpf_map_lookup_elem(&vlans, &key);
-    if (!slot)
-        return NULL;
-    *vid = tci_vid;
-    return vtep_by_slot(*slot);
+    struct xv_vtep *vtep;
+
+    if (!(port->flags & XV_PORT_TRUNK) || !tci_vid) {
+        vtep = vtep_by_slot(port->vtep);
+    } else {
+        slot = bpf_map_lookup_elem(&vlans, &key);
+        if (!slot)
+            return NULL;
+        *vid = tci_vid;
+        vtep = vtep_by_slot(*slot);
+    }
+    return vtep && is_alive(vtep->ifindex) ? vtep : NULL;
 }
 
 static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vid)
@@ -39,33 +46,52 @@ static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vi
            (port->flags & XV_PORT_XDP ? XV_FDB_XDP : 0);
 }
 
-/* `place`: the VLAN in the upper half, the port below. */
-XV_STEP int port_learn_place(const struct xv_vtep *vtep, struct xv_port *port,
+static __always_inline struct xv_dest port_place(__u64 place)
+{
+    return (struct xv_dest){.ifindex = place, .vid = place >> 32};
+}
+
+/* `place`: the VLAN in the upper half, the port below. As port_check(). */
+XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
                              const struct ethhdr *eth, __u64 place, __u64 now)
 {
-    struct xv_dest here = {.ifindex = place, .vid = place >> 32};
+    struct xv_dest here = port_place(place);
+    int verdict;
 
     if (!vtep || !port || !eth)
-        return 0;
-    fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
-    if (port->seen == now) /* another is remembered for this tick: no write for each change */
-        return 0;
-    mac_copy(port->seen_mac, eth->h_source);
-    port->seen_vid = here.vid;
-    port->seen = now;
-    return 0;
+        return XV_CONTINUE;
+    verdict = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, XV_BRIDGE_SHIFT, now);
+    if (verdict == XV_CONTINUE && port->seen != now) {
+        /* Another is remembered for this tick: no write for each change. */
+        mac_copy(port->seen_mac, eth->h_source);
+        port->seen_vid = here.vid;
+        port->seen = now;
+    }
+    return verdict;
 }
 
 /*
- * The first source of a tick of the clock is learned once in it: a look-up less for a busy
+ * XV_TO_LEARN where the source is new, has moved, or was last shown to the port's bridge a while
+ * ago. The first source of a tick of the clock is looked up once in it: a look-up less for a busy
  * container. Should its MAC be learned elsewhere meanwhile, it comes back with the next tick.
  */
-static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
-                                       const struct ethhdr *eth, __u64 place, __u64 now)
+static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port *port,
+                                      const struct ethhdr *eth, __u64 place, __u64 now)
 {
-    if (port->seen != now || !mac_equal(port->seen_mac, eth->h_source) ||
-        port->seen_vid != place >> 32)
-        port_learn_place(vtep, port, eth, place, now);
+    if (port->seen == now && mac_equal(port->seen_mac, eth->h_source) &&
+        port->seen_vid == place >> 32)
+        return XV_CONTINUE;
+    return port_check_place(vtep, port, eth, place, now);
+}
+
+XV_STEP int port_learn(const struct xv_vtep *vtep, const struct xv_port *port,
+                       const struct ethhdr *eth, __u64 place, __u64 now)
+{
+    struct xv_dest here = port_place(place);
+
+    if (vtep && port && eth)
+        fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
+    return 0;
 }
 
 #endif

@@ -6,8 +6,11 @@
 #include "bpf/deliver.h"
 #include "bpf/neigh.h"
 #include "bpf/pmtu.h"
+#include "bpf/sender.h"
 
-#define XV_HERE (-1) /* no verdict: the destination is a VTEP of this host */
+/* No verdicts: */
+#define XV_HERE (-1) /* the destination is a VTEP of this host */
+#define XV_ASK (-2)  /* no next hop is known, for a packet of this size: the kernel's device sends */
 
 /* A frame on its way out, besides the skb. */
 struct job {
@@ -32,116 +35,97 @@ static __always_inline int answer(struct __sk_buff *skb, struct job *job, int ve
     return verdict;
 }
 
-/* Several underlay ports: the route decides (its answer holds only where lo may forward). */
-XV_STEP int tc_route(struct __sk_buff *skb, const struct xv_vtep *vtep, const struct xv_dest *dest)
-{
-    struct bpf_fib_lookup fib = {.ifindex = 1 /* lo: as a local packet */, .l4_protocol = IPPROTO_UDP};
-    long found;
+/* What sending is about, besides the skb. */
+struct sent {
+    __u32 packets; /* of a GSO packet: its segments */
+    __u32 segment; /* size of an outer L3 packet */
+    __u64 bytes;   /* of the inner frames */
+};
 
-    if (!vtep || !dest)
-        return 0;
-    if (vtep->flags & XV_VTEP_V6) {
-        fib.family = 10;
-        __builtin_memcpy(fib.ipv6_src, &vtep->local, 16);
-        __builtin_memcpy(fib.ipv6_dst, &dest->addr, 16);
-    } else {
-        fib.family = 2;
-        fib.ipv4_src = vtep->local.word[3];
-        fib.ipv4_dst = dest->addr.word[3];
-    }
-    found = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-    if (found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH)
-        return fib.ifindex;
-    return vtep->underlays[0];
-}
-
-static __always_inline __u32 encap_oif(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                       const struct xv_dest *dest)
+/* `headers`: of the inner frame. A tag in skb metadata counts as part of the frame. */
+static __always_inline struct sent sent_of(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                           __u32 headers)
 {
-    return vtep->underlay_count > 1 && !dest->ifindex ? tc_route(skb, vtep, dest)
-                                                      : hop_oif(vtep, dest);
+    __u32 overhead = (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
+    __u32 tag = skb->vlan_present ? XV_TAG_SIZE : 0;
+    struct sent sent = {.packets = tc_segments(skb, headers), .bytes = skb->len + tag};
+
+    sent.segment = (skb->gso_size ? skb->gso_size + headers : skb->len) + tag + overhead;
+    sent.bytes += (__u64)(sent.packets - 1) * (headers + tag);
+    return sent;
 }
 
 /*
- * Encapsulates and sends to one VTEP. Returns XV_CONTINUE with the job's action set, or a
- * verdict: the frame is then as it was, but for a tag that has been put back.
+ * Encapsulates and redirects to the next hop. Returns XV_CONTINUE with the job's action set, or a
+ * verdict: the frame is then as it was.
  */
 static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                    const struct xv_dest *dest, const struct xv_hop *hop,
-                                    struct job *job)
+                                    const struct xv_dest *dest, const struct inner *in,
+                                    const struct xv_hop *hop, struct job *job)
 {
-    __u32 overhead = (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
-    __u32 packets, oif, segment, mtu;
     struct headers headers = {};
-    struct inner in = {};
     struct l2 l2;
-    __u64 bytes;
     int verdict;
 
     verdict = tc_take_l2(skb, &job->eth, &l2);
     if (verdict != XV_CONTINUE)
         return verdict;
+    if (vtep->flags & XV_VTEP_V6)
+        verdict = tc_write_v6(skb, &headers, vtep, dest, in, &l2, hop, job->sum);
+    else
+        verdict = tc_write_v4(skb, &headers, vtep, dest, in, &l2, hop, job->sum);
+    if (verdict == XV_CONTINUE)
+        job->action = bpf_redirect(hop->ifindex, 0);
+    else if (!verdict_drops(verdict) && tc_put_tags_back(skb, &l2))
+        return XV_HELPER;
+    return verdict;
+}
+
+/* To one VTEP: XV_CONTINUE with the job's action set, XV_ASK, XV_HERE, or a verdict. */
+static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                   const struct xv_dest *dest, struct job *job)
+{
+    struct xv_addr to = dest->addr;
+    struct inner in = {};
+    struct xv_hop *hop;
+    struct sent sent;
+    int verdict;
+    __u32 mtu;
+
     if (parse_frame(skb, &in))
         return XV_HELPER;
     if (vtep->flags & XV_VTEP_GBP)
         in.mark = skb->mark;
-
-    segment = skb->len + l2.size - ETH_HLEN + overhead;
-    bytes = skb->len + l2.size - ETH_HLEN;
-    if (segment > 0xffff) {
-        verdict = XV_OVERSIZE;
-        goto back;
-    }
-    packets = tc_segments(skb, in.headers);
-    if (skb->gso_size) {
-        segment = skb->gso_size + in.headers + l2.size - ETH_HLEN + overhead;
-        bytes += (__u64)(packets - 1) * (in.headers + l2.size - ETH_HLEN);
-        /* adjust_room cannot ask segmentation for outer checksums. */
-        if (wants_csum(vtep)) {
-            verdict = XV_KERNEL_PATH;
-            goto back;
-        }
-    }
-
-    oif = hop ? hop->ifindex : encap_oif(skb, vtep, dest);
-    mtu = exceeded_mtu(skb, oif, hop ? hop->mtu : pmtu_of(&dest->addr, job->now), segment);
+    hop = hop_find(vtep, dest, skb->mark, outer_tos(vtep, &in), job->now);
+    if (!hop && bpf_map_lookup_elem(&locals, &to))
+        return XV_HERE;
+    sent = sent_of(skb, vtep, in.headers);
+    if (skb->len + XV_OUTER_V6 + XV_TAG_SIZE > 0xffff) /* more than an IP header can say */
+        return skb->gso_size ? XV_KERNEL_PATH : XV_OVERSIZE;
+    mtu = exceeded_mtu(skb, hop ? hop->ifindex : hop_oif(vtep, dest),
+                       hop ? hop->mtu : pmtu_of(&to, job->now), sent.segment);
     if (mtu) {
-        job->room = mtu - overhead - l2.size;
-        verdict = XV_OVER_MTU;
-        goto back;
+        job->room = mtu - (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) -
+                    (skb->vlan_present ? XV_TAG_SIZE : 0);
+        return XV_OVER_MTU;
     }
-
-    if (vtep->flags & XV_VTEP_V6)
-        verdict = tc_write_v6(skb, &headers, vtep, dest, &in, &l2, hop, job->sum);
-    else
-        verdict = tc_write_v4(skb, &headers, vtep, dest, &in, &l2, hop, job->sum);
-    if (verdict != XV_CONTINUE)
-        goto back;
-
-    if (hop) {
-        job->action = bpf_redirect(oif, 0);
-    } else {
-        if (l2.l3_proto != bpf_htons(vtep->flags & XV_VTEP_V6 ? ETH_P_IPV6 : ETH_P_IP) &&
-            tc_refresh_protocol(skb))
-            return XV_HELPER;
-        skb->tc_index =
-            vtep->underlay_count > 1 && !dest->ifindex ? XV_ASK_ROUTE : XV_ASK;
-        job->action = bpf_redirect_neigh(oif, NULL, 0, 0);
+    /* adjust_room cannot ask segmentation for outer checksums. */
+    if (skb->gso_size && wants_csum(vtep))
+        return XV_KERNEL_PATH;
+    if (!hop || (sent.segment > XV_MTU_SURE && sent.segment > hop->proven)) {
+        count_tx(vtep->slot, sent.packets, sent.bytes);
+        return XV_ASK;
     }
-    count_tx(vtep->slot, packets, bytes);
-    return XV_CONTINUE;
-
-back:
-    return !verdict_drops(verdict) && tc_put_tags_back(skb, &l2) ? XV_HELPER : verdict;
+    verdict = tc_encap(skb, vtep, dest, &in, hop, job);
+    if (verdict == XV_CONTINUE)
+        count_tx(vtep->slot, sent.packets, sent.bytes);
+    return verdict;
 }
 
-/* To the entry's VTEP: XV_CONTINUE with the job's action set, a verdict, or XV_HERE. */
+/* To the entry's VTEP, or all of its VTEPs. As send_to(), or XV_FLOODED. */
 XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fdb *entry,
                  struct job *job)
 {
-    struct xv_addr to;
-    struct xv_hop *hop;
-
     if (!vtep || !entry || !job)
         return XV_HELPER;
     fdb_touch(&entry->used, job->now);
@@ -150,13 +134,25 @@ XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fd
         count_tx(vtep->slot, tc_packets(skb) * entry->dests, (__u64)skb->len * entry->dests);
         return XV_FLOODED;
     }
-    hop = hop_find(&entry->dest.addr,
-                   vtep->underlay_count > 1 ? entry->dest.ifindex : hop_oif(vtep, &entry->dest),
-                   job->now);
-    to = entry->dest.addr;
-    if (!hop && bpf_map_lookup_elem(&locals, &to))
-        return XV_HERE;
-    return tc_encap(skb, vtep, &entry->dest, hop, job);
+    return send_to(skb, vtep, &entry->dest, job);
+}
+
+/*
+ * The frame goes to the VTEP's own device, which has the entry too. It is to use the flow's own
+ * source port (udp_flow_src_port() makes it of the hash), and to send to no other VTEP.
+ */
+XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                            const struct xv_fdb *entry)
+{
+    struct inner in = {};
+    __u32 pick;
+
+    if (!vtep || !entry || parse_frame(skb, &in))
+        return 0;
+    pick = flow_pick(&in);
+    bpf_set_hash(skb, pick ^ pick << 16);
+    skb->tc_index = expect_mark(&entry->dest.addr, hop_oif(vtep, &entry->dest) != 0);
+    return 0;
 }
 
 /* What is larger than the path goes back to its sender as an ICMP error, where that may be. */
@@ -167,6 +163,8 @@ XV_STEP int tell_sender(struct __sk_buff *skb, struct job *job)
 
     if (!job || parse_frame(skb, &in))
         return XV_HELPER;
+    if (skb->vlan_present) /* the kernel's device has the tag in the packet: it tells no one */
+        return XV_OVER_MTU;
     told = too_big(skb, &in, job->room);
     if (told)
         return told < 0 ? XV_HELPER : answer(skb, job, XV_TOO_BIG);
@@ -219,20 +217,8 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
     return XV_CONTINUE;
 }
 
-/*
- * Whether the kernel's device does not know the destination: it has the default entry and, with
- * IPv6 and checksums, what was said by hand.
- */
-XV_STEP int is_alone(const struct xv_vtep *vtep, const struct xv_fdb *entry)
-{
-    if (!vtep || !entry || fdb_default(vtep))
-        return 0;
-    return !(entry->flags & XV_FDB_USER && vtep->flags & XV_VTEP_V6 && wants_csum(vtep));
-}
-
 /* Segmentation would have to write the checksums of a GSO packet: send() leaves it to the kernel. */
-XV_STEP int sum_stage(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                      const struct xv_fdb *entry, struct job *job)
+XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
 {
     struct inner in = {};
 
@@ -242,33 +228,29 @@ XV_STEP int sum_stage(struct __sk_buff *skb, const struct xv_vtep *vtep,
         return XV_HELPER;
     /* Taking a tag out of the metadata takes the next one out of the packet: tc_take_l2(). */
     return tc_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN,
-                          is_alone(vtep, entry), &job->sum);
+                          &job->sum);
 }
 
 /*
- * Out by the entry, else by the default: XV_CONTINUE, XV_TOO_BIG with the job's action set, or
- * another verdict. Each step's stack is free again before the next one's.
+ * Out by the entry (not by NULL, which is a miss): XV_CONTINUE, XV_TOO_BIG with the job's action
+ * set, XV_ASK, or another verdict. Each step's stack is free again before the next one's.
  */
 static __always_inline int send_stage(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                       struct xv_fdb *entry, struct job *job)
 {
     int verdict;
 
-    if (!entry)
-        entry = fdb_default(vtep);
     if (!entry) {
         l2miss(skb, vtep, job->eth.h_dest, job->now);
         return XV_NO_DESTINATION;
     }
-    verdict = wants_csum(vtep) ? sum_stage(skb, vtep, entry, job) : XV_CONTINUE;
+    verdict = wants_csum(vtep) ? sum_stage(skb, job) : XV_CONTINUE;
     if (verdict == XV_CONTINUE)
         verdict = send(skb, vtep, entry, job);
     if (verdict == XV_HERE)
         return local_bypass(skb, vtep, entry, job);
     if (verdict == XV_OVER_MTU)
-        verdict = tell_sender(skb, job);
-    if ((verdict == XV_OVER_MTU || verdict == XV_KERNEL_PATH) && is_alone(vtep, entry))
-        return XV_TOO_BIG_SILENT;
+        return tell_sender(skb, job);
     return verdict;
 }
 

@@ -7,6 +7,7 @@
 
 #include "bpf/classify.h"
 #include "bpf/encap.h"
+#include "bpf/marks.h"
 #include "bpf/verdict.h"
 
 #define XV_TAG_SIZE 4
@@ -14,8 +15,6 @@
 #define XV_TAGGED_SIZE (ETH_HLEN + XV_TAGS_MOST * XV_TAG_SIZE)
 #define XV_LINEAR 128 /* outer and inner headers, as far as we read them */
 #define XV_PASS TC_ACT_UNSPEC /* also TCX_NEXT: others' programs come after us */
-#define XV_FROM_PORT 0x7877   /* in tc_index: the other ports have had their copies */
-#define XV_DELIVERED 0x7878   /* in tc_index: decapsulated and counted by us */
 #define XV_PACKET_HOST 0      /* linux/if_packet.h */
 #define XV_PACKET_OTHERHOST 3
 
@@ -67,6 +66,7 @@ XV_STEP int parse_frame(struct __sk_buff *skb, struct inner *in)
     if (!eth || !in)
         return XV_HELPER;
     parse_inner(&c, in, eth, eth->h_proto, ETH_HLEN);
+    in->tagged |= skb->vlan_present;
     return XV_CONTINUE;
 }
 
@@ -137,25 +137,10 @@ static __always_inline int tc_finish(__u32 slot, int verdict, __u32 packets, int
     return tc_conclude(slot, verdict, packets);
 }
 
-/*
- * What the kernel's device will decapsulate has to teach its MAC here, or be dropped here: that
- * device does not learn, and has no static entries. The slot to count at, above a drop verdict; or 0.
- */
-XV_STEP int tc_odd(struct __sk_buff *skb, __u64 now)
+/* A tag, other than a priority tag (VLAN 0), which the stack ignores too. */
+static __always_inline int tc_in_vlan(struct __sk_buff *skb)
 {
-    struct cursor c = tc_linear(skb, 160); /* with 40 bytes of options */
-    struct outer o = {};
-    struct xv_vtep *vtep;
-    struct ethhdr *inner;
-    struct xv_dest from;
-    int verdict;
-
-    if (parse_odd(&c, &o) || classify(&o, &vtep) || skb->pkt_type == XV_PACKET_OTHERHOST)
-        return 0;
-    inner = take(&c, sizeof(*inner));
-    from = sender_of(vtep, &o);
-    verdict = inner ? admit(vtep, &from, inner->h_source, now) : XV_SHORT_INNER;
-    return verdict_drops(verdict) ? vtep->slot << 8 | verdict : 0;
+    return skb->vlan_present && skb->vlan_tci & 0xfff;
 }
 
 /* The VLAN that a trunk would map; another kind of tag (802.1ad) is part of the frame. */
@@ -266,17 +251,17 @@ static long sum_chunk(__u32 index, void *context)
  */
 static __always_inline int has_inner_checksums(struct __sk_buff *skb, const struct inner *in)
 {
+    if (in->extended) /* MLD: as IGMP */
+        return 1;
     switch (in->l4_proto) {
-    case IPPROTO_SCTP:    /* a CRC, of its own offload */
-    case IPPROTO_IGMP:    /* and MLD: a bridge's snooping leaves a sum over all of the packet, */
-    case IPPROTO_HOPOPTS: /* which outlives the tunnel on a virtual wire, and is wrong there */
+    case IPPROTO_SCTP: /* a CRC, of its own offload */
+    case IPPROTO_IGMP: /* a bridge's snooping leaves a sum over all of the packet, which outlives
+                          the tunnel on a virtual wire, and is wrong there */
         return 1;
     case IPPROTO_IPIP:
     case IPPROTO_IPV6:
     case IPPROTO_GRE:
     case IPPROTO_UDP: /* without a checksum */
-    case IPPROTO_ROUTING:
-    case IPPROTO_DSTOPTS:
         return bpf_skb_change_tail(skb, skb->len, 0) != 0;
     }
     return 0;
@@ -292,9 +277,12 @@ static __always_inline int lco_sum(struct __sk_buff *skb, const struct inner *in
     struct cursor c = tc_cursor(skb);
     __u16 check;
 
-    if ((in->l4_proto != IPPROTO_TCP && in->l4_proto != IPPROTO_UDP) || !in->l4_offset)
+    if ((in->l4_proto != IPPROTO_TCP && in->l4_proto != IPPROTO_UDP) || !in->l4_offset ||
+        in->extended)
         return 0;
-    c.at += in->l3_offset == ETH_HLEN ? ETH_HLEN : ETH_HLEN + XV_TAG_SIZE;
+    c.at += in->l3_offset == ETH_HLEN                 ? ETH_HLEN
+            : in->l3_offset == ETH_HLEN + XV_TAG_SIZE ? ETH_HLEN + XV_TAG_SIZE
+                                                      : XV_TAGGED_SIZE;
     if (in->l4_proto == IPPROTO_UDP &&
         (bpf_skb_load_bytes(skb, in->l4_offset + 6, &check, sizeof(check)) || !check))
         return 0;
@@ -320,23 +308,24 @@ static __always_inline int lco_sum(struct __sk_buff *skb, const struct inner *in
     return 1;
 }
 
-/*
- * Sum of the frame from byte `from` on, where its L2 header will be taken off. `alone`: the kernel's
- * device cannot be asked to do it.
- */
+/* Sum of the frame from byte `from` on, where its L2 header will be taken off. */
 static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct inner *in,
-                                          __u32 from, int alone, __u64 *total)
+                                          __u32 from, __u64 *total)
 {
     struct sum_loop loop = {.skb = skb, .at = from, .end = skb->len};
-    __be32 tag = 0;
+    __be32 tags[2] = {};
 
     if (lco_sum(skb, in, total)) {
-        if (from != in->l3_offset && bpf_skb_load_bytes(skb, from, &tag, sizeof(tag)))
-            return XV_HELPER;
-        *total += (__u32)bpf_csum_diff(NULL, 0, &tag, sizeof(tag), 0);
-        return XV_CONTINUE;
+        long failed = 0;
+
+        if (in->l3_offset - from == sizeof(tags[0]))
+            failed = bpf_skb_load_bytes(skb, from, tags, sizeof(tags[0]));
+        else if (in->l3_offset != from)
+            failed = bpf_skb_load_bytes(skb, from, tags, sizeof(tags));
+        *total += (__u32)bpf_csum_diff(NULL, 0, tags, sizeof(tags), 0);
+        return failed ? XV_HELPER : XV_CONTINUE;
     }
-    if (has_inner_checksums(skb, in) && !alone)
+    if (has_inner_checksums(skb, in))
         return XV_KERNEL_PATH;
     bpf_loop(65536 / XV_SUM_CHUNK, sum_chunk, &loop, 0);
     if (loop.at != loop.end)

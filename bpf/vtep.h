@@ -3,7 +3,7 @@
 #ifndef XVTEP_BPF_VTEP_H
 #define XVTEP_BPF_VTEP_H
 
-#include "bpf/maps.h"
+#include "bpf/alive.h"
 
 static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
 {
@@ -12,11 +12,12 @@ static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
     return vtep && vtep->slot ? vtep : NULL;
 }
 
+/* NULL, too, where the device has been moved into another namespace, with our programs on it. */
 static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex)
 {
     __u32 *slot = bpf_map_lookup_elem(&devices, &ifindex);
 
-    return slot ? vtep_by_slot(*slot) : NULL;
+    return slot && is_alive(ifindex) ? vtep_by_slot(*slot) : NULL;
 }
 
 static __always_inline struct xv_vtep *vtep_by_vni(__u32 vni, __be16 dstport)

@@ -75,7 +75,7 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
     if (bpf_xdp_adjust_head(xdp, o->size))
         return xdp_conclude(vtep->slot, XV_HELPER);
     count_rx(vtep->slot, 1, size);
-    return bpf_redirect(ifindex, 0);
+    return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
 
 /*
@@ -121,18 +121,19 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
                                      __u64 now)
 {
     const struct xv_dest *dest = &entry->dest;
-    __u32 oif = vtep->underlay_count > 1 ? dest->ifindex : hop_oif(vtep, dest);
-    __u32 size = bpf_xdp_get_buff_len(xdp);
-    struct xv_hop *hop = hop_find(&dest->addr, oif, now);
+    __u32 size = bpf_xdp_get_buff_len(xdp), outer_size;
     struct inner in = {};
+    struct xv_hop *hop;
 
-    if (!hop || !hop->xdp || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
-        addr_is_multicast(&dest->addr))
-        return XDP_PASS;
     parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
+    hop = hop_find(vtep, dest, 0, outer_tos(vtep, &in), now);
+    outer_size = size + (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
+    if (!hop || !hop->xdp || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
+        (outer_size > XV_MTU_SURE && outer_size > hop->proven) || addr_is_multicast(&dest->addr) ||
+        exceeded_mtu(xdp, hop->ifindex, hop->mtu, outer_size))
+        return XDP_PASS;
     if (vtep->flags & XV_VTEP_V6) {
-        if (exceeded_mtu(xdp, hop->ifindex, hop->mtu, size + XV_OUTER_V6 - ETH_HLEN) ||
-            bpf_xdp_adjust_head(xdp, -XV_OUTER_V6))
+        if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V6))
             return XDP_PASS;
         eth = (void *)(long)xdp->data;
         struct outer_v6 *outer = (void *)(eth + 1);
@@ -140,8 +141,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
             return xdp_conclude(vtep->slot, XV_HELPER);
         build_outer_v6(eth, outer, vtep, dest, &in, hop, size);
     } else {
-        if (exceeded_mtu(xdp, hop->ifindex, hop->mtu, size + XV_OUTER_V4 - ETH_HLEN) ||
-            bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
+        if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
             return XDP_PASS;
         eth = (void *)(long)xdp->data;
         struct outer_v4 *outer = (void *)(eth + 1);
@@ -151,7 +151,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
     }
     fdb_touch(&entry->used, now);
     count_tx(vtep->slot, 1, size);
-    return bpf_redirect(hop->ifindex, 0);
+    return bpf_redirect_map(&alive, hop->ifindex, XDP_DROP);
 }
 
 #endif

@@ -7,17 +7,23 @@
  *        parse . classify . admit . ecn . strip . deliver     tc_arrived (by the kernel's device)
  *   out  tc_watch <------------------------------------------ tc_device, tc_port, xdp_port
  *        (next hops)   encap . pmtu . hop . fdb . neigh . learn . parse
- *   table  xvtep_fdb_put, for user space
+ *   port  tc_port_watch: what the bridge sends to a local port
+ *   table xvtep_fdb_put, for user space
+ *
+ * The programs repeat what the kernel has done before: what is new goes through its vxlan device,
+ * its routing and its bridge, and is remembered where it comes out.
  *
  * An XDP program finishes what it can and passes the rest, uncounted, to the TC program of the
  * same port, which always runs behind it and counts.
  */
 #include "bpf/bulk.h"
+#include "bpf/merged.h"
 #include "bpf/port.h"
 #include "bpf/send.h"
+#include "bpf/watch.h"
 #include "bpf/xdp.h"
 
-#define XV_ODD 0x100 /* above a verdict: not concluded yet */
+#define XV_LEFT 0x100 /* no action: passed on, and the kernel's device may decapsulate it */
 
 static __always_inline __u32 underlay_slot(__u32 ifindex)
 {
@@ -26,16 +32,41 @@ static __always_inline __u32 underlay_slot(__u32 ifindex)
     return underlay ? underlay->slot : 0;
 }
 
-/* The action; or, for what only the kernel's device can decapsulate, XV_ODD and the verdict. */
+/* The verdict on a packet that is to be stripped here, as far as the kernel's checks go. */
+static __always_inline int take_verdict(struct __sk_buff *skb, struct outer *o,
+                                        struct xv_vtep **vtep, struct ethhdr *inner, __u64 now)
+{
+    struct cursor c = tc_linear(skb, XV_LINEAR);
+    struct xv_dest sender;
+    int verdict, merged;
+
+    verdict = tc_in_vlan(skb) ? XV_NOT_IP : parse_outer(&c, o, skb->len);
+    if (verdict != XV_CONTINUE && !skb->vlan_present && tc_restore_mac(skb)) {
+        c = tc_linear(skb, XV_LINEAR);
+        verdict = parse_outer(&c, o, skb->len);
+    }
+    if (verdict == XV_CONTINUE)
+        verdict = classify(o, vtep);
+    if (verdict == XV_CONTINUE && skb->pkt_type == XV_PACKET_OTHERHOST)
+        verdict = XV_NOT_LOCAL;
+    if (verdict != XV_CONTINUE)
+        return verdict;
+    if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
+        return XV_SHORT_INNER;
+    merged = is_merged(skb, o, now);
+    sender = dest_from(*vtep, &o->src);
+    verdict = admit(*vtep, &sender, inner->h_source, now);
+    return verdict == XV_CONTINUE && merged ? XV_GSO : verdict;
+}
+
+/* The action, or XV_LEFT. */
 XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
 {
     __u32 packets = tc_packets(skb);
     struct xv_vtep *vtep = tc_stripped(skb);
-    struct xv_dest sender;
     struct outer o = {};
     struct ethhdr inner XV_EVEN;
-    struct cursor c;
-    int verdict;
+    int verdict, action;
 
     if (vtep) {
         if (bpf_skb_load_bytes(skb, 0, &inner, sizeof(inner)))
@@ -44,24 +75,11 @@ XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
         return deliver(skb, vtep, inner.h_dest, now, 0, 1);
     }
 
-    c = tc_linear(skb, XV_LINEAR);
-    verdict = skb->vlan_present ? XV_NOT_IP : parse_outer(&c, &o, skb->len);
-    if (verdict != XV_CONTINUE && !skb->vlan_present && tc_restore_mac(skb)) {
-        c = tc_linear(skb, XV_LINEAR);
-        verdict = parse_outer(&c, &o, skb->len);
-    }
-    if (verdict == XV_CONTINUE)
-        verdict = classify(&o, &vtep);
-    if (verdict == XV_CONTINUE && skb->pkt_type == XV_PACKET_OTHERHOST)
-        verdict = XV_NOT_LOCAL;
-    if (verdict == XV_CONTINUE && bpf_skb_load_bytes(skb, o.size, &inner, sizeof(inner)))
-        verdict = XV_SHORT_INNER;
-    if (verdict == XV_CONTINUE) {
-        sender = sender_of(vtep, &o);
-        verdict = admit(vtep, &sender, inner.h_source, now);
-    }
+    verdict = take_verdict(skb, &o, &vtep, &inner, now);
     if (verdict == XV_CONTINUE)
         verdict = tc_ecn(skb, &o, inner.h_proto);
+    if (verdict == XV_CONTINUE && skb->vlan_present && bpf_skb_vlan_pop(skb))
+        verdict = XV_HELPER;
     if (verdict == XV_CONTINUE)
         verdict = tc_strip(skb, &o, &inner);
     if (verdict == XV_CONTINUE) {
@@ -70,75 +88,43 @@ XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
         return deliver(skb, vtep, inner.h_dest, now,
                        inner.h_proto != bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP), 1);
     }
-    if (verdict == XV_FRAGMENT || verdict == XV_IP_OPTIONS)
-        return XV_ODD | verdict;
     if (verdict == XV_NOT_UDP)
         pmtu_watch(skb, now);
-    return tc_conclude(vtep && verdict != XV_NOT_LOCAL ? vtep->slot : underlay_slot(skb->ifindex),
-                       verdict, packets);
+    action = tc_conclude(vtep && verdict != XV_NOT_LOCAL ? vtep->slot : underlay_slot(skb->ifindex),
+                         verdict, packets);
+    return action == XV_PASS && verdict > XV_OTHER_PORT ? XV_LEFT : action;
 }
 
 /* Ingress of an underlay port, behind the kernel's GRO. */
 SEC("tc")
 int xvtep_tc_underlay(struct __sk_buff *skb)
 {
-    __u64 now = bpf_ktime_get_coarse_ns();
-    int action, odd;
+    int action;
 
     skb->tc_index = 0; /* what it says is ours alone */
-    action = take_in(skb, now);
-    if (action < XV_ODD)
+    if (!is_alive(skb->ifindex))
+        return XV_PASS;
+    action = take_in(skb, bpf_ktime_get_coarse_ns());
+    if (action != XV_LEFT)
         return action;
-    odd = tc_odd(skb, now);
-    if (odd)
-        return tc_conclude(odd >> 8, odd & 0xff, tc_packets(skb));
-    return tc_conclude(underlay_slot(skb->ifindex), action & 0xff, tc_packets(skb));
+    sender_note(skb);
+    return XV_PASS;
 }
 
-/* Egress of an underlay port: where the kernel's answer to XV_ASK passes by. */
+/* Egress of an underlay port: where what the kernel's device sends passes by. */
 SEC("tc")
 int xvtep_tc_watch(struct __sk_buff *skb)
 {
-    struct xv_hop_key key = {.oif = skb->ifindex};
-    struct xv_hop hop = {.ifindex = skb->ifindex};
-    struct xv_underlay *underlay;
-    struct ethhdr *eth;
-    struct cursor c;
-    int by_route;
-    __u64 now;
+    __u32 packets = tc_packets(skb);
+    int verdict;
 
-    if (skb->tc_index != XV_ASK && skb->tc_index != XV_ASK_ROUTE)
+    if (skb->tc_index != XV_UNLISTED && (skb->tc_index & XV_MARK_KIND) != XV_EXPECT)
         return XV_PASS;
-    by_route = skb->tc_index == XV_ASK_ROUTE;
+    verdict = watch(skb);
     skb->tc_index = 0;
-    now = bpf_ktime_get_coarse_ns();
-    c = tc_cursor(skb);
-    eth = take(&c, sizeof(*eth));
-    if (!eth)
+    if (verdict == XV_CONTINUE)
         return XV_PASS;
-    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-        struct iphdr *ip = take(&c, sizeof(*ip));
-
-        if (!ip)
-            return XV_PASS;
-        addr_from_v4(&key.addr, ip->daddr);
-    } else {
-        struct ipv6hdr *ip = take(&c, sizeof(*ip));
-
-        if (!ip)
-            return XV_PASS;
-        addr_from_v6(&key.addr, ip->daddr.in6_u.u6_addr32);
-    }
-    __builtin_memcpy(hop.dmac, eth->h_dest, 6);
-    __builtin_memcpy(hop.smac, eth->h_source, 6);
-    underlay = bpf_map_lookup_elem(&underlays, &hop.ifindex);
-    hop.xdp = underlay && underlay->xdp_xmit;
-    hop.mtu = pmtu_of(&key.addr, now);
-    hop.expires = now + XV_HOP_LIFE;
-    if (by_route)
-        key.oif = 0;
-    bpf_map_update_elem(&hops, &key, &hop, BPF_ANY);
-    return XV_PASS;
+    return tc_conclude(underlay_slot(skb->ifindex), verdict, packets);
 }
 
 /* Egress of a VTEP's own device: from the host's stack or the bridge. */
@@ -174,40 +160,104 @@ int xvtep_tc_device(struct __sk_buff *skb)
         count_verdict(vtep->slot, XV_SWITCHED, packets);
         return to_port(skb, &entry->dest, entry->flags, 0);
     }
+    if (entry && !from_port)
+        fdb_bridge_agreed(entry, job.now);
     if (!entry && !many && !from_port)
         to_members(skb, vtep, 0, 0);
+    if (!entry)
+        entry = fdb_default(vtep);
     verdict = send_stage(skb, vtep, entry, &job);
-    return tc_finish(vtep->slot, verdict, packets, job.action);
+    if (verdict == XV_NO_DESTINATION) { /* the kernel's device drops it, or knows better */
+        count_verdict(vtep->slot, verdict, packets);
+        skb->tc_index = XV_UNLISTED;
+        return XV_PASS;
+    }
+    if (verdict == XV_FLOODED)
+        skb->tc_index = XV_SENDER | sender_place(&vtep->local); /* for other VTEPs of this host */
+    else if (verdict != XV_CONTINUE && !verdict_drops(verdict))
+        leave_to_kernel(skb, vtep, entry);
+    return verdict == XV_ASK ? XV_PASS : tc_finish(vtep->slot, verdict, packets, job.action);
+}
+
+/* `ip link set … address`: the kernel says that a frame was for the device itself. */
+static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vtep)
+{
+    struct ethhdr eth XV_EVEN;
+
+    if (vtep && skb->pkt_type == XV_PACKET_HOST && !tc_read_eth(skb, &eth) &&
+        !mac_is_multicast(eth.h_dest) && !mac_equal(eth.h_dest, vtep->mac))
+        mac_copy(vtep->mac, eth.h_dest);
+}
+
+/* A frame that the kernel's device has decapsulated: the checks of admit(), and learning. */
+static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhdr *eth,
+                                  const struct xv_addr *sender, __u64 now)
+{
+    struct xv_dest from;
+
+    if (mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source))
+        return XV_BAD_SOURCE;
+    if (!sender || !(vtep->flags & XV_VTEP_LEARNING))
+        return XV_CONTINUE;
+    from = dest_from(vtep, sender);
+    return fdb_learn(vtep, eth->h_source, &from, 0, now);
 }
 
 /*
- * Ingress of a VTEP's own device: what the kernel's device has decapsulated (reassembled outer
- * fragments, IP options) goes to the local ports too, and is counted.
+ * Ingress of a VTEP's own device: what the kernel's device has decapsulated (bpf/sender.h) is
+ * learned, goes to the local ports too, and is counted.
  */
 SEC("tc")
 int xvtep_tc_arrived(struct __sk_buff *skb)
 {
     __u64 now = bpf_ktime_get_coarse_ns();
-    __u32 packets = tc_packets(skb);
+    __u32 mark = skb->tc_index;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
     struct ethhdr eth XV_EVEN;
+    int verdict;
 
-    if (skb->tc_index == XV_DELIVERED) {
-        skb->tc_index = 0;
+    skb->tc_index = 0;
+    if (mark == XV_DELIVERED)
         return XV_PASS;
-    }
     vtep = vtep_by_device(skb->ifindex);
-    if (!vtep || tc_read_eth(skb, &eth))
+    follow_mac(skb, vtep);
+    if (mark == XV_DELIVERED_OTHER || !vtep || tc_read_eth(skb, &eth))
         return XV_PASS;
-    if (mac_is_multicast(eth.h_source) || mac_is_zero(eth.h_source))
-        return tc_conclude(vtep->slot, XV_BAD_SOURCE, packets);
-    count_rx(vtep->slot, packets, skb->len);
+    verdict = arrive(vtep, &eth, sender_of_mark(mark), now);
+    if (verdict != XV_CONTINUE)
+        return tc_conclude(vtep->slot, verdict, tc_packets(skb));
+    count_delivered(skb, vtep);
     entry = fdb_find_local(vtep, eth.h_dest, now);
     if (entry)
         return to_port(skb, &entry->dest, entry->flags, 1);
     if (vtep->members && !mac_equal(eth.h_dest, vtep->mac))
         to_members(skb, vtep, 0, 0);
+    return XV_PASS;
+}
+
+/* Egress of a bridged local port: what the bridge sends there shows that it agrees. */
+SEC("tc")
+int xvtep_tc_port_watch(struct __sk_buff *skb)
+{
+    __u32 ifindex = skb->ifindex;
+    struct ethhdr eth XV_EVEN;
+    struct xv_port *port;
+    struct xv_vtep *vtep;
+    struct xv_fdb *entry;
+
+    if (skb->tc_index == XV_DELIVERED) {
+        skb->tc_index = 0;
+        return XV_PASS;
+    }
+    port = port_of(ifindex);
+    if (!port || !(port->flags & XV_PORT_BRIDGED) || skb->vlan_present || tc_read_eth(skb, &eth) ||
+        mac_is_multicast(eth.h_dest))
+        return XV_PASS;
+    vtep = vtep_by_slot(port->vtep);
+    entry = vtep ? fdb_find(vtep, eth.h_dest, bpf_ktime_get_coarse_ns()) : NULL;
+    if (entry && entry->flags & XV_FDB_LOCAL && entry->dest.ifindex == ifindex)
+        fdb_bridge_agreed(entry, bpf_ktime_get_coarse_ns());
     return XV_PASS;
 }
 
@@ -218,7 +268,7 @@ int xvtep_tc_port(struct __sk_buff *skb)
     __u32 packets = tc_packets(skb), ifindex = skb->ifindex;
     struct job job = {.ifindex = ifindex};
     struct xv_fdb *entry = NULL;
-    int verdict, for_host, known, bridged;
+    int verdict, for_host, known, bridged, agreed;
     struct xv_port *port;
     struct xv_vtep *vtep;
 
@@ -240,19 +290,28 @@ int xvtep_tc_port(struct __sk_buff *skb)
     if (job.vid && bpf_skb_vlan_pop(skb))
         return tc_conclude(port->slot, XV_HELPER, packets);
 
-    port_learn(vtep, port, &job.eth, (__u64)job.vid << 32 | ifindex, job.now);
+    bridged = port->flags & XV_PORT_BRIDGED && !job.vid; /* a mapped VLAN is not that bridge's */
+    if (port_check(vtep, port, &job.eth, (__u64)job.vid << 32 | ifindex, job.now) == XV_TO_LEARN) {
+        port_learn(vtep, port, &job.eth, (__u64)job.vid << 32 | ifindex, job.now);
+        if (bridged)
+            return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
+    }
     if (!mac_is_multicast(job.eth.h_dest) && !mac_is_zero(job.eth.h_dest))
         entry = look_up(skb, vtep, &job);
+    agreed = entry && (job.short_circuited || fdb_agrees(entry, job.now));
     if (entry && entry->flags & XV_FDB_LOCAL) {
         if (entry->dest.ifindex == ifindex && entry->dest.vid == job.vid)
             return tc_conclude(vtep->slot, XV_HAIRPIN, packets);
+        if (bridged && !agreed)
+            return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
         count_verdict(vtep->slot, XV_SWITCHED, packets);
+        if (entry->flags & XV_FDB_BRIDGED && !agreed)
+            return to_device(skb, vtep, job.eth.h_dest);
         return to_port(skb, &entry->dest, entry->flags, 1);
     }
 
     for_host = mac_equal(job.eth.h_dest, vtep->mac);
-    bridged = port->flags & XV_PORT_BRIDGED && !job.vid; /* a mapped VLAN is not that bridge's */
-    known = entry && !(bridged && for_host);
+    known = entry && !(bridged && (for_host || !agreed));
     if (!known) {
         if (bridged && job.short_circuited) /* its source is a router's now: not for the bridge */
             return bpf_redirect(vtep->ifindex, 0);
@@ -261,19 +320,17 @@ int xvtep_tc_port(struct __sk_buff *skb)
         /* No bridge: this port, the others and the VTEP's device are one switch. */
         if (for_host) {
             count_verdict(vtep->slot, XV_SWITCHED, packets);
-            return to_device(skb, vtep);
+            return to_device(skb, vtep, job.eth.h_dest);
         }
         to_members(skb, vtep, ifindex, job.vid);
-        skb->tc_index = XV_DELIVERED;
+        skb->tc_index = XV_DELIVERED_OTHER;
         bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
     }
     verdict = proxy_stage(skb, vtep, &job);
-    if (verdict == XV_CONTINUE && !known) {
-        skb->tc_index = XV_FROM_PORT;
-        return bpf_redirect(vtep->ifindex, 0);
-    }
-    if (verdict == XV_CONTINUE)
+    if (verdict == XV_CONTINUE && known)
         verdict = send_stage(skb, vtep, entry, &job);
+    else if (verdict == XV_CONTINUE)
+        verdict = XV_ASK;
     if (verdict != XV_CONTINUE && !verdict_drops(verdict)) {
         skb->tc_index = XV_FROM_PORT;
         return bpf_redirect(vtep->ifindex, 0); /* tc_device comes to the same verdict, and counts */
@@ -294,6 +351,8 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     struct outer o = {};
     int verdict;
 
+    if (!is_alive(xdp->ingress_ifindex))
+        return XDP_PASS;
     verdict = parse_outer(&c, &o, c.end - c.at);
     if (verdict == XV_BAD_LENGTH) { /* or in fragments */
         c = xdp_cursor(xdp);
@@ -310,7 +369,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     inner = take(&c, sizeof(*inner));
     if (!inner)
         return xdp_conclude(vtep->slot, XV_SHORT_INNER);
-    sender = sender_of(vtep, &o);
+    sender = dest_from(vtep, &o.src);
     verdict = admit(vtep, &sender, inner->h_source, now);
     if (verdict == XV_CONTINUE)
         verdict = xdp_ecn(&c, &o, inner->h_proto);
@@ -343,16 +402,19 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     if (!vtep || mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source) ||
         mac_is_multicast(eth->h_dest) || mac_is_zero(eth->h_dest))
         return XDP_PASS;
-    port_learn(vtep, port, eth, ifindex, now);
+    if (port_check(vtep, port, eth, ifindex, now) != XV_CONTINUE)
+        return XDP_PASS;
     entry = fdb_find(vtep, eth->h_dest, now);
     if (!entry || entry->dests > 1 || mac_equal(eth->h_dest, vtep->mac) ||
+        (port->flags & XV_PORT_BRIDGED && !fdb_agrees(entry, now)) ||
         xdp_is_for_tc(vtep, eth, entry))
         return XDP_PASS;
     if (entry->flags & XV_FDB_LOCAL) {
-        if (!(entry->flags & XV_FDB_XDP) || entry->dest.vid || entry->dest.ifindex == ifindex)
+        if (!(entry->flags & XV_FDB_XDP) || entry->dest.vid || entry->dest.ifindex == ifindex ||
+            (entry->flags & XV_FDB_BRIDGED && !fdb_agrees(entry, now)))
             return XDP_PASS;
         count_verdict(vtep->slot, XV_SWITCHED, 1);
-        return bpf_redirect(entry->dest.ifindex, 0);
+        return bpf_redirect_map(&alive, entry->dest.ifindex, XDP_DROP);
     }
     return xdp_encap(xdp, vtep, &c, eth, entry, now);
 }

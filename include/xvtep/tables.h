@@ -15,7 +15,7 @@
  *   members{slot, n}      -> xv_member   ports of a VTEP that no bridge serves, 0 .. n-1
  *   fdb{vni, port, mac}   -> xv_fdb      the all-zeros MAC is the default entry
  *   floods{fdb key, n}    -> xv_dest     further destinations of an entry, 1 .. dests-1
- *   usage[slot]           -> __u64       FDB entries of the VTEP that maxaddress bounds; mmapable
+ *   usage[slot]           -> __u64       FDB entries of the VTEP; of all in usage[0]; mmapable
  *   ages{ticket}          -> xv_fdb_key  entries that can expire, see bpf/age.h
  *   sweep[0]              -> xv_sweep    where ageing stands; mmapable
  *   neighs{vni, port, ip} -> xv_neigh    for proxy and rsc
@@ -23,8 +23,12 @@
  *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
  *   listening[0]          -> __u32       bit n: listeners[n] is there
  *   bells[n]              -> __u32       ifindex of the tap device that wakes listener n, or 0
- *   hops{address, oif}    -> xv_hop      cached next hops, see bpf/hop.h
+ *   hops{address, ...}    -> xv_hop      cached next hops, see bpf/hop.h
  *   pmtus{address}        -> xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h
+ *   alive{ifindex}        -> (DEVMAP)    devices that xvtep uses; the kernel removes an entry as
+ *                                        soon as its device is deleted or changes its namespace
+ *   senders[n]            -> xv_addr     VTEPs whose packets the kernel's device decapsulates
+ *   merged[hash of a flow] -> __u32      when a GSO packet of it last came in, as xv_stamp()
  *   locals{address}       -> __u32       how many VTEPs have it as local address or group
  *   layout[0]             -> __u32       XV_LAYOUT of who made the maps
  */
@@ -36,7 +40,7 @@
 #include "xvtep/verdicts.h"
 
 /* Raise on any change to this file or to the verdicts. */
-#define XV_LAYOUT 5
+#define XV_LAYOUT 6
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -53,6 +57,17 @@
 #define XV_LISTENERS_MAX 16
 #define XV_MISSED_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
 #define XV_MISSED_WAYS 4
+#define XV_SENDERS 4096 /* a power of 2; places for VTEPs whose packets go by the kernel's device */
+#define XV_MERGED_FLOWS 4096 /* a power of 2 */
+
+/*
+ * How much of the FDB (usage[0] counts it) learning may fill: a VTEP with XV_FDB_SMALL entries or
+ * more learns up to XV_FDB_SHARED, a smaller one up to XV_FDB_LEARNED. The rest is for entries
+ * that are made by hand.
+ */
+#define XV_FDB_SMALL 256
+#define XV_FDB_SHARED (XV_FDB_ENTRIES / 2)
+#define XV_FDB_LEARNED (XV_FDB_ENTRIES / 8 * 7)
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
 struct xv_addr {
@@ -75,7 +90,6 @@ enum xv_vtep_flag {
     XV_VTEP_DF_SET = 1 << 6,
     XV_VTEP_DF_INHERIT = 1 << 7,
     XV_VTEP_MADE_BRIDGE = 1 << 8, /* the bridge is ours to remove, once unused */
-    XV_VTEP_MADE_LO_FORWARD = 1 << 9, /* net.ipv4.conf.lo.forwarding is ours to put back */
     XV_VTEP_PROXY = 1 << 10,
     XV_VTEP_RSC = 1 << 11,
     XV_VTEP_L2MISS = 1 << 12,
@@ -101,11 +115,13 @@ struct xv_vtep {
     __u8 underlay_mac[6]; /* of the first underlay port */
     __u16 nonce;          /* another in each namespace: see struct xv_meta */
     __u32 members;        /* in `members` */
-    __u32 underlay_count;
+    __u16 underlay_count;
+    __u16 renew_shift;    /* the kernel's device hears of a live entry when this bit of the clock
+                             (ns) changes; 63: never */
 
     struct xv_addr remote; /* or group; all zeros: none given */
-    __u32 srcport_span;    /* 1 .. 65536 */
-    __u16 srcport_min;
+    __u16 srcport_min, srcport_max; /* the last is not used, unless it is the first, too */
+    __u16 zero16;
     __u8 ttl; /* as sent; 0 never */
     __u8 tos;
     __u32 ageing;      /* seconds since last heard of; 0: learned entries stay */
@@ -210,9 +226,25 @@ struct xv_fdb {
     __u16 dests; /* 1 .. XV_FLOOD_MAX */
     __u64 updated; /* CLOCK_MONOTONIC ns: made or last heard from */
     __u64 used;    /* CLOCK_MONOTONIC ns: last sent to, to the second */
-    __u64 created; /* CLOCK_MONOTONIC ns: made, or moved */
+    __u32 created; /* xv_stamp(): made, or moved */
+    __u32 bridged; /* xv_stamp(): the bridge last sent a frame for it this way; 0: never */
     __u64 ticket;  /* its place in `ages`; 0: none */
 };
+
+/* A CLOCK_MONOTONIC time in units of 2^20 ns, about a millisecond: it wraps after 52 days. */
+static inline __u32 xv_stamp(__u64 ns)
+{
+    return ns >> 20 & 0xffffffff;
+}
+
+/* Nanoseconds from `stamp` to `now`, if that is less than 52 days. */
+static inline __u64 xv_since(__u64 now, __u32 stamp)
+{
+    const __u32 passed = xv_stamp(now) - stamp;
+    const __u64 wide = passed;
+
+    return wide << 20;
+}
 
 /* As user space hands entries to xvtep_fdb_put. */
 struct xv_fdb_row {
@@ -271,9 +303,16 @@ struct xv_event {
     __u32 zero;
 };
 
+/* All of an outer packet that the host's routing may go by. */
 struct xv_hop_key {
-    struct xv_addr addr;
-    __u32 oif;
+    struct xv_addr to;
+    __u64 from;  /* xv_address_mix() of the source */
+    __u32 oif;   /* the port that an entry names (`via`), or the VTEP's only one; else 0 */
+    __u32 mark;  /* of the skb */
+    __be16 port; /* UDP, destination */
+    __u8 tos;    /* without ECN */
+    __u8 zero;
+    __u32 zero2;
 };
 
 struct xv_hop {
@@ -281,9 +320,17 @@ struct xv_hop {
     __u32 ifindex;
     __u8 dmac[6];
     __u8 smac[6];
-    __u32 mtu; /* of the path, where the network said so; 0: the port's */
-    __u32 xdp; /* as xdp_xmit of the port */
+    __u32 mtu;    /* of the path, where the network said so; 0: the port's */
+    __u16 proven; /* the largest L3 packet that the kernel has sent there whole */
+    __u16 xdp;    /* as xdp_xmit of the port */
 };
+
+static inline __u64 xv_address_mix(const struct xv_addr *a)
+{
+    const __u64 first = a->word[0], third = a->word[2];
+
+    return (first << 32 | a->word[1]) * 0x9e3779b97f4a7c15ULL + (third << 32 | a->word[3]);
+}
 
 struct xv_pmtu {
     __u64 expires; /* CLOCK_MONOTONIC ns */
@@ -315,7 +362,7 @@ XV_ASSERT(sizeof(struct xv_neigh_key) == 24, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh) == 16, "no padding");
 XV_ASSERT(sizeof(struct xv_missed) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_event) == 48, "no padding");
-XV_ASSERT(sizeof(struct xv_hop_key) == 20, "no padding");
+XV_ASSERT(sizeof(struct xv_hop_key) == 40, "no padding");
 XV_ASSERT(sizeof(struct xv_hop) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
 XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");

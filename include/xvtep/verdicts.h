@@ -24,6 +24,10 @@
     X(MARTIAN, "martian", "underlay: from this VTEP's own address, a multicast or no address")     \
     X(UNKNOWN_VNI, "unknown_vni", "underlay: VXLAN to this host, but of a VNI not attached")       \
     X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
+    X(GSO, "gso", "underlay: a GSO packet, or of a flow of such: the kernel's device takes it whole")   \
+    X(TO_LEARN, "to_learn", "underlay: of a new, moved or old entry: the kernel's device learns too") \
+    X(DEVICE_GONE, "device_gone", "underlay: the VTEP's device was deleted or moved elsewhere")    \
+    X(KERNEL_TABLE, "kernel_table", "overlay: sent by an entry that only the kernel's device has") \
     X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
     X(OVER_MTU, "over_mtu", "overlay: larger than the path; the kernel's device answers or splits") \
     X(KERNEL_PATH, "kernel_path", "overlay: a shape only the kernel's device can encapsulate")     \
@@ -45,7 +49,7 @@
     X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
     X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
     X(TOO_BIG, "too_big", "larger than the path: the sender was told by ICMP")                     \
-    X(TOO_BIG_SILENT, "too_big_silent", "larger than the path; no one to tell, nowhere to split")  \
+    X(MISDIRECTED, "misdirected", "the kernel's device had another VTEP for it than its entry")     \
     X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
     X(HELPER, "helper", "the kernel refused to rewrite the packet (memory, layout)")
 

@@ -183,7 +183,7 @@ TEST_F(Answers, NothingIsToldAboutErrorsAndMulticast)
           Ipv4{.src = "0.0.0.0", .fragment = 0x4000} / (Udp{.dst = 9} / payload(1472)),
           Ipv4{.dst = "239.1.1.1", .fragment = 0x4000} / (Udp{.dst = 9} / payload(1472))})
         EXPECT_EQ(encap(Ether{.dst = mac.c_str()} / l3).counted,
-                  (std::map<std::string, std::uint64_t>{{"too_big_silent", 1}}));
+                  (std::map<std::string, std::uint64_t>{{"over_mtu", 1}}));
 }
 
 TEST_F(Answers, RscSkipsTheRouter)
@@ -209,7 +209,9 @@ TEST_F(Answers, GroupPolicyBothWays)
     vtep.reserved_flags = 0x77000000;
     write_vtep();
     entry(target, "192.168.8.101");
-    hop("192.168.8.101");
+    for (const unsigned mark : {0U, 0x1234U, 0xff48abcdU})
+        hop("192.168.8.101", mark);
+    entry(*Mac::parse(Ether{}.src), "192.168.8.101", 0);
     const std::string mac = target.text(), own = under.mac.text();
     const Bytes frame = Ether{.dst = mac.c_str()} / (Ipv4{} / (Udp{.dst = 9} / payload(20)));
     const auto flags = [](const Outcome &run) {

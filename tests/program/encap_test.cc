@@ -73,12 +73,56 @@ TEST_F(Encap, EveryPacketHasItsOwnIdentification)
     EXPECT_EQ(ids.size(), 6U);
 }
 
-TEST_F(Encap, WithoutAHopTheKernelWritesTheMacs)
+TEST_F(Encap, WithoutAHopTheKernelsDeviceSends)
 {
     entry(container, "192.168.8.102");
     const Outcome run = send(udp4());
-    EXPECT_EQ(run.action, tc_redirect);
-    EXPECT_EQ(Bytes(run.packet.begin(), run.packet.begin() + 12), Bytes(12, 0));
+    EXPECT_EQ(run.action, tc_pass);
+    EXPECT_EQ(run.packet, udp4());
+    EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"tx", 1}}));
+}
+
+// The host may route by any of these: what was learned for one is nothing for another.
+TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
+{
+    const auto taken = [&](const std::function<void(xv_hop_key &)> &change) {
+        skeleton.reset(xvtep_bpf__open_and_load());
+        write_vtep();
+        entry(container, "192.168.8.101");
+        xv_hop value{};
+        value.expires = now() + 60'000'000'000ULL;
+        value.ifindex = static_cast<__u32>(under.index);
+        value.proven = 65535;
+        xv_hop_key at = hop_key("192.168.8.101");
+        change(at);
+        write(skeleton->maps.hops, at, value);
+        return send(udp4()).action == tc_redirect;
+    };
+    EXPECT_TRUE(taken([](xv_hop_key &) {}));
+    EXPECT_FALSE(taken([](xv_hop_key &k) { k.from++; }));
+    EXPECT_FALSE(taken([](xv_hop_key &k) { k.port = htons(4790); }));
+    EXPECT_FALSE(taken([](xv_hop_key &k) { k.mark = 1; }));
+    EXPECT_FALSE(taken([](xv_hop_key &k) { k.tos = 4; }));
+    EXPECT_FALSE(taken([](xv_hop_key &k) { k.oif = 0; }));
+}
+
+// A route's own MTU is not in our tables: only sizes that the kernel has sent whole are repeated.
+TEST_F(Encap, OnlyAProvenSizeIsSent)
+{
+    hop("192.168.8.101");
+    xv_hop value{};
+    const xv_hop_key at = hop_key("192.168.8.101");
+    ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hops), &at, &value), 0);
+    const auto frame = [](std::size_t size) { return Ether{} / (Ipv4{} / (Udp{} / payload(size - 42))); };
+    for (const unsigned proven : {600U, 1400U}) {
+        value.proven = static_cast<__u16>(proven);
+        write(skeleton->maps.hops, at, value);
+        EXPECT_EQ(send(frame(proven - 36)).action, tc_redirect) << proven;
+        EXPECT_EQ(send(frame(proven - 35)).action, tc_pass) << proven;
+    }
+    value.proven = 0;
+    write(skeleton->maps.hops, at, value);
+    EXPECT_EQ(send(frame(540)).action, tc_redirect) << "any path takes 576";
 }
 
 TEST_F(Encap, InheritsAndMarks)
@@ -96,6 +140,10 @@ TEST_F(Encap, InheritsAndMarks)
         vtep.flags = XV_VTEP_LEARNING | c.flags;
         vtep.tos = static_cast<__u8>(c.tos);
         write_vtep();
+        const unsigned mine = vtep.tos;
+        vtep.tos = static_cast<__u8>(c.want_tos); // the next hop of packets with that
+        hop("192.168.8.101");
+        vtep.tos = static_cast<__u8>(mine);
         const Bytes frame = udp4(9, c.inner_tos, c.inner_df);
         const Outcome run = send(frame);
         ASSERT_GT(run.packet.size(), 64U);
@@ -175,6 +223,8 @@ TEST_F(Encap, SourcePortsSpreadFlowsAndKeepThem)
 TEST_F(Encap, XdpPortWritesTheSamePacket)
 {
     const Bytes frame = udp4();
+    EXPECT_EQ(xdp(skeleton->progs.xvtep_xdp_port, port, frame).action, XDP_PASS) << "to learn";
+    local_entry(*Mac::parse(Ether{}.src));
     const Outcome run = xdp(skeleton->progs.xvtep_xdp_port, port, frame);
     EXPECT_EQ(run.action, XDP_REDIRECT);
     ASSERT_GT(run.packet.size(), 64U);
@@ -191,7 +241,7 @@ TEST_F(Encap, WatchRemembersTheNextHop)
                          (Ipv4{.dst = "192.168.8.102"} / (Udp{} / payload(30)));
     // Untagged traffic of the host teaches nothing.
     EXPECT_EQ(tc(skeleton->progs.xvtep_tc_watch, under, packet).action, tc_pass);
-    const xv_hop_key key{to_addr(*Ip::parse("192.168.8.102")), static_cast<__u32>(under.index)};
+    const xv_hop_key key = hop_key("192.168.8.102");
     xv_hop value{};
     EXPECT_NE(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hops), &key, &value), 0);
 }

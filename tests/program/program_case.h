@@ -72,7 +72,7 @@ class ProgramCase : public ::testing::Test {
         vtep.local = to_addr(*Ip::parse("192.168.8.100"));
         vtep.dstport = htons(4789);
         vtep.srcport_min = 49152;
-        vtep.srcport_span = 16384;
+        vtep.srcport_max = 65535;
         vtep.ttl = 64;
         std::ranges::copy(device.mac.octets, vtep.mac);
         std::ranges::copy(under.mac.octets, vtep.underlay_mac);
@@ -92,6 +92,11 @@ class ProgramCase : public ::testing::Test {
         write(skeleton->maps.vteps, vtep_slot, vtep);
         write(skeleton->maps.vnis, xv_vni_key{vtep.vni, vtep.dstport, 0}, __u32{vtep_slot});
         write(skeleton->maps.devices, device.index, __u32{vtep_slot});
+        for (const Link &link : {under, device, port}) {
+            bpf_devmap_val alive{};
+            alive.ifindex = static_cast<__u32>(link.index);
+            write(skeleton->maps.alive, link.index, alive);
+        }
         write(skeleton->maps.locals, vtep.local, __u32{1});
         write(skeleton->maps.dstports, __u32{4789 / 64}, __u64{1} << 4789 % 64);
     }
@@ -175,7 +180,18 @@ class ProgramCase : public ::testing::Test {
         return value;
     }
 
-    void hop(const char *dst)
+    xv_hop_key hop_key(const char *dst) const
+    {
+        xv_hop_key made{};
+        made.to = to_addr(*Ip::parse(dst));
+        made.from = xv_address_mix(&vtep.local);
+        made.oif = static_cast<__u32>(under.index);
+        made.port = vtep.dstport;
+        made.tos = static_cast<__u8>(vtep.tos & ~3);
+        return made;
+    }
+
+    void hop(const char *dst, unsigned mark = 0)
     {
         xv_hop value{};
         value.expires = now() + 60'000'000'000ULL;
@@ -183,8 +199,10 @@ class ProgramCase : public ::testing::Test {
         value.xdp = 1;
         std::ranges::copy(next_hop.octets, value.dmac);
         std::ranges::copy(under.mac.octets, value.smac);
-        write(skeleton->maps.hops,
-            xv_hop_key{to_addr(*Ip::parse(dst)), static_cast<__u32>(under.index)}, value);
+        value.proven = 65535;
+        xv_hop_key at = hop_key(dst);
+        at.mark = mark;
+        write(skeleton->maps.hops, at, value);
     }
 
     Outcome tc(bpf_program *program, const Link &on, const Bytes &packet, unsigned gso_size = 0,

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array pinned_programs = {Program::tc_underlay, Program::tc_watch,
                                         Program::tc_device,   Program::tc_arrived,
-                                        Program::tc_port,     Program::fdb_put};
+                                        Program::tc_port,     Program::tc_port_watch,
+                                        Program::fdb_put};
 
 // Pinned last: while it is missing the set is half made.
 constexpr const char *last_map = "layout";
@@ -53,6 +54,8 @@ bpf_program *find(xvtep_bpf *skeleton, Program program)
         return skeleton->progs.xvtep_tc_arrived;
     case Program::tc_port:
         return skeleton->progs.xvtep_tc_port;
+    case Program::tc_port_watch:
+        return skeleton->progs.xvtep_tc_port_watch;
     case Program::xdp_underlay:
         return skeleton->progs.xvtep_xdp_underlay;
     case Program::xdp_port:
@@ -94,6 +97,8 @@ const char *program_name(Program program)
         return "xvtep_tc_arrived";
     case Program::tc_port:
         return "xvtep_tc_port";
+    case Program::tc_port_watch:
+        return "xvtep_tc_port_watch";
     case Program::xdp_underlay:
         return "xvtep_xdp_underlay";
     case Program::xdp_port:
@@ -122,6 +127,7 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto vni_hints, (Table<__u32, __u32>::open(maps, "vni_hints")));
     TRY_ASSIGN(auto devices, (Table<__u32, __u32>::open(maps, "devices")));
     TRY_ASSIGN(auto locals, (Table<xv_addr, __u32>::open(maps, "locals")));
+    TRY_ASSIGN(auto alive, (Table<__u32, bpf_devmap_val>::open(maps, "alive")));
     TRY_ASSIGN(auto underlays, (Table<__u32, xv_underlay>::open(maps, "underlays")));
     TRY_ASSIGN(auto ports, (Table<__u32, xv_port>::open(maps, "ports")));
     TRY_ASSIGN(auto port_hints, (Table<__u32, xv_port_hint>::open(maps, "port_hints")));
@@ -141,7 +147,7 @@ Result<Tables> Tables::open(const std::string &directory)
     return Tables{std::move(dstports),  std::move(vteps),
                   std::move(vnis),      std::move(vni_hints),
                   std::move(devices),   std::move(locals),
-                  std::move(underlays), PortTable(std::move(ports), std::move(port_hints)),
+                  std::move(alive),     std::move(underlays), PortTable(std::move(ports), std::move(port_hints)),
                   std::move(vlans),     std::move(members),
                   std::move(fdb),       std::move(floods),
                   std::move(ages),      std::move(usage),
@@ -150,11 +156,24 @@ Result<Tables> Tables::open(const std::string &directory)
                   std::move(counters)};
 }
 
+Result<> Tables::mark_alive(__u32 ifindex) const
+{
+    bpf_devmap_val value{};
+    value.ifindex = ifindex;
+    return alive.put(ifindex, value);
+}
+
+__u64 add_usage(const Tables &tables, __u32 slot, std::int64_t more)
+{
+    add_shared(tables.usage[0], static_cast<__u64>(more));
+    return add_shared(tables.usage[slot], static_cast<__u64>(more));
+}
+
 bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)
 {
     if (!tables.fdb.remove(key))
         return false;
-    add_shared(tables.usage[slot], ~__u64{0});
+    add_usage(tables, slot, -1);
     return true;
 }
 

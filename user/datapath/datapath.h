@@ -20,6 +20,7 @@ struct Tables {
     Table<__u32, __u32> vni_hints;
     Table<__u32, __u32> devices;
     Table<xv_addr, __u32> locals;
+    Table<__u32, bpf_devmap_val> alive; // see mark_alive()
     Table<__u32, xv_underlay> underlays;
     PortTable ports;
     Table<xv_vlan_key, __u32> vlans;
@@ -34,9 +35,15 @@ struct Tables {
     Table<__u32, __u32> bells;
     Fd counters; // per CPU, read by stats.cc only
 
+    // The device of this ifindex, in the calling thread's namespace, is one of ours from now until
+    // it is deleted or leaves the namespace.
+    Result<> mark_alive(__u32 ifindex) const;
+
     static Result<Tables> open(const std::string &directory);
 };
 
+// Counts `more` FDB entries of the VTEP in `slot`, fewer where it is negative. Returns the sum.
+__u64 add_usage(const Tables &tables, __u32 slot, std::int64_t more);
 // An FDB entry of the VTEP in `slot`, and its place under maxaddress. Whether it was there.
 bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
 // The same, of whichever VTEP.
@@ -48,6 +55,7 @@ enum class Program {
     tc_device,
     tc_arrived,
     tc_port,
+    tc_port_watch,
     xdp_underlay,
     xdp_port,
     fdb_put

@@ -10,6 +10,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "user/net/link_message.h"
@@ -70,7 +71,7 @@ Message fdb_request(std::uint16_t type, int flags, int index, const KernelFdbEnt
     header.ndm_family = AF_BRIDGE;
     header.ndm_ifindex = index;
     header.ndm_flags = NTF_SELF;
-    header.ndm_state = NUD_PERMANENT | NUD_NOARP;
+    header.ndm_state = entry.state != 0 ? entry.state : NUD_PERMANENT | NUD_NOARP;
     Message message(type, flags, header);
     message.put(NDA_LLADDR, entry.mac);
     if (entry.dst)
@@ -468,6 +469,38 @@ Result<> Netlink::append_fdb(int index, const KernelFdbEntry &entry)
     Message message = fdb_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, index, entry);
     return impl_->request(
         "append fdb", [&] { return impl_->on_device(fdb_text(entry), index); }, message);
+}
+
+Result<> Netlink::replace_fdb(int index, const KernelFdbEntry &entry)
+{
+    Message message = fdb_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, index, entry);
+    return impl_->request(
+        "replace fdb", [&] { return impl_->on_device(fdb_text(entry), index); }, message);
+}
+
+Result<std::size_t> Netlink::add_fdb(int index, std::span<const KernelFdbEntry> entries)
+{
+    constexpr std::size_t most = 128; // in one system call
+    for (std::size_t made = 0; made < entries.size();) {
+        const auto part = entries.subspan(made, std::min(most, entries.size() - made));
+        std::vector<Message> messages;
+        messages.reserve(part.size());
+        for (const auto &entry : part)
+            messages.push_back(fdb_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, index, entry));
+        const auto errors = impl_->socket.request_each(messages);
+        if (!errors)
+            return refused("add fdb", "dev " + impl_->name_of(index), errors.error());
+        const auto bad = std::ranges::find_if(*errors, [](int error) { return error != 0; });
+        const auto good = static_cast<std::size_t>(bad - errors->begin());
+        made += good;
+        if (good == part.size())
+            continue;
+        for (std::size_t n = good + 1; n < part.size(); n++)
+            if ((*errors)[n] == 0)
+                (void)delete_fdb(index, part[n]);
+        return made;
+    }
+    return entries.size();
 }
 
 Result<> Netlink::delete_fdb(int index, const KernelFdbEntry &entry)

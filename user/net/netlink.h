@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,7 +92,7 @@ struct KernelFdbEntry {
     std::uint16_t port = 0;
     std::uint32_t vni = 0;
     int via = 0;
-    std::uint16_t state = 0; // NUD_*
+    std::uint16_t state = 0; // NUD_*; to write, 0 is permanent
     std::uint8_t flags = 0;  // NTF_*
 };
 
@@ -122,7 +123,13 @@ class Netlink {
     Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
 
     Result<std::vector<KernelFdbEntry>> fdb(int index);
-    Result<> append_fdb(int index, const KernelFdbEntry &entry); // NTF_SELF, permanent
+    // A further destination; NTF_SELF, permanent.
+    Result<> append_fdb(int index, const KernelFdbEntry &entry);
+    // The only destination of a unicast MAC, in the state given.
+    Result<> replace_fdb(int index, const KernelFdbEntry &entry);
+    // New unicast entries, up to the first that is refused; how many were made. None behind it is.
+    Result<std::size_t> add_fdb(int index, std::span<const KernelFdbEntry> entries);
+    // One destination, or without `dst` all of them.
     Result<> delete_fdb(int index, const KernelFdbEntry &entry);
 
     // Frames go to the driver at once.

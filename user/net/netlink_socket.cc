@@ -100,6 +100,48 @@ NetlinkSocket::Answer NetlinkSocket::request(Message &message, const Reader &rea
     return {};
 }
 
+std::expected<std::vector<int>, Refusal> NetlinkSocket::request_each(std::span<Message> messages)
+{
+    std::vector<int> errors(messages.size(), 0);
+    if (messages.empty())
+        return errors;
+    std::vector<char> all;
+    std::uint32_t first = 0;
+    for (std::size_t n = 0; n < messages.size(); n++) {
+        if (messages[n].overflown())
+            return std::unexpected(Refusal{EMSGSIZE, {}});
+        nlmsghdr &header = messages[n].header();
+        // The kernel tells of each error; one acknowledgement, of the last, says that it is through.
+        header.nlmsg_flags |= NLM_F_REQUEST;
+        if (n + 1 == messages.size())
+            header.nlmsg_flags |= NLM_F_ACK;
+        header.nlmsg_seq = nl_socket_use_seq(socket_.get());
+        header.nlmsg_pid = nl_socket_get_local_port(socket_.get());
+        if (n == 0)
+            first = header.nlmsg_seq;
+        const auto *const bytes = reinterpret_cast<const char *>(&header);
+        all.insert(all.end(), bytes, bytes + header.nlmsg_len);
+        all.resize(NLMSG_ALIGN(all.size()));
+    }
+    if (::send(nl_socket_get_fd(socket_.get()), all.data(), all.size(), 0) < 0)
+        return std::unexpected(Refusal{errno, {}});
+    for (;;) {
+        const auto got = receive();
+        if (!got)
+            return std::unexpected(got.error());
+        int left = static_cast<int>(*got);
+        for (auto *part = reinterpret_cast<nlmsghdr *>(buffer_.data()); nlmsg_ok(part, left);
+             part = nlmsg_next(part, &left)) {
+            const std::size_t n = part->nlmsg_seq - first;
+            if (part->nlmsg_type != NLMSG_ERROR || n >= errors.size())
+                continue; // the rest of an exchange given up earlier
+            errors[n] = read_error(*part).code;
+            if (n + 1 == errors.size())
+                return errors;
+        }
+    }
+}
+
 NetlinkSocket::Answer NetlinkSocket::dump(Message &message, const std::function<void()> &restart,
                                           const Reader &reader)
 {

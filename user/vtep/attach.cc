@@ -5,6 +5,7 @@
 #include <linux/neighbour.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -22,6 +23,15 @@
 
 namespace xvtep {
 namespace {
+
+// How often the kernel's device hears of a live entry again: every quarter of the time that it
+// would forget it after, or a little less.
+std::uint16_t renew_shift(std::uint32_t ageing)
+{
+    if (ageing == 0)
+        return 63;
+    return static_cast<std::uint16_t>(std::bit_width(ageing * 1'000'000'000ULL / 4) - 1);
+}
 
 // Attach in steps; each says what it takes back.
 class Attachment {
@@ -42,7 +52,6 @@ class Attachment {
         TRY(attach_ports());
         TRY(make_device());
         TRY(join_bridge());
-        TRY(let_routes_choose());
         TRY(write_tables());
         TRY(bring_up());
         undo_.commit();
@@ -157,6 +166,7 @@ class Attachment {
             std::ranges::copy(port.mac.octets, entry.mac);
             entry.xdp_xmit = port.kind == "veth" || made.mode == Mode::xdp;
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
+            TRY(session_.tables->mark_alive(key));
             TRY(session_.tables->underlays.put(key, entry));
         }
         return {};
@@ -181,7 +191,7 @@ class Attachment {
                                                                  ? VXLAN_DF_INHERIT
                                                                  : VXLAN_DF_UNSET),
                              .flowlabel = request_.flowlabel,
-                             .learning = false, // learning is the programs'
+                             .learning = request_.learning,
                              .udpcsum = udpcsum(),
                              .udp6zerocsumtx = request_.udp6zerocsumtx,
                              .udp6zerocsumrx = request_.udp6zerocsumrx,
@@ -239,30 +249,14 @@ class Attachment {
         return {};
     }
 
-    // With several ports bpf_fib_lookup() has to say which; it answers only for a device that
-    // forwards, and lo is the one where that changes nothing else.
-    Result<> let_routes_choose()
-    {
-        const std::string key = lo_forwarding(v6_);
-        if (ports_.size() < 2)
-            return {};
-        const auto now = sysctl(key);
-        if (!now || *now != "0")
-            return {};
-        if (auto done = set_sysctl(key, "1"); !done)
-            return session_.because(done.error());
-        made_lo_forward_ = true;
-        undo_.push([key] { (void)set_sysctl(key, "0"); });
-        return {};
-    }
-
     Result<> write_tables()
     {
         Tables &tables = *session_.tables;
         fill_vtep();
-        tables.usage[vtep_.slot] = 0;
+        add_usage(tables, vtep_.slot, -static_cast<std::int64_t>(tables.usage[vtep_.slot]));
         undo_.push([this] { take_back_tables(); });
         TRY(tables.vteps.put(vtep_.slot, vtep_));
+        TRY(tables.mark_alive(vtep_.ifindex));
         TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
         for (const auto &[which, hook] : {std::pair(Program::tc_device, Hook::egress),
                                           std::pair(Program::tc_arrived, Hook::ingress)}) {
@@ -286,7 +280,7 @@ class Attachment {
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.dests = 1;
             TRY(tables.fdb.put(key, entry));
-            add_shared(tables.usage[vtep_.slot], __u64{1});
+            add_usage(tables, vtep_.slot, 1);
         }
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
         derive_lookups(session_); // packets are taken from here on
@@ -309,15 +303,14 @@ class Attachment {
                       flag_if(request_.l2miss, XV_VTEP_L2MISS) |
                       flag_if(request_.l3miss, XV_VTEP_L3MISS) |
                       flag_if(request_.gbp, XV_VTEP_GBP) |
-                      flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE) |
-                      flag_if(made_lo_forward_, XV_VTEP_MADE_LO_FORWARD);
+                      flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE);
         vtep_.local = to_addr(local_);
         if (const auto remote = request_.remote ? request_.remote : request_.group)
             vtep_.remote = to_addr(*remote);
         vtep_.dstport = htons(request_.dstport);
         vtep_.srcport_min = request_.srcport_min;
-        vtep_.srcport_span =
-            static_cast<__u32>(request_.srcport_max) - request_.srcport_min + 1;
+        vtep_.srcport_max = request_.srcport_max;
+        vtep_.renew_shift = renew_shift(request_.ageing);
         vtep_.ttl = request_.ttl.value != 0 ? request_.ttl.value : default_ttl();
         vtep_.tos = request_.tos.value;
         std::ranges::copy(device_.mac.octets, vtep_.mac);
@@ -332,7 +325,7 @@ class Attachment {
         vtep_.reserved_flags = static_cast<__u32>(reserved >> 32);
         vtep_.reserved_vni = static_cast<__u32>(reserved);
         vtep_.bridge = static_cast<__u32>(bridge_);
-        vtep_.underlay_count = static_cast<__u32>(ports_.size());
+        vtep_.underlay_count = static_cast<__u16>(ports_.size());
         for (std::size_t i = 0; i < ports_.size(); i++)
             vtep_.underlays[i] = static_cast<__u32>(ports_[i].index);
     }
@@ -390,7 +383,6 @@ class Attachment {
     Link device_;
     int bridge_ = 0;
     bool made_bridge_ = false;
-    bool made_lo_forward_ = false;
     xv_vtep vtep_{};
     Undo undo_;
 };

@@ -2,6 +2,7 @@
 #include "xvtep/fdb.h"
 
 #include <arpa/inet.h>
+#include <linux/neighbour.h>
 
 #include <algorithm>
 #include <array>
@@ -48,7 +49,7 @@ bool is_live(const xv_vtep &vtep, const xv_fdb &entry, std::uint64_t now)
         return true;
     const bool idle = vtep.ageing != 0 && now > entry.updated + vtep.ageing * second;
     const bool old = vtep.hard_ageing != 0 && (entry.flags & (XV_FDB_USER | XV_FDB_LOCAL)) == 0 &&
-                     now > entry.created + vtep.hard_ageing * second;
+                     xv_since(now, entry.created) > vtep.hard_ageing * second;
     return !idle && !old;
 }
 
@@ -58,15 +59,17 @@ bool same_dest(const xv_dest &a, const xv_dest &b)
            a.ifindex == b.ifindex;
 }
 
-// The kernel's device replicates to the destinations of the default entry, so its list is kept in
-// step; and on an IPv6 underlay with UDP checksums it segments for us, so it has to know all
-// entries that were made by hand.
-bool is_mirrored(const xv_vtep &vtep, const Mac &mac)
+// `flags`: enum xv_fdb_flag.
+std::uint16_t kernel_state(unsigned flags)
 {
-    return keeps_several(mac) ||
-           (vtep.flags & (XV_VTEP_V6 | XV_VTEP_UDPCSUM)) == (XV_VTEP_V6 | XV_VTEP_UDPCSUM);
+    if ((flags & XV_FDB_PERMANENT) != 0)
+        return NUD_PERMANENT | NUD_NOARP;
+    return (flags & XV_FDB_STATIC) != 0 ? NUD_REACHABLE | NUD_NOARP : NUD_REACHABLE;
 }
 
+// An entry as the VTEP's own device has it: what the programs leave to that device (floods, GSO
+// packets that want checksums, packets to split) goes the same way, and by it the host's routing
+// is asked for next hops.
 KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_dest &dest)
 {
     KernelFdbEntry entry{};
@@ -102,10 +105,9 @@ class Writer {
         for (;;) {
             const auto before = current();
             const bool counted = before.has_value();
-            __u64 &usage = session_.tables->usage[vtep_.slot];
-            if (!counted && add_shared(usage, __u64{1}) > vtep_.maxaddress &&
+            if (!counted && add_usage(*session_.tables, vtep_.slot, 1) > vtep_.maxaddress &&
                 vtep_.maxaddress != 0 && !make_room()) {
-                add_shared(usage, ~__u64{0});
+                add_usage(*session_.tables, vtep_.slot, -1);
                 return session_.refused(
                     fmt::format("the VTEP has {} entries already (maxaddress)", vtep_.maxaddress),
                     ENOSPC);
@@ -114,7 +116,7 @@ class Writer {
             if (done)
                 return done;
             if (!counted)
-                add_shared(usage, ~__u64{0});
+                add_usage(*session_.tables, vtep_.slot, -1);
             // Learned, or aged out, in the meantime: once more.
             if (done.error().code != (before ? ENOENT : EEXIST))
                 return done;
@@ -129,11 +131,13 @@ class Writer {
             session_.tables->floods.remove({key_, n});
     }
 
-    Result<> mirror(const std::vector<xv_dest> &before, const std::vector<xv_dest> &after)
+    // The same in the kernel's device. `flags`: of the entry.
+    Result<> mirror(const std::vector<xv_dest> &before, const std::vector<xv_dest> &after,
+                    unsigned flags)
     {
-        if (!is_mirrored(vtep_, mac_))
-            return {};
         const auto ifindex = static_cast<int>(vtep_.ifindex);
+        if (!keeps_several(mac_))
+            return after.empty() ? forget_in_kernel() : mirror_one(after.front(), flags);
         const auto missing = [](const std::vector<xv_dest> &list, const xv_dest &dest) {
             return std::ranges::none_of(list, [&](const xv_dest &d) { return same_dest(d, dest); });
         };
@@ -150,6 +154,26 @@ class Writer {
     }
 
   private:
+    Result<> mirror_one(const xv_dest &dest, unsigned flags)
+    {
+        KernelFdbEntry entry = kernel_entry(vtep_, mac_, dest);
+        entry.state = kernel_state(flags);
+        if (auto done = session_.netlink.replace_fdb(static_cast<int>(vtep_.ifindex), entry); !done)
+            return session_.because(done.error());
+        return {};
+    }
+
+    // A MAC that it learned, too. It may have forgotten it by itself.
+    Result<> forget_in_kernel()
+    {
+        KernelFdbEntry entry{};
+        entry.mac = mac_;
+        const auto done = session_.netlink.delete_fdb(static_cast<int>(vtep_.ifindex), entry);
+        if (!done && done.error().code != ENOENT)
+            return session_.because(done.error());
+        return {};
+    }
+
     Result<> write(xv_fdb entry, const std::vector<xv_dest> &dests,
                    const std::optional<xv_fdb> &before)
     {
@@ -246,7 +270,8 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
     fresh.flags = static_cast<__u16>(XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
                                      flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
                                      flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
-    fresh.updated = fresh.used = fresh.created = now;
+    fresh.updated = fresh.used = now;
+    fresh.created = xv_stamp(now);
     return fresh;
 }
 
@@ -254,7 +279,7 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
 bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
 {
     return entry.state != FdbState::dynamic && vtep.maxaddress == 0 && entry.via.empty() &&
-           entry.vni <= vni_max && !is_mirrored(vtep, entry.mac) && !entry.dst.is_any() &&
+           entry.vni <= vni_max && !keeps_several(entry.mac) && !entry.dst.is_any() &&
            !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
@@ -305,6 +330,19 @@ std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const 
     return there;
 }
 
+// Plain entries up to the first that the kernel's device has already. How many. Where one's place in
+// our table is taken all the same, it is written again, one by one.
+std::size_t add_to_kernel(Session &session, const xv_vtep &vtep, std::span<const FdbEntry> entries)
+{
+    std::vector<KernelFdbEntry> rows;
+    rows.reserve(entries.size());
+    for (const auto &entry : entries) {
+        rows.push_back(kernel_entry(vtep, entry.mac, far_end(vtep, entry)));
+        rows.back().state = kernel_state(fresh_entry(entry, 0).flags);
+    }
+    return session.netlink.add_fdb(static_cast<int>(vtep.ifindex), rows).value_or(0);
+}
+
 // How many of them, from the first, could be written so.
 std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
 {
@@ -314,17 +352,16 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
     const auto fits = [&](const FdbEntry &entry) {
         return entry.device == entries.front().device && is_plain(*vtep, entry);
     };
-    const auto plain = entries.first(static_cast<std::size_t>(
+    auto plain = entries.first(static_cast<std::size_t>(
         std::ranges::find_if_not(entries, fits) - entries.begin()));
-    std::size_t count = 0;
-    if (plain.size() == 1) {
-        const auto row = plain_row(*vtep, plain.front(), monotonic());
-        count = session.tables->fdb.put(row.key, row.value, BPF_NOEXIST) ? 1 : 0;
-    } else if (plain.size() > 1) {
-        if (const auto bulk = FdbBulk::open(session.directory)) // not pinned by an older xvtep
-            count = put_side_by_side(session, *bulk, *vtep, plain);
-    }
-    add_shared(session.tables->usage[vtep->slot], __u64{count});
+    if (plain.size() < 2)
+        return 0;
+    const auto bulk = FdbBulk::open(session.directory);
+    if (!bulk)
+        return 0;
+    plain = plain.first(add_to_kernel(session, *vtep, plain));
+    const auto count = put_side_by_side(session, *bulk, *vtep, plain);
+    add_usage(*session.tables, vtep->slot, static_cast<std::int64_t>(count));
     return count;
 }
 
@@ -403,9 +440,9 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         after.push_back(dest);
         fresh.flags = old->flags;
     }
-    TRY(writer.mirror(before, after));
+    TRY(writer.mirror(before, after, fresh.flags));
     if (auto done = writer.put(fresh, after); !done) {
-        (void)writer.mirror(after, before);
+        (void)writer.mirror(after, before, old ? old->flags : 0);
         return session.because(done.error());
     }
     return {};
@@ -431,7 +468,7 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const std::option
         writer.remove();
     else
         TRY(writer.put(*entry, after));
-    return writer.mirror(before, after);
+    return writer.mirror(before, after, entry->flags);
 }
 
 Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
@@ -491,10 +528,9 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
         Mac mac;
         std::ranges::copy(key.mac, mac.octets.begin());
         Writer writer(session, vtep, mac);
-        const auto before =
-            (entry.flags & XV_FDB_USER) != 0 ? writer.dests(entry) : std::vector<xv_dest>{};
+        const auto before = writer.dests(entry);
         writer.remove();
-        TRY(writer.mirror(before, {}));
+        TRY(writer.mirror(before, {}, 0));
     }
     return {};
 }

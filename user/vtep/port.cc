@@ -73,6 +73,7 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
         port.flags |= XV_PORT_BRIDGED;
     const auto index = static_cast<__u32>(link.index);
     undo.push([&session, ifindex = link.index] { remove_port(session, ifindex); });
+    TRY(session.tables->mark_alive(index));
     TRY(session.tables->ports.put(index, port));
     TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));
     port.mode = to_table_mode(made.mode);

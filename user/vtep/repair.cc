@@ -16,7 +16,6 @@
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
-#include "user/net/sysctl.h"
 #include "user/vtep/listeners.h"
 #include "user/vtep/members.h"
 
@@ -88,19 +87,6 @@ void put_peer_back(Session &session, const Link &link, __u32 flags)
                 TRY(set_device_feature(peer, feature, true));
         return {};
     });
-}
-
-// Unless another VTEP needs it: then that one has to.
-void put_lo_forwarding_back(Session &session, const xv_vtep &vtep)
-{
-    for (xv_vtep other : session.vteps())
-        if (other.slot != vtep.slot && other.underlay_count > 1 &&
-            ((other.flags ^ vtep.flags) & XV_VTEP_V6) == 0) {
-            other.flags |= XV_VTEP_MADE_LO_FORWARD;
-            (void)session.tables->vteps.put(other.slot, other);
-            return;
-        }
-    (void)set_sysctl(lo_forwarding((vtep.flags & XV_VTEP_V6) != 0), "0");
 }
 
 // Attachments without an entry: attach was killed before it wrote the entry, or detach after it
@@ -211,12 +197,15 @@ void remove_port(Session &session, int ifindex)
     const auto index = static_cast<__u32>(ifindex);
     const auto port = session.tables->ports.find(index);
     const auto link = session.netlink.link(ifindex);
-    if (port && link) {
+    const bool same = session.tables->alive.find(index).has_value();
+    if (port && link && same) { // else another device has its index
         detach_xdp(ifindex);
         put_peer_back(session, *link, port->flags);
     }
+    detach_tc(place(session, ifindex, Hook::egress), false);
     detach_tc(place(session, ifindex, Hook::ingress),
-              port && (port->flags & XV_PORT_MADE_CLSACT) != 0);
+              port && same && (port->flags & XV_PORT_MADE_CLSACT) != 0);
+    session.tables->alive.remove(index);
     for (const auto &[key, slot] : session.tables->vlans.entries())
         if (key.ifindex == index)
             session.tables->vlans.remove(key);
@@ -263,8 +252,8 @@ void remove_vtep(Session &session, const xv_vtep &vtep)
     flush_entries(session, vtep);
     if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
         remove_made_bridge(session, static_cast<int>(vtep.bridge));
-    if ((vtep.flags & XV_VTEP_MADE_LO_FORWARD) != 0)
-        put_lo_forwarding_back(session, vtep);
+    tables.alive.remove(vtep.ifindex);
+    add_usage(tables, vtep.slot, -static_cast<std::int64_t>(tables.usage[vtep.slot]));
     (void)tables.vteps.put(vtep.slot, xv_vtep{});
     tables.devices.remove(vtep.ifindex); // last: until then a repair comes back here
 }
@@ -283,6 +272,7 @@ void release_unused_underlays(Session &session)
             detach_xdp(ifindex); // before TC, which finishes what XDP has begun
         detach_tc(place(session, ifindex, Hook::ingress), false);
         detach_tc(place(session, ifindex, Hook::egress), underlay.made_clsact != 0);
+        session.tables->alive.remove(index);
         session.tables->underlays.remove(index);
     }
 }
@@ -315,9 +305,7 @@ Result<> repair(Session &session)
             remove_vtep(session, vtep);
         }
         for (const auto &[ifindex, port] : session.tables->ports.entries())
-            if (std::ranges::none_of(*links, [&, index = ifindex](const Link &l) {
-                    return static_cast<__u32>(l.index) == index;
-                }))
+            if (!session.tables->alive.find(ifindex))
                 remove_port(session, static_cast<int>(ifindex));
         release_unused_underlays(session);
         remove_dead_listeners(session);

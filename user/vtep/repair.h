@@ -16,12 +16,6 @@ void remove_port(Session &session, int ifindex);
 void release_unused_underlays(Session &session);
 void release_empty_datapath(Session &session);
 
-// With several ports bpf_fib_lookup() says by which; this sysctl lets it answer.
-constexpr const char *lo_forwarding(bool v6)
-{
-    return v6 ? "net/ipv6/conf/lo/forwarding" : "net/ipv4/conf/lo/forwarding";
-}
-
 // `locals`, `vni_hints` and `dstports` follow from the VTEPs; this makes them so.
 void derive_lookups(Session &session);
 

@@ -45,9 +45,9 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
     if (auto done = attach_at(Hook::ingress, underlay ? Program::tc_underlay : Program::tc_port);
         !done)
         return session.because(done.error());
-    if (underlay)
-        if (auto done = attach_at(Hook::egress, Program::tc_watch); !done)
-            return session.because(done.error());
+    if (auto done = attach_at(Hook::egress, underlay ? Program::tc_watch : Program::tc_port_watch);
+        !done)
+        return session.because(done.error());
 
     if (made.auto_mode)
         made.mode = suits_native_xdp(link) ? Mode::xdp : Mode::tc;

@@ -42,7 +42,7 @@ VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector
         (to_ip(vtep.remote).is_multicast() ? info.group : info.remote) = to_ip(vtep.remote);
     info.dstport = ntohs(vtep.dstport);
     info.srcport_min = vtep.srcport_min;
-    info.srcport_max = static_cast<std::uint16_t>(vtep.srcport_min + vtep.srcport_span - 1);
+    info.srcport_max = vtep.srcport_max;
     info.ttl = {.value = vtep.ttl, .inherit = (vtep.flags & XV_VTEP_TTL_INHERIT) != 0};
     info.tos = {.value = vtep.tos, .inherit = (vtep.flags & XV_VTEP_TOS_INHERIT) != 0};
     info.df = (vtep.flags & XV_VTEP_DF_SET) != 0       ? Df::set
@@ -230,8 +230,10 @@ Result<unsigned> reload(const std::optional<std::string> &device)
                 TRY(swap.tc(link, Hook::egress, Program::tc_device));
                 TRY(swap.tc(link, Hook::ingress, Program::tc_arrived));
             }
-            if (session.tables->ports.find(key))
+            if (session.tables->ports.find(key)) {
                 TRY(swap.tc(link, Hook::ingress, Program::tc_port));
+                TRY(swap.tc(link, Hook::egress, Program::tc_port_watch));
+            }
         }
         for (const auto &link : *links) {
             const auto key = static_cast<__u32>(link.index);

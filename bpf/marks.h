@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What our programs tell each other about a packet: skb->tc_index. It stays with a packet through
+ * the kernel's vxlan device, IP fragmentation, reassembly and segmentation, but is never believed
+ * where packets of another namespace come in: there it is set to 0 first.
+ */
+#ifndef XVTEP_BPF_MARKS_H
+#define XVTEP_BPF_MARKS_H
+
+enum xv_mark {
+    XV_FROM_PORT = 0x7877,       /* to tc_device: the other ports have had their copies */
+    XV_DELIVERED = 0x7878,       /* to tc_arrived, tc_port_watch: delivered and counted by us */
+    XV_DELIVERED_OTHER = 0x7879, /* the same; the MAC is not the one we know the device by */
+    XV_UNLISTED = 0x787a,        /* to tc_watch: our FDB has no entry; counted as no_destination */
+
+    XV_MARK_KIND = 0xc000,
+    XV_SENDER = 0x8000,  /* to tc_arrived: came from senders[the rest] */
+    XV_EXPECT = 0xc000,  /* to tc_watch: must leave for the VTEP that the rest is a hash of */
+    XV_EXPECT_VIA = 0x2000, /* with XV_EXPECT: the entry names a port to leave by */
+    XV_EXPECT_HASH = 0x1fff,
+};
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the kernel's device has sent, at the egress of an underlay port: see bpf/hop.h. */
+#ifndef XVTEP_BPF_WATCH_H
+#define XVTEP_BPF_WATCH_H
+
+#include "bpf/pmtu.h"
+#include "bpf/tc.h"
+
+/* An outer packet that is plain VXLAN of ours. */
+struct watched {
+    struct xv_hop_key key;
+    struct xv_hop hop;
+    __u32 vni;
+    __u8 fragment; /* only key.to is known */
+};
+
+/* XV_CONTINUE; XV_NOT_UDP where nothing can be said: wrapped again (IPsec), or cut short. */
+static __always_inline int watch_parse(struct __sk_buff *skb, struct watched *w)
+{
+    struct cursor c = tc_linear(skb, XV_LINEAR);
+    struct ethhdr *eth = take(&c, sizeof(*eth));
+    struct xv_vxlan_header *vxlan;
+    struct xv_addr from;
+    struct udphdr *udp;
+    __u8 proto;
+
+    if (!eth)
+        return XV_NOT_UDP;
+    mac_copy(w->hop.dmac, eth->h_dest);
+    mac_copy(w->hop.smac, eth->h_source);
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip || ip->ihl != 5)
+            return XV_NOT_UDP;
+        addr_from_v4(&from, ip->saddr);
+        addr_from_v4(&w->key.to, ip->daddr);
+        w->key.tos = ip->tos & ~3;
+        w->fragment = !!(ip->frag_off & bpf_htons(XV_IP_FRAGMENT));
+        proto = ip->protocol;
+    } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+        struct ipv6hdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip)
+            return XV_NOT_UDP;
+        addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
+        addr_from_v6(&w->key.to, ip->daddr.in6_u.u6_addr32);
+        w->key.tos = (ip->priority << 4 | ip->flow_lbl[0] >> 4) & ~3;
+        w->fragment = ip->nexthdr == IPPROTO_FRAGMENT;
+        proto = w->fragment ? IPPROTO_UDP : ip->nexthdr;
+    } else {
+        return XV_NOT_UDP;
+    }
+    if (proto != IPPROTO_UDP)
+        return XV_NOT_UDP;
+    if (w->fragment)
+        return XV_CONTINUE;
+    udp = take(&c, sizeof(*udp));
+    vxlan = take(&c, sizeof(*vxlan));
+    if (!udp || !vxlan)
+        return XV_NOT_UDP;
+    w->key.from = xv_address_mix(&from);
+    w->key.port = udp->dest;
+    w->vni = bpf_ntohl(vxlan->vni) >> 8;
+    return XV_CONTINUE;
+}
+
+/* The L3 size of a packet that left whole, or of the segments of a GSO packet. */
+XV_STEP int watch_size(struct __sk_buff *skb)
+{
+    struct cursor c = tc_linear(skb, XV_LINEAR + 64);
+    struct ethhdr *eth = take(&c, sizeof(*eth));
+    struct inner in = {};
+    __u32 outer;
+
+    if (!skb->gso_size)
+        return skb->len - ETH_HLEN;
+    if (!eth)
+        return 0;
+    outer = eth->h_proto == bpf_htons(ETH_P_IPV6) ? XV_OUTER_V6 : XV_OUTER_V4;
+    if (!take(&c, outer - ETH_HLEN))
+        return 0;
+    eth = take(&c, sizeof(*eth));
+    if (!eth)
+        return 0;
+    parse_inner(&c, &in, eth, eth->h_proto, ETH_HLEN);
+    return skb->gso_size + in.headers + outer - ETH_HLEN;
+}
+
+static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w, int via,
+                                        __u64 now)
+{
+    struct xv_underlay *underlay;
+    struct xv_hop *known;
+    __u32 size = watch_size(skb);
+
+    w->hop.ifindex = skb->ifindex;
+    underlay = bpf_map_lookup_elem(&underlays, &w->hop.ifindex);
+    w->hop.xdp = underlay && underlay->xdp_xmit;
+    w->hop.mtu = pmtu_of(&w->key.to, now);
+    w->hop.expires = now + XV_HOP_LIFE;
+    w->hop.proven = size < 0xffff ? size : 0xffff;
+    w->key.mark = skb->mark;
+    w->key.oif = via ? skb->ifindex : 0;
+    known = bpf_map_lookup_elem(&hops, &w->key);
+    if (known && now < known->expires) {
+        if (known->proven < w->hop.proven)
+            known->proven = w->hop.proven;
+        return;
+    }
+    bpf_map_update_elem(&hops, &w->key, &w->hop, BPF_ANY);
+}
+
+/* A frame that our FDB has no entry for, and counted as no_destination, was sent all the same. */
+static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct watched *w)
+{
+    struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
+    __u32 packets = tc_packets(skb);
+
+    if (!vtep)
+        return;
+    count_verdict(vtep->slot, XV_NO_DESTINATION, -packets);
+    count_verdict(vtep->slot, XV_KERNEL_TABLE, packets);
+}
+
+/* XV_CONTINUE, or a drop verdict. */
+XV_STEP int watch(struct __sk_buff *skb)
+{
+    __u32 mark = skb->tc_index, expected;
+    struct watched w = {};
+
+    if (watch_parse(skb, &w) != XV_CONTINUE)
+        return XV_CONTINUE;
+    if (mark == XV_UNLISTED) {
+        if (!w.fragment)
+            watch_unlisted(skb, &w);
+        return XV_CONTINUE;
+    }
+    expected = expect_mark(&w.key.to, 0);
+    if ((mark & ~XV_EXPECT_VIA) != expected)
+        return w.fragment || port_is_ours(w.key.port) ? XV_MISDIRECTED : XV_CONTINUE;
+    if (!w.fragment)
+        watch_learn(skb, &w, mark & XV_EXPECT_VIA, bpf_ktime_get_coarse_ns());
+    return XV_CONTINUE;
+}
+
+#endif
