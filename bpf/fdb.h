@@ -14,6 +14,7 @@
 #include "bpf/alive.h"
 
 #define XV_BRIDGE_SHIFT 33 /* of CLOCK_MONOTONIC ns: the bridge is asked every 8.6 s */
+#define XV_NEVER 63
 
 typedef __u32 __attribute__((may_alias)) key_word;
 
@@ -143,7 +144,7 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
 /*
  * What learning that `mac` is behind `dest` would do, without doing it: XV_CONTINUE where nothing
  * is to be done (or nothing can be, for want of room), XV_TO_LEARN, or a drop verdict. `shift`: a
- * live entry is to be learned anew when this bit of the clock changes.
+ * live entry is to be learned anew when this bit of the clock changes, or XV_NEVER.
  */
 static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,
                                      const struct xv_dest *dest, __u32 local, __u32 shift,
@@ -161,16 +162,14 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
             return local ? XV_CONTINUE : XV_STATIC_MOVED;
         return XV_TO_LEARN;
     }
-    if (now <= entry->updated + XV_SECOND && !fdb_hard_expired(vtep, entry, now))
-        return XV_CONTINUE;
-    if (entry->flags & XV_FDB_KEPT) {
-        entry->updated = now;
+    if (fdb_expired(vtep, entry, now))
+        return XV_TO_LEARN;
+    if (entry->flags & XV_FDB_KEPT || shift == XV_NEVER) {
+        fdb_touch(&entry->updated, now);
         return XV_CONTINUE;
     }
-    if (fdb_expired(vtep, entry, now) || (now ^ entry->updated) >> (shift & 63))
-        return XV_TO_LEARN;
-    entry->updated = now;
-    return XV_CONTINUE;
+    /* Heard of by the kernel's device at the same time: both forget it at the same time. */
+    return (now ^ entry->updated) >> (shift & 63) ? XV_TO_LEARN : XV_CONTINUE;
 }
 
 /*

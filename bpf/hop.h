@@ -52,7 +52,8 @@ static __always_inline __u16 expect_mark(const struct xv_addr *to, int via)
 {
     __u32 hash = xv_address_mix(to) * 0x9e3779b97f4a7c15ULL >> 51;
 
-    return XV_EXPECT | (via ? XV_EXPECT_VIA : 0) | (hash & XV_EXPECT_HASH);
+    hash &= XV_EXPECT_HASH;
+    return XV_EXPECT | (via ? XV_EXPECT_VIA : 0) | (hash == XV_EXPECT_ANY ? 1 : hash);
 }
 
 #endif

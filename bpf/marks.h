@@ -16,8 +16,9 @@ enum xv_mark {
     XV_MARK_KIND = 0xc000,
     XV_SENDER = 0x8000,  /* to tc_arrived: came from senders[the rest] */
     XV_EXPECT = 0xc000,  /* to tc_watch: must leave for the VTEP that the rest is a hash of */
-    XV_EXPECT_VIA = 0x2000, /* with XV_EXPECT: the entry names a port to leave by */
+    XV_EXPECT_VIA = 0x2000, /* with XV_EXPECT: must leave by the port that it leaves by */
     XV_EXPECT_HASH = 0x1fff,
+    XV_EXPECT_ANY = 0, /* as a hash: by the default entry, but the kernel's device may know better */
 };
 
 #endif

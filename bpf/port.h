@@ -56,11 +56,14 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
                              const struct ethhdr *eth, __u64 place, __u64 now)
 {
     struct xv_dest here = port_place(place);
+    __u32 shift = XV_BRIDGE_SHIFT;
     int verdict;
 
     if (!vtep || !port || !eth)
         return XV_CONTINUE;
-    verdict = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, XV_BRIDGE_SHIFT, now);
+    if (vtep->renew_shift < shift)
+        shift = vtep->renew_shift;
+    verdict = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, shift, now);
     if (verdict == XV_CONTINUE && port->seen != now) {
         /* Another is remembered for this tick: no write for each change. */
         mac_copy(port->seen_mac, eth->h_source);

@@ -139,10 +139,12 @@ XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fd
 
 /*
  * The frame goes to the VTEP's own device, which has the entry too. It is to use the flow's own
- * source port (udp_flow_src_port() makes it of the hash), and to send to no other VTEP.
+ * source port (udp_flow_src_port() makes it of the hash), and to send to no other VTEP. Only for a
+ * MAC without an entry (`unknown`) the kernel's device may have one: it looks for aged ones every
+ * ten seconds, and others than us may write into its table.
  */
 XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                            const struct xv_fdb *entry)
+                            const struct xv_fdb *entry, int unknown)
 {
     struct inner in = {};
     __u32 pick;
@@ -152,6 +154,8 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
     pick = flow_pick(&in);
     bpf_set_hash(skb, pick ^ pick << 16);
     skb->tc_index = expect_mark(&entry->dest.addr, hop_oif(vtep, &entry->dest) != 0);
+    if (unknown)
+        skb->tc_index &= ~XV_EXPECT_HASH;
     return 0;
 }
 

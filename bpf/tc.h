@@ -460,7 +460,20 @@ static __always_inline int tc_strip(struct __sk_buff *skb, const struct outer *o
     return XV_CONTINUE;
 }
 
-/* Outer congestion marks onto the inner header, before the outer one goes. */
+/* Outer CE on an inner packet that does not know congestion marks. */
+static __always_inline int tc_ecn_drops(struct __sk_buff *skb, const struct outer *o, __be16 proto)
+{
+    __u32 at = o->size + ETH_HLEN;
+    __u8 tos[2];
+
+    if ((o->tos & XV_ECN_MASK) != XV_ECN_CE || bpf_skb_load_bytes(skb, at, tos, sizeof(tos)))
+        return 0;
+    if (proto == bpf_htons(ETH_P_IP))
+        return ecn_decapsulate(o->tos, tos[1]) < 0;
+    return proto == bpf_htons(ETH_P_IPV6) && ecn_decapsulate(o->tos, tos[1] >> 4) < 0;
+}
+
+/* Outer congestion marks onto the inner header, before the outer one goes; tc_ecn_drops() was asked. */
 static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, __be16 proto)
 {
     __u32 at = o->size + ETH_HLEN;
@@ -474,8 +487,6 @@ static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, 
         if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
             return XV_CONTINUE;
         ecn = ecn_decapsulate(o->tos, ip.tos);
-        if (ecn < 0)
-            return XV_ECN_CE_DROP;
         if (ecn == (ip.tos & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v4(&ip, ecn);
@@ -487,8 +498,6 @@ static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, 
         if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
             return XV_CONTINUE;
         ecn = ecn_decapsulate(o->tos, ip.flow_lbl[0] >> 4);
-        if (ecn < 0)
-            return XV_ECN_CE_DROP;
         if (ecn == (ip.flow_lbl[0] >> 4 & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v6(&ip, ecn);

@@ -126,7 +126,7 @@ static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct w
 /* XV_CONTINUE, or a drop verdict. */
 XV_STEP int watch(struct __sk_buff *skb)
 {
-    __u32 mark = skb->tc_index, expected;
+    __u32 mark = skb->tc_index, via = mark & XV_EXPECT_VIA, expected;
     struct watched w = {};
 
     if (watch_parse(skb, &w) != XV_CONTINUE)
@@ -137,10 +137,11 @@ XV_STEP int watch(struct __sk_buff *skb)
         return XV_CONTINUE;
     }
     expected = expect_mark(&w.key.to, 0);
-    if ((mark & ~XV_EXPECT_VIA) != expected)
+    mark &= ~XV_EXPECT_VIA;
+    if (mark != (XV_EXPECT | XV_EXPECT_ANY) && mark != expected)
         return w.fragment || port_is_ours(w.key.port) ? XV_MISDIRECTED : XV_CONTINUE;
     if (!w.fragment)
-        watch_learn(skb, &w, mark & XV_EXPECT_VIA, bpf_ktime_get_coarse_ns());
+        watch_learn(skb, &w, via, bpf_ktime_get_coarse_ns());
     return XV_CONTINUE;
 }
 

@@ -53,6 +53,8 @@ static __always_inline int take_verdict(struct __sk_buff *skb, struct outer *o,
         return verdict;
     if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
         return XV_SHORT_INNER;
+    if (tc_ecn_drops(skb, o, inner->h_proto)) /* before it teaches anything */
+        return XV_ECN_CE_DROP;
     merged = is_merged(skb, o, now);
     sender = dest_from(*vtep, &o->src);
     verdict = admit(*vtep, &sender, inner->h_source, now);
@@ -134,7 +136,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
     struct job job = {.ifindex = skb->ifindex, .redirect = BPF_F_INGRESS};
     struct xv_vtep *vtep = vtep_by_device(skb->ifindex);
     __u32 packets = tc_packets(skb);
-    int verdict, from_port, many;
+    int verdict, from_port, many, unknown;
     struct xv_fdb *entry;
 
     if (!vtep)
@@ -164,7 +166,8 @@ int xvtep_tc_device(struct __sk_buff *skb)
         fdb_bridge_agreed(entry, job.now);
     if (!entry && !many && !from_port)
         to_members(skb, vtep, 0, 0);
-    if (!entry)
+    unknown = !entry;
+    if (unknown)
         entry = fdb_default(vtep);
     verdict = send_stage(skb, vtep, entry, &job);
     if (verdict == XV_NO_DESTINATION) { /* the kernel's device drops it, or knows better */
@@ -175,7 +178,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
     if (verdict == XV_FLOODED)
         skb->tc_index = XV_SENDER | sender_place(&vtep->local); /* for other VTEPs of this host */
     else if (verdict != XV_CONTINUE && !verdict_drops(verdict))
-        leave_to_kernel(skb, vtep, entry);
+        leave_to_kernel(skb, vtep, entry, unknown);
     return verdict == XV_ASK ? XV_PASS : tc_finish(vtep->slot, verdict, packets, job.action);
 }
 

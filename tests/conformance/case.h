@@ -51,7 +51,6 @@ struct Step {
         refused, // the same; must be refused
         fdb_is,  // the table's lines
         sut,     // a shell command in the host's namespace
-        kernel,  // the same, on the kernel's system alone
         pause,
         misses, // what the monitor has printed since the last time
         anew,   // the devices are removed and made again
@@ -100,10 +99,6 @@ inline Step fdb_is(std::vector<std::string> lines)
 inline Step sut(std::string words)
 {
     return {.kind = Step::Kind::sut, .words = std::move(words)};
-}
-inline Step kernel_only(std::string words)
-{
-    return {.kind = Step::Kind::kernel, .words = std::move(words)};
 }
 inline Step pause(unsigned milliseconds)
 {

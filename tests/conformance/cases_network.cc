@@ -359,11 +359,7 @@ std::vector<Case> network_cases()
          {.before = {"route add 192.0.2.2/32 dev u0 mtu 1400"}},
          {cross(v4(B, A, {.df = true, .size = 1400 - 28}),
                 {access2(v4(B, A, {.df = true, .size = 1400 - 28})),
-                 access(fragmentation_needed(v4(B, A, {.df = true, .size = 1400 - 28}), 1350))})},
-         "the port's MTU and what routers report count, not the route's own `mtu`",
-         {cross(v4(B, A, {.df = true, .size = 1400 - 28}),
-                {access2(v4(B, A, {.df = true, .size = 1400 - 28})),
-                 wire(v4(B, A, {.df = true, .size = 1400 - 28}))})}},
+                 access(fragmentation_needed(v4(B, A, {.df = true, .size = 1400 - 28}), 1350))})}},
     };
 }
 

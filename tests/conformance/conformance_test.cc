@@ -131,10 +131,6 @@ class Conformance : public ::testing::TestWithParam<Run> {
                       fmt::format("{}", fmt::join(want, "\n")));
             return;
         }
-        case Step::Kind::kernel:
-            if (system_ != System::kernel)
-                return;
-            [[fallthrough]];
         case Step::Kind::sut: {
             dirty_ = true;
             const auto answer = lab_->run(step.words);

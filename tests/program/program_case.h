@@ -73,6 +73,7 @@ class ProgramCase : public ::testing::Test {
         vtep.dstport = htons(4789);
         vtep.srcport_min = 49152;
         vtep.srcport_max = 65535;
+        vtep.renew_shift = 63;
         vtep.ttl = 64;
         std::ranges::copy(device.mac.octets, vtep.mac);
         std::ranges::copy(under.mac.octets, vtep.underlay_mac);
