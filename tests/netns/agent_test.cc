@@ -187,6 +187,154 @@ TEST_F(AgentCase, TheFirstPingPassesAndEndpointsGoWithTheirPorts)
     EXPECT_TRUE(within(3000, [&] { return !fdb(b_).contains(mac1); })) << fdb(b_);
 }
 
+// An address that moves by gratuitous ARP or an unsolicited advertisement: whoever talked to it
+// follows, on every host.
+//
+//   c1, d1 ── a ═════ b ── c2, d2
+class MovingAddress : public AgentCase {
+  protected:
+    void SetUp() override
+    {
+        AgentCase::SetUp();
+        if (IsSkipped())
+            return;
+        d1_ = host("d1");
+        d2_ = host("d2");
+        for (const auto &[on, name, port, mac, number] :
+             {std::tuple(a_, c1_, "", mac1, 1), std::tuple(b_, c2_, "", mac2, 2),
+              std::tuple(a_, d1_, "q1", mac3, 3), std::tuple(b_, d2_, "q2", mac4, 4)}) {
+            if (*port != '\0') {
+                wire(on, port, name, "eth0");
+                ip(on, fmt::format("link set {} master br0", port));
+                ip(name, fmt::format("link set eth0 address {}", mac));
+                ip(name, fmt::format("addr add 10.20.1.1{}/24 dev eth0", number));
+            }
+            in(name, "sysctl -qw net.ipv6.conf.all.disable_ipv6=0");
+            ip(name, fmt::format("addr add fd20::1{}/64 dev eth0 nodad", number));
+        }
+        agent(a_, fmt::format("--directory file:{} --node a", file_));
+        agent(b_, fmt::format("--directory file:{} --node b", file_));
+    }
+
+    void move(const std::string &from, const std::string &to)
+    {
+        if (!from.empty())
+            ip(from, fmt::format("addr del {} dev eth0", address_));
+        ip(to, fmt::format("addr add {} dev eth0 {}", address_, is_v6() ? "nodad" : ""));
+        in(to, fmt::format("python3 {}/tests/support/announce.py eth0 {}", XVTEP_SOURCE_DIR, bare()));
+    }
+    [[nodiscard]] bool is_v6() const { return address_.contains(':'); }
+    [[nodiscard]] std::string bare() const { return address_.substr(0, address_.find('/')); }
+    // What the container's own stack believes.
+    [[nodiscard]] std::string believed(const std::string &by) const
+    {
+        return must(fmt::format("ip -n {} neigh show {} dev eth0", by, bare()));
+    }
+    void expect_followed(const std::string &by, const char *mac) const
+    {
+        EXPECT_TRUE(within(2000, [&] { return believed(by).contains(mac); }))
+            << by << " " << address_ << " is at " << mac << ", not " << believed(by);
+        EXPECT_EQ(pings_lost(by, bare(), 5), 0) << by << " " << address_;
+    }
+
+    void expect_followed_everywhere(const std::string &address)
+    {
+        address_ = address;
+        move("", c1_);
+        ASSERT_TRUE(within(3000, [&] { return read(file_).contains(" ip " + bare() + " "); }))
+            << read(file_);
+        for (const auto &client : {d1_, d2_}) {
+            ASSERT_TRUE(within(3000, [&] { return pings_lost(client, bare(), 1) == 0; })) << client;
+            ASSERT_TRUE(believed(client).contains(mac1)) << believed(client);
+        }
+        move(c1_, c2_); // d1 had it on its own bridge
+        expect_followed(d1_, mac2);
+        expect_followed(d2_, mac2);
+        move(c2_, c1_);
+        expect_followed(d2_, mac1);
+        expect_followed(d1_, mac1);
+        move(c1_, d1_); // behind the same VTEP, for d2
+        expect_followed(d2_, mac3);
+    }
+
+    static constexpr const char *mac3 = "02:00:00:00:00:03", *mac4 = "02:00:00:00:00:04";
+    std::string d1_, d2_, address_;
+};
+
+TEST_F(MovingAddress, Ip4) { expect_followed_everywhere("10.20.1.100/24"); }
+TEST_F(MovingAddress, Ip6) { expect_followed_everywhere("fd20::100/64"); }
+
+// As the first ones, but with the fast path at the ports, and the host in the overlay too.
+TEST_F(MovingAddress, ThroughFastPathPortsAndTheHostItself)
+{
+    for (const auto &[on, port] : {std::pair(a_, "p0"), std::pair(a_, "q1"), std::pair(b_, "p0"),
+                                   std::pair(b_, "q2")})
+        must(fmt::format("{} -n {} port add {} --vni 42", xvtep(), on, port));
+    ip(a_, "addr add 10.20.1.50/24 dev br0");
+    const auto host_believes = [&] {
+        return must(fmt::format("ip -n {} neigh show 10.20.1.100 dev br0", a_));
+    };
+    address_ = "10.20.1.100/24";
+    move("", c1_);
+    for (const auto &client : {d1_, d2_, a_})
+        ASSERT_TRUE(within(3000, [&] { return pings_lost(client, bare(), 1) == 0; })) << client;
+    ASSERT_TRUE(host_believes().contains(mac1)) << host_believes();
+    move(c1_, c2_);
+    expect_followed(d1_, mac2);
+    expect_followed(d2_, mac2);
+    EXPECT_TRUE(within(2000, [&] { return host_believes().contains(mac2); })) << host_believes();
+    EXPECT_EQ(pings_lost(a_, bare(), 3), 0);
+}
+
+// A virtual router's MAC (RFC 5798) moves with its address: the old host's bridge had it at a port.
+TEST_F(MovingAddress, WithItsMac)
+{
+    const char *const mac = "00:00:5e:00:01:07";
+    for (const auto &name : {c1_, c2_})
+        ip(name, fmt::format("link set eth0 address {}", name == c1_ ? mac : mac2));
+    address_ = "10.20.1.100/24";
+    move("", c1_);
+    for (const auto &client : {d1_, d2_})
+        ASSERT_TRUE(within(3000, [&] { return pings_lost(client, bare(), 1) == 0; })) << client;
+    ip(c1_, "link set eth0 address " + std::string(mac1));
+    ip(c2_, "link set eth0 address " + std::string(mac));
+    move(c1_, c2_);
+    EXPECT_TRUE(within(2000, [&] { return pings_lost(d1_, bare(), 1, "-W 0.2") == 0; }));
+    EXPECT_TRUE(within(2000, [&] { return pings_lost(d2_, bare(), 1, "-W 0.2") == 0; }));
+}
+
+// It speaks IP alone: nothing but the bridge's table says that it is there.
+TEST_F(AgentCase, WhatTheBridgeHasLearnedIsAnnounced)
+{
+    agent(a_, fmt::format("--directory file:{} --node a", file_));
+    ip(c1_, "neigh add 10.20.1.9 lladdr 02:00:00:00:00:09 dev eth0");
+    pings_lost(c1_, "10.20.1.9", 1, "-W 0.1");
+    EXPECT_TRUE(within(3000, [&] {
+        return read(file_).contains(fmt::format("vni 42 mac {} vtep 192.168.8.100", mac1));
+    })) << read(file_);
+}
+
+TEST_F(AgentCase, WhoeverAskedIsAnsweredWhenTheRecordComes)
+{
+    agent(a_, fmt::format("--directory file:{} --node a", file_));
+    const int ping = ::fork();
+    if (ping == 0) {
+        ::execlp("sh", "sh", "-c",
+                 fmt::format("exec ip netns exec {} ping -c 1 -W 5 10.20.1.3 > {}/ping", c1_, dir_)
+                     .c_str(),
+                 nullptr);
+        ::_exit(127);
+    }
+    // Its second question, a second after the first, has gone by as well; the third would come at 2 s.
+    ::usleep(1'300'000);
+    const auto state = [&] { return must(fmt::format("ip -n {} neigh show 10.20.1.3", c1_)); };
+    EXPECT_TRUE(state().contains("INCOMPLETE")) << state();
+    put(both());
+    EXPECT_TRUE(within(400, [&] { return state().contains(mac2); })) << state();
+    ::kill(ping, SIGTERM);
+    ::waitpid(ping, nullptr, 0);
+}
+
 TEST_F(AgentCase, KilledInAFloodItLosesNothingAndIsTakenOver)
 {
     put(both() + line("02:00:00:00:00:09", "10.20.1.9", "192.168.8.101"));

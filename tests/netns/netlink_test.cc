@@ -475,6 +475,74 @@ TEST_F(NetlinkTest, AddressesRoutesAndNeighbours)
     EXPECT_FALSE(table.contains(mac_a.text())) << table;
 }
 
+std::string output_of(const std::string &command)
+{
+    std::string text;
+    if (std::FILE *pipe = ::popen(command.c_str(), "r")) {
+        std::array<char, 4096> chunk{};
+        while (const auto size = std::fread(chunk.data(), 1, chunk.size(), pipe))
+            text.append(chunk.data(), size);
+        ::pclose(pipe);
+    }
+    return text;
+}
+
+TEST_F(NetlinkTest, CorrectsNeighboursThatAreThereAndNotByHand)
+{
+    const int veth = add_veth("v0", "v1");
+    ASSERT_TRUE(works(netlink->change_link(veth, {.up = true})));
+    const auto in = [&](const std::string &words) {
+        return output_of("ip -n " + a->name + " " + words + " 2>&1");
+    };
+    for (const std::string address : {"10.1.0.2", "fd00:1::2"}) {
+        const auto said = [&](const char *state) {
+            return in("neigh replace " + address + " lladdr " + mac_a.text() + " dev v0 nud " + state);
+        };
+        const auto correct = [&] {
+            EXPECT_TRUE(works(netlink->correct_neighbour(veth, ip(address.c_str()), mac_b)));
+            return in("neigh show dev v0 " + address);
+        };
+        EXPECT_EQ(correct(), "") << "makes none";
+        for (const char *state : {"reachable", "stale", "delay"}) {
+            EXPECT_EQ(said(state), "");
+            EXPECT_EQ(correct(), address + " lladdr " + mac_b.text() + " STALE \n") << state;
+        }
+        EXPECT_EQ(in("neigh replace " + address + " lladdr " + mac_b.text() + " dev v0 nud reachable"),
+                  "");
+        EXPECT_EQ(correct(), address + " lladdr " + mac_b.text() + " REACHABLE \n");
+        for (const char *state : {"permanent", "noarp"}) {
+            EXPECT_EQ(said(state), "");
+            EXPECT_EQ(correct().substr(0, 40).find(mac_b.text()), std::string::npos) << state;
+        }
+    }
+}
+
+TEST_F(NetlinkTest, ReadsAndForgetsWhatBridgesLearned)
+{
+    const int veth = add_veth("v0", "v1");
+    const auto bridge = netlink->add_bridge({.name = "br0"});
+    ASSERT_TRUE(works(bridge));
+    ASSERT_TRUE(works(netlink->change_link(*bridge, {.up = true})));
+    ASSERT_TRUE(works(netlink->change_link(netlink->link("v1")->index, {.up = true})));
+    ASSERT_TRUE(works(netlink->change_link(veth, {.up = true, .master = *bridge})));
+    for (const auto &words : {mac_a.text() + " dev v0 master dynamic", mac_b.text() + " dev v0 self"})
+        EXPECT_EQ(output_of("bridge -n " + a->name + " fdb add " + words + " 2>&1"), "");
+    const auto has = [&](const Mac &mac) {
+        const auto lines = netlink->bridge_fdb();
+        EXPECT_TRUE(works(lines));
+        return std::ranges::any_of(*lines, [&](const auto &one) {
+            return one.first == veth && one.second.mac == mac;
+        });
+    };
+    EXPECT_TRUE(has(mac_a));
+    EXPECT_FALSE(has(mac_b)) << "the device's own";
+    ASSERT_TRUE(works(netlink->delete_bridge_fdb(veth, mac_a)));
+    EXPECT_FALSE(has(mac_a));
+    const auto again = netlink->delete_bridge_fdb(veth, mac_a);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, ENOENT);
+}
+
 TEST_F(EthtoolTest, SwitchesFeatures)
 {
     add_veth("v0", "v1");

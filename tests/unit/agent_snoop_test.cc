@@ -83,6 +83,36 @@ TEST(Snoop, HearsNeighbourDiscovery)
     EXPECT_EQ(heard(code), "");
 }
 
+TEST(Snoop, AnnouncesAnAddress)
+{
+    const Mac mac{{2, 0, 0, 0, 0, 1}};
+    const Bytes garp = announcement_frame(*Ip::parse("10.20.1.2"), mac, 0);
+    EXPECT_EQ(garp, (all + me + Bytes{8, 6, 0, 1, 8, 0, 6, 4, 0, 2} + me + ip1 + me + ip1));
+    EXPECT_EQ(heard(garp), "02:00:00:00:00:01 10.20.1.2");
+
+    const Ip address = *Ip::parse("fd00::2");
+    const Bytes na = announcement_frame(address, mac, 0);
+    Bytes all_nodes = v6(1, 0xff);
+    all_nodes[1] = 2;
+    EXPECT_EQ(Bytes(na.begin(), na.begin() + 12), (Bytes{0x33, 0x33, 0, 0, 0, 1} + me));
+    EXPECT_EQ(Bytes(na.begin() + 22, na.begin() + 54), v6(2) + all_nodes);
+    EXPECT_EQ(Bytes(na.begin() + 54, na.begin() + 56), (Bytes{136, 0}));
+    EXPECT_EQ(na[58], 0xa0) << "unsolicited, overrides; a router may be at it";
+    EXPECT_EQ(Bytes(na.begin() + 62, na.end()), v6(2) + option(2, me));
+    EXPECT_EQ(heard(na), "02:00:00:00:00:01 fd00::2");
+    std::uint32_t sum = 58 + 32; // RFC 4443 2.3: with the checksum in it, all ones
+    for (std::size_t at = 22; at < na.size(); at += 2)
+        sum += static_cast<std::uint32_t>(na[at] << 8 | na[at + 1]);
+    EXPECT_EQ((sum >> 16) + (sum & 0xffff), 0xffffU);
+
+    for (const Ip &ip : {address, *Ip::parse("10.20.1.2")}) {
+        Bytes tagged = announcement_frame(ip, mac, 7);
+        EXPECT_EQ(Bytes(tagged.begin() + 12, tagged.begin() + 16), (Bytes{0x81, 0, 0, 7}));
+        tagged.erase(tagged.begin() + 12, tagged.begin() + 16);
+        EXPECT_EQ(tagged, announcement_frame(ip, mac, 0));
+    }
+}
+
 TEST(Snoop, IsNotFooled)
 {
     Bytes wrong = arp(1, me, me, ip1, nobody, ip2);

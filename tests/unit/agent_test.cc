@@ -364,6 +364,32 @@ TEST_F(AgentCore, ANewsOfAKeyThatWasAbsentIsWrittenAtOnce)
     EXPECT_FALSE(behind(8)) << "nobody asked";
 }
 
+// Longer than absence is remembered: whoever asked may have given up, but still wants to know.
+TEST_F(AgentCore, WhatSomebodyAskedForIsAwaited)
+{
+    options_.awaited_for = 100ms;
+    start();
+    std::vector<Record> installed;
+    agent_->installed = [&](const Record &one) { installed.push_back(one); };
+    for (const unsigned n : {1U, 2U, 3U}) {
+        miss(ip_key(n));
+        answer(ip_key(n), std::nullopt);
+    }
+    agent_->changed(ip_key(1), with_ip(1, 1, 2));
+    run(options_.absent_for + 20ms);
+    EXPECT_EQ(installed, (std::vector{with_ip(1, 1, 2)}));
+    agent_->changed(ip_key(2), std::nullopt); // still not
+    agent_->changed(ip_key(2), with_ip(2, 2, 2));
+    run();
+    EXPECT_EQ(installed.size(), 2U);
+    EXPECT_TRUE(neighbour(2));
+    run(options_.awaited_for);
+    agent_->changed(ip_key(3), with_ip(3, 3, 2));
+    run();
+    EXPECT_EQ(installed.size(), 2U);
+    EXPECT_FALSE(neighbour(3)) << "not for ever";
+}
+
 // The answer was on its way when the change came: the change is the newer of the two.
 TEST_F(AgentCore, AChangeOvertakesTheAnswerToAnOpenQuestion)
 {
@@ -524,6 +550,98 @@ TEST_F(AgentCore, AnIpThatFailsOverIsGivenUp)
     agent_->changed(ip_key(7), with_ip(7, 9, 2));
     ASSERT_EQ(taken.size(), 1U);
     EXPECT_EQ((Key{42, taken[0]}), ip_key(7));
+}
+
+// Whoever is behind a local port may have been told of the IP's MAC.
+TEST_F(AgentCore, TellsWhenAnIpHasMoved)
+{
+    start();
+    std::vector<Record> moved;
+    agent_->moved = [&](const Record &one) {
+        EXPECT_EQ(behind(one.mac.octets[5]), one.vtep.octets[15]) << "the tables know it first";
+        moved.push_back(one);
+    };
+    learn(ip_key(1), with_ip(7, 1, 2));
+    learn(ip_key(2), with_ip(8, 2, 2));
+    agent_->changed(ip_key(1), with_ip(7, 1, 3)); // its MAC moves with it, as the tables say
+    agent_->changed(ip_key(9), with_ip(9, 9, 2));
+    run();
+    EXPECT_TRUE(moved.empty());
+    agent_->changed(ip_key(1), with_ip(9, 1, 3));
+    run();
+    EXPECT_EQ(moved, (std::vector{with_ip(9, 1, 3)}));
+    // A directory without a watch says so when it is asked again.
+    moved.clear();
+    agent_->lost_track();
+    answer(ip_key(1), with_ip(10, 1, 4));
+    EXPECT_EQ(moved, (std::vector{with_ip(10, 1, 4)}));
+    // What is not held any more may be believed all the same; and it was away meanwhile.
+    moved.clear();
+    agent_->changed(ip_key(2), std::nullopt);
+    run();
+    agent_->changed(ip_key(2), with_ip(11, 2, 3));
+    run();
+    EXPECT_EQ(moved, (std::vector{with_ip(11, 2, 3)}));
+    EXPECT_EQ(behind(11), 3U) << "they will send there now";
+}
+
+TEST_F(AgentCore, TellsWhenAnIpOrMacOfOursHasGone)
+{
+    start();
+    std::vector<Record> moved;
+    agent_->moved = [&](const Record &one) { moved.push_back(one); };
+    agent_->announce({with_ip(7, 1, here), with_ip(8, 2, here)});
+    agent_->changed(ip_key(1), with_ip(7, 1, here)); // comes back
+    run();
+    EXPECT_TRUE(moved.empty());
+    agent_->changed(ip_key(1), with_ip(9, 1, 2));
+    agent_->changed(ip_key(2), with_ip(8, 2, 2)); // with its MAC
+    run();
+    EXPECT_EQ(moved, (std::vector{with_ip(9, 1, 2), with_ip(8, 2, 2)}));
+    EXPECT_EQ(behind(9), 2U);
+    EXPECT_EQ(behind(8), 2U);
+    // Its port had gone before.
+    moved.clear();
+    agent_->announce({with_ip(10, 3, here)});
+    agent_->announce({});
+    agent_->changed(ip_key(3), with_ip(11, 3, 2));
+    // Here again, it says so itself; away again, we do.
+    agent_->changed(ip_key(3), with_ip(12, 3, here));
+    run();
+    EXPECT_EQ(moved, (std::vector<Record>{}));
+    agent_->changed(ip_key(3), with_ip(11, 3, 2));
+    run();
+    EXPECT_EQ(moved, (std::vector{with_ip(11, 3, 2)}));
+}
+
+TEST_F(AgentCore, WhatIsBelievedIsBounded)
+{
+    options_.believed_most = 2;
+    start();
+    unsigned moved = 0;
+    agent_->moved = [&](const Record &) { moved++; };
+    for (unsigned n = 1; n <= 3; n++)
+        learn(ip_key(n), with_ip(n, n, 2));
+    agent_->changed(ip_key(3), with_ip(9, 3, 2));
+    run();
+    EXPECT_EQ(moved, 1U) << "the last one is remembered";
+    agent_->changed(ip_key(1), with_ip(9, 1, 2));
+    run();
+    EXPECT_EQ(moved, 1U) << "the first one is not";
+}
+
+TEST_F(AgentCore, KnowsItsOwnWithoutAnnouncingThem)
+{
+    options_.announce = false;
+    start();
+    agent_->announce({with_ip(7, 1, here)});
+    EXPECT_TRUE(directory_.announced.empty());
+    EXPECT_EQ(metrics_.announced, 0U);
+    unsigned moved = 0;
+    agent_->moved = [&](const Record &) { moved++; };
+    agent_->changed(ip_key(1), with_ip(9, 1, 2));
+    run();
+    EXPECT_EQ(moved, 1U);
 }
 
 TEST_F(AgentCore, AMoveIsWritten)

@@ -38,7 +38,7 @@ void Agent::start(Directory &directory)
     refresh();
     adopt();
     recheck_all();
-    if (announced_)
+    if (announced_ && options_.announce)
         directory_->announce(own_);
     tick();
 }
@@ -52,6 +52,7 @@ void Agent::refresh()
         vnis.insert(vtep.vni);
     std::erase_if(held_, [&](const auto &held) { return !vnis.contains(held.first.vni); });
     std::erase_if(absent_, [&](const auto &absent) { return !vnis.contains(absent.first.vni); });
+    std::erase_if(believed_, [&](const auto &one) { return !vnis.contains(one.first.vni); });
     metrics_.held = held_.size();
     if (directory_ == nullptr)
         return;
@@ -69,6 +70,11 @@ void Agent::announce(const std::set<Record> &own)
     if (std::exchange(announced_, true) && own == own_)
         return;
     own_ = own;
+    for (const auto &record : own_)
+        if (record.ip)
+            believe({record.vni, *record.ip}, record.mac); // it says so itself
+    if (!options_.announce)
+        return;
     metrics_.announced = own_.size();
     if (directory_ != nullptr)
         directory_->announce(own_);
@@ -101,7 +107,7 @@ void Agent::missed(const Miss &miss, const Key &key)
     const Time when{std::chrono::nanoseconds(miss.time)}; // CLOCK_MONOTONIC both
     if (const auto held = held_.find(key); held != held_.end() && directory_->watches()) {
         metrics_.from_memory++;
-        write_soon(key, held->second.record, when);
+        write_soon(key, held->second.record, {.missed = when});
         return;
     }
     if (const auto question = questions_.find(key); question != questions_.end()) {
@@ -110,8 +116,10 @@ void Agent::missed(const Miss &miss, const Key &key)
             question->second.missed = when;
         return;
     }
-    if (const auto absent = absent_.find(key); absent != absent_.end() && now < absent->second) {
+    if (const auto absent = absent_.find(key);
+        absent != absent_.end() && now < absent->second.until) {
         metrics_.coalesced++;
+        absent->second.asked = now;
         return;
     }
     // One tenant's scan leaves room for the others.
@@ -186,7 +194,7 @@ void Agent::answered(const Key &key, std::uint64_t id, Directory::Answer answer)
         forget(key);
     } else if (check(key, **answer)) {
         metrics_.found++;
-        hold(key, **answer, question.missed);
+        hold(key, **answer, {.missed = question.missed});
     } else {
         metrics_.refused++;
         remember_absent(key, options_.refused_for);
@@ -198,7 +206,16 @@ void Agent::remember_absent(const Key &key, std::chrono::milliseconds time)
 {
     if (absent_.size() >= options_.absent_most) // somebody scans
         absent_.clear();
-    absent_[key] = Loop::Clock::now() + time;
+    const auto now = Loop::Clock::now();
+    absent_[key] = {now + time, now};
+}
+
+bool Agent::believe(const Key &key, const Mac &mac)
+{
+    if (believed_.size() >= options_.believed_most && !believed_.contains(key))
+        believed_.clear();
+    const auto [known, fresh] = believed_.try_emplace(key, mac);
+    return !fresh && std::exchange(known->second, mac) != mac;
 }
 
 void Agent::failed(Questions::iterator found, const Error &error)
@@ -236,9 +253,11 @@ bool Agent::check(const Key &key, const Record &record)
     return true;
 }
 
-void Agent::hold(const Key &key, const Record &record, std::optional<Time> missed)
+void Agent::hold(const Key &key, const Record &record, Reason reason)
 {
     absent_.erase(key);
+    if (std::holds_alternative<Ip>(key.what))
+        reason.moved |= believe(key, record.mac);
     const Key mac = mac_key(record);
     if (const auto before = held_.find(key);
         before != held_.end() && before->second.record.mac != record.mac)
@@ -250,7 +269,7 @@ void Agent::hold(const Key &key, const Record &record, std::optional<Time> misse
     if (key != mac)
         held_[key] = {record, {key}};
     metrics_.held = held_.size();
-    write_soon(key, record, missed);
+    write_soon(key, record, reason);
 }
 
 void Agent::forget(const Key &key)
@@ -283,27 +302,32 @@ void Agent::forget_moved_here(const Key &key, const Record &record)
 {
     if (!host_.is_own(record.vtep))
         return;
+    if (std::holds_alternative<Ip>(key.what))
+        believe(key, record.mac); // it says so itself
     forget(key);
     if (held_.erase(mac_key(record)) != 0)
         write_soon(mac_key(record), std::nullopt, {});
     metrics_.held = held_.size();
 }
 
-void Agent::write_soon(const Key &key, std::optional<Record> record, std::optional<Time> missed)
+void Agent::write_soon(const Key &key, std::optional<Record> record, const Reason &reason)
 {
     if (record)
         if (const auto mac = held_.find(mac_key(*record)); mac != held_.end()) {
             record->vtep = mac->second.record.vtep;
             record->port = mac->second.record.port;
         }
-    const auto written = [&](const Key &which) {
+    const auto now_written = [&](const Key &which) {
         if (const auto held = held_.find(which); held != held_.end())
             held->second.written = Loop::Clock::now();
     };
-    written(key);
+    now_written(key);
     if (record)
-        written(mac_key(*record));
-    due_[key] = {std::move(record), missed};
+        now_written(mac_key(*record));
+    auto &due = due_[key];
+    const bool untold = due.reason.moved; // of what is overwritten here
+    due = {std::move(record), reason};
+    due.reason.moved |= untold;
     if (!std::exchange(flushing_, true))
         loop_.after(0s, [this] { flush(); });
 }
@@ -333,53 +357,66 @@ void Agent::flush()
             metrics_.writes++;
             spdlog::debug("{} is {} behind {}", key.text(), what.record->mac.text(),
                           what.record->vtep.text());
-            if (what.missed) {
-                metrics_.miss_time.add(now - *what.missed);
-                if (installed)
-                    installed(*what.record);
-            }
+            if (what.reason.missed)
+                metrics_.miss_time.add(now - *what.reason.missed);
+            written(*what.record, what.reason);
         }
     }
 }
 
+void Agent::written(const Record &record, const Reason &reason)
+{
+    if ((reason.missed || reason.awaited) && installed)
+        installed(record);
+    if (reason.moved && moved)
+        moved(record);
+}
+
+bool Agent::give_up(const Key &key, const Record &record)
+{
+    if (host_.is_own(record.vtep))
+        return false;
+    bool ours = false, announced = false; // it may be our announcement that comes back
+    for (const auto &own : own_)
+        if (answers(own, key)) {
+            ours = true;
+            announced = announced || own.vtep == record.vtep;
+        }
+    if (!ours || announced)
+        return false;
+    if (const auto *ip = std::get_if<Ip>(&key.what); ip != nullptr && taken_ip)
+        taken_ip(key.vni, *ip);
+    else if (ip == nullptr && taken)
+        taken(key.vni, record.mac);
+    return true;
+}
+
 void Agent::changed(const Key &key, const std::optional<Record> &record)
 {
-    if (const auto *ip = std::get_if<Ip>(&key.what);
-        ip != nullptr && record && taken_ip && !host_.is_own(record->vtep) &&
-        std::ranges::any_of(own_, [&](const Record &own) {
-            return own.vni == key.vni && own.ip == *ip && own.vtep != record->vtep;
-        }))
-        taken_ip(key.vni, *ip);
-    if (record && std::holds_alternative<Mac>(key.what) && !host_.is_own(record->vtep)) {
-        bool ours = false, announced = false; // it may be our announcement that comes back
-        for (const auto &own : own_)
-            if (own.vni == key.vni && own.mac == record->mac) {
-                ours = true;
-                announced = announced || own.vtep == record->vtep;
-            }
-        if (ours && !announced && taken)
-            taken(key.vni, record->mac);
-    }
+    Reason reason{.moved = record && give_up(key, *record)};
     if (!serves(key.vni))
         return;
+    if (const auto believed = believed_.find(key); believed != believed_.end() && record)
+        reason.moved |= believed->second != record->mac;
     // Somebody here asked for it a moment ago.
-    const auto absent = absent_.find(key);
-    bool awaited = absent != absent_.end() && Loop::Clock::now() < absent->second;
-    if (absent != absent_.end())
+    if (const auto absent = absent_.find(key); absent != absent_.end()) {
+        reason.awaited = Loop::Clock::now() < absent->second.asked + options_.awaited_for;
         absent_.erase(absent);
-    // The answer to an open question may be older than this.
-    std::optional<Time> missed;
-    if (const auto question = questions_.find(key); question != questions_.end()) {
-        awaited = true;
-        missed = close(question).missed;
     }
-    if (!held_.contains(key) && !awaited)
+    // The answer to an open question may be older than this.
+    if (const auto question = questions_.find(key); question != questions_.end()) {
+        reason.awaited = true;
+        reason.missed = close(question).missed;
+    }
+    if (!held_.contains(key) && !reason.awaited && !reason.moved)
         return;
     metrics_.changes++;
-    if (!record)
+    if (!record) {
         forget(key);
-    else if (check(key, *record))
-        hold(key, *record, missed);
+        if (reason.awaited)
+            remember_absent(key, 0ms);
+    } else if (check(key, *record))
+        hold(key, *record, reason);
     else
         forget_moved_here(key, *record);
 }
@@ -464,7 +501,9 @@ void Agent::tick()
 void Agent::tick_over()
 {
     const auto now = Loop::Clock::now();
-    std::erase_if(absent_, [&](const auto &absent) { return absent.second <= now; });
+    std::erase_if(absent_, [&](const auto &absent) {
+        return absent.second.until <= now && absent.second.asked + options_.awaited_for <= now;
+    });
     std::erase_if(logged_, [&](const auto &logged) { return logged.second + 10min <= now; });
     metrics_.held = held_.size();
     ticking_ = false;

@@ -29,13 +29,16 @@
 namespace xvtep::agent {
 
 struct AgentOptions {
+    bool announce = true; // to the directory
     std::chrono::milliseconds absent_for{2000};  // an absent key is not asked for again
     std::chrono::milliseconds refused_for{10000}; // nor one whose answer was refused
+    std::chrono::milliseconds awaited_for{5000};  // but news of it is awaited since somebody asked
     std::chrono::milliseconds retry_first{100}, retry_most{2000};
     std::chrono::seconds retry_for{15}; // then the next miss starts anew
     std::size_t questions_most = 65536; // further misses are dropped; the data path repeats them
     std::size_t rechecks_most = 256;    // at a time
     std::size_t absent_most = 65536;    // remembered; then all of them are forgotten
+    std::size_t believed_most = 65536;  // the same
 };
 
 class Agent : public Directory::Client, public MissListener {
@@ -52,12 +55,14 @@ class Agent : public Directory::Client, public MissListener {
     // Misses went by unheard, or the tables may have changed otherwise.
     void recheck_all();
 
-    // This host's own endpoints. `taken`: another host has announced this MAC.
+    // This host's own endpoints, all of them. `taken`: another host has announced this MAC.
     void announce(const std::set<Record> &own);
     std::function<void(std::uint32_t vni, const Mac &mac)> taken;
     std::function<void(std::uint32_t vni, const Ip &ip)> taken_ip; // the same of an IP
     // The entry that somebody missed is in the tables.
     std::function<void(const Record &record)> installed;
+    // The IP is at another MAC or another place than hosts here may believe; the tables say so.
+    std::function<void(const Record &record)> moved;
 
     void on_l2miss(const L2Miss &miss) override;
     void on_l3miss(const L3Miss &miss) override;
@@ -83,9 +88,18 @@ class Agent : public Directory::Client, public MissListener {
         std::set<Key> sources; // what was asked for; a MAC's entry goes with the last of them
         Time written{};        // or about to be
     };
+    struct Reason {                   // for writing an entry
+        std::optional<Time> missed{}; // in the data path
+        bool awaited = false;         // asked for not long ago, and unknown then
+        bool moved = false;           // away from where hosts here may believe it is
+    };
     struct Due { // what the next flush writes
         std::optional<Record> record;
-        std::optional<Time> missed;
+        Reason reason;
+    };
+    struct Absent {
+        Time until{}; // not asked for again
+        Time asked{}; // by somebody here
     };
 
     void missed(const Miss &miss, const Key &key);
@@ -95,15 +109,20 @@ class Agent : public Directory::Client, public MissListener {
     void answered(const Key &key, std::uint64_t id, Directory::Answer answer);
     void failed(Questions::iterator question, const Error &error);
     void remember_absent(const Key &key, std::chrono::milliseconds time);
+    // Another host has announced an endpoint of ours. Whether that is so.
+    bool give_up(const Key &key, const Record &record);
+    // Hosts here may have been told of the IP. Whether they were told something else before.
+    bool believe(const Key &key, const Mac &mac);
     // Whether the record may be written here; the reason is logged once.
     bool check(const Key &key, const Record &record);
-    void hold(const Key &key, const Record &record, std::optional<Time> missed = {});
+    void hold(const Key &key, const Record &record, Reason reason);
     void forget(const Key &key);
     // The MAC's entry is no longer there because of `source`.
     void release(const Key &mac, const Key &source);
     // Where it was remote, it is here now.
     void forget_moved_here(const Key &key, const Record &record);
-    void write_soon(const Key &key, std::optional<Record> record, std::optional<Time> missed);
+    void write_soon(const Key &key, std::optional<Record> record, const Reason &reason);
+    void written(const Record &record, const Reason &reason);
     void flush();
     void adopt();
     void recheck_more();
@@ -125,7 +144,8 @@ class Agent : public Directory::Client, public MissListener {
     Questions questions_;
     std::uint64_t next_question_ = 0;
     Time refreshed_{};
-    std::map<Key, Time> absent_; // until when
+    std::map<Key, Absent> absent_;
+    std::map<Key, Mac> believed_; // of IPs
     std::map<std::uint32_t, std::size_t> questions_of_; // open, by VNI
     std::map<Key, Held> held_;
     std::map<Key, Due> due_;

@@ -22,7 +22,12 @@ constexpr unsigned frames_at_once = 256;
 constexpr std::size_t askers_most = 512; // of one port
 constexpr auto settling = 30s; // for ports that come, and a directory that is slow
 constexpr auto publish_pause = 100ms; // hosts that dispute an address make work for everybody
-constexpr auto asker_waits = 1s; // then it asks again
+constexpr auto asker_waits = 5s; // it has asked three times by then, and given up
+constexpr unsigned tell_times = 2;
+constexpr auto tell_pause = 1s;        // for an IP
+constexpr std::size_t tales_most = 4096;
+constexpr std::size_t tell_frames = 500; // at a time, and then
+constexpr auto tell_rest = 50ms;
 
 } // namespace
 
@@ -58,10 +63,12 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
     const auto found_links = netlink_.links();
     const auto addresses = netlink_.addresses();
     const auto ports = show_ports();
-    if (!found_links || !addresses || !ports)
+    const auto bridge_lines = netlink_.bridge_fdb();
+    if (!found_links || !addresses || !ports || !bridge_lines)
         return; // half of it would withdraw the rest: looked at again in a second
     const auto &links = *found_links;
     vteps_.clear();
+    bridges_.clear();
     places_.clear();
     fixed_.clear();
     for (const auto &vtep : vteps)
@@ -90,6 +97,7 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
         own_addresses(vtep.vni, *device);
         if (device->master == 0 || vteps_in(device->master) != 1)
             continue;
+        bridges_[vtep.vni] = device->master;
         for (const auto &link : links) {
             if (link.index == device->master)
                 own_addresses(vtep.vni, link);
@@ -98,11 +106,10 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
             const Place place{link.name, 0};
             places_.emplace(place, vtep.vni);
             devices.emplace(link.index, link.name);
-            for (const auto &entry :
-                 netlink_.fdb(link.index).value_or(std::vector<KernelFdbEntry>{}))
-                if ((entry.state & NUD_PERMANENT) == 0 && (entry.flags & NTF_MASTER) != 0 &&
-                    !entry.mac.is_multicast())
-                    bridged.emplace(Name{vtep.vni, entry.mac}, place);
+            for (const auto &[port, line] : *bridge_lines)
+                if (port == link.index && (line.state & NUD_PERMANENT) == 0 &&
+                    !line.mac.is_multicast())
+                    bridged.emplace(Name{vtep.vni, line.mac}, place);
         }
     }
     std::map<Name, Place> behind_ports;
@@ -141,12 +148,7 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
     for (auto &[name, endpoint] : endpoints_)
         if (!endpoint.certain && !endpoint.asking)
             confirm(name);
-    std::erase_if(askers_, [now = Loop::Clock::now()](const auto &asker) {
-        return now - asker.second.when > asker_waits;
-    });
-    asking_.clear();
-    for (const auto &[key, asker] : askers_)
-        asking_[asker.ifindex]++;
+    forget_old_askers();
     known_.clear();
     for (const auto &[name, endpoint] : endpoints_)
         known_[endpoint.place.device] += 1 + endpoint.ips.size();
@@ -189,10 +191,9 @@ void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
     const Name name{vni->second, what.mac};
     ceded_.erase(name);
     seen(name, place, true);
-    if (what.wanted && asking_[ifindex] < askers_most) {
-        asking_[ifindex]++;
-        askers_.emplace(Key{name.vni, *what.wanted}, Asker{ifindex, what, Loop::Clock::now()});
-    }
+    if (what.wanted)
+        remember_asker({name.vni, *what.wanted}, {ifindex, what.vlan, what.mac, what.ip});
+    tales_.erase({name.vni, what.ip}); // everybody here has heard it, too
     const auto at = endpoints_.find(name);
     if (at == endpoints_.end() || at->second.ips.contains(what.ip))
         return;
@@ -206,20 +207,147 @@ void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
     publish_soon();
 }
 
+void Endpoints::remember_asker(const Key &wanted, const Asker &asker)
+{
+    auto &count = asking_[asker.ifindex];
+    const auto found = askers_.find(wanted);
+    const bool known = found != askers_.end() && found->second.contains(asker);
+    if (!known && count >= askers_most)
+        return;
+    if (!known)
+        count++;
+    askers_[wanted][asker] = Loop::Clock::now();
+}
+
+void Endpoints::forget_old_askers()
+{
+    asking_.clear();
+    for (auto &[key, askers] : askers_) {
+        std::erase_if(askers, [now = Loop::Clock::now()](const auto &asker) {
+            return now - asker.second > asker_waits;
+        });
+        for (const auto &[asker, when] : askers)
+            asking_[asker.ifindex]++;
+    }
+    std::erase_if(askers_, [](const auto &wanted) { return wanted.second.empty(); });
+}
+
 void Endpoints::answer(const Record &record)
 {
     if (!record.ip)
         return;
     const auto now = Loop::Clock::now();
-    const auto [first, last] = askers_.equal_range(Key{record.vni, *record.ip});
-    for (auto at = first; at != last; ++at) {
-        const auto snoop = snoops_.find(at->second.ifindex);
-        if (snoop == snoops_.end() || now - at->second.when > asker_waits)
+    const auto found = askers_.find(Key{record.vni, *record.ip});
+    if (found == askers_.end())
+        return;
+    for (const auto &[asker, when] : found->second) {
+        const auto snoop = snoops_.find(asker.ifindex);
+        if (snoop == snoops_.end() || now - when > asker_waits)
             continue;
-        const auto frame = answer_frame(at->second.what, record.mac);
+        const auto frame =
+            answer_frame({asker.mac, asker.ip, asker.vlan, record.ip}, record.mac);
         (void)::send(snoop->second.socket.get(), frame.data(), frame.size(), 0);
     }
-    askers_.erase(first, last);
+    askers_.erase(found);
+}
+
+void Endpoints::tell(const Record &record)
+{
+    if (!record.ip)
+        return;
+    const Key key{record.vni, *record.ip};
+    if (tales_.size() >= tales_most && !tales_.contains(key)) {
+        spdlog::debug("{} has moved: too many have at once to tell of it", key.text());
+        return;
+    }
+    auto &tale = tales_[key];
+    tale.mac = record.mac;
+    tale.times = tell_times;
+    tell_soon({});
+}
+
+void Endpoints::tell_soon(Loop::Clock::duration delay)
+{
+    if (!std::exchange(telling_, true))
+        loop_.after(delay, [this, alive = alive_] {
+            if (!*alive)
+                return;
+            telling_ = false;
+            tell_more();
+        });
+}
+
+void Endpoints::tell_more()
+{
+    const auto now = Loop::Clock::now();
+    std::size_t frames = 0;
+    for (auto &[key, tale] : tales_) {
+        if (frames >= tell_frames)
+            break;
+        if (tale.times == 0 || tale.next > now)
+            continue;
+        frames += tell_ports(key, tale.mac);
+        tell_host(key, tale.mac);
+        tale.times--;
+        tale.next = now + tell_pause;
+    }
+    // One that has been told is kept for its pause.
+    std::erase_if(tales_, [&](const auto &tale) {
+        return tale.second.times == 0 && tale.second.next <= now;
+    });
+    if (!tales_.empty())
+        tell_soon(tell_rest);
+}
+
+std::size_t Endpoints::tell_ports(const Key &key, const Mac &mac)
+{
+    std::size_t frames = 0;
+    for (const auto &[ifindex, snoop] : snoops_)
+        for (auto place = places_.lower_bound({snoop.device, 0});
+             place != places_.end() && place->first.device == snoop.device; ++place) {
+            if (place->second != key.vni)
+                continue;
+            const auto frame =
+                announcement_frame(std::get<Ip>(key.what), mac, place->first.vlan);
+            (void)::send(snoop.socket.get(), frame.data(), frame.size(), 0);
+            frames++;
+        }
+    spdlog::debug("{} is {} now: told at {} ports", key.text(), mac.text(), frames);
+    return frames;
+}
+
+// The host's own stack, where it has addresses of the overlay.
+void Endpoints::tell_host(const Key &key, const Mac &mac)
+{
+    const auto vtep = vteps_.find(key.vni);
+    if (vtep == vteps_.end())
+        return;
+    std::vector<int> devices{vtep->second.ifindex};
+    if (const auto bridge = bridges_.find(key.vni); bridge != bridges_.end())
+        devices.push_back(bridge->second);
+    for (const int device : devices)
+        if (const auto done = netlink_.correct_neighbour(device, std::get<Ip>(key.what), mac);
+            !done)
+            spdlog::debug("{}", done.error().message());
+}
+
+// The bridge learned the MAC at a port of this host, and would send there for minutes. Without its
+// entry it sends to all of its ports, and learns from the answer.
+void Endpoints::forget_in_bridge(const Name &name)
+{
+    const auto bridge = bridges_.find(name.vni);
+    const auto lines = netlink_.bridge_fdb();
+    const auto links = netlink_.links();
+    if (bridge == bridges_.end() || !lines || !links)
+        return;
+    for (const auto &[port, line] : *lines) {
+        const auto link = std::ranges::find(*links, port, &Link::index);
+        if (line.mac != name.mac || (line.state & (NUD_PERMANENT | NUD_NOARP)) != 0 ||
+            link == links->end() || link->master != bridge->second || link->kind == "vxlan")
+            continue;
+        if (const auto done = netlink_.delete_bridge_fdb(port, line.mac); !done)
+            spdlog::debug("{}", done.error().message());
+    }
 }
 
 void Endpoints::seen(const Name &name, const Place &place, bool certain)
@@ -316,6 +444,7 @@ void Endpoints::taken(std::uint32_t vni, const Mac &mac)
         return;
     spdlog::info("vni {} mac {} has gone to another host", vni, mac.text());
     ceded_[name] = at->second.place;
+    forget_in_bridge(name);
     endpoints_.erase(at);
     publish_soon();
 }

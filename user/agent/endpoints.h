@@ -54,6 +54,10 @@ class Endpoints {
     // Its entry has been written: whoever asked for it at a local port is answered now, and need
     // not ask again, a second later.
     void answer(const Record &record);
+    // Its IP has moved to this MAC, on another host: everybody behind local ports is told, and the
+    // host itself. Twice, as one frame may be lost, and not more often than once a second for an
+    // IP, and the last word is said.
+    void tell(const Record &record);
 
   private:
     struct Place { // a device, and a VLAN of it (0: untagged)
@@ -84,11 +88,25 @@ class Endpoints {
 
     struct Asker {
         int ifindex = 0;
-        Heard what;
-        Loop::Clock::time_point when;
+        std::uint16_t vlan = 0;
+        Mac mac;
+        Ip ip;
+        auto operator<=>(const Asker &) const = default;
+    };
+    struct Tale { // what is told of an IP
+        Mac mac;
+        unsigned times = 0; // to be told yet
+        Loop::Clock::time_point next{};
     };
 
     void heard(int ifindex, const std::string &device, const Heard &what);
+    void remember_asker(const Key &wanted, const Asker &asker);
+    void forget_old_askers();
+    void tell_soon(Loop::Clock::duration delay);
+    void tell_more();
+    std::size_t tell_ports(const Key &key, const Mac &mac); // frames sent
+    void tell_host(const Key &key, const Mac &mac);
+    void forget_in_bridge(const Name &name);
     void seen(const Name &name, const Place &place, bool certain);
     void confirm(const Name &name);
     void confirm_addresses(const Name &name, std::vector<Ip> ips);
@@ -107,9 +125,13 @@ class Endpoints {
     std::function<void(const std::set<Record> &)> announce_;
     Elsewhere is_elsewhere_;
     std::map<std::uint32_t, VtepInfo> vteps_;
+    std::map<std::uint32_t, int> bridges_;  // their ifindexes, by the VNI of the VTEP in them
     std::map<Place, std::uint32_t> places_; // the VNI behind each
     std::map<int, Snoop> snoops_;
-    std::multimap<Key, Asker> askers_; // by the IP they want
+    // By the IP they want; when they asked last.
+    std::map<Key, std::map<Asker, Loop::Clock::time_point>> askers_;
+    std::map<Key, Tale> tales_;
+    bool telling_ = false;
     std::map<Name, Endpoint> endpoints_;
     std::set<Record> fixed_;                // given, and own addresses
     std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard

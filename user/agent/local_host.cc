@@ -138,6 +138,16 @@ std::vector<VtepInfo> LocalHost::vteps()
     return vteps_;
 }
 
+bool LocalHost::agrees(const Record &record) const
+{
+    return std::ranges::none_of(vteps_, [&](const VtepInfo &vtep) {
+        if (vtep.vni != record.vni || !record.ip)
+            return false;
+        const auto there = get_neigh(*record.ip, vtep.name);
+        return there && there->mac != record.mac;
+    });
+}
+
 std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
 {
     // By name another VTEP's tables might be written, if one has taken it.

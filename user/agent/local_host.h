@@ -18,6 +18,8 @@ class LocalHost : public Host {
 
     std::vector<VtepInfo> vteps() override;
     [[nodiscard]] const std::vector<VtepInfo> &served() const { return vteps_; } // as vteps() had it
+    // Whether the neighbour tables say the record's IP is at its MAC; a person's entry may not.
+    [[nodiscard]] bool agrees(const Record &record) const;
     bool is_own(const Ip &address) override { return own_.contains(address); }
     std::vector<Result<>> write(std::span<const Change> changes) override;
     void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) override;

@@ -66,16 +66,7 @@ class Server {
         if (!options_.metrics.empty())
             TRY_SET(metrics_server_, MetricsServer::start(options_.metrics, metrics_));
         TRY_SET(directory_, options_.directory(loop_, agent_));
-        if (options_.announce) {
-            TRY_ASSIGN(auto netlink, Netlink::open());
-            endpoints_.emplace(
-                loop_, std::move(netlink), options_.endpoints,
-                [this](const std::set<Record> &own) { agent_.announce(own); },
-                [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
-            agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
-            agent_.taken_ip = [this](std::uint32_t vni, const Ip &ip) { endpoints_->taken(vni, ip); };
-            agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
-        }
+        TRY(know_endpoints());
         TRY_SET(link_events_, LinkEvents::open(loop_, [this] { look(); }));
         agent_.start(*directory_);
         look_now_and_then();
@@ -90,6 +81,7 @@ class Server {
             agent_.taken = nullptr;
             agent_.taken_ip = nullptr;
             agent_.installed = nullptr;
+            agent_.moved = nullptr;
             endpoints_.reset(); // would announce what changes meanwhile
             agent_.announce({});
             loop_.run(Loop::Clock::now() + 1s);
@@ -102,6 +94,25 @@ class Server {
     }
 
   private:
+    Result<> know_endpoints()
+    {
+        if (!options_.announce) // they are heard and answered all the same
+            options_.endpoints.state_file.clear();
+        TRY_ASSIGN(auto netlink, Netlink::open());
+        endpoints_.emplace(
+            loop_, std::move(netlink), options_.endpoints,
+            [this](const std::set<Record> &own) { agent_.announce(own); },
+            [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
+        agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
+        agent_.taken_ip = [this](std::uint32_t vni, const Ip &ip) { endpoints_->taken(vni, ip); };
+        agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
+        agent_.moved = [this](const Record &record) {
+            if (host_.agrees(record))
+                endpoints_->tell(record);
+        };
+        return {};
+    }
+
     // VTEPs, ports, and whether anything is attached at all.
     void look()
     {
@@ -148,7 +159,7 @@ class Server {
 
     void is_elsewhere(const Key &key, std::function<void(std::optional<bool>)> done)
     {
-        if (!directory_->announces())
+        if (!directory_->announces() || !options_.announce)
             return done(false);
         directory_->look_up(key, [this, done = std::move(done)](const Directory::Answer &answer) {
             if (!answer && answer.error().code != EBADMSG)
@@ -185,6 +196,7 @@ class Server {
 
 Result<> serve(ServeOptions options)
 {
+    options.agent.announce = options.announce;
     TRY_ASSIGN(auto loop, Loop::make());
     TRY_ASSIGN(auto host, LocalHost::open(loop, options.vnis, options.endpoints.vtep));
     return Server(std::move(options), loop, host).run();

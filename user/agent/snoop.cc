@@ -108,31 +108,47 @@ class Frame {
     std::vector<std::uint8_t> bytes_;
 };
 
-} // namespace
+struct Station {
+    Mac mac;
+    Ip ip;
+};
+constexpr Mac broadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
-std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac)
+Frame frame_to(const Mac &destination, const Mac &source, std::uint16_t vlan)
 {
     Frame frame;
-    frame.put(asker.mac);
-    frame.put(mac);
-    if (asker.vlan != 0) {
+    frame.put(destination);
+    frame.put(source);
+    if (vlan != 0) {
         frame.put16(ETH_P_8021Q);
-        frame.put16(asker.vlan);
+        frame.put16(vlan);
     }
-    if (asker.ip.is_v4()) {
-        frame.put16(ETH_P_ARP);
-        frame.put16(1);
-        frame.put16(ETH_P_IP);
-        frame.put8(6);
-        frame.put8(4);
-        frame.put16(arp_reply);
-        frame.put(mac);
-        frame.put(*asker.wanted);
-        frame.put(asker.mac);
-        frame.put(asker.ip);
-        return frame.take();
-    }
-    constexpr unsigned size = 32, solicited_override = 0x60;
+    return frame;
+}
+
+std::vector<std::uint8_t> arp_frame(const Station &sender, const Station &target,
+                                    const Mac &destination, std::uint16_t vlan)
+{
+    Frame frame = frame_to(destination, sender.mac, vlan);
+    frame.put16(ETH_P_ARP);
+    frame.put16(1);
+    frame.put16(ETH_P_IP);
+    frame.put8(6);
+    frame.put8(4);
+    frame.put16(arp_reply);
+    frame.put(sender.mac);
+    frame.put(sender.ip);
+    frame.put(target.mac);
+    frame.put(target.ip);
+    return frame.take();
+}
+
+// Of `owner`, as from itself. `flags`: RFC 4861 4.4.
+std::vector<std::uint8_t> advertisement_frame(const Station &owner, const Station &to,
+                                              unsigned flags, std::uint16_t vlan)
+{
+    constexpr unsigned size = 32;
+    Frame frame = frame_to(to.mac, owner.mac, vlan);
     frame.put16(ETH_P_IPV6);
     frame.put16(0x6000);
     frame.put16(0);
@@ -140,21 +156,46 @@ std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac)
     frame.put8(IPPROTO_ICMPV6);
     frame.put8(255);
     const std::size_t addresses = frame.size();
-    frame.put(*asker.wanted);
-    frame.put(asker.ip);
+    frame.put(owner.ip);
+    frame.put(to.ip);
     const std::size_t icmp = frame.size();
     frame.put8(advertisement);
     frame.put8(0);
     frame.put16(0); // checksum
-    frame.put8(solicited_override);
+    frame.put8(flags);
     frame.put8(0);
     frame.put16(0);
-    frame.put(*asker.wanted);
+    frame.put(owner.ip);
     frame.put8(target_option);
     frame.put8(1);
-    frame.put(mac);
+    frame.put(owner.mac);
     frame.checksum(addresses, icmp + 2, size + IPPROTO_ICMPV6);
     return frame.take();
+}
+
+} // namespace
+
+std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac)
+{
+    if (asker.ip.is_v4())
+        return arp_frame({mac, *asker.wanted}, {asker.mac, asker.ip}, asker.mac, asker.vlan);
+    constexpr unsigned solicited_override = 0x60;
+    return advertisement_frame({mac, *asker.wanted}, {asker.mac, asker.ip}, solicited_override,
+                               asker.vlan);
+}
+
+std::vector<std::uint8_t> announcement_frame(const Ip &ip, const Mac &mac, std::uint16_t vlan)
+{
+    // A reply, with the sender as its own target: a request would be answered by a host that still
+    // has the address, and heard as its claim to it.
+    if (ip.is_v4())
+        return arp_frame({mac, ip}, {mac, ip}, broadcast, vlan);
+    // Whether it is a router nobody has told us. If it is one, hosts would drop their routes by it
+    // without the flag (RFC 4861 7.2.5); if it is none, nothing comes of the flag.
+    constexpr unsigned router_override = 0xa0;
+    const auto all_nodes = *Ip::parse("ff02::1");
+    return advertisement_frame({mac, ip}, {*Mac::parse("33:33:00:00:00:01"), all_nodes},
+                               router_override, vlan);
 }
 
 std::optional<Heard> parse_frame(std::span<const std::uint8_t> frame)

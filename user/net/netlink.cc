@@ -85,13 +85,16 @@ Message fdb_request(std::uint16_t type, int flags, int index, const KernelFdbEnt
     return message;
 }
 
-std::optional<KernelFdbEntry> parse_fdb(const nlmsghdr &message, int index)
+// By the device: a line of its own, or (`bridges`) of the bridge that it is in.
+std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message, bool bridges)
 {
     const auto *const header = payload<ndmsg>(message);
-    if (message.nlmsg_type != RTM_NEWNEIGH || !header || header->ndm_ifindex != index ||
-        !(header->ndm_flags & NTF_SELF))
+    if (message.nlmsg_type != RTM_NEWNEIGH || !header)
         return std::nullopt;
     const Attributes attributes(message, sizeof(*header), NDA_MAX);
+    const bool self = (header->ndm_flags & NTF_SELF) != 0;
+    if (bridges ? self || !attributes.get<std::uint32_t>(NDA_MASTER) : !self)
+        return std::nullopt;
     KernelFdbEntry entry;
     entry.mac = attributes.mac(NDA_LLADDR).value_or(Mac{});
     entry.dst = attributes.ip(NDA_DST);
@@ -100,7 +103,7 @@ std::optional<KernelFdbEntry> parse_fdb(const nlmsghdr &message, int index)
     entry.via = attributes.get_or<int>(NDA_IFINDEX, 0);
     entry.state = header->ndm_state;
     entry.flags = header->ndm_flags;
-    return entry;
+    return std::pair(header->ndm_ifindex, entry);
 }
 
 std::string fdb_text(const KernelFdbEntry &entry)
@@ -451,6 +454,34 @@ Result<> Netlink::replace_neighbour(int index, const Ip &address, const Mac &mac
         "set neighbour", [&] { return impl_->on_device(address.text(), index); }, message);
 }
 
+Result<> Netlink::correct_neighbour(int index, const Ip &address, const Mac &mac)
+{
+    ndmsg header{};
+    header.ndm_family = static_cast<std::uint8_t>(address.family());
+    header.ndm_ifindex = index;
+    const auto object = [&] { return impl_->on_device(address.text(), index); };
+    bool stale = false;
+    Message get(RTM_GETNEIGH, 0, header);
+    get.put(NDA_DST, address);
+    const auto found = impl_->socket.request(get, [&](const nlmsghdr &message) {
+        const auto *const there = payload<ndmsg>(message);
+        if (message.nlmsg_type != RTM_NEWNEIGH || !there)
+            return;
+        const Attributes attributes(message, sizeof(*there), NDA_MAX);
+        stale = (there->ndm_state & (NUD_PERMANENT | NUD_NOARP)) == 0 &&
+                attributes.mac(NDA_LLADDR).value_or(mac) != mac;
+    });
+    if (!found && found.error().code != ENOENT)
+        return refused("get neighbour", object(), found.error());
+    if (!stale)
+        return {};
+    header.ndm_state = NUD_STALE;
+    Message change(RTM_NEWNEIGH, NLM_F_REPLACE, header);
+    change.put(NDA_DST, address);
+    change.put(NDA_LLADDR, mac);
+    return impl_->request("correct neighbour", object, change);
+}
+
 Result<std::vector<KernelFdbEntry>> Netlink::fdb(int index)
 {
     ndmsg header{};
@@ -458,10 +489,37 @@ Result<std::vector<KernelFdbEntry>> Netlink::fdb(int index)
     header.ndm_ifindex = index;
     Message message(RTM_GETNEIGH, 0, header);
     auto found = impl_->socket.dump<KernelFdbEntry>(
-        message, [&](const nlmsghdr &line) { return parse_fdb(line, index); });
+        message, [&](const nlmsghdr &line) -> std::optional<KernelFdbEntry> {
+            const auto parsed = parse_fdb(line, false);
+            return parsed && parsed->first == index ? std::optional(parsed->second) : std::nullopt;
+        });
     if (!found)
         return refused("list fdb", "dev " + impl_->name_of(index), found.error());
     return std::move(*found);
+}
+
+Result<std::vector<std::pair<int, KernelFdbEntry>>> Netlink::bridge_fdb()
+{
+    ndmsg header{};
+    header.ndm_family = AF_BRIDGE;
+    Message message(RTM_GETNEIGH, 0, header);
+    auto found = impl_->socket.dump<std::pair<int, KernelFdbEntry>>(
+        message, [](const nlmsghdr &line) { return parse_fdb(line, true); });
+    if (!found)
+        return refused("list", "bridge fdb", found.error());
+    return std::move(*found);
+}
+
+Result<> Netlink::delete_bridge_fdb(int port, const Mac &mac)
+{
+    ndmsg header{};
+    header.ndm_family = AF_BRIDGE;
+    header.ndm_ifindex = port;
+    header.ndm_flags = NTF_MASTER;
+    Message message(RTM_DELNEIGH, 0, header);
+    message.put(NDA_LLADDR, mac);
+    return impl_->request(
+        "delete bridge fdb", [&] { return impl_->on_device(mac.text(), port); }, message);
 }
 
 Result<> Netlink::append_fdb(int index, const KernelFdbEntry &entry)

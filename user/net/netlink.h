@@ -85,7 +85,7 @@ struct Route {
     std::optional<Ip> source{}; // RTA_PREFSRC
 };
 
-// A line of a kernel vxlan device's own forwarding database.
+// A line of a kernel vxlan device's own forwarding database, or of a bridge's at one of its ports.
 struct KernelFdbEntry {
     Mac mac{};
     std::optional<Ip> dst{};
@@ -121,6 +121,8 @@ class Netlink {
     Result<> add_route(const Prefix &destination, const std::optional<Ip> &gateway, int oif);
     Result<Route> route_to(const Ip &destination, int oif = 0);
     Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
+    // As a gratuitous ARP does: an entry that is there, and not by hand, gets the MAC (NUD_STALE).
+    Result<> correct_neighbour(int index, const Ip &address, const Mac &mac);
 
     Result<std::vector<KernelFdbEntry>> fdb(int index);
     // A further destination; NTF_SELF, permanent.
@@ -131,6 +133,8 @@ class Netlink {
     Result<std::size_t> add_fdb(int index, std::span<const KernelFdbEntry> entries);
     // One destination, or without `dst` all of them.
     Result<> delete_fdb(int index, const KernelFdbEntry &entry);
+    Result<std::vector<std::pair<int, KernelFdbEntry>>> bridge_fdb(); // all bridges', by port
+    Result<> delete_bridge_fdb(int port, const Mac &mac);
 
     // Frames go to the driver at once.
     Result<> remove_queue(int index);
