@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/agent/file_directory.h"
+#include "user/agent/files.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -175,14 +176,110 @@ TEST_F(File, TellsOfNothingElse)
 
 TEST_F(File, ThatCannotBeReadAnswersNothing)
 {
-    std::filesystem::create_directories(file_);
     const auto directory = make();
-    EXPECT_FALSE(ask(*directory, key(7)));
-    std::filesystem::remove(file_);
+    for (const auto &spoil : std::vector<std::function<void()>>{
+             [this] { std::filesystem::create_directories(file_); },
+             [this] { ASSERT_EQ(::mkfifo(file_.c_str(), 0600), 0); },
+             [this] { std::filesystem::create_symlink("/dev/zero", file_); },
+             [this] {
+                 put("");
+                 std::filesystem::resize_file(file_, (64U << 20) + 1);
+             }}) {
+        spoil();
+        std::filesystem::rename(file_, dir_ + "/spoiled");
+        std::filesystem::rename(dir_ + "/spoiled", file_); // as an editor does
+        run(100ms);
+        EXPECT_FALSE(ask(*directory, key(7)));
+        std::filesystem::remove(file_);
+        run(100ms);
+        EXPECT_TRUE(ask(*directory, key(7)));
+    }
     put(to_line({record(7, 2), ""}) + "\n");
     run();
     const auto found = ask(*directory, key(7));
     EXPECT_TRUE(found && *found);
+}
+
+TEST_F(File, IsARegularOneOrRefusedAtOnce)
+{
+    ASSERT_EQ(::mkfifo((dir_ + "/fifo").c_str(), 0600), 0);
+    for (const std::string &path : {dir_, dir_ + "/fifo", std::string("/dev/zero")}) {
+        const auto made = make_file_directory(loop_, client_, {path, "a"});
+        ASSERT_FALSE(made) << path;
+        EXPECT_EQ(made.error().message(), "read " + path + ": not a regular file");
+    }
+}
+
+TEST_F(File, ALineThatIsTooLongIsNoneButStays)
+{
+    const std::string longest = "vni 42 mac 2:0:0:0:0:8 vtep 192.168.8.2 #";
+    const std::string good = longest + std::string(record_size_max - longest.size(), 'x'),
+                      bad = to_line({record(9, 2), ""}) + "#" + std::string(1 << 20, 'x');
+    put(bad + "\n" + good + "\n" + to_line({record(7, 2), ""}));
+    const auto directory = make();
+    for (const unsigned n : {7U, 8U}) {
+        const auto found = ask(*directory, key(n));
+        EXPECT_TRUE(found && *found) << n;
+    }
+    const auto none = ask(*directory, key(9));
+    EXPECT_TRUE(none && !*none);
+    const auto parsed = parse_line(bad);
+    ASSERT_FALSE(parsed);
+    EXPECT_LT(parsed.error().message().size(), 200U);
+    directory->announce({record(1, 1)});
+    run();
+    EXPECT_TRUE(text().starts_with(bad + "\n"));
+}
+
+// One host's name, by mistake: two would take each other's lines away for ever.
+TEST_F(File, TwoOfOneNameBothAnnounce)
+{
+    const auto one = make("a"), other = make("a");
+    one->announce({record(7, 1)});
+    run();
+    other->announce({record(8, 2)});
+    const auto both = [this] {
+        return text().contains(to_line({record(7, 1), "a"})) &&
+               text().contains(to_line({record(8, 2), "a"}));
+    };
+    for (int i = 0; i < 80 && !both(); i++)
+        run(100ms);
+    ASSERT_TRUE(both()) << text();
+    const auto written = std::filesystem::last_write_time(file_);
+    run(2500ms);
+    EXPECT_EQ(std::filesystem::last_write_time(file_), written);
+    // Each still has its own.
+    one->announce({record(7, 3)});
+    run();
+    EXPECT_EQ(text(), to_line({record(8, 2), "a"}) + "\n" + to_line({record(7, 3), "a"}) + "\n");
+}
+
+TEST_F(File, OwnOnesThatComeAndGoAreNotTakenForAnothers)
+{
+    const auto directory = make();
+    for (int i = 0; i < 5; i++) {
+        directory->announce({record(7, 1)});
+        run();
+        directory->announce({});
+        run();
+    }
+    EXPECT_EQ(text(), "");
+}
+
+TEST_F(File, IsReplacedWithoutFollowingLinks)
+{
+    const std::string victim = dir_ + "/victim", state = dir_ + "/state";
+    std::ofstream(victim) << "mine";
+    std::filesystem::create_symlink("victim", state + ".new");
+    ASSERT_TRUE(replace_file(state, "one"));
+    EXPECT_EQ(*read_regular(victim, 100), "mine");
+    EXPECT_EQ(*read_regular(state, 3), "one");
+    EXPECT_EQ(read_regular(state, 2).error().code, EFBIG);
+    std::filesystem::create_directories(state + ".new");
+    EXPECT_FALSE(replace_file(state, "two"));
+    EXPECT_EQ(*read_regular(state, 3), "one");
+    EXPECT_TRUE(check_regular(state) && check_regular(dir_ + "/none"));
+    EXPECT_FALSE(check_regular(dir_));
 }
 
 TEST_F(File, AnnouncesBesideWhatPeopleWrote)

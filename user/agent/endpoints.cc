@@ -6,11 +6,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include <linux/neighbour.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+
+#include "user/agent/files.h"
 
 namespace xvtep::agent {
 namespace {
@@ -20,6 +21,7 @@ using Json = nlohmann::json;
 
 constexpr unsigned frames_at_once = 256;
 constexpr std::size_t askers_most = 512; // of one port
+constexpr std::size_t state_size_max = 64 << 20;
 constexpr auto settling = 30s; // for ports that come, and a directory that is slow
 constexpr auto publish_pause = 100ms; // hosts that dispute an address make work for everybody
 constexpr auto asker_waits = 5s; // it has asked three times by then, and given up
@@ -498,10 +500,13 @@ void Endpoints::load()
 {
     if (options_.state_file.empty())
         return;
-    std::ifstream in(options_.state_file);
-    if (!in)
+    const auto saved = read_regular(options_.state_file, state_size_max);
+    if (!saved) {
+        if (saved.error().code != ENOENT)
+            spdlog::warn("{}", saved.error().message());
         return;
-    const Json all = Json::parse(in, nullptr, false);
+    }
+    const Json all = Json::parse(*saved, nullptr, false);
     try {
         for (const auto &one : all) {
             Remembered what{{one.at("device"), one.at("vlan")}, {one.at("vni"), {}}, {}};
@@ -534,7 +539,7 @@ void Endpoints::recall()
     });
 }
 
-void Endpoints::save() const
+void Endpoints::save()
 {
     if (options_.state_file.empty())
         return;
@@ -553,14 +558,14 @@ void Endpoints::save() const
         add(endpoint.place, name, endpoint.ips);
     for (const auto &what : remembered_)
         add(what.place, what.name, what.ips);
-    const std::string temporary = options_.state_file + ".new";
     std::error_code error;
     std::filesystem::create_directories(
         std::filesystem::path(options_.state_file).parent_path(), error);
-    std::ofstream(temporary) << all.dump(1) << "\n";
-    std::filesystem::rename(temporary, options_.state_file, error);
-    if (error)
-        spdlog::debug("write {}: {}", options_.state_file, error.message());
+    const auto done = replace_file(options_.state_file, all.dump(1) + "\n");
+    if (!done && !std::exchange(complained_of_saving_, true))
+        spdlog::warn("{}", done.error().message());
+    if (done)
+        complained_of_saving_ = false;
 }
 
 } // namespace xvtep::agent

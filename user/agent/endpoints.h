@@ -115,7 +115,7 @@ class Endpoints {
     void publish();
     void load();
     void recall();
-    void save() const;
+    void save();
     void watch_ports(const std::map<int, std::string> &devices);
     [[nodiscard]] Record placed(Record record) const;
 
@@ -143,7 +143,7 @@ class Endpoints {
     std::map<int, std::size_t> asking_;        // askers_ of each device
     std::set<std::string> full_;               // devices with too many
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-    bool publishing_ = false;
+    bool publishing_ = false, complained_of_saving_ = false;
 };
 
 } // namespace xvtep::agent

@@ -13,14 +13,13 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <vector>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "user/agent/files.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::agent {
@@ -36,41 +35,17 @@ std::vector<Key> keys_of(const Record &record)
     return keys;
 }
 
-Result<std::string> read_file(const std::string &path)
-{
-    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd)
-        return errno_failure("read", path, errno);
-    std::string text;
-    std::array<char, 65536> chunk{};
-    for (;;) {
-        const auto size = ::read(fd.get(), chunk.data(), chunk.size());
-        if (size < 0)
-            return errno_failure("read", path, errno);
-        if (size == 0)
-            return text;
-        text.append(chunk.data(), static_cast<std::size_t>(size));
-    }
-}
+constexpr std::size_t file_size_max = 64 << 20;
+constexpr unsigned removals_most = 2; // of one record
+constexpr std::size_t removed_most = 65536;
 
-Result<> write_all(int fd, std::string_view text, const std::string &path)
+void for_each_line(std::string_view text, const std::function<void(std::string_view)> &line)
 {
     while (!text.empty()) {
-        const auto size = ::write(fd, text.data(), text.size());
-        if (size < 0)
-            return errno_failure("write", path, errno);
-        text.remove_prefix(static_cast<std::size_t>(size));
+        const auto end = std::min(text.find('\n'), text.size());
+        line(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
     }
-    return {};
-}
-
-std::vector<std::string> lines_of(const std::string &text)
-{
-    std::vector<std::string> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
 }
 
 class FileDirectory : public Directory {
@@ -103,6 +78,8 @@ class FileDirectory : public Directory {
     void announce(const std::set<Record> &own) override
     {
         own_ = own;
+        for (const auto &record : own_)
+            removed_.erase(record); // it is ours after all
         save();
     }
 
@@ -176,7 +153,7 @@ class FileDirectory : public Directory {
     void load()
     {
         loaded_ = signature();
-        const auto text = read_file(options_.path);
+        const auto text = read_regular(options_.path, file_size_max);
         if (!text && text.error().code != ENOENT) {
             if (!trouble_)
                 spdlog::warn("{}", text.error().message());
@@ -188,15 +165,12 @@ class FileDirectory : public Directory {
         trouble_.reset();
         std::map<Key, Record> fresh;
         std::set<Record> missing = own_;
-        for (const auto &line : lines_of(text.value_or(""))) {
+        for_each_line(text ? *text : "", [&](std::string_view line) {
             const auto parsed = parse_line(line);
-            if (!parsed) {
-                if (complained_.size() < 1000 && complained_.insert(line).second)
-                    spdlog::warn("{}: {}", options_.path, parsed.error().message());
-                continue;
-            }
+            if (!parsed)
+                return complain(parsed.error().message());
             if (!*parsed)
-                continue;
+                return;
             const auto &[record, node] = **parsed;
             for (const auto &key : keys_of(record))
                 fresh.insert_or_assign(key, record);
@@ -204,7 +178,7 @@ class FileDirectory : public Directory {
                                        const Record &own) {
                 return ours ? own == there : same_endpoint(own, there);
             });
-        }
+        });
         if (!missing.empty() && saved_ == own_)
             save_later(1s); // somebody removed them
         const auto old = std::exchange(records_, std::move(fresh));
@@ -215,6 +189,12 @@ class FileDirectory : public Directory {
             if (const auto before = old.find(key);
                 vnis_.contains(key.vni) && (before == old.end() || before->second != record))
                 client_.changed(key, record);
+    }
+
+    void complain(const std::string &of)
+    {
+        if (complained_.size() < 1000 && complained_.insert(of).second)
+            spdlog::warn("{}: {}", options_.path, of);
     }
 
     static bool same_endpoint(const Record &one, const Record &other)
@@ -250,6 +230,19 @@ class FileDirectory : public Directory {
         return error ? options_.path : real.string();
     }
 
+    // What is in our name, is none of ours, and comes again however often it is removed, another
+    // agent writes: both would rewrite the file for ever.
+    bool is_of_twin(const Record &record)
+    {
+        const auto removed = removed_.find(record);
+        if (own_.contains(record) || removed == removed_.end() || removed->second < removals_most)
+            return false;
+        complain(fmt::format("another agent announces by the name {}, too: give each a --node of its "
+                             "own",
+                             options_.node));
+        return true;
+    }
+
     // Adds and removes our lines; one that another has written for an endpoint of ours since gives
     // way only to news of it.
     Result<> edit()
@@ -258,7 +251,7 @@ class FileDirectory : public Directory {
         const Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
         if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
             return errno_failure("lock", lock_path, errno);
-        const auto text = read_file(options_.path);
+        const auto text = read_regular(options_.path, file_size_max);
         if (!text && text.error().code != ENOENT)
             return std::unexpected(text.error());
 
@@ -269,28 +262,33 @@ class FileDirectory : public Directory {
                 news, [&](const Record &fresh) { return same_endpoint(fresh, record); });
         };
         std::string after;
-        std::set<Record> there, left; // left to others, or said by people
-        for (const auto &line : lines_of(text.value_or(""))) {
+        std::set<Record> there, gone, left; // left to others, or said by people
+        for_each_line(text ? *text : "", [&](std::string_view line) {
             const auto parsed = parse_line(line);
             if (parsed && *parsed) {
                 const auto &[record, node] = **parsed;
-                const bool ours = node == options_.node;
-                if (ours ? !own_.contains(record) || !there.insert(record).second
-                         : !node.empty() && is_news(record))
-                    continue;
+                const bool ours = node == options_.node && !is_of_twin(record);
+                if (ours && !own_.contains(record))
+                    return void(gone.insert(record));
+                if (ours ? !there.insert(record).second : !node.empty() && is_news(record))
+                    return;
                 if (!ours)
                     std::ranges::copy_if(own_, std::inserter(left, left.end()),
                                          [&, &theirs = record](const Record &own) {
                                              return same_endpoint(own, theirs);
                                          });
             }
-            after += line + "\n";
-        }
+            after.append(line).append("\n");
+        });
         for (const auto &record : own_)
             if (!there.contains(record) && (news.contains(record) || !left.contains(record)))
                 after += to_line({record, options_.node}) + "\n";
         if (after != text.value_or("")) {
             TRY(replace(after));
+            if (removed_.size() > removed_most)
+                removed_.clear();
+            for (const auto &record : gone)
+                removed_[record]++;
             later(0ms, [this] { load(); });
         }
         saved_ = own_;
@@ -328,6 +326,7 @@ class FileDirectory : public Directory {
     std::set<std::string> complained_;
     std::set<std::uint32_t> vnis_;
     std::set<Record> own_, saved_;
+    std::map<Record, unsigned> removed_; // lines in our name, that were none of ours: how often
     Signature loaded_, polled_;
     bool stirred_ = false, saving_ = false, complained_of_saving_ = false;
 };
@@ -339,6 +338,8 @@ Result<std::optional<FileLine>> parse_line(std::string_view line)
     const auto wrong = [&](const std::string &cause) {
         return system_failure("line", fmt::format("\"{}\"", line.substr(0, 100)), cause, EBADMSG);
     };
+    if (line.size() > record_size_max)
+        return wrong(fmt::format("more than {} bytes", record_size_max));
     std::string_view rest = line.substr(0, line.find('#'));
     const auto next_word = [&rest] {
         constexpr std::string_view blanks = " \t\r\v\f";
@@ -409,6 +410,7 @@ std::string to_line(const FileLine &line)
 Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Client &client,
                                                        FileOptions options)
 {
+    TRY(check_regular(options.path));
     Fd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!inotify)
         return errno_failure("watch", options.path, errno);

@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "user/agent/files.h"
 #include "user/agent/link_events.h"
 #include "user/agent/local_host.h"
 #include "user/agent/metrics_server.h"
@@ -98,6 +99,7 @@ class Server {
     {
         if (!options_.announce) // they are heard and answered all the same
             options_.endpoints.state_file.clear();
+        TRY(check_regular(options_.endpoints.state_file));
         TRY_ASSIGN(auto netlink, Netlink::open());
         endpoints_.emplace(
             loop_, std::move(netlink), options_.endpoints,
