@@ -4,11 +4,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <fstream>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 namespace xvtep::agent {
 namespace {
@@ -17,6 +21,32 @@ using namespace std::chrono_literals;
 
 const Key of_mac{42, *Mac::parse("02:00:00:00:00:01")};
 const Key of_ip{42, *Ip::parse("10.20.1.3")};
+
+// What is logged meanwhile.
+class Logged {
+  public:
+    Logged() : before_(spdlog::default_logger())
+    {
+        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+            "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+    }
+    ~Logged() { spdlog::set_default_logger(before_); }
+    Logged(const Logged &) = delete;
+    Logged &operator=(const Logged &) = delete;
+    [[nodiscard]] std::string text() const { return text_.str(); }
+    [[nodiscard]] std::ptrdiff_t lines(const std::string &with) const
+    {
+        std::istringstream in(text_.str());
+        std::ptrdiff_t count = 0;
+        for (std::string line; std::getline(in, line);)
+            count += line.ends_with(with) ? 1 : 0;
+        return count;
+    }
+
+  private:
+    std::ostringstream text_;
+    std::shared_ptr<spdlog::logger> before_;
+};
 
 class Exec : public ::testing::Test {
   protected:
@@ -121,6 +151,67 @@ TEST_F(Exec, IsKilledWithItsChildrenWhenItIsTooSlow)
     }
     EXPECT_TRUE(gone);
     ::unlink(file.c_str());
+}
+
+// Its death cannot be had by its process group.
+TEST_F(Exec, IsKilledWhenItHasLeftItsGroup)
+{
+    make("exec python3 -c 'import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(60)'",
+         500ms);
+    const auto began = Loop::Clock::now();
+    const auto got = ask(of_mac);
+    ASSERT_TRUE(got && !*got);
+    EXPECT_EQ(got->error().cause, "no answer in time");
+    EXPECT_LT(Loop::Clock::now() - began, 3s);
+}
+
+// Children may outlive it in a session of their own: they hold nothing of ours.
+TEST_F(Exec, StandardErrorIsNotOurs)
+{
+    const Logged log;
+    make("readlink /proc/self/fd/2 >&2; setsid sleep 5 & echo");
+    const auto began = Loop::Clock::now();
+    EXPECT_TRUE(ask(of_mac));
+    directory_.reset();
+    EXPECT_LT(Loop::Clock::now() - began, 3s);
+    const auto text = log.text();
+    const auto at = text.find("pipe:[");
+    ASSERT_NE(at, std::string::npos) << text;
+    std::array<char, 256> ours{};
+    ASSERT_GT(::readlink("/proc/self/fd/2", ours.data(), ours.size() - 1), 0);
+    EXPECT_FALSE(text.substr(at).starts_with(ours.data())) << text;
+}
+
+TEST_F(Exec, LogsAFewLinesOfStandardErrorASecond)
+{
+    const Logged log;
+    make("printf 'one\\ntwo' >&2; echo");
+    ASSERT_TRUE(ask(of_mac));
+    EXPECT_EQ(log.lines("one"), 1);
+    EXPECT_EQ(log.lines(": two"), 1) << "its last line has no end";
+
+    make("yes much >&2", 1500ms);
+    const double before = processor_time();
+    const auto got = ask(of_mac);
+    ASSERT_TRUE(got && !*got);
+    EXPECT_GE(log.lines("much"), 10);
+    EXPECT_LE(log.lines("much"), 20) << "in two seconds";
+    EXPECT_EQ(log.lines("more lines of standard error were dropped"), 1) << log.text();
+    EXPECT_LT(processor_time() - before, 0.7);
+
+    make("head -c 10000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo");
+    ASSERT_TRUE(ask(of_mac));
+    EXPECT_LT(log.text().size(), 5000U);
+}
+
+TEST_F(Exec, ALongAnswerIsNotReadToItsEnd)
+{
+    make("yes");
+    const auto began = Loop::Clock::now();
+    const auto got = ask(of_mac);
+    ASSERT_TRUE(got && !*got);
+    EXPECT_EQ(got->error().code, EBADMSG);
+    EXPECT_LT(Loop::Clock::now() - began, 2s);
 }
 
 TEST_F(Exec, WaitingForACommandThatClosedItsOutputCostsNothing)

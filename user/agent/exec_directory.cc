@@ -2,6 +2,7 @@
 #include "user/agent/exec_directory.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -10,15 +11,73 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <list>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 namespace xvtep::agent {
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t line_max = 512;     // of standard error; what is behind is dropped
+constexpr std::size_t errors_at_once = 65536;
+constexpr auto errors_rest = 10ms; // after each time: a flood waits in the pipe
+
+// Standard error of all commands, on its way to the log.
+class Complaints {
+  public:
+    Complaints(Loop &loop, const ExecOptions &options) : loop_(loop), options_(options) {}
+    ~Complaints() { loop_.cancel(timer_); }
+    Complaints(const Complaints &) = delete;
+    Complaints &operator=(const Complaints &) = delete;
+
+    // Takes what is in `bytes`; the last line's beginning is kept in `line`.
+    void add(std::string &line, std::string_view bytes)
+    {
+        while (!bytes.empty()) {
+            const auto end = bytes.find('\n');
+            line.append(bytes.substr(0, std::min(end, line_max - std::min(line.size(), line_max))));
+            if (end == std::string_view::npos)
+                return;
+            say(std::exchange(line, {}));
+            bytes.remove_prefix(end + 1);
+        }
+    }
+    void say(const std::string &line)
+    {
+        if (line.empty())
+            return;
+        if (said_ < options_.lines_most)
+            spdlog::warn("{}: {}", options_.command, line);
+        else
+            dropped_++;
+        if (said_++ == 0)
+            timer_ = loop_.after(1s, [this] { turn(); });
+    }
+
+  private:
+    void turn()
+    {
+        if (dropped_ != 0)
+            spdlog::warn("{}: {} more lines of standard error were dropped", options_.command,
+                         dropped_);
+        said_ = dropped_ = 0;
+    }
+
+    Loop &loop_;
+    const ExecOptions &options_;
+    std::uint64_t said_ = 0, dropped_ = 0; // in this second
+    Loop::Timer timer_{};
+};
 
 std::string question(const Key &key)
 {
@@ -38,9 +97,15 @@ class ExecDirectory : public Directory {
     ExecDirectory(Loop &loop, ExecOptions options) : loop_(loop), options_(std::move(options)) {}
     ~ExecDirectory() override
     {
-        for (auto &run : runs_) {
-            loop_.cancel(run.timer);
+        for (auto &run : runs_)
             end(run);
+        const auto until = Loop::Clock::now() + 1s; // not for one that cannot die now
+        for (auto &[pid, process] : dying_) {
+            loop_.forget(process.get());
+            pollfd death{process.get(), POLLIN, 0};
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Loop::Clock::now());
+            ::poll(&death, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+            ::waitpid(pid, nullptr, WNOHANG);
         }
     }
     ExecDirectory(const ExecDirectory &) = delete;
@@ -62,9 +127,9 @@ class ExecDirectory : public Directory {
         Key key;
         std::function<void(Answer)> done;
         pid_t pid = -1;
-        Fd socket, process; // the command's standard input and output; a pidfd
-        Loop::Timer timer{};
-        std::string out;
+        Fd socket, errors, process; // the command's standard input and output; error; a pidfd
+        Loop::Timer timer{}, pause{};
+        std::string out, line; // of standard error
         std::optional<Error> trouble;
     };
 
@@ -87,7 +152,14 @@ class ExecDirectory : public Directory {
                 run->timer = loop_.after({}, [this, run] { finish(run); });
                 continue;
             }
-            loop_.watch(run->socket.get(), EPOLLIN, [this, run](std::uint32_t) { read_some(run); });
+            loop_.watch(run->socket.get(), EPOLLIN, [this, run](std::uint32_t) {
+                read_some(run);
+                if (run->out.size() <= record_size_max)
+                    return;
+                run->trouble = parse_record(run->key, run->out).error();
+                finish(run);
+            });
+            watch_errors(run);
             loop_.watch(run->process.get(), EPOLLIN, [this, run](std::uint32_t) { finish(run); });
             run->timer = loop_.after(options_.timeout, [this, run] {
                 run->trouble = failure(run->key, "no answer in time").error();
@@ -96,14 +168,19 @@ class ExecDirectory : public Directory {
         }
     }
 
-    Result<> start(Run &run) const
+    Result<> start(Run &run)
     {
         std::array<int, 2> ends{};
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
             return failure(run.key, errno_text(errno));
         run.socket = Fd(ends[0]);
         const Fd theirs(ends[1]);
-        ::fcntl(theirs.get(), F_SETFL, 0); // a script expects to block
+        if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
+            return failure(run.key, errno_text(errno));
+        run.errors = Fd(ends[0]);
+        const Fd their_errors(ends[1]);
+        for (const auto *end : {&theirs, &their_errors})
+            ::fcntl(end->get(), F_SETFL, 0); // a script expects to block
 
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -111,6 +188,7 @@ class ExecDirectory : public Directory {
         ::posix_spawnattr_init(&attributes);
         ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
         ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
+        ::posix_spawn_file_actions_adddup2(&actions, their_errors.get(), STDERR_FILENO);
         // A process group of its own, with no signal blocked or ignored.
         sigset_t none;
         sigemptyset(&none);
@@ -136,8 +214,10 @@ class ExecDirectory : public Directory {
         (void)::send(run.socket.get(), text.data(), text.size(), MSG_NOSIGNAL); // fits the buffer
         ::shutdown(run.socket.get(), SHUT_WR);
         if (!run.process) {
-            end(run);
-            return failure(run.key, errno_text(errno));
+            const auto refused = failure(run.key, errno_text(errno));
+            ::kill(-run.pid, SIGKILL);
+            ::waitpid(std::exchange(run.pid, -1), nullptr, 0);
+            return refused;
         }
         return {};
     }
@@ -152,20 +232,50 @@ class ExecDirectory : public Directory {
             loop_.forget(run->socket.get());
     }
 
-    // Kills what still runs. The exit status, as waitpid() has it.
-    int end(Run &run) const
+    void watch_errors(std::list<Run>::iterator run)
     {
+        loop_.watch(run->errors.get(), EPOLLIN, [this, run](std::uint32_t) {
+            loop_.forget(run->errors.get());
+            if (read_errors(*run))
+                run->pause = loop_.after(errors_rest, [this, run] { watch_errors(run); });
+        });
+    }
+
+    // Whether there may be more some time.
+    bool read_errors(Run &run)
+    {
+        std::vector<char> chunk(errors_at_once);
+        const auto size = ::read(run.errors.get(), chunk.data(), chunk.size());
+        if (size > 0)
+            complaints_.add(run.line, {chunk.data(), static_cast<std::size_t>(size)});
+        return size > 0 || (size < 0 && errno == EAGAIN);
+    }
+
+    // Kills what still runs. The exit status, as waitpid() has it; none: it is dying yet.
+    std::optional<int> end(Run &run)
+    {
+        loop_.cancel(run.timer);
+        loop_.cancel(run.pause);
+        for (const auto *fd : {&run.socket, &run.errors, &run.process})
+            if (*fd)
+                loop_.forget(fd->get());
+        const pid_t pid = std::exchange(run.pid, -1);
+        if (pid <= 0)
+            return std::nullopt;
+        ::kill(-pid, SIGKILL); // a command that left children behind, too
+        ::kill(pid, SIGKILL);  // and one that has left its process group
         int status = 0;
-        if (run.socket)
-            loop_.forget(run.socket.get());
-        if (run.process)
-            loop_.forget(run.process.get());
-        if (run.pid > 0) {
-            ::kill(-run.pid, SIGKILL); // a command that left children behind, too
-            ::waitpid(run.pid, &status, 0);
-        }
-        run.pid = -1;
-        return status;
+        if (::waitpid(pid, &status, WNOHANG) == pid)
+            return status;
+        // Of one that waits for a device the death may take long.
+        const int process = run.process.get();
+        dying_[pid] = std::move(run.process);
+        loop_.watch(process, EPOLLIN, [this, pid, process](std::uint32_t) {
+            ::waitpid(pid, nullptr, WNOHANG);
+            loop_.forget(process);
+            dying_.erase(pid);
+        });
+        return std::nullopt;
     }
 
     void finish(std::list<Run>::iterator run)
@@ -174,10 +284,12 @@ class ExecDirectory : public Directory {
             before = run->out.size(); // what it wrote last
             read_some(run);
         }
-        loop_.cancel(run->timer);
+        if (run->errors)
+            read_errors(*run);
+        complaints_.say(std::exchange(run->line, {}));
         Run over = std::move(*run);
         runs_.erase(run);
-        const int status = end(over);
+        const int status = end(over).value_or(SIGKILL);
         if (over.trouble)
             over.done(std::unexpected(*over.trouble));
         else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -203,6 +315,8 @@ class ExecDirectory : public Directory {
     ExecOptions options_;
     std::deque<std::pair<Key, std::function<void(Answer)>>> waiting_;
     std::list<Run> runs_;
+    std::map<pid_t, Fd> dying_;
+    Complaints complaints_{loop_, options_};
 };
 
 } // namespace

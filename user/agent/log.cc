@@ -1,16 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/agent/log.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/formatter.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/spdlog.h>
 
 namespace xvtep::agent {
 namespace {
+
+class TextFormatter : public spdlog::formatter {
+  public:
+    void format(const spdlog::details::log_msg &message, spdlog::memory_buf_t &out) override
+    {
+        const std::string text = escaped({message.payload.data(), message.payload.size()});
+        spdlog::details::log_msg clean = message;
+        clean.payload = text;
+        pattern_.format(clean, out);
+    }
+    [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override
+    {
+        return std::make_unique<TextFormatter>();
+    }
+
+  private:
+    spdlog::pattern_formatter pattern_{"%H:%M:%S.%e %l %v"};
+};
+
+// Bytes of the UTF-8 sequence at the start of `text`; 0: it is none.
+std::size_t sequence_at(std::string_view text)
+{
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const std::size_t size = byte(0) < 0x80   ? 1
+                             : byte(0) < 0xc2 ? 0
+                             : byte(0) < 0xe0 ? 2
+                             : byte(0) < 0xf0 ? 3
+                             : byte(0) < 0xf5 ? 4
+                                              : 0;
+    if (size > text.size())
+        return 0;
+    for (std::size_t at = 1; at < size; at++)
+        if ((byte(at) & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
 
 class JsonFormatter : public spdlog::formatter {
   public:
@@ -36,6 +74,26 @@ class JsonFormatter : public spdlog::formatter {
 
 } // namespace
 
+std::string escaped(std::string_view text)
+{
+    std::string clean;
+    while (!text.empty()) {
+        const auto size = sequence_at(text);
+        const auto first = static_cast<unsigned char>(text[0]);
+        const bool control = first < ' ' || first == 0x7f ||
+                             (size == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
+        if (size != 0 && !control) {
+            clean += text.substr(0, size);
+            text.remove_prefix(size);
+            continue;
+        }
+        for (std::size_t i = 0; i < std::max<std::size_t>(size, 1); i++)
+            clean += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+        text.remove_prefix(std::max<std::size_t>(size, 1));
+    }
+    return clean;
+}
+
 void set_up_log(spdlog::level::level_enum level, bool json)
 {
     spdlog::set_level(level);
@@ -43,7 +101,7 @@ void set_up_log(spdlog::level::level_enum level, bool json)
     if (json)
         spdlog::set_formatter(std::make_unique<JsonFormatter>());
     else
-        spdlog::set_pattern("%H:%M:%S.%e %l %v");
+        spdlog::set_formatter(std::make_unique<TextFormatter>());
 }
 
 } // namespace xvtep::agent
