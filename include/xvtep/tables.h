@@ -148,6 +148,7 @@ struct xv_underlay {
     __u32 auto_mode;   /* chosen by --mode auto */
     __u8 mac[6];
     __u16 xdp_xmit; /* XDP frames may be redirected to it */
+    __u32 made_gro; /* its GRO is ours to switch off */
 };
 
 enum xv_port_flag {

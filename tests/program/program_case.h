@@ -84,7 +84,7 @@ class ProgramCase : public ::testing::Test {
         vtep.underlays[0] = static_cast<__u32>(under.index);
         write_vtep();
         write(skeleton->maps.underlays, under.index,
-            xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0});
+            xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
         write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0});
     }
 

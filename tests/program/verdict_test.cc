@@ -211,7 +211,7 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         ASSERT_TRUE(skeleton);
         vtep = fresh;
         write_vtep();
-        write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0});
+        write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
         write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0});
         entry(far_mac, "192.168.8.101", 0);
         const Outcome run = table.at(verdict)();

@@ -168,6 +168,7 @@ class Attachment {
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
             TRY(session_.tables->mark_alive(key));
             TRY(session_.tables->underlays.put(key, entry));
+            TRY(merge_packets(session_, port, entry));
         }
         return {};
     }

@@ -18,6 +18,7 @@
 #include "user/net/ethtool.h"
 #include "user/vtep/listeners.h"
 #include "user/vtep/members.h"
+#include "user/vtep/underlay.h"
 
 namespace xvtep {
 namespace {
@@ -265,11 +266,13 @@ void release_unused_underlays(Session &session)
         used.insert(vtep.underlays, vtep.underlays + vtep.underlay_count);
     for (const auto &[index, underlay] : session.tables->underlays.entries()) {
         const auto ifindex = static_cast<int>(index);
-        const bool exists = session.netlink.link(ifindex).has_value();
-        if (exists && used.contains(index))
+        const auto link = session.netlink.link(ifindex);
+        if (link && used.contains(index))
             continue;
-        if (exists)
+        if (link) {
             detach_xdp(ifindex); // before TC, which finishes what XDP has begun
+            (void)put_gro_back(*link, underlay);
+        }
         detach_tc(place(session, ifindex, Hook::ingress), false);
         detach_tc(place(session, ifindex, Hook::egress), underlay.made_clsact != 0);
         session.tables->alive.remove(index);

@@ -8,9 +8,12 @@
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
+#include "user/net/ethtool.h"
 
 namespace xvtep {
 namespace {
+
+constexpr const char *gro = "rx-gro";
 
 // Frames of a local stack are skbs: XDP would copy each and end GSO and GRO (design: "which
 // program where"). Only hardware hands over native frames.
@@ -61,6 +64,29 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
     }
     undo.commit();
     return made;
+}
+
+// TCP is as fast as its packets are large. The kernel's device merges packets behind decapsulation
+// too (gro_cells); a program cannot, so they have to be merged before it.
+Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
+{
+    if (entry.mode != XV_MODE_TC) // XDP sees single packets
+        return {};
+    const auto on = device_feature(port.name, gro);
+    if (!on || *on)
+        return {};
+    const auto key = static_cast<__u32>(port.index);
+    entry.made_gro = 1; // before it is so: else a kill in between would leave it on
+    TRY(session.tables->underlays.put(key, entry));
+    if (set_device_feature(port.name, gro, true))
+        return {};
+    entry.made_gro = 0; // one that cannot merge works, too
+    return session.tables->underlays.put(key, entry);
+}
+
+Result<> put_gro_back(const Link &port, const xv_underlay &entry)
+{
+    return entry.made_gro != 0 ? set_device_feature(port.name, gro, false) : Result<>();
 }
 
 Result<__u32> free_slot(Session &session, __u32 promised)

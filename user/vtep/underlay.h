@@ -23,6 +23,11 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
 // A slot of `vteps` and `counters` that nothing uses, nor is `promised`; its counters at zero.
 Result<__u32> free_slot(Session &session, __u32 promised = 0);
 
+// Switches the underlay port's GRO on and notes in its entry, which is `entry`, if it was off.
+Result<> merge_packets(Session &session, const Link &port, xv_underlay entry);
+// And off again, if that was so.
+Result<> put_gro_back(const Link &port, const xv_underlay &entry);
+
 __u32 to_table_mode(Mode mode);
 Mode from_table_mode(__u32 mode);
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Offloads that a data path in BPF needs otherwise than devices have them: switched at attach and
+// at port add, and put back.
+//
+//   c --eth0--v-- a ==u======u== b
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/netns_case.h"
+
+namespace xvtep::test {
+namespace {
+
+class Offload : public NetnsCase {
+  protected:
+    void SetUp() override
+    {
+        NetnsCase::SetUp();
+        if (IsSkipped())
+            return;
+        a_ = host("a");
+        b_ = host("b");
+        wire(a_, "u", b_, "u");
+        ip(a_, "addr add 192.168.8.100/24 dev u");
+        ip(b_, "addr add 192.168.8.101/24 dev u");
+    }
+
+    Output run(const std::string &words)
+    {
+        return sh(fmt::format("{} -n {} {}", xvtep(), a_, words));
+    }
+    void works(const std::string &words)
+    {
+        const Output output = run(words);
+        EXPECT_EQ(output.status, 0) << words << "\n" << output.text;
+    }
+
+    static std::string feature(const std::string &ns, const std::string &device,
+                               const std::string &name)
+    {
+        const std::string all = in(ns, "ethtool -k " + device);
+        const auto at = all.find(name + ": ");
+        if (at == std::string::npos)
+            return "none";
+        const auto value = at + name.size() + 2;
+        return all.substr(value, all.find_first_of(" \n", value) - value);
+    }
+    std::string gro() { return feature(a_, "u", "generic-receive-offload"); }
+
+    std::string a_, b_;
+};
+
+constexpr const char *first = "attach u --vni 42 --remote 192.168.8.101";
+
+TEST_F(Offload, UnderlayPortsMergePacketsWhileAttached)
+{
+    ASSERT_EQ(gro(), "off") << "a veth's default";
+    works(first);
+    EXPECT_EQ(gro(), "on");
+    works("attach u --vni 43 --remote 192.168.8.101");
+    works("detach u --vni 42");
+    EXPECT_EQ(gro(), "on") << "VNI 43 is there";
+    works("detach u");
+    EXPECT_EQ(gro(), "off");
+
+    in(a_, "ethtool -K u gro on");
+    works(first);
+    works("detach u");
+    EXPECT_EQ(gro(), "on") << "as it was";
+}
+
+TEST_F(Offload, AFailedAttachPutsThemBack)
+{
+    ip(a_, "link add kernel type vxlan id 42 dev u remote 192.168.8.101 dstport 4789");
+    EXPECT_EQ(run(first).status, 2);
+    EXPECT_EQ(gro(), "off");
+}
+
+TEST_F(Offload, AKilledAttachIsPutRight)
+{
+    for (int milliseconds = 1; milliseconds < 90; milliseconds += 4) {
+        sh(fmt::format("timeout -s KILL 0.{:03} {} -n {} {}", milliseconds, xvtep(), a_, first));
+        run("detach u");
+        EXPECT_EQ(gro(), "off") << "killed after " << milliseconds << " ms";
+    }
+}
+
+} // namespace
+} // namespace xvtep::test
