@@ -28,6 +28,7 @@ struct PortInfo {
     Mode mode = Mode::tc;
     std::string bridge;         // that serves what the fast path does not, or ""
     std::vector<Mac> addresses; // learned behind it, in order
+    std::vector<Problem> problems{};
 };
 
 // All or nothing. Fault::usage: a VNI or VLAN out of range; ENOENT: the VNI is not attached;
@@ -38,7 +39,7 @@ Result<> add_port(const PortRequest &request);
 // One VLAN of a trunk, or (none) the whole port; what was learned behind it goes too. ENOENT.
 Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan);
 
-// One for each port and VLAN, in the order of the interface indexes.
-Result<std::vector<PortInfo>> show_ports();
+// One for each port and VLAN, in the order of the interface indexes. `problems`: as with show().
+Result<std::vector<PortInfo>> show_ports(bool problems = false);
 
 } // namespace xvtep

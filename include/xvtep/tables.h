@@ -129,7 +129,7 @@ struct xv_vtep {
     __u32 maxaddress;  /* 0: no bound */
     __u32 bridge;      /* ifindex given with --bridge, or 0 */
     __u32 underlays[XV_UNDERLAYS_MAX]; /* ifindexes, as given to attach */
-    __u32 zero[4];
+    char name[16]; /* of the device, as last seen; ends in a zero */
 };
 
 struct xv_counters {

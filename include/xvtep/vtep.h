@@ -83,6 +83,19 @@ struct AttachRequest {
     Mode mode = Mode::automatic; // of `devices`: shared by all VTEPs on them
 };
 
+// Something that was done to a VTEP or a port from outside, and with what it is put right.
+struct Problem {
+    // "device_gone", "device_moved" (object: the namespace), "underlay_gone", "program_missing"
+    // (object: the program), "local_missing" (object: the address); and what the kernel's device
+    // was given with other tools, which has no effect: "foreign_entries", "foreign_neighbours",
+    // "foreign_options" (object: they).
+    std::string kind;
+    std::string object;
+    std::string text;      // "its device is gone"
+    std::string remedy;    // "\"xvtep detach vxlan0\" removes what is left"
+    std::size_t count = 1; // of entries, or options
+};
+
 // What attach made, read back from the kernel. Units as in AttachRequest.
 struct VtepInfo {
     std::vector<std::string> devices; // underlay ports, as given; "" for one that is gone
@@ -106,6 +119,8 @@ struct VtepInfo {
     Mode mode = Mode::tc;   // of the first underlay port
     bool auto_mode = false; // chosen by Mode::automatic
     bool up = false;        // the device's IFF_UP
+    bool here = true;       // the device is in this namespace; else `name` is the last known
+    std::vector<Problem> problems{}; // looked for by show() alone, if asked to
 };
 
 // The bits that a VTEP with or without group policy gives a meaning to, as reserved_bits counts
@@ -124,16 +139,18 @@ Result<> validate(const AttachRequest &request);
 // EINVAL not an Ethernet device, not a bridge, an MTU that does not fit.
 Result<VtepInfo> attach(const AttachRequest &request);
 
-// Removes the VTEPs of an underlay port, or those with `vni`: devices, entries and, where nothing
-// else needs them, programs. How many there were. ENOENT: none.
+// Removes the VTEPs of an underlay port or the one of a VTEP's own device (gone or moved to another
+// namespace, too), or of these those with `vni`: devices, entries and, where nothing else needs
+// them, programs. How many there were. ENOENT: none.
 Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni);
 
 // All VTEPs, or those of an underlay port or of one VTEP device; by VNI. None is no error.
-Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device);
+// `problems`: look for them, which reads the kernel's tables too.
+Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, bool problems = false);
 
 // Puts this library's programs in place of the running ones, on all ports or on `device`; no frame
-// meets a port without one, tables and counters are kept. How many programs were replaced; on an
-// error none is. ENOENT: nothing is attached.
+// meets a port without one, tables and counters are kept. Programs that somebody has detached are
+// put back. How many programs were put; on an error none is. ENOENT: nothing is attached.
 Result<unsigned> reload(const std::optional<std::string> &device);
 
 } // namespace xvtep

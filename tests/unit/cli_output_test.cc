@@ -96,7 +96,7 @@ TEST(VtepJson, IsTheContracts)
         "gbp": false, "reserved_bits": "0xf7ffffff000000ff",
         "ttl": 0, "tos": 0, "df": "unset", "flowlabel": 0,
         "udpcsum": false, "udp6zerocsumtx": false, "udp6zerocsumrx": false,
-        "bridge": null, "mac": "02:00:00:00:00:07", "mtu": 1450, "up": true})"));
+        "bridge": null, "mac": "02:00:00:00:00:07", "mtu": 1450, "up": true, "problems": []})"));
 
     VtepInfo other = vtep();
     other.devices = {"eth0", "eth1"};
@@ -114,6 +114,11 @@ TEST(VtepJson, IsTheContracts)
     EXPECT_EQ(json["tos"], 16);
     EXPECT_EQ(json["df"], "inherit");
     EXPECT_EQ(json["bridge"], "br0");
+
+    other.problems = {{"device_moved", "blue", "its device is in blue", "move it back"}};
+    EXPECT_EQ(to_json(other)["problems"], Json::parse(R"([{"kind": "device_moved",
+        "object": "blue", "count": 1, "text": "its device is in blue",
+        "remedy": "move it back"}])"));
 }
 
 TEST(VtepText, IsTwoLines)
@@ -145,6 +150,16 @@ TEST(VtepText, IsTwoLines)
               "reserved-bits 0xf7ffffff000000ff udp6zerocsumtx udp6zerocsumrx master br0\n");
 }
 
+TEST(VtepText, HasALineForEachProblem)
+{
+    VtepInfo info = vtep();
+    const std::string before = to_text(info);
+    info.problems = {{"device_gone", "", "its device is gone", "detach it"},
+                     {"local_missing", "", "no such address", "give it another"}};
+    EXPECT_EQ(to_text(info), before + "    problem: its device is gone; detach it\n"
+                                      "    problem: no such address; give it another\n");
+}
+
 TEST(Neigh, IsIps)
 {
     NeighEntry entry{.ip = *Ip::parse("10.20.1.3"),
@@ -169,7 +184,7 @@ TEST(Port, HasTextAndJson)
     port.vtep = "vxlan0";
     EXPECT_EQ(to_text(port), "veth0: vni 42 vtep vxlan0 mode tc\n");
     EXPECT_EQ(to_json(port), Json::parse(R"({"ifname": "veth0", "vni": 42, "vtep": "vxlan0",
-        "vlan": null, "mode": "tc", "bridge": null, "addresses": []})"));
+        "vlan": null, "mode": "tc", "bridge": null, "addresses": [], "problems": []})"));
     port.vlan = 7;
     port.mode = Mode::xdp;
     port.bridge = "br0";
@@ -178,7 +193,7 @@ TEST(Port, HasTextAndJson)
                              "02:00:00:00:00:01 02:00:00:00:00:02\n");
     EXPECT_EQ(to_json(port), Json::parse(R"({"ifname": "veth0", "vni": 42, "vtep": "vxlan0",
         "vlan": 7, "mode": "xdp", "bridge": "br0",
-        "addresses": ["02:00:00:00:00:01", "02:00:00:00:00:02"]})"));
+        "addresses": ["02:00:00:00:00:01", "02:00:00:00:00:02"], "problems": []})"));
 }
 
 TEST(Stats, HideZerosInTextOnly)

@@ -133,7 +133,7 @@ std::vector<VtepInfo> LocalHost::vteps()
     own_ = std::move(own);
     vteps_ = std::move(*now);
     std::erase_if(vteps_, [&](const VtepInfo &vtep) {
-        return !only_.empty() && !only_.contains(vtep.vni);
+        return !vtep.here || (!only_.empty() && !only_.contains(vtep.vni));
     });
     return vteps_;
 }

@@ -142,8 +142,8 @@ Result<> run_attach(const Context &context, const Words &words)
 Result<> run_detach(const Context &context, const Words &words)
 {
     std::string device, vni;
-    CLI::App app("Remove the VTEPs of an underlay port, or the one of a VNI.");
-    app.add_option("DEV", device, "underlay port")->required();
+    CLI::App app("Remove the VTEPs of an underlay port, or one: by its VNI, or by its own device.");
+    app.add_option("DEV", device, "underlay port, or VTEP device (also one that is gone)")->required();
     app.add_option("--vni", vni, "only this VNI");
     TRY_ASSIGN(const bool helped, parse_options(app, "detach", words, context));
     if (helped)
@@ -165,7 +165,7 @@ Result<> run_show(const Context &context, const Words &words)
     if (helped)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto all, show(device.empty() ? std::nullopt : std::optional(device)));
+    TRY_ASSIGN(const auto all, show(device.empty() ? std::nullopt : std::optional(device), true));
     if (context.json)
         context.print(document(to_json_list(all), context.pretty));
     else

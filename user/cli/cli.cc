@@ -26,7 +26,7 @@ struct Command {
 
 constexpr Command commands[] = {
     {"attach", "make a VTEP on underlay ports", run_attach},
-    {"detach", "remove the VTEPs of an underlay port", run_detach},
+    {"detach", "remove the VTEPs of an underlay port, or one", run_detach},
     {"show", "list VTEPs", run_show},
     {"reload", "put this binary's programs in place of the running ones", run_reload},
     {"port", "add, del, show: local ports on the fast path", run_port},

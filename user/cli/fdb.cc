@@ -57,16 +57,21 @@ Result<> fdb_delete(const Context &context, const Words &words)
                       tail.has("dst") ? std::optional(entry.dst) : std::nullopt);
 }
 
-Result<> print(const Context &context, const std::vector<FdbEntry> &entries, bool with_device)
+// `vteps`: those whose devices were given entries with other tools are named at the end.
+Result<> print(const Context &context, const std::vector<FdbEntry> &entries, bool with_device,
+               const std::vector<VtepInfo> &vteps = {})
 {
-    if (context.json) {
-        context.print(document(to_json_list(entries, context.statistics), context.pretty));
-        return {};
-    }
+    Json list = to_json_list(entries, context.statistics);
     std::string text;
     for (const auto &entry : entries)
         text += to_text(entry, with_device, context.statistics);
-    context.print(text);
+    for (const auto &vtep : vteps)
+        for (const auto &problem : vtep.problems)
+            if (problem.kind == "foreign_entries") {
+                list.push_back({{"ifname", vtep.name}, {"problem", to_json(problem)}});
+                text += "# " + vtep.name + ": " + to_text(problem);
+            }
+    context.print(context.json ? document(list, context.pretty) : text);
     return {};
 }
 
@@ -78,7 +83,8 @@ Result<> fdb_show(const Context &context, const Words &words)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto entries, show_fdb(tail.find("dev")));
-    return print(context, entries, !tail.has("dev"));
+    TRY_ASSIGN(const auto vteps, show(tail.find("dev"), true));
+    return print(context, entries, !tail.has("dev"), vteps);
 }
 
 Result<> fdb_get(const Context &context, const Words &words)

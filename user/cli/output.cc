@@ -59,7 +59,30 @@ void append_counts(std::string &text, const char *title, const std::vector<Verdi
             text += fmt::format("    {:<8} {:<16} {}\n", title, verdict.name, verdict.packets);
 }
 
+void append_problems(std::string &text, const std::vector<Problem> &problems)
+{
+    for (const auto &problem : problems)
+        text += "    problem: " + to_text(problem);
+}
+
+Json list_of(const std::vector<Problem> &problems)
+{
+    Json list = Json::array();
+    for (const auto &problem : problems)
+        list.push_back(to_json(problem));
+    return list;
+}
+
 } // namespace
+
+Json to_json(const Problem &problem)
+{
+    return {{"kind", problem.kind},
+            {"object", problem.object},
+            {"count", problem.count},
+            {"text", problem.text},
+            {"remedy", problem.remedy}};
+}
 
 Json to_json(const VtepInfo &vtep)
 {
@@ -97,6 +120,7 @@ Json to_json(const VtepInfo &vtep)
     json["mac"] = vtep.mac.text();
     json["mtu"] = vtep.mtu;
     json["up"] = vtep.up;
+    json["problems"] = list_of(vtep.problems);
     return json;
 }
 
@@ -112,6 +136,7 @@ Json to_json(const PortInfo &port)
     json["addresses"] = Json::array();
     for (const auto &mac : port.addresses)
         json["addresses"].push_back(mac.text());
+    json["problems"] = list_of(port.problems);
     return json;
 }
 
@@ -166,6 +191,11 @@ Json to_json(const Stats &stats)
     return json;
 }
 
+std::string to_text(const Problem &problem)
+{
+    return problem.text + "; " + problem.remedy + "\n";
+}
+
 std::string to_text(const VtepInfo &vtep)
 {
     std::vector<std::string> devices = vtep.devices;
@@ -208,7 +238,9 @@ std::string to_text(const VtepInfo &vtep)
         text += " udp6zerocsumrx";
     if (!vtep.bridge.empty())
         text += " master " + vtep.bridge;
-    return text + "\n";
+    text += "\n";
+    append_problems(text, vtep.problems);
+    return text;
 }
 
 std::string to_text(const PortInfo &port)
@@ -221,7 +253,9 @@ std::string to_text(const PortInfo &port)
         text += " master " + port.bridge;
     for (const auto &mac : port.addresses)
         text += " " + mac.text();
-    return text + "\n";
+    text += "\n";
+    append_problems(text, port.problems);
+    return text;
 }
 
 std::string to_text(const FdbEntry &entry, bool with_device, bool statistics)

@@ -17,12 +17,14 @@ namespace xvtep::cli {
 
 using Json = nlohmann::ordered_json; // keys in the order written
 
+Json to_json(const Problem &problem);
 Json to_json(const VtepInfo &vtep);
 Json to_json(const PortInfo &port);
 Json to_json(const FdbEntry &entry, bool statistics);
 Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
 Json to_json(const Stats &stats);
 
+std::string to_text(const Problem &problem);
 std::string to_text(const VtepInfo &vtep);
 std::string to_text(const PortInfo &port);
 // `bridge fdb show`'s line; `with_device`: no device was asked for.

@@ -80,7 +80,7 @@ Result<> run_port(const Context &context, const Words &words)
     if (tail.helped)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto all, show_ports());
+    TRY_ASSIGN(const auto all, show_ports(true));
     if (context.json)
         context.print(document(to_json_list(all), context.pretty));
     else

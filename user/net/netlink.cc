@@ -106,6 +106,19 @@ std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message,
     return std::pair(header->ndm_ifindex, entry);
 }
 
+std::optional<KernelNeighbour> parse_neighbour(const nlmsghdr &message, int index)
+{
+    const auto *const header = payload<ndmsg>(message);
+    if (message.nlmsg_type != RTM_NEWNEIGH || !header || header->ndm_ifindex != index)
+        return std::nullopt;
+    const Attributes attributes(message, sizeof(*header), NDA_MAX);
+    const auto ip = attributes.ip(NDA_DST);
+    if (!ip)
+        return std::nullopt;
+    return KernelNeighbour{*ip, attributes.mac(NDA_LLADDR).value_or(Mac{}), header->ndm_state,
+                           header->ndm_flags};
+}
+
 std::string fdb_text(const KernelFdbEntry &entry)
 {
     return entry.mac.text() + (entry.dst ? " dst " + entry.dst->text() : "");
@@ -430,7 +443,7 @@ Result<Route> Netlink::route_to(const Ip &destination, int oif)
             return;
         const Attributes attributes(line, sizeof(*route), RTA_MAX);
         found = Route{attributes.get_or<int>(RTA_OIF, 0), attributes.ip(RTA_GATEWAY),
-                      attributes.ip(RTA_PREFSRC)};
+                      attributes.ip(RTA_PREFSRC), route->rtm_type == RTN_LOCAL};
         if (!found->gateway)
             found->gateway = parse_via(attributes);
     });
@@ -480,6 +493,17 @@ Result<> Netlink::correct_neighbour(int index, const Ip &address, const Mac &mac
     change.put(NDA_DST, address);
     change.put(NDA_LLADDR, mac);
     return impl_->request("correct neighbour", object, change);
+}
+
+Result<std::vector<KernelNeighbour>> Netlink::neighbours(int index)
+{
+    Message message(RTM_GETNEIGH, 0, ndmsg{});
+    message.put(NDA_IFINDEX, static_cast<std::uint32_t>(index));
+    auto found = impl_->socket.dump<KernelNeighbour>(
+        message, [&](const nlmsghdr &line) { return parse_neighbour(line, index); });
+    if (!found)
+        return refused("list neighbours", "dev " + impl_->name_of(index), found.error());
+    return std::move(*found);
 }
 
 Result<std::vector<KernelFdbEntry>> Netlink::fdb(int index)

@@ -83,6 +83,7 @@ struct Route {
     int oif = 0;
     std::optional<Ip> gateway{};
     std::optional<Ip> source{}; // RTA_PREFSRC
+    bool is_local = false;      // RTN_LOCAL: this host's own
 };
 
 // A line of a kernel vxlan device's own forwarding database, or of a bridge's at one of its ports.
@@ -93,6 +94,13 @@ struct KernelFdbEntry {
     std::uint32_t vni = 0;
     int via = 0;
     std::uint16_t state = 0; // NUD_*; to write, 0 is permanent
+    std::uint8_t flags = 0;  // NTF_*
+};
+
+struct KernelNeighbour {
+    Ip ip{};
+    Mac mac{};
+    std::uint16_t state = 0; // NUD_*
     std::uint8_t flags = 0;  // NTF_*
 };
 
@@ -123,6 +131,8 @@ class Netlink {
     Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
     // As a gratuitous ARP does: an entry that is there, and not by hand, gets the MAC (NUD_STALE).
     Result<> correct_neighbour(int index, const Ip &address, const Mac &mac);
+
+    Result<std::vector<KernelNeighbour>> neighbours(int index); // IPv4's and IPv6's
 
     Result<std::vector<KernelFdbEntry>> fdb(int index);
     // A further destination; NTF_SELF, permanent.

@@ -277,6 +277,14 @@ std::uint64_t Netns::inode() const
     return inode_of(fd_);
 }
 
+std::string Netns::name() const
+{
+    for (std::string &name : entries(run_dir))
+        if (struct stat status {}; ::stat(path_of(name).c_str(), &status) == 0 && status.st_ino == inode())
+            return std::move(name);
+    return "net:[" + std::to_string(inode()) + "]";
+}
+
 Result<std::uint64_t> Netns::cookie() const
 {
     TRY_ASSIGN(const Scope scope, enter());

@@ -15,6 +15,7 @@
 #include "user/datapath/bpffs.h"
 #include "user/datapath/tc_attach.h"
 #include "user/net/sysctl.h"
+#include "user/vtep/clock.h"
 #include "user/vtep/repair.h"
 #include "user/vtep/session.h"
 #include "user/vtep/underlay.h"
@@ -124,10 +125,8 @@ class Attachment {
             return {};
         for (const auto &vtep : session_.vteps())
             if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport) {
-                const auto link = session_.netlink.link(static_cast<int>(vtep.ifindex));
                 return session_.refused(fmt::format("VNI {} on port {} is attached already ({})",
-                                                    vtep.vni, request_.dstport,
-                                                    link ? link->name : "?"),
+                                                    vtep.vni, request_.dstport, vtep.name),
                                         EEXIST);
             }
         for (const auto &port : ports_) {
@@ -280,6 +279,7 @@ class Attachment {
                 ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.dests = 1;
+            entry.updated = entry.used = entry.created = monotonic();
             TRY(tables.fdb.put(key, entry));
             add_usage(tables, vtep_.slot, 1);
         }
@@ -315,6 +315,7 @@ class Attachment {
         vtep_.ttl = request_.ttl.value != 0 ? request_.ttl.value : default_ttl();
         vtep_.tos = request_.tos.value;
         std::ranges::copy(device_.mac.octets, vtep_.mac);
+        set_name(vtep_, device_.name);
         std::ranges::copy(ports_.front().mac.octets, vtep_.underlay_mac);
         vtep_.nonce = static_cast<__u16>(session_.cookie);
         vtep_.flowlabel = htonl(request_.flowlabel);

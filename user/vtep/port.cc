@@ -10,6 +10,8 @@
 
 #include "user/base/undo.h"
 #include "user/net/ethtool.h"
+#include "user/vtep/device.h"
+#include "user/vtep/health.h"
 #include "user/vtep/members.h"
 #include "user/vtep/repair.h"
 #include "user/vtep/session.h"
@@ -174,7 +176,7 @@ Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan)
     return {};
 }
 
-Result<std::vector<PortInfo>> show_ports()
+Result<std::vector<PortInfo>> show_ports(bool problems)
 {
     TRY_ASSIGN(auto session, Session::reader("port show", ""));
     std::vector<PortInfo> all;
@@ -187,6 +189,13 @@ Result<std::vector<PortInfo>> show_ports()
         const auto link = std::ranges::find(*links, ifindex, &Link::index);
         return link == links->end() ? std::string() : link->name;
     };
+    std::optional<Inspection> inspection;
+    if (problems) {
+        auto begun = Inspection::begin(session, *links);
+        if (!begun)
+            return session.because(begun.error());
+        inspection.emplace(std::move(*begun));
+    }
     const auto fdb = session.tables->fdb.entries();
     const auto vlans = session.tables->vlans.entries();
     const auto add = [&](const Link &link, const xv_port &port, __u32 slot, __u32 vid) {
@@ -195,11 +204,12 @@ Result<std::vector<PortInfo>> show_ports()
             return;
         PortInfo info{.name = link.name,
                       .vni = vtep->vni,
-                      .vtep = name_of(static_cast<int>(vtep->ifindex)),
+                      .vtep = device_name(*links, *vtep),
                       .vlan = {},
                       .mode = from_table_mode(port.mode),
                       .bridge = name_of(link.master),
-                      .addresses = {}};
+                      .addresses = {},
+                      .problems = {}};
         if (vid != 0)
             info.vlan = static_cast<std::uint16_t>(vid);
         for (const auto &[key, entry] : fdb)
@@ -211,6 +221,8 @@ Result<std::vector<PortInfo>> show_ports()
                 info.addresses.push_back(mac);
             }
         std::ranges::sort(info.addresses);
+        if (inspection)
+            info.problems = inspection->of_port(static_cast<__u32>(link.index), port);
         all.push_back(std::move(info));
     };
     for (const auto &link : *links) {

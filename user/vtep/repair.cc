@@ -16,6 +16,7 @@
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
+#include "user/vtep/device.h"
 #include "user/vtep/listeners.h"
 #include "user/vtep/members.h"
 #include "user/vtep/underlay.h"
@@ -145,12 +146,13 @@ void remove_dead_namespaces(const Session &session)
             remove_state(session.root, cookie);
 }
 
-// `ip link set … address` may have changed it.
-void follow_mac(const Session &session, xv_vtep vtep, const Link &link)
+// `ip link set … address` or `… name` may have changed it.
+void follow_device(const Session &session, xv_vtep vtep, const Link &link)
 {
-    if (std::ranges::equal(vtep.mac, link.mac.octets))
+    if (std::ranges::equal(vtep.mac, link.mac.octets) && link.name == vtep.name)
         return;
     std::ranges::copy(link.mac.octets, vtep.mac);
+    set_name(vtep, link.name);
     (void)session.tables->vteps.put(vtep.slot, vtep);
 }
 
@@ -246,8 +248,7 @@ void remove_vtep(Session &session, const xv_vtep &vtep)
             tables.members.remove(member);
 
     const auto ifindex = static_cast<int>(vtep.ifindex);
-    if (const auto link = session.netlink.link(ifindex); link && link->kind == "vxlan")
-        (void)session.netlink.delete_link(ifindex);
+    (void)delete_device(session, vtep);
     forget_device(session, ifindex);
     std::this_thread::sleep_for(programs_end);
     flush_entries(session, vtep);
@@ -298,11 +299,15 @@ Result<> repair(Session &session)
         for (const auto &[ifindex, slot] : session.tables->devices.entries()) {
             auto vtep = session.tables->vteps.find(slot).value_or(xv_vtep{});
             const auto link = std::ranges::find(*links, static_cast<int>(ifindex), &Link::index);
-            const bool exists = link != links->end() && link->kind == "vxlan";
-            if (vtep.slot != 0 && exists && is_committed(session, vtep)) {
-                follow_mac(session, vtep, *link);
+            const bool committed = vtep.slot != 0 && is_committed(session, vtep);
+            if (committed && link != links->end() && is_device_of(*link, vtep)) {
+                follow_device(session, vtep, *link);
                 continue;
             }
+            if (committed && device_lives_on(session, vtep)) // moved: as long as nobody detaches it
+                continue;
+            if (committed)
+                session.resources->removed.push_back(vtep);
             vtep.slot = slot;
             vtep.ifindex = ifindex;
             remove_vtep(session, vtep);

@@ -60,7 +60,8 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
                                                  .directory = state_directory(*root, cookie),
                                                  .tables = std::nullopt,
                                                  .lock = {},
-                                                 .named = {}});
+                                                 .named = {},
+                                                 .removed = {}});
 }
 
 Result<> open_tables(Session &session)
@@ -158,6 +159,9 @@ Result<xv_vtep> Session::vtep_named(const std::string &name)
     if (const auto known = resources->named.find(name); cached && known != resources->named.end())
         return known->second;
     auto link = netlink.link(name);
+    if (!link && std::ranges::any_of(vteps(), [&](const xv_vtep &v) { return name == v.name; }))
+        return system_failure(operation, name, "its device is not here (xvtep show says more)",
+                              ENODEV);
     if (!link)
         return system_failure(operation, name, link.error().cause, link.error().code);
     if (const auto vtep = vtep_of_device(link->index)) {
@@ -166,6 +170,12 @@ Result<xv_vtep> Session::vtep_named(const std::string &name)
         return *vtep;
     }
     return system_failure(operation, name, "not a VTEP of xvtep", ENODEV);
+}
+
+void set_name(xv_vtep &vtep, const std::string &name)
+{
+    std::memset(vtep.name, 0, sizeof(vtep.name));
+    name.copy(vtep.name, sizeof(vtep.name) - 1);
 }
 
 xv_addr to_addr(const Ip &ip)

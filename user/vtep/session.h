@@ -29,6 +29,7 @@ struct Resources {
     std::optional<Tables> tables; // none: nothing is attached
     Fd lock;                      // held by writers
     std::map<std::string, xv_vtep> named; // VTEPs looked up by a batch's table commands
+    std::vector<xv_vtep> removed; // whose device was gone, by the repair before a writer's command
 };
 
 struct Session {
@@ -71,6 +72,9 @@ struct Session {
     // An error of a step, in the command's own words: "attach eth0: create link v: file exists".
     [[nodiscard]] Failure because(const Error &step) const;
 };
+
+// An interface's name, of at most 15 characters.
+void set_name(xv_vtep &vtep, const std::string &name);
 
 // A table flag, or none.
 constexpr __u32 flag_if(bool on, __u32 flag) { return on ? flag : 0; }

@@ -2,11 +2,24 @@
 // Programs on a port: which mode suits it, and getting it there. Shared by underlay and local ports.
 #pragma once
 
+#include "user/datapath/tc_attach.h"
 #include "user/net/netlink.h"
 #include "user/vtep/session.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
+
+// What runs on TC; XDP comes on top, in its modes.
+struct ProgramAt {
+    Hook hook;
+    Program program;
+};
+constexpr ProgramAt underlay_programs[] = {{Hook::ingress, Program::tc_underlay},
+                                           {Hook::egress, Program::tc_watch}};
+constexpr ProgramAt device_programs[] = {{Hook::egress, Program::tc_device},
+                                         {Hook::ingress, Program::tc_arrived}};
+constexpr ProgramAt port_programs[] = {{Hook::ingress, Program::tc_port},
+                                       {Hook::egress, Program::tc_port_watch}};
 
 enum class Role { underlay, local };
 

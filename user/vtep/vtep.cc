@@ -11,6 +11,8 @@
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
+#include "user/vtep/device.h"
+#include "user/vtep/health.h"
 #include "user/vtep/repair.h"
 #include "user/vtep/session.h"
 #include "user/vtep/underlay.h"
@@ -30,7 +32,8 @@ std::string name_of(const std::vector<Link> &links, __u32 ifindex)
     return link == links.end() ? "" : link->name;
 }
 
-VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
+VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector<Link> &links,
+                  const MovedDevice *moved)
 {
     VtepInfo info;
     for (__u32 i = 0; i < vtep.underlay_count; i++)
@@ -62,13 +65,18 @@ VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector
     info.reserved_bits = static_cast<std::uint64_t>(vtep.reserved_flags) << 32 | vtep.reserved_vni;
     info.udpcsum = (vtep.flags & XV_VTEP_UDPCSUM) != 0;
     info.udp6zerocsumrx = (vtep.flags & XV_VTEP_ZERO_CSUM6_RX) != 0;
-    const auto device = std::ranges::find(links, info.ifindex, &Link::index);
-    if (device != links.end()) {
-        info.name = device->name;
+    info.name = device_name(links, vtep);
+    std::ranges::copy(vtep.mac, info.mac.octets.begin());
+    const Link *device = find_device(links, vtep);
+    info.here = device != nullptr;
+    if (info.here)
+        info.bridge = name_of(links, static_cast<__u32>(device->master));
+    else if (moved != nullptr)
+        device = &moved->link;
+    if (device != nullptr) {
         info.mac = device->mac;
         info.mtu = device->mtu;
         info.up = device->is_up();
-        info.bridge = name_of(links, static_cast<__u32>(device->master));
         info.udp6zerocsumtx = device->vxlan && device->vxlan->udp6zerocsumtx;
     }
     if (const auto underlay = session.tables->underlays.find(vtep.underlays[0])) {
@@ -78,25 +86,77 @@ VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector
     return info;
 }
 
+// The VTEPs that a command's DEV means: those of an underlay port, or that of a VTEP's own device,
+// which is known by its last name where it is not in this namespace.
+class Choice {
+  public:
+    static Result<Choice> of(Session &session, const std::string &name)
+    {
+        auto link = session.netlink.link(name);
+        if (!link && link.error().code != ENODEV)
+            return session.refused(link.error().cause, link.error().code);
+        TRY_ASSIGN(auto links, session.netlink.links());
+        return Choice(name, link ? std::optional(std::move(*link)) : std::nullopt,
+                      std::move(links));
+    }
+
+    bool operator()(const xv_vtep &vtep) const
+    {
+        if (link_ && (uses(vtep, link_->index) || is_own(vtep)))
+            return true;
+        return find_device(links_, vtep) == nullptr && name_ == vtep.name;
+    }
+
+    // One that was removed, as its device was gone: with an underlay port that is gone as well the
+    // kernel took the device away, and then the name may be that port's.
+    [[nodiscard]] bool was(const xv_vtep &vtep) const
+    {
+        const auto is_here = [&](__u32 ifindex) {
+            return std::ranges::count(links_, static_cast<int>(ifindex), &Link::index) != 0;
+        };
+        return (*this)(vtep) ||
+               (!link_ && !std::ranges::all_of(vtep.underlays, vtep.underlays + vtep.underlay_count,
+                                               is_here));
+    }
+
+    [[nodiscard]] const std::optional<Link> &link() const { return link_; }
+
+  private:
+    Choice(std::string name, std::optional<Link> link, std::vector<Link> links)
+        : name_(std::move(name)), link_(std::move(link)), links_(std::move(links))
+    {
+    }
+
+    [[nodiscard]] bool is_own(const xv_vtep &vtep) const
+    {
+        return static_cast<__u32>(link_->index) == vtep.ifindex && is_device_of(*link_, vtep);
+    }
+
+    std::string name_;
+    std::optional<Link> link_;
+    std::vector<Link> links_;
+};
+
 // Where a reload has put new programs, to put the old ones back when a later one fails.
 class Swap {
   public:
     Swap(Session &session, const LoadedPrograms &fresh) : session_(session), fresh_(fresh) {}
 
-    Result<> tc(const Link &link, Hook hook, Program program)
+    // Also where somebody has taken one off. Whether a clsact qdisc had to be made.
+    Result<bool> tc(const Link &link, std::span<const ProgramAt> wanted)
     {
-        const TcPlace place{session_.directory, link.index, hook, link.name};
-        if (!is_tc_attached(place))
-            return {};
         bool made_clsact = false;
-        TRY(attach_tc(place, fresh_.fd(program), &made_clsact));
-        back_.push([place, program] {
-            bool ignored = false;
-            if (const auto old = open_program(place.directory, program))
-                (void)attach_tc(place, old->get(), &ignored);
-        });
-        count_++;
-        return {};
+        for (const auto &[hook, program] : wanted) {
+            const TcPlace place{session_.directory, link.index, hook, link.name};
+            TRY(attach_tc(place, fresh_.fd(program), &made_clsact));
+            back_.push([place, program] {
+                bool ignored = false;
+                if (const auto old = open_program(place.directory, program))
+                    (void)attach_tc(place, old->get(), &ignored);
+            });
+            count_++;
+        }
+        return made_clsact;
     }
 
     // Last of all: it has no step after it that could fail and want it back.
@@ -151,12 +211,15 @@ std::optional<Mode> parse_mode(std::string_view text)
 Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni)
 {
     TRY_ASSIGN(auto session, Session::writer("detach", device));
-    const auto link = session.netlink.link(device);
-    if (!link)
-        return session.refused(link.error().cause, link.error().code);
+    const auto choice = Choice::of(session, device);
+    if (!choice)
+        return session.because(choice.error());
     unsigned count = 0;
+    for (const auto &vtep : session.resources->removed)
+        if (choice->was(vtep) && (!vni || vtep.vni == *vni))
+            count++;
     for (const auto &vtep : session.vteps()) {
-        if (!uses(vtep, link->index) || (vni && vtep.vni != *vni))
+        if (!(*choice)(vtep) || (vni && vtep.vni != *vni))
             continue;
         remove_vtep(session, vtep);
         count++;
@@ -165,6 +228,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
         release_unused_underlays(session);
         release_empty_datapath(session);
     }
+    if (count == 0 && !choice->link())
+        return session.refused(errno_text(ENODEV), ENODEV);
     if (count == 0)
         return session.refused(vni ? fmt::format("VNI {} is not attached", *vni)
                                    : "no VNI is attached",
@@ -172,23 +237,39 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     return count;
 }
 
-Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device)
+Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, bool problems)
 {
     TRY_ASSIGN(auto session, Session::reader("show", device.value_or("")));
     auto links = session.netlink.links();
     if (!links)
         return session.because(links.error());
-    int wanted = 0;
+    std::optional<Choice> choice;
     if (device) {
-        const auto link = session.netlink.link(*device);
-        if (!link)
-            return session.refused(link.error().cause, link.error().code);
-        wanted = link->index;
+        auto found = Choice::of(session, *device);
+        if (!found)
+            return session.because(found.error());
+        choice.emplace(std::move(*found));
+    }
+    std::optional<Inspection> inspection;
+    if (problems) {
+        auto begun = Inspection::begin(session, *links);
+        if (!begun)
+            return session.because(begun.error());
+        inspection.emplace(std::move(*begun));
     }
     std::vector<VtepInfo> all;
-    for (const auto &vtep : session.vteps())
-        if (wanted == 0 || uses(vtep, wanted) || vtep.ifindex == static_cast<__u32>(wanted))
-            all.push_back(describe(session, vtep, *links));
+    for (const auto &vtep : session.vteps()) {
+        if (choice && !(*choice)(vtep))
+            continue;
+        const auto moved = problems && find_device(*links, vtep) == nullptr
+                               ? find_moved(vtep)
+                               : std::optional<MovedDevice>();
+        all.push_back(describe(session, vtep, *links, moved ? &*moved : nullptr));
+        if (inspection)
+            all.back().problems = inspection->of(vtep, moved ? &*moved : nullptr);
+    }
+    if (all.empty() && choice && !choice->link())
+        return session.refused(errno_text(ENODEV), ENODEV);
     return all;
 }
 
@@ -222,17 +303,17 @@ Result<unsigned> reload(const std::optional<std::string> &device)
             const auto key = static_cast<__u32>(link.index);
             if (wanted != 0 && wanted != link.index)
                 continue;
-            if (session.tables->underlays.find(key)) {
-                TRY(swap.tc(link, Hook::ingress, Program::tc_underlay));
-                TRY(swap.tc(link, Hook::egress, Program::tc_watch));
+            if (auto underlay = session.tables->underlays.find(key)) {
+                TRY_ASSIGN(const bool made, swap.tc(link, underlay_programs));
+                underlay->made_clsact |= flag_if(made, 1);
+                TRY(session.tables->underlays.put(key, *underlay));
             }
-            if (session.tables->devices.find(key)) {
-                TRY(swap.tc(link, Hook::egress, Program::tc_device));
-                TRY(swap.tc(link, Hook::ingress, Program::tc_arrived));
-            }
-            if (session.tables->ports.find(key)) {
-                TRY(swap.tc(link, Hook::ingress, Program::tc_port));
-                TRY(swap.tc(link, Hook::egress, Program::tc_port_watch));
+            if (session.vtep_of_device(link.index))
+                TRY(swap.tc(link, device_programs)); // their qdisc goes with the device
+            if (auto port = session.tables->ports.find(key)) {
+                TRY_ASSIGN(const bool made, swap.tc(link, port_programs));
+                port->flags |= flag_if(made, XV_PORT_MADE_CLSACT);
+                TRY(session.tables->ports.put(key, *port));
             }
         }
         for (const auto &link : *links) {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/device.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "user/datapath/tc_attach.h"
+
+namespace xvtep {
+namespace {
+
+// A vxlan device stays bound to the namespace it was made in, wherever it is moved to.
+bool is_bound_to(Netlink &there, const Link &link, bool is_here, std::uint64_t home)
+{
+    if (!link.lower_nsid)
+        return is_here;
+    const auto bound = there.netns_by_id(*link.lower_nsid);
+    return bound && bound->inode() == home;
+}
+
+} // namespace
+
+bool is_device_of(const Link &link, const xv_vtep &vtep)
+{
+    return vtep.vni != 0 && link.vxlan && link.vxlan->vni == vtep.vni &&
+           link.vxlan->dstport == ntohs(vtep.dstport);
+}
+
+const Link *find_device(const std::vector<Link> &links, const xv_vtep &vtep)
+{
+    const auto link = std::ranges::find(links, static_cast<int>(vtep.ifindex), &Link::index);
+    return link != links.end() && is_device_of(*link, vtep) ? &*link : nullptr;
+}
+
+std::optional<MovedDevice> find_moved(const xv_vtep &vtep)
+{
+    const auto home = Netns::current();
+    if (!home)
+        return std::nullopt;
+    for (Netns &netns : Netns::visible()) {
+        const auto scope = netns.enter();
+        auto netlink = scope ? Netlink::open() : Result<Netlink>(Failure(scope.error()));
+        const auto links = netlink ? netlink->links() : Result<std::vector<Link>>();
+        if (!links)
+            continue;
+        for (const Link &link : *links)
+            if (is_device_of(link, vtep) &&
+                is_bound_to(*netlink, link, netns.inode() == home->inode(), home->inode())) {
+                const bool away = netns.inode() != home->inode();
+                return MovedDevice{std::move(netns), link, away};
+            }
+    }
+    return std::nullopt;
+}
+
+bool device_lives_on(const Session &session, const xv_vtep &vtep)
+{
+    return std::ranges::any_of(pinned_links(session.directory),
+                               [&](const PinnedLink &link) {
+                                   return link.ifindex == static_cast<int>(vtep.ifindex) &&
+                                          !link.dead;
+                               }) ||
+           find_moved(vtep);
+}
+
+Result<> delete_device(Session &session, const xv_vtep &vtep)
+{
+    const auto index = static_cast<int>(vtep.ifindex);
+    if (const auto link = session.netlink.link(index); link && is_device_of(*link, vtep))
+        return session.netlink.delete_link(index);
+    const auto moved = find_moved(vtep);
+    if (!moved)
+        return {};
+    TRY_ASSIGN(const auto scope, moved->netns.enter());
+    TRY_ASSIGN(auto there, Netlink::open());
+    return there.delete_link(moved->link.index);
+}
+
+std::string device_name(const std::vector<Link> &links, const xv_vtep &vtep)
+{
+    if (const Link *link = find_device(links, vtep))
+        return link->name;
+    return {vtep.name, ::strnlen(vtep.name, sizeof(vtep.name))};
+}
+
+} // namespace xvtep

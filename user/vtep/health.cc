@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/health.h"
+
+#include <arpa/inet.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "user/datapath/quiet.h"
+#include "user/datapath/xdp_attach.h"
+#include "user/vtep/device.h"
+
+namespace xvtep {
+namespace {
+
+bool is_permanent(std::uint16_t state, std::uint8_t flags, std::uint16_t permanent)
+{
+    return (state & permanent) != 0 || (flags & NTF_EXT_LEARNED) != 0;
+}
+
+bool sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst)
+{
+    const auto entry = tables.fdb.find(key);
+    if (!entry)
+        return false;
+    if (to_ip(entry->dest.addr) == dst)
+        return true;
+    for (__u32 n = 1; n < entry->dests; n++)
+        if (const auto dest = tables.floods.find({key, n}); dest && to_ip(dest->addr) == dst)
+            return true;
+    return false;
+}
+
+// Entries of the kernel's table that somebody has put there, and the programs do not know. What the
+// kernel's device learned by itself is none.
+std::size_t foreign_entries(Session &session, const xv_vtep &vtep)
+{
+    const auto entries = session.netlink.fdb(static_cast<int>(vtep.ifindex));
+    if (!entries)
+        return 0;
+    return static_cast<std::size_t>(std::ranges::count_if(*entries, [&](const KernelFdbEntry &entry) {
+        if (!is_permanent(entry.state, entry.flags, NUD_PERMANENT | NUD_NOARP))
+            return false;
+        xv_fdb_key key{};
+        key.vni = vtep.vni;
+        key.dstport = vtep.dstport;
+        std::ranges::copy(entry.mac.octets, key.mac);
+        return !entry.dst || !sends_to(*session.tables, key, *entry.dst);
+    }));
+}
+
+// The host's own neighbours are nobody else's business; with proxy or rsc the kernel's device would
+// answer from them.
+std::size_t foreign_neighbours(Session &session, const xv_vtep &vtep)
+{
+    if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0)
+        return 0;
+    const auto neighbours = session.netlink.neighbours(static_cast<int>(vtep.ifindex));
+    if (!neighbours)
+        return 0;
+    return static_cast<std::size_t>(
+        std::ranges::count_if(*neighbours, [&](const KernelNeighbour &neighbour) {
+            if (!is_permanent(neighbour.state, neighbour.flags, NUD_PERMANENT))
+                return false;
+            xv_neigh_key key{};
+            key.vni = vtep.vni;
+            key.dstport = vtep.dstport;
+            key.addr = to_addr(neighbour.ip);
+            const auto known = session.tables->neighs.find(key);
+            return !known || !std::ranges::equal(known->mac, neighbour.mac.octets);
+        }));
+}
+
+std::string octet_text(std::uint8_t value, bool inherit)
+{
+    return inherit ? "inherit" : std::to_string(value);
+}
+
+// As `ip link set … type vxlan` is given them. What the device leaves to the programs is off there.
+std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions &now)
+{
+    std::vector<std::string> found;
+    const auto has = [&](__u32 flag) { return (vtep.flags & flag) != 0; };
+    const auto differs = [&](bool differ, std::string words) {
+        if (differ)
+            found.push_back(std::move(words));
+    };
+    const auto text = [](const std::optional<Ip> &ip) { return ip ? ip->text() : "none"; };
+    const auto remote = addr_is_set(vtep.remote) ? std::optional(to_ip(vtep.remote)) : std::nullopt;
+    differs(now.remote != remote,
+            (now.remote && now.remote->is_multicast() ? "group " : "remote ") + text(now.remote));
+    differs(now.local != to_ip(vtep.local), "local " + text(now.local));
+    differs(now.ttl_inherit != has(XV_VTEP_TTL_INHERIT) || (now.ttl != 0 && now.ttl != vtep.ttl),
+            "ttl " + octet_text(now.ttl, now.ttl_inherit));
+    const bool tos_inherit = now.tos == 1;
+    differs(tos_inherit != has(XV_VTEP_TOS_INHERIT) || (!tos_inherit && now.tos != vtep.tos),
+            tos_inherit ? "tos inherit" : fmt::format("tos {:#x}", now.tos));
+    const auto df = has(XV_VTEP_DF_SET)       ? VXLAN_DF_SET
+                    : has(XV_VTEP_DF_INHERIT) ? VXLAN_DF_INHERIT
+                                              : VXLAN_DF_UNSET;
+    differs(now.df != df, now.df == VXLAN_DF_SET       ? "df set"
+                          : now.df == VXLAN_DF_INHERIT ? "df inherit"
+                                                       : "df unset");
+    differs(now.flowlabel != ntohl(vtep.flowlabel), fmt::format("flowlabel {:#x}", now.flowlabel));
+    differs(now.ageing != vtep.ageing, fmt::format("ageing {}", now.ageing));
+    differs(now.maxaddress != 0 && now.maxaddress != vtep.maxaddress,
+            fmt::format("maxaddress {}", now.maxaddress));
+    differs(now.learning && !has(XV_VTEP_LEARNING), "learning");
+    differs(now.proxy && !has(XV_VTEP_PROXY), "proxy");
+    differs(now.rsc && !has(XV_VTEP_RSC), "rsc");
+    differs(now.l2miss && !has(XV_VTEP_L2MISS), "l2miss");
+    differs(now.l3miss && !has(XV_VTEP_L3MISS), "l3miss");
+    return found;
+}
+
+std::string counted(std::size_t count, const char *one, const char *many)
+{
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+} // namespace
+
+Inspection::Inspection(Session &session, const std::vector<Link> &links)
+    : session_(&session), links_(&links)
+{
+    quiet_libraries();
+    for (const auto &link : pinned_links(session.directory))
+        pinned_[{link.ifindex, link.hook}] = link.dead;
+}
+
+Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &links)
+{
+    Inspection made(session, links);
+    TRY_ASSIGN(const auto addresses, session.netlink.addresses());
+    for (const auto &[index, prefix] : addresses)
+        made.addresses_.insert(prefix.address);
+    return made;
+}
+
+Problem Inspection::absence_of(const xv_vtep &vtep, const MovedDevice *moved) const
+{
+    const std::string detach = "\"xvtep detach " + device_name(*links_, vtep) + "\"";
+    const std::string where = moved != nullptr ? moved->netns.name() : "";
+    if (moved != nullptr && !moved->away)
+        return {"device_moved", where, "its device has come back under another interface index",
+                detach + ", and attach again"};
+    if (moved != nullptr)
+        return {"device_moved", where,
+                "its device is in namespace " + where + " as " + moved->link.name,
+                "move it back, or " + detach + " removes it there"};
+    const auto ifindex = static_cast<int>(vtep.ifindex);
+    for (const Hook hook : {Hook::ingress, Hook::egress})
+        if (const auto link = pinned_.find({ifindex, hook}); link != pinned_.end() && !link->second)
+            return {"device_moved", where,
+                    "its device is in a namespace that cannot be seen from here", "move it back"};
+    return {"device_gone", where, "its device is gone", detach + " removes what is left"};
+}
+
+std::vector<Problem> Inspection::of(const xv_vtep &vtep, const MovedDevice *moved)
+{
+    std::vector<Problem> found;
+    const std::string name = device_name(*links_, vtep);
+    if (const Link *device = find_device(*links_, vtep))
+        found = of_device(vtep, *device);
+    else
+        found.push_back(absence_of(vtep, moved));
+    for (__u32 i = 0; i < vtep.underlay_count; i++) {
+        const auto key = vtep.underlays[i];
+        const auto link = std::ranges::find(*links_, static_cast<int>(key), &Link::index);
+        const auto entry = session_->tables->underlays.find(key);
+        if (link == links_->end() || !entry) {
+            found.push_back({"underlay_gone", fmt::format("ifindex {}", key),
+                             fmt::format("underlay port {} of {} is gone", i + 1, vtep.underlay_count),
+                             "detach " + name + ", and attach it to another"});
+            continue;
+        }
+        missing_programs(*link, underlay_programs, found);
+        missing_xdp(*link, entry->mode, Program::xdp_underlay, found);
+    }
+    const auto vlans = session_->tables->vlans.entries();
+    for (const auto &[ifindex, port] : session_->tables->ports.entries())
+        if (port.vtep == vtep.slot ||
+            std::ranges::any_of(vlans, [&, index = ifindex](const auto &vlan) {
+                return vlan.first.ifindex == index && vlan.second == vtep.slot;
+            }))
+            std::ranges::move(of_port(ifindex, port), std::back_inserter(found));
+    if (const Ip local = to_ip(vtep.local); !has_address(local))
+        found.push_back({"local_missing", local.text(),
+                         "its local address " + local.text() + " is not on this host",
+                         "\"xvtep set " + name + " local IP\" gives it another"});
+    return found;
+}
+
+std::vector<Problem> Inspection::of_port(__u32 ifindex, const xv_port &port)
+{
+    std::vector<Problem> found;
+    const auto link = std::ranges::find(*links_, static_cast<int>(ifindex), &Link::index);
+    if (link == links_->end())
+        return found;
+    missing_programs(*link, port_programs, found);
+    missing_xdp(*link, port.mode, Program::xdp_port, found);
+    return found;
+}
+
+std::vector<Problem> Inspection::of_device(const xv_vtep &vtep, const Link &device)
+{
+    std::vector<Problem> found;
+    const std::string &name = device.name;
+    missing_programs(device, device_programs, found);
+    if (const auto count = foreign_entries(*session_, vtep); count != 0)
+        found.push_back({"foreign_entries", name,
+                         counted(count, "entry", "entries") + " of \"bridge fdb show dev " + name +
+                             "\" are not xvtep's and not in effect",
+                         "\"xvtep fdb\" with the same words writes them", count});
+    if (const auto count = foreign_neighbours(*session_, vtep); count != 0)
+        found.push_back({"foreign_neighbours", name,
+                         counted(count, "entry", "entries") + " of \"ip neigh show dev " + name +
+                             "\" are not xvtep's and not answered with",
+                         "\"xvtep neigh\" with the same words writes them", count});
+    if (const auto options = device.vxlan ? foreign_options(vtep, *device.vxlan)
+                                          : std::vector<std::string>();
+        !options.empty())
+        found.push_back({"foreign_options", fmt::format("{}", fmt::join(options, ", ")),
+                         fmt::format("the kernel's device was given other options, which are not in "
+                                     "effect: {}",
+                                     fmt::join(options, ", ")),
+                         "\"xvtep detach\" and \"xvtep attach\" with them (local: \"xvtep set\"; "
+                         "remote: \"xvtep fdb replace 00:00:00:00:00:00\")",
+                         options.size()});
+    return found;
+}
+
+void Inspection::missing_programs(const Link &link, std::span<const ProgramAt> wanted,
+                                  std::vector<Problem> &found) const
+{
+    for (const auto &[hook, program] : wanted) {
+        const auto pinned = pinned_.find({link.index, hook});
+        const bool there = pinned != pinned_.end()
+                               ? !pinned->second
+                               : is_tc_attached({session_->directory, link.index, hook, link.name});
+        if (!there)
+            found.push_back({"program_missing", program_name(program),
+                             fmt::format("program {} is missing at {}", program_name(program),
+                                         link.name),
+                             "\"xvtep reload\" puts it back"});
+    }
+}
+
+void Inspection::missing_xdp(const Link &link, __u32 mode, Program program,
+                             std::vector<Problem> &found) const
+{
+    if (mode == XV_MODE_TC || (link.xdp_program != 0 && is_xdp_attached(link.index)))
+        return;
+    found.push_back({"program_missing", program_name(program),
+                     fmt::format("program {} is missing at {}", program_name(program), link.name),
+                     "\"xvtep reload\" puts it back"});
+}
+
+bool Inspection::has_address(const Ip &address)
+{
+    if (addresses_.contains(address))
+        return true;
+    const auto route = session_->netlink.route_to(address); // or a local route has it
+    return route && route->is_local;
+}
+
+} // namespace xvtep

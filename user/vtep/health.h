@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What others have done to a VTEP, its ports and its device. Looks, and changes nothing.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "user/datapath/tc_attach.h"
+#include "user/vtep/session.h"
+#include "user/vtep/underlay.h"
+#include "xvtep/vtep.h"
+
+namespace xvtep {
+
+struct MovedDevice;
+
+class Inspection {
+  public:
+    // `links`: the namespace's; has to outlive this.
+    static Result<Inspection> begin(Session &session, const std::vector<Link> &links);
+
+    // `moved`: where the VTEP's device is, if it is not in `links`.
+    std::vector<Problem> of(const xv_vtep &vtep, const MovedDevice *moved);
+    std::vector<Problem> of_port(__u32 ifindex, const xv_port &port);
+
+  private:
+    Inspection(Session &session, const std::vector<Link> &links);
+
+    [[nodiscard]] Problem absence_of(const xv_vtep &vtep, const MovedDevice *moved) const;
+    [[nodiscard]] std::vector<Problem> of_device(const xv_vtep &vtep, const Link &device);
+    void missing_programs(const Link &link, std::span<const ProgramAt> wanted,
+                          std::vector<Problem> &found) const;
+    void missing_xdp(const Link &link, __u32 mode, Program program,
+                     std::vector<Problem> &found) const;
+    [[nodiscard]] bool has_address(const Ip &address);
+
+    Session *session_;
+    const std::vector<Link> *links_;
+    std::map<std::pair<int, Hook>, bool> pinned_; // whether the link is dead
+    std::set<Ip> addresses_;
+};
+
+} // namespace xvtep
