@@ -33,7 +33,8 @@ struct PortInfo {
 
 // All or nothing. Fault::usage: a VNI or VLAN out of range; ENOENT: the VNI is not attached;
 // ENOTUNIQ: on several UDP ports; EEXIST: the port, or its VLAN, has a VNI already; EBUSY: it has
-// another mode, or is an underlay port or a VTEP's device; EINVAL: not an Ethernet device.
+// another mode, or is an underlay port or a VTEP's device; EINVAL: not an Ethernet device, or a
+// bridge.
 Result<> add_port(const PortRequest &request);
 
 // One VLAN of a trunk, or (none) the whole port; what was learned behind it goes too. ENOENT.

@@ -161,6 +161,8 @@ enum xv_port_flag {
     XV_PORT_AUTO_MODE = 1 << 6,
     XV_PORT_MADE_CTAG = 1 << 7, /* the peer's tags, 802.1Q, were beside its packets but for us */
     XV_PORT_MADE_STAG = 1 << 8, /* and 802.1ad */
+    XV_PORT_MADE_CSUM = 1 << 9, /* the peer left checksums unfinished but for us */
+    XV_PORT_MADE_SCTP_CSUM = 1 << 10, /* and SCTP's */
 };
 
 struct xv_port {

@@ -102,6 +102,9 @@ TEST_F(Lifecycle, WhatIsRefusedChangesNothing)
              Case{"detach u --vni 43", 2, "detach u: VNI 43 is not attached\n"},
              Case{"port add veth9 --vni 43", 2, "port add veth9: VNI 43 is not attached\n"},
              Case{"port add u --vni 42", 2, nullptr},
+             Case{"port add taken --vni 42", 2,
+                  "port add taken: it is a bridge: add the ports of it that are to be on the fast "
+                  "path\n"},
              Case{"port del veth9", 2, "port del veth9: not a port of xvtep\n"},
              Case{"fdb add 02:00:00:00:00:01 dev u dst 192.168.8.9", 2, nullptr},
              Case{"fdb del 02:00:00:00:00:01 dev vxlan0", 2,

@@ -85,5 +85,59 @@ TEST_F(Offload, AKilledAttachIsPutRight)
     }
 }
 
+class PortOffload : public Offload {
+  protected:
+    void SetUp() override
+    {
+        Offload::SetUp();
+        if (IsSkipped())
+            return;
+        c_ = host("c");
+        wire(a_, "v", c_, "eth0");
+        works(first);
+    }
+
+    std::string offloads()
+    {
+        std::string all;
+        for (const char *name : {"generic-receive-offload", "tx-checksum-ip-generic",
+                                 "tx-checksum-sctp", "tx-tcp-segmentation", "tx-vlan-offload",
+                                 "tx-vlan-stag-hw-insert"})
+            all += fmt::format("{} {}\n", name, feature(c_, "eth0", name));
+        return all;
+    }
+
+    std::string c_;
+};
+
+TEST_F(PortOffload, XdpPortsGetFinishedPackets)
+{
+    const std::string before = offloads();
+    ASSERT_EQ(feature(c_, "eth0", "tx-checksum-ip-generic"), "on") << "a veth's default";
+    works("port add v --vni 42 --mode xdp");
+    EXPECT_EQ(offloads(), "generic-receive-offload on\ntx-checksum-ip-generic off\n"
+                          "tx-checksum-sctp off\ntx-tcp-segmentation off\ntx-vlan-offload off\n"
+                          "tx-vlan-stag-hw-insert off\n");
+    works("port del v");
+    EXPECT_EQ(offloads(), before);
+
+    in(c_, "ethtool -K eth0 tx-checksum-sctp off");
+    works("port add v --vni 42 --mode xdp");
+    works("detach u");
+    EXPECT_EQ(feature(c_, "eth0", "tx-checksum-ip-generic"), "on");
+    EXPECT_EQ(feature(c_, "eth0", "tx-checksum-sctp"), "off") << "as it was";
+}
+
+TEST_F(PortOffload, AKilledPortAddIsPutRight)
+{
+    const std::string before = offloads();
+    for (int milliseconds = 1; milliseconds < 60; milliseconds += 3) {
+        sh(fmt::format("timeout -s KILL 0.{:03} {} -n {} port add v --vni 42 --mode xdp",
+                       milliseconds, xvtep(), a_));
+        run("port del v");
+        EXPECT_EQ(offloads(), before) << "killed after " << milliseconds << " ms";
+    }
+}
+
 } // namespace
 } // namespace xvtep::test

@@ -158,6 +158,7 @@ constexpr Topology topologies[] = {
     {.name = "ports", .ports = true},
     {.name = "ports_kernel_far", .second = End::kernel, .ports = true},
     {.name = "ports_v6", .v6 = true, .ports = true},
+    {.name = "ports_xdp", .ports = true, .port_mode = "xdp"},
     {.name = "ports_without_bridge", .ports = true, .bridge = false},
     {.name = "xdp", .mode = "xdp"},
     {.name = "xdp_kernel_far", .second = End::kernel, .mode = "xdp"},

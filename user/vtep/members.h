@@ -12,13 +12,17 @@ namespace xvtep {
 Result<> add_member(Session &session, __u32 slot, const xv_member &member);
 void remove_members(Session &session, const std::function<bool(const xv_member &)> &which);
 
-// Of a veth's sender, and the flag that says we switched it off.
-struct TagOffload {
+// Of a veth's sender, what native XDP cannot do for it, and the flag that says we switched it off.
+// A tag beside the packet XDP does not see, and takes the frame for an untagged one; a checksum that
+// is unfinished nobody finishes behind it.
+struct SenderOffload {
     const char *feature;
     __u32 flag;
 };
-constexpr TagOffload tag_offloads[] = {{"tx-vlan-hw-insert", XV_PORT_MADE_CTAG},
-                                       {"tx-vlan-stag-hw-insert", XV_PORT_MADE_STAG}};
+constexpr SenderOffload sender_offloads[] = {{"tx-vlan-hw-insert", XV_PORT_MADE_CTAG},
+                                             {"tx-vlan-stag-hw-insert", XV_PORT_MADE_STAG},
+                                             {"tx-checksum-ip-generic", XV_PORT_MADE_CSUM},
+                                             {"tx-checksum-sctp", XV_PORT_MADE_SCTP_CSUM}};
 
 // Runs `action` with the name of a veth's other end, in that end's namespace.
 Result<> with_veth_peer(Netlink &netlink, const Link &veth,

@@ -20,18 +20,19 @@
 namespace xvtep {
 namespace {
 
-// Sets a feature of a veth's other end. Whether it had to be; an error where it is out of reach.
-Result<bool> switch_peer(Session &session, const Link &veth, const char *feature, bool wanted)
+// Sets a feature of a veth's other end; where it has to be, `flag` says so in the port's entry before
+// it is: else nobody would put it back after a kill in between. An error where it is out of reach.
+Result<> switch_peer(Session &session, const Link &veth, const char *feature, bool wanted,
+                     xv_port &port, __u32 flag)
 {
-    bool switched = false;
-    TRY(with_veth_peer(session.netlink, veth, [&](const std::string &peer) -> Result<> {
+    return with_veth_peer(session.netlink, veth, [&](const std::string &peer) -> Result<> {
         TRY_ASSIGN(const bool on, device_feature(peer, feature));
         if (on == wanted)
             return {};
-        switched = true;
+        port.flags |= flag;
+        TRY(session.tables->ports.put(static_cast<__u32>(veth.index), port));
         return set_device_feature(peer, feature, wanted);
-    }));
-    return switched;
+    });
 }
 
 bool has_vlans(const Session &session, __u32 ifindex)
@@ -63,30 +64,24 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
 {
     xv_port port{};
     TRY_SET(port.slot, free_slot(session));
-    if (link.kind == "veth") {
-        if (link.lower_nsid) // redirect_peer is for another namespace's
-            port.flags |= XV_PORT_PEER;
-        // veth drops XDP frames silently unless the other end polls: GRO switches that on. Where
-        // that end cannot be reached, frames come through TC all the same.
-        if (const auto switched = switch_peer(session, link, "rx-gro", true))
-            port.flags |= XV_PORT_XDP | flag_if(*switched, XV_PORT_MADE_GRO);
-    }
+    if (link.kind == "veth" && link.lower_nsid) // redirect_peer is for another namespace's
+        port.flags |= XV_PORT_PEER;
     if (link.master != 0)
         port.flags |= XV_PORT_BRIDGED;
     const auto index = static_cast<__u32>(link.index);
     undo.push([&session, ifindex = link.index] { remove_port(session, ifindex); });
     TRY(session.tables->mark_alive(index));
     TRY(session.tables->ports.put(index, port));
+    // veth drops XDP frames silently unless the other end polls: GRO switches that on. Where that
+    // end cannot be reached, frames come through TC all the same.
+    if (link.kind == "veth" && switch_peer(session, link, "rx-gro", true, port, XV_PORT_MADE_GRO))
+        port.flags |= XV_PORT_XDP;
     TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));
     port.mode = to_table_mode(made.mode);
     port.flags |= flag_if(link.kind.empty() && made.mode == Mode::xdp, XV_PORT_XDP);
-    // XDP does not see a tag that is beside the packet, and would take the frame for an untagged one.
     if (made.mode == Mode::xdp && link.kind == "veth")
-        for (const auto &[feature, flag] : tag_offloads) {
-            TRY_ASSIGN(const bool switched, switch_peer(session, link, feature, false));
-            port.flags |= flag_if(switched, flag);
-            TRY(session.tables->ports.put(index, port));
-        }
+        for (const auto &[feature, flag] : sender_offloads)
+            TRY(switch_peer(session, link, feature, false, port, flag));
     port.flags |= flag_if(made.auto_mode, XV_PORT_AUTO_MODE) |
                   flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
     TRY(session.tables->ports.put(index, port));
@@ -109,6 +104,12 @@ Result<> add_port(const PortRequest &request)
         return session.refused(link.error().cause, link.error().code);
     if (link->type != ARPHRD_ETHER)
         return session.refused("not an Ethernet device", EINVAL);
+    // What a bridge or a VRF forwards between its ports does not pass the device itself.
+    if (link->kind == "bridge" || link->kind == "vrf")
+        return session.refused(fmt::format("it is a {}: add the ports of it that are to be on the "
+                                           "fast path",
+                                           link->kind),
+                               EINVAL);
     TRY_ASSIGN(const auto vtep, find_vtep(session, request));
     const auto index = static_cast<__u32>(link->index);
     if (session.tables->underlays.find(index) || session.tables->devices.find(index))
