@@ -77,7 +77,7 @@ struct AttachRequest {
     bool udp6zerocsumrx = false; // accept none on IPv6
 
     std::string bridge;          // the device joins it; made where there is none; "": none
-    std::optional<Mac> mac;      // of the device; default: random
+    std::optional<Mac> mac;      // of the device; default: random, but assigned as if given
     std::optional<unsigned> mtu; // of the device, bytes, 68 .. 65535; default: the lowest of
                                  // `devices` less 50 (IPv6: 70)
     Mode mode = Mode::automatic; // of `devices`: shared by all VTEPs on them

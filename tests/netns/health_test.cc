@@ -2,6 +2,7 @@
 // What others do to VTEPs with other tools: `show` says what it is and what to do, and that helps.
 
 #include <algorithm>
+#include <cstdio>
 
 #include <nlohmann/json.hpp>
 
@@ -312,6 +313,53 @@ TEST_F(Health, OptionsByIp)
         must(fmt::format("ip -n {} link set vxlan0 type vxlan ttl 9 tos 0x10 df set ageing 60 "
                          "remote 192.168.8.101 local 192.168.8.100", a_));
     }
+}
+
+TEST_F(Health, NamesThatSteerATerminal)
+{
+    const std::string name = "\x1b[31mX", c = host("c");
+    attach();
+    wire(a_, name, c, "eth0");
+    ip(a_, fmt::format("addr add 10.9.0.1/24 dev {}", name));
+    const Output refused = run(fmt::format("attach u --vni 5 --name {}", name));
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_EQ(refused.text, "attach u: \"?[31mX\" is not an interface name\n");
+    works(fmt::format("attach {} --vni 43 --name other", name));
+    works("fdb add 02:00:00:00:00:01 dev other dst 10.9.0.2 via " + name);
+    for (const char *command : {"show", "stats", "fdb show"}) {
+        EXPECT_NE(run(command).text.find("?[31mX"), std::string::npos) << command;
+        EXPECT_EQ(run(command).text.find('\x1b'), std::string::npos) << command;
+    }
+    EXPECT_EQ(json::parse(run("-j show other").text)[0]["dev"], name);
+    works("detach other");
+    works(fmt::format("port add {} --vni 42", name));
+    EXPECT_EQ(run("port show").text.find("?[31mX: vni 42"), 0U);
+}
+
+// Random would be for udev to change (MACAddressPolicy).
+TEST_F(Health, TheDevicesMacIsAssigned)
+{
+    attach();
+    EXPECT_EQ(in(a_, "cat /sys/class/net/vxlan0/addr_assign_type"), "3\n");
+    const auto first = in(a_, "cat /sys/class/net/vxlan0/address");
+    EXPECT_NE(std::string("26ae").find(first[1]), std::string::npos) << first;
+    works("detach u");
+    attach();
+    EXPECT_NE(in(a_, "cat /sys/class/net/vxlan0/address"), first);
+    works("detach u");
+    attach("--mac 02:00:00:00:00:07");
+    EXPECT_EQ(in(a_, "cat /sys/class/net/vxlan0/address"), "02:00:00:00:00:07\n");
+}
+
+TEST_F(Health, TheDefaultEntryHasItsAge)
+{
+    attach();
+    const std::string shown = run("-s fdb show dev vxlan0").text;
+    unsigned used = 1000, updated = 1000;
+    EXPECT_EQ(std::sscanf(shown.c_str(), "00:00:00:00:00:00 dst 192.168.8.101 via u used %u/%u",
+                          &used, &updated), 2) << shown;
+    EXPECT_LT(used, 10U);
+    EXPECT_LT(updated, 10U);
 }
 
 TEST_F(Health, AMissingLocalAddress)

@@ -191,5 +191,13 @@ TEST(Run, ReportsAFullDisk)
     std::fclose(full);
 }
 
+TEST(Printable, HasNothingThatSteersATerminal)
+{
+    EXPECT_EQ(printable("a\x1b[31mX\r\x07\x7f"), "a?[31mX???");
+    EXPECT_EQ(printable("one\ntwo\n"), "one?two?");
+    EXPECT_EQ(printable("one\ntwo\n", true), "one\ntwo\n");
+    EXPECT_EQ(printable("\u009b31m \u00e9 \u4e2d"), "??31m \u00e9 \u4e2d");
+}
+
 } // namespace
 } // namespace xvtep::cli

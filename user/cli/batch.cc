@@ -79,10 +79,7 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
     std::ifstream opened;
     const auto fail = [&](const std::string &where, const Error &error) {
         std::fflush(context.out);
-        std::string text = where + error.message();
-        std::ranges::replace_if(
-            text, [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; }, '?');
-        std::fprintf(err, "%s\n", text.c_str());
+        std::fprintf(err, "%s\n", printable(where + error.message()).c_str());
         return static_cast<int>(error.fault);
     };
     if (file != "-") {

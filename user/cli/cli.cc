@@ -145,7 +145,22 @@ Result<> run_command(const Context &context, const Words &words)
 
 void Context::print(const std::string &text) const
 {
-    std::fputs(text.c_str(), out);
+    std::fputs(json ? text.c_str() : printable(text, true).c_str(), out);
+}
+
+std::string printable(std::string text, bool keeps_lines)
+{
+    for (std::size_t at = 0; at < text.size(); at++) {
+        const auto octet = static_cast<unsigned char>(text[at]);
+        const auto before = at > 0 ? static_cast<unsigned char>(text[at - 1]) : 0;
+        // U+0080 to U+009F in UTF-8: what follows an escape character, in one.
+        const bool c1 = before == 0xc2 && octet >= 0x80 && octet < 0xa0;
+        if (std::iscntrl(octet) != 0 ? !(keeps_lines && octet == '\n') : c1)
+            text[at] = '?';
+        if (c1)
+            text[at - 1] = '?';
+    }
+    return text;
 }
 
 Result<std::optional<Netns::Scope>> Context::enter() const
@@ -215,10 +230,7 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
     const auto fail = [&](const Error &error) {
         std::fflush(out);
         // One line, whatever the words given hold.
-        std::string line = error.message();
-        std::ranges::replace_if(
-            line, [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; }, '?');
-        std::fprintf(err, "%s\n", line.c_str());
+        std::fprintf(err, "%s\n", printable(error.message()).c_str());
         return static_cast<int>(error.fault);
     };
     const auto globals = split(arguments, out);

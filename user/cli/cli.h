@@ -26,11 +26,15 @@ struct Context {
     std::optional<std::string> netns;
     std::FILE *out = stdout;
 
+    // What might steer a terminal, in a device's name say, becomes '?'; JSON is left as it is.
     void print(const std::string &text) const;
     // Into the namespace of -n. Commands call it once their words are found good, so that wrong
     // words exit 1 whatever the system.
     [[nodiscard]] Result<std::optional<Netns::Scope>> enter() const;
 };
+
+// The same without control characters, as '?'; '\n' may stay.
+std::string printable(std::string text, bool keeps_lines = false);
 
 // Parses dashed options and positionals; the error is one line. True: help was printed.
 Result<bool> parse_options(CLI::App &app, const std::string &command, const Words &words,

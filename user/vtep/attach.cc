@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <random>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,6 +33,18 @@ std::uint16_t renew_shift(std::uint32_t ageing)
     if (ageing == 0)
         return 63;
     return static_cast<std::uint16_t>(std::bit_width(ageing * 1'000'000'000ULL / 4) - 1);
+}
+
+// The kernel would make one as good, but mark it as made at random, and udev (MACAddressPolicy) gives
+// such a device another, later.
+Mac random_mac()
+{
+    std::random_device random;
+    Mac mac;
+    for (std::uint8_t &octet : mac.octets)
+        octet = static_cast<std::uint8_t>(random());
+    mac.octets[0] = static_cast<std::uint8_t>((mac.octets[0] & 0xfc) | 0x02); // unicast, local
+    return mac;
 }
 
 // Attach in steps; each says what it takes back.
@@ -198,7 +211,9 @@ class Attachment {
                              .gbp = request_.gbp,
                              .ageing = request_.ageing,
                              .reserved_bits = request_.reserved_bits};
-        NewLink link{.name = name(), .mac = request_.mac, .mtu = request_.mtu};
+        NewLink link{.name = name(),
+                     .mac = request_.mac ? *request_.mac : random_mac(),
+                     .mtu = request_.mtu};
         link.group = unfinished_group;
         const unsigned overhead = v6_ ? XV_OUTER_V6 : XV_OUTER_V4;
         const unsigned fits = std::ranges::min(ports_, {}, &Link::mtu).mtu - overhead;

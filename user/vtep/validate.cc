@@ -2,6 +2,7 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 #include <fmt/format.h>
@@ -21,7 +22,8 @@ bool is_interface_name(const std::string &name)
 {
     return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
            std::ranges::none_of(name, [](char c) {
-               return c == '/' || c == ':' || std::isspace(static_cast<unsigned char>(c)) != 0;
+               const auto octet = static_cast<unsigned char>(c);
+               return c == '/' || c == ':' || std::isspace(octet) != 0 || std::iscntrl(octet) != 0;
            });
 }
 
