@@ -148,6 +148,10 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
 // `problems`: look for them, which reads the kernel's tables too.
 Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, bool problems = false);
 
+// Gives a VTEP another outer source address, while frames go on: for one whose host's address has
+// changed. Of the same family as before (Fault::usage); others' tables are their own affair.
+Result<> set_local(const std::string &device, const Ip &local);
+
 // Puts this library's programs in place of the running ones, on all ports or on `device`; no frame
 // meets a port without one, tables and counters are kept. Programs that somebody has detached are
 // put back. How many programs were put; on an error none is. ENOENT: nothing is attached.

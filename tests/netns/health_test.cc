@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/netns_case.h"
+#include "user/base/fd.h"
 
 namespace xvtep::test {
 namespace {
@@ -180,6 +181,33 @@ TEST_F(Health, AMovedDeviceThatGoesWithItsNamespace)
     nothing_is_left();
 }
 
+// Held by a descriptor, which has no name that others see.
+TEST_F(Health, AMovedDeviceOutOfSight)
+{
+    const std::string c = host("c");
+    attach();
+    ip(a_, fmt::format("link set vxlan0 netns {}", c));
+    const Fd held(::open(("/run/netns/" + c).c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(Netns::remove(c));
+    EXPECT_EQ(problem("kind"), "device_moved");
+    EXPECT_NE(problem("text").find("cannot be seen"), std::string::npos);
+    const Output refused = run("detach u");
+    EXPECT_EQ(refused.text, "detach u: vxlan0 is in a namespace that cannot be seen from here\n");
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_EQ(problem("kind"), "device_moved") << "all is as before";
+}
+
+TEST_F(Health, AMovedDeviceThatIsGoing)
+{
+    const std::string c = host("c");
+    attach();
+    ip(a_, fmt::format("link set vxlan0 netns {}", c));
+    ASSERT_TRUE(Netns::remove(c));
+    works("detach u"); // at once
+    nothing_is_left();
+    attach();
+}
+
 TEST_F(Health, ProgramsThatWereDetachedAreMissedAndPutBack)
 {
     attach();
@@ -334,6 +362,42 @@ TEST_F(Health, NamesThatSteerATerminal)
     works("detach other");
     works(fmt::format("port add {} --vni 42", name));
     EXPECT_EQ(run("port show").text.find("?[31mX: vni 42"), 0U);
+}
+
+// Both ends are renumbered, the far one as ip does it.
+TEST_F(Health, ALocalAddressIsChangedWhileItRuns)
+{
+    attach();
+    ASSERT_EQ(pings_lost(a_, "10.20.1.2"), 0);
+    ip(a_, "addr add 192.168.8.110/24 dev u");
+    ip(a_, "addr del 192.168.8.100/24 dev u");
+    ip(a_, "addr add 192.168.8.110/24 dev u 2>/dev/null || true"); // it went with the first
+    ip(b_, "link set vxlan0 type vxlan remote 192.168.8.110");
+    in(b_, "ip neigh flush all");
+    works("set vxlan0 local 192.168.8.110");
+    EXPECT_EQ(problems(), json::array());
+    EXPECT_EQ(json::parse(run("-j show").text)[0]["local"], "192.168.8.110");
+    EXPECT_NE(in(a_, "ip -d link show vxlan0").find("local 192.168.8.110"), std::string::npos);
+    EXPECT_EQ(pings_lost(a_, "10.20.1.2"), 0);
+    const auto stats = json::parse(run("-j stats dev vxlan0").text)[0];
+    EXPECT_GE(stats["rx_packets"], 6) << stats.dump(1);
+    ip(a_, "addr del 192.168.8.110/24 dev u");
+    EXPECT_EQ(problem("object"), "192.168.8.110");
+
+    for (const auto &[words, status, line] :
+         {std::tuple("set vxlan0 local fd00::1", 1,
+                     "set vxlan0: local fd00::1 and 192.168.8.110, which it has, are of different "
+                     "families\n"),
+          std::tuple("set vxlan0 local 239.1.1.1", 1,
+                     "set vxlan0: local 239.1.1.1 is no host's address\n"),
+          std::tuple("set u local 192.168.8.1", 2, "set u: not a VTEP of xvtep\n"),
+          std::tuple("set vxlan0", 1, "set vxlan0: nothing to set (xvtep set IFNAME local IP)\n"),
+          std::tuple("set", 1, "set: no device given (xvtep set IFNAME local IP)\n")}) {
+        const Output output = run(words);
+        EXPECT_EQ(output.status, status) << words;
+        EXPECT_EQ(output.text, line);
+    }
+    EXPECT_EQ(problem("object"), "192.168.8.110") << "as before";
 }
 
 // Random would be for udev to change (MACAddressPolicy).

@@ -174,6 +174,23 @@ Result<> run_show(const Context &context, const Words &words)
     return {};
 }
 
+Result<> run_set(const Context &context, const Words &words)
+{
+    const std::string usage = "xvtep set IFNAME local IP";
+    TRY_ASSIGN(const auto tail, parse_tail("set", words, {"local"}, context, usage, 1));
+    if (tail.helped)
+        return {};
+    if (tail.plain.empty())
+        return usage_failure("set", "", "no device given (" + usage + ")");
+    const Values values{"set", tail.plain[0]};
+    const auto local = tail.find("local");
+    if (!local)
+        return values.wrong("nothing to set (" + usage + ")");
+    TRY_ASSIGN(const auto address, values.ip("local", *local));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return set_local(tail.plain[0], address);
+}
+
 Result<> run_reload(const Context &context, const Words &words)
 {
     std::string device;

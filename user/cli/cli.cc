@@ -28,6 +28,7 @@ constexpr Command commands[] = {
     {"attach", "make a VTEP on underlay ports", run_attach},
     {"detach", "remove the VTEPs of an underlay port, or one", run_detach},
     {"show", "list VTEPs", run_show},
+    {"set", "give a VTEP another local address", run_set},
     {"reload", "put this binary's programs in place of the running ones", run_reload},
     {"port", "add, del, show: local ports on the fast path", run_port},
     {"fdb", "add, append, replace, del, show, get, flush: forwarding entries", run_fdb},

@@ -43,6 +43,7 @@ Result<bool> parse_options(CLI::App &app, const std::string &command, const Word
 Result<> run_attach(const Context &context, const Words &words);
 Result<> run_detach(const Context &context, const Words &words);
 Result<> run_show(const Context &context, const Words &words);
+Result<> run_set(const Context &context, const Words &words);
 Result<> run_reload(const Context &context, const Words &words);
 Result<> run_port(const Context &context, const Words &words);
 Result<> run_fdb(const Context &context, const Words &words);

@@ -354,6 +354,19 @@ Result<> Netlink::change_link(int index, const LinkChange &change)
         "set link", [&] { return impl_->name_of(index); }, message);
 }
 
+Result<> Netlink::change_vxlan_local(int index, const Ip &local)
+{
+    Message message(RTM_NEWLINK, 0, link_header(index));
+    {
+        const Message::Nest info(message, IFLA_LINKINFO);
+        put_kind(message, "vxlan");
+        const Message::Nest data(message, IFLA_INFO_DATA);
+        message.put(local.is_v4() ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6, local);
+    }
+    return impl_->request(
+        "set link", [&] { return impl_->name_of(index); }, message);
+}
+
 Result<std::vector<Prefix>> Netlink::addresses(int index)
 {
     // Sifted here: asked for one device, the kernel reports it as missing where it has no IPv4.

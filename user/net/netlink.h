@@ -122,6 +122,7 @@ class Netlink {
     Result<int> add_veth(const NewLink &link, const NewLink &peer, int peer_netns_fd = -1);
     Result<> delete_link(int index);
     Result<> change_link(int index, const LinkChange &change);
+    Result<> change_vxlan_local(int index, const Ip &local);
 
     Result<std::vector<Prefix>> addresses(int index);
     Result<std::vector<std::pair<int, Prefix>>> addresses(); // of all links, by ifindex

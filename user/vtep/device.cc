@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "user/datapath/tc_attach.h"
 
@@ -18,6 +20,13 @@ bool is_bound_to(Netlink &there, const Link &link, bool is_here, std::uint64_t h
         return is_here;
     const auto bound = there.netns_by_id(*link.lower_nsid);
     return bound && bound->inode() == home;
+}
+
+bool has_living_link(const Session &session, const xv_vtep &vtep)
+{
+    return std::ranges::any_of(pinned_links(session.directory), [&](const PinnedLink &link) {
+        return link.ifindex == static_cast<int>(vtep.ifindex) && !link.dead;
+    });
 }
 
 } // namespace
@@ -57,12 +66,23 @@ std::optional<MovedDevice> find_moved(const xv_vtep &vtep)
 
 bool device_lives_on(const Session &session, const xv_vtep &vtep)
 {
-    return std::ranges::any_of(pinned_links(session.directory),
-                               [&](const PinnedLink &link) {
-                                   return link.ifindex == static_cast<int>(vtep.ifindex) &&
-                                          !link.dead;
-                               }) ||
-           find_moved(vtep);
+    return has_living_link(session, vtep) || find_moved(vtep);
+}
+
+Result<> reach_device(Session &session, const xv_vtep &vtep)
+{
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    for (;;) {
+        const auto link = session.netlink.link(static_cast<int>(vtep.ifindex));
+        if ((link && is_device_of(*link, vtep)) || !has_living_link(session, vtep) ||
+            find_moved(vtep))
+            return {};
+        if (std::chrono::steady_clock::now() > deadline)
+            return session.refused(std::string(vtep.name) +
+                                       " is in a namespace that cannot be seen from here",
+                                   ENODEV);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
 }
 
 Result<> delete_device(Session &session, const xv_vtep &vtep)

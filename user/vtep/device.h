@@ -27,6 +27,10 @@ std::optional<MovedDevice> find_moved(const xv_vtep &vtep);
 // Also where no namespace that can be seen has it, as far as the kernel's links tell.
 bool device_lives_on(const Session &session, const xv_vtep &vtep);
 
+// An error where it is in a namespace that cannot be seen. One that is going takes it along: that is
+// waited for.
+Result<> reach_device(Session &session, const xv_vtep &vtep);
+
 // Here or wherever it was moved to. Fine where it is gone.
 Result<> delete_device(Session &session, const xv_vtep &vtep);
 

@@ -218,9 +218,13 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     for (const auto &vtep : session.resources->removed)
         if (choice->was(vtep) && (!vni || vtep.vni == *vni))
             count++;
-    for (const auto &vtep : session.vteps()) {
-        if (!(*choice)(vtep) || (vni && vtep.vni != *vni))
-            continue;
+    std::vector<xv_vtep> chosen = session.vteps();
+    std::erase_if(chosen, [&](const xv_vtep &vtep) {
+        return !(*choice)(vtep) || (vni && vtep.vni != *vni);
+    });
+    for (const auto &vtep : chosen)
+        TRY(reach_device(session, vtep)); // all or none
+    for (const auto &vtep : chosen) {
         remove_vtep(session, vtep);
         count++;
     }
@@ -271,6 +275,29 @@ Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, boo
     if (all.empty() && choice && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
     return all;
+}
+
+Result<> set_local(const std::string &device, const Ip &local)
+{
+    if (local.is_multicast() || local.is_any())
+        return usage_failure("set", device,
+                             fmt::format("local {} is no host's address", local.text()));
+    TRY_ASSIGN(auto session, Session::writer("set", device));
+    TRY_ASSIGN(auto vtep, session.vtep_named(device));
+    const Ip before = to_ip(vtep.local);
+    if (before.is_v6() != local.is_v6())
+        return session.usage(fmt::format("local {} and {}, which it has, are of different families",
+                                         local.text(), before.text()));
+    const auto index = static_cast<int>(vtep.ifindex);
+    if (auto done = session.netlink.change_vxlan_local(index, local); !done)
+        return session.because(done.error());
+    vtep.local = to_addr(local);
+    if (auto done = session.tables->vteps.put(vtep.slot, vtep); !done) {
+        (void)session.netlink.change_vxlan_local(index, before);
+        return session.because(done.error());
+    }
+    derive_lookups(session);
+    return {};
 }
 
 Result<unsigned> reload(const std::optional<std::string> &device)
