@@ -294,7 +294,8 @@ class Attachment {
                 ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.dests = 1;
-            entry.updated = entry.used = entry.created = monotonic();
+            entry.updated = entry.used = monotonic();
+            entry.created = xv_stamp(entry.updated);
             TRY(tables.fdb.put(key, entry));
             add_usage(tables, vtep_.slot, 1);
         }
