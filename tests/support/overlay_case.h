@@ -48,6 +48,14 @@ inline std::vector<OverlayParameter> overlays(const std::vector<Underlay> &under
     return all;
 }
 
+// Where the underlay's family is not the matter: not each with each.
+inline std::vector<OverlayParameter> fewer_overlays()
+{
+    return {{System::kernel, Underlay::v4}, {System::kernel, Underlay::v6},
+            {System::bridge, Underlay::v6}, {System::ports, Underlay::v4},
+            {System::ports, Underlay::v6},  {System::xdp, Underlay::v4}};
+}
+
 // What passes one device.
 class Watch {
   public:
