@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -40,21 +41,34 @@ void pin(int core)
     ::sched_setaffinity(0, sizeof(set), &set);
 }
 
-sockaddr_in address_of(const std::string &text)
-{
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    ::inet_pton(AF_INET, text.c_str(), &address.sin_addr);
-    return address;
-}
+// Of either family.
+struct Address {
+    sockaddr_in6 bytes{};
+    socklen_t size = 0;
+
+    explicit Address(const std::string &text)
+    {
+        bytes.sin6_family = AF_INET6;
+        bytes.sin6_port = htons(port);
+        size = sizeof(bytes);
+        if (::inet_pton(AF_INET6, text.c_str(), &bytes.sin6_addr) == 1)
+            return;
+        sockaddr_in v4{};
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(port);
+        ::inet_pton(AF_INET, text.c_str(), &v4.sin_addr);
+        std::memcpy(&bytes, &v4, size = sizeof(v4));
+    }
+    [[nodiscard]] int family() const { return bytes.sin6_family; }
+    [[nodiscard]] const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&bytes); }
+};
 
 // A socket in `netns`; nothing waits on it for longer than 2 s.
-Result<Fd> socket_in(const std::string &netns, int type)
+Result<Fd> socket_in(const std::string &netns, int family, int type)
 {
     TRY_ASSIGN(const auto space, Netns::open(netns));
     TRY_ASSIGN(const auto scope, space.enter());
-    Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    Fd fd(::socket(family, type | SOCK_CLOEXEC, 0));
     if (!fd)
         return errno_failure("open socket in", netns, errno);
     const timeval limit{.tv_sec = 2, .tv_usec = 0};
@@ -65,11 +79,11 @@ Result<Fd> socket_in(const std::string &netns, int type)
 
 Result<Fd> bound(const Route &route, int type)
 {
-    TRY_ASSIGN(Fd fd, socket_in(route.to, type));
+    const Address address(route.address);
+    TRY_ASSIGN(Fd fd, socket_in(route.to, address.family(), type));
     const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    const auto address = address_of(route.address);
-    if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0 ||
+    if (::bind(fd.get(), address.get(), address.size) != 0 ||
         (type == SOCK_STREAM && ::listen(fd.get(), 64) != 0))
         return errno_failure("listen on", route.address, errno);
     return fd;
@@ -77,9 +91,9 @@ Result<Fd> bound(const Route &route, int type)
 
 Result<Fd> connected(const Route &route, int type)
 {
-    TRY_ASSIGN(Fd fd, socket_in(route.from, type));
-    const auto address = address_of(route.address);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0)
+    const Address address(route.address);
+    TRY_ASSIGN(Fd fd, socket_in(route.from, address.family(), type));
+    if (::connect(fd.get(), address.get(), address.size) != 0)
         return errno_failure("connect to", route.address, errno);
     return fd;
 }
@@ -198,46 +212,73 @@ Result<Throughput> tcp_streams(const Route &route, unsigned streams, double seco
     return Throughput{.gbit = got * 8 / took.count() / 1e9, .cpu_per_gigabyte = used / (got / 1e9)};
 }
 
-Result<double> udp_datagrams(const Route &route, std::size_t size, double seconds)
-{
-    TRY_ASSIGN(const Fd server, bound(route, SOCK_DGRAM));
-    TRY_ASSIGN(const Fd client, connected(route, SOCK_DGRAM));
-    const int buffer = 4 << 20;
-    ::setsockopt(server.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
-    std::atomic<std::uint64_t> received = 0;
-    std::atomic<bool> wrong = false;
-    Threads threads;
-    constexpr std::size_t batch = 32;
-    threads.all.emplace_back([&] {
-        pin(route.to_core);
-        std::vector<std::uint8_t> data(batch * 2048);
-        std::array<iovec, batch> pieces{};
-        std::array<mmsghdr, batch> messages{};
+namespace {
+
+// Datagrams of one read.
+constexpr std::size_t batch = 32;
+struct Reader {
+    explicit Reader(std::size_t room) : data(batch * room)
+    {
         for (std::size_t n = 0; n < batch; n++) {
-            pieces[n] = {.iov_base = data.data() + n * 2048, .iov_len = 2048};
+            pieces[n] = {.iov_base = data.data() + n * room, .iov_len = room};
             messages[n].msg_hdr.msg_iov = &pieces[n];
             messages[n].msg_hdr.msg_iovlen = 1;
         }
-        pollfd ready{.fd = server.get(), .events = POLLIN, .revents = 0};
-        while (!threads.stop) {
-            if (::poll(&ready, 1, 20) <= 0)
-                continue;
-            const int count =
-                ::recvmmsg(server.get(), messages.data(), batch, MSG_DONTWAIT, nullptr);
-            if (count <= 0)
-                continue;
-            if (messages[0].msg_len != size || data[size - 1] != pattern(size - 1))
+    }
+    std::vector<std::uint8_t> data;
+    std::array<iovec, batch> pieces{};
+    std::array<mmsghdr, batch> messages{};
+};
+
+// Counts datagrams until `stop`; GRO's reads have several.
+void read_datagrams(const Fd &server, const Datagrams &kind, const std::atomic<bool> &stop,
+                    std::atomic<std::uint64_t> &received, std::atomic<bool> &wrong)
+{
+    Reader reader(kind.merged ? 1 << 16 : 2048);
+    pollfd ready{.fd = server.get(), .events = POLLIN, .revents = 0};
+    while (!stop) {
+        if (::poll(&ready, 1, 20) <= 0)
+            continue;
+        const int count =
+            ::recvmmsg(server.get(), reader.messages.data(), batch, MSG_DONTWAIT, nullptr);
+        for (int n = 0; n < count; n++) {
+            const std::size_t size = reader.messages[static_cast<std::size_t>(n)].msg_len;
+            if (size % kind.size != 0 || (!kind.merged && size != kind.size))
                 wrong = true;
-            received += static_cast<std::uint64_t>(count);
+            received += size / kind.size;
         }
+        if (count > 0 && reader.data[kind.size - 1] != pattern(kind.size - 1))
+            wrong = true;
+    }
+}
+
+} // namespace
+
+Result<double> udp_datagrams(const Route &route, const Datagrams &kind, double seconds)
+{
+    TRY_ASSIGN(const Fd server, bound(route, SOCK_DGRAM));
+    TRY_ASSIGN(const Fd client, connected(route, SOCK_DGRAM));
+    const int buffer = 4 << 20, on = 1, size = static_cast<int>(kind.size);
+    ::setsockopt(server.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+    if ((kind.merged &&
+         ::setsockopt(server.get(), IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) != 0) ||
+        (kind.burst > 1 &&
+         ::setsockopt(client.get(), IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) != 0))
+        return errno_failure("set segments of", "UDP", errno);
+    std::atomic<std::uint64_t> received = 0;
+    std::atomic<bool> wrong = false;
+    Threads threads;
+    threads.all.emplace_back([&] {
+        pin(route.to_core);
+        read_datagrams(server, kind, threads.stop, received, wrong);
     });
     threads.all.emplace_back([&] {
         pin(route.from_core);
-        std::vector<std::uint8_t> data(size);
-        for (std::size_t i = 0; i < size; i++)
-            data[i] = pattern(i);
+        std::vector<std::uint8_t> data(kind.size * kind.burst);
+        for (std::size_t i = 0; i < data.size(); i++)
+            data[i] = pattern(i % kind.size);
         while (!threads.stop)
-            (void)::send(client.get(), data.data(), size, MSG_NOSIGNAL);
+            (void)::send(client.get(), data.data(), data.size(), MSG_NOSIGNAL);
     });
     sleep_for(std::min(0.1, seconds));
     const auto before = received.load();
@@ -321,21 +362,20 @@ Result<double> connections(const Route &route, double seconds)
         pin(route.from_core);
         const auto space = Netns::open(route.from);
         const auto scope = space->enter();
-        const auto address = address_of(route.address);
+        const Address address(route.address);
         const linger reset{.l_onoff = 1, .l_linger = 0}; // no TIME_WAIT: ports would run out
         const auto start = Clock::now();
         unsigned made = 0;
         std::chrono::duration<double> took{};
         while (took.count() < seconds) {
-            const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            const Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
             const timeval limit{.tv_sec = 2, .tv_usec = 0};
             ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
             ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
             ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
             char byte = 7;
             errno = 0;
-            if (::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address),
-                          sizeof(address)) != 0 ||
+            if (::connect(fd.get(), address.get(), address.size) != 0 ||
                 ::send(fd.get(), &byte, 1, MSG_NOSIGNAL) != 1 ||
                 ::recv(fd.get(), &byte, 1, 0) != 1) {
                 error = (errno != 0 ? errno_failure("use connection to", route.address, errno)

@@ -23,8 +23,14 @@ struct Throughput {
 // Known content is sent and looked at on arrival in the first 100 kB of each stream.
 Result<Throughput> tcp_streams(const Route &route, unsigned streams, double seconds);
 
-// Datagrams of `size` bytes as fast as one thread sends; those that arrive, in thousands a second.
-Result<double> udp_datagrams(const Route &route, std::size_t size, double seconds);
+struct Datagrams {
+    std::size_t size;
+    std::size_t burst = 1; // in one packet, UDP GSO
+    bool merged = false;   // the receiver takes several in a read, UDP GRO
+};
+
+// Datagrams as fast as one thread sends; those that arrive, in thousands a second.
+Result<double> udp_datagrams(const Route &route, const Datagrams &kind, double seconds);
 
 // Round-trip times of one byte over one connection, in microseconds, sorted.
 Result<std::vector<double>> round_trips(const Route &route, double seconds);
