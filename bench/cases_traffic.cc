@@ -122,10 +122,10 @@ std::vector<Group> groups(bool mtu_wire)
                        streams(n)});
     if (mtu_wire)
         return all;
-    all.push_back(
-        {{{"udp-64", "kpps", true, "UDP, 64 bytes of payload, one sender"}}, datagrams({.size = 64})});
-    all.push_back(
-        {{{"udp-1400", "kpps", true, "UDP, 1400 bytes of payload, one sender"}}, datagrams({.size = 1400})});
+    all.push_back({{{"udp-64", "kpps", true, "UDP, 64 bytes of payload, one sender"}},
+                   datagrams({.size = 64})});
+    all.push_back({{{"udp-1400", "kpps", true, "UDP, 1400 bytes of payload, one sender"}},
+                   datagrams({.size = 1400})});
     all.push_back({{{"tcp-rr-p50", "us", false, "round trip of one byte, median"},
                     {"tcp-rr-p99", "us", false, "round trip of one byte, 99th percentile"}},
                    request_response});
@@ -140,14 +140,16 @@ std::vector<Group> groups(bool mtu_wire)
                    datagrams({.size = 1400, .burst = 46, .merged = true}),
                    nullptr,
                    false});
-    all.push_back({{{"nested", "Gbit/s", true, "TCP, 1 stream, in a vxlan tunnel of the containers'"}},
-                   stream_to("10.70.0.2"),
-                   nest,
-                   false});
-    all.push_back({{{"tcp-1-big", "Gbit/s", true, "TCP, 1 stream, IPv6, packets of up to 150,000 bytes"}},
-                   stream_to("fd20::2"),
-                   enlarge,
-                   false});
+    all.push_back(
+        {{{"nested", "Gbit/s", true, "TCP, 1 stream, in a vxlan tunnel of the containers'"}},
+         stream_to("10.70.0.2"),
+         nest,
+         false});
+    all.push_back(
+        {{{"tcp-1-big", "Gbit/s", true, "TCP, 1 stream, IPv6, packets of up to 150,000 bytes"}},
+         stream_to("fd20::2"),
+         enlarge,
+         false});
     return all;
 }
 

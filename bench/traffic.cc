@@ -260,8 +260,7 @@ Result<double> udp_datagrams(const Route &route, const Datagrams &kind, double s
     TRY_ASSIGN(const Fd client, connected(route, SOCK_DGRAM));
     const int buffer = 4 << 20, on = 1, size = static_cast<int>(kind.size);
     ::setsockopt(server.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
-    if ((kind.merged &&
-         ::setsockopt(server.get(), IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) != 0) ||
+    if ((kind.merged && ::setsockopt(server.get(), IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) != 0) ||
         (kind.burst > 1 &&
          ::setsockopt(client.get(), IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) != 0))
         return errno_failure("set segments of", "UDP", errno);

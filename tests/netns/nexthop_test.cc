@@ -21,7 +21,10 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
     static bool v6() { return GetParam().underlay == Underlay::v6; }
 
     // Of the near network, of the far one, and the host's own address that no wire has.
-    static std::string near(int n) { return fmt::format("{}{}", v6() ? "fd51::" : "198.51.100.", n); }
+    static std::string near(int n)
+    {
+        return fmt::format("{}{}", v6() ? "fd51::" : "198.51.100.", n);
+    }
     static std::string far(int n) { return fmt::format("{}{}", v6() ? "fd53::" : "203.0.113.", n); }
     static std::string own() { return v6() ? "fd52::1" : "192.0.2.1"; }
     static std::string mask() { return v6() ? "/64" : "/24"; }
@@ -43,19 +46,26 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
 
     void wires()
     {
-        for (const auto &[name, made] : {std::pair("h1", &h_[1]), {"h2", &h_[2]}, {"g1", &g_[1]},
-                                         {"g2", &g_[2]}, {"s", &s_}, {"t", &t_}})
+        for (const auto &[name, made] : {std::pair("h1", &h_[1]),
+                                         {"h2", &h_[2]},
+                                         {"g1", &g_[1]},
+                                         {"g2", &g_[2]},
+                                         {"s", &s_},
+                                         {"t", &t_}})
             *made = host(name);
         for (const std::string &name : {s_, t_, h_[1], h_[2], g_[1], g_[2]})
             if (v6() && name != s_ && name != t_) // until it is over, no neighbour is asked for
-                in(name, "sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0");
+                in(name,
+                   "sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0");
             else
-                in(name, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+                in(name, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
+                         "net.ipv6.conf.default.disable_ipv6=1");
         for (const std::string &name : {s_, t_}) {
             ip(name, "link add switch type bridge mcast_snooping 0");
             ip(name, "link set switch up");
         }
-        const auto plug = [&](const std::string &name, const char *device, const std::string &into) {
+        const auto plug = [&](const std::string &name, const char *device,
+                              const std::string &into) {
             const std::string port = fmt::format("p{}", plugged_++);
             wire(name, device, into, port);
             ip(into, fmt::format("link set {} master switch", port));
@@ -85,7 +95,8 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
             ip(g_[n], fmt::format("addr add {}{} dev w1 {}", far(250 + n), mask(), nodad()));
         }
         ip(h_[1], fmt::format("route add {} via {} dev u", far_net(), near(251)));
-        ip(h_[1], fmt::format("{} route add {} via {} dev u table 100", family(), far_net(), near(252)));
+        ip(h_[1],
+           fmt::format("{} route add {} via {} dev u table 100", family(), far_net(), near(252)));
         ip(h_[2], fmt::format("route add {} via {}", near_net(), far(251)));
         ip(h_[2], fmt::format("route add {} via {}", own(), far(251)));
         for (const int n : {1, 2})
@@ -100,11 +111,12 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
         const std::string name = fmt::format("vxlan{}", vni), bridge = fmt::format("br{}", vni);
         if (kernel()) {
             // With several devices the route alone decides.
-            ip(h_[n], fmt::format("link add {} mtu 1430 type vxlan id {} dstport 4789 local {} remote "
-                                  "{} {} {} {}",
-                                  name, vni, local, remote,
-                                  devices.find(' ') == std::string::npos ? "dev " + devices : "",
-                                  v6() ? "" : "noudpcsum", options));
+            ip(h_[n],
+               fmt::format("link add {} mtu 1430 type vxlan id {} dstport 4789 local {} remote "
+                           "{} {} {} {}",
+                           name, vni, local, remote,
+                           devices.find(' ') == std::string::npos ? "dev " + devices : "",
+                           v6() ? "" : "noudpcsum", options));
             ip(h_[n], fmt::format("link add {} type bridge mcast_snooping 0", bridge));
             ip(h_[n], fmt::format("link set {} up", bridge));
             ip(h_[n], fmt::format("link set {} master {} up", name, bridge));
@@ -124,12 +136,14 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
     std::string container(int n, int vni, const std::string &name)
     {
         const std::string made = host(name), port = "p" + name;
-        in(made, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+        in(made,
+           "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
         wire(h_[n], port, made, "eth0", 1430);
         ip(made, fmt::format("link set eth0 address 02:00:00:00:00:0{}", n));
         ip(made, fmt::format("addr add 10.20.1.{}/24 dev eth0", n));
-        ip(made, fmt::format("neigh replace 10.20.1.{0} lladdr 02:00:00:00:00:0{0} dev eth0 nud permanent",
-                             3 - n));
+        ip(made, fmt::format(
+                     "neigh replace 10.20.1.{0} lladdr 02:00:00:00:00:0{0} dev eth0 nud permanent",
+                     3 - n));
         ip(h_[n], fmt::format("link set {} master br{}", port, vni));
         if (xdp())
             in(made, "ethtool -K eth0 tx off");
@@ -139,7 +153,8 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
     }
 
     // VNI 42 between both hosts, and a container at each end.
-    void pair(const std::string &local, const std::string &devices = "u", const std::string &options = "")
+    void pair(const std::string &local, const std::string &devices = "u",
+              const std::string &options = "")
     {
         vtep(1, 42, local, far(2), devices, options);
         vtep(2, 42, far(2), local);
@@ -179,7 +194,8 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
         Watch first(g_[1], "w0"), second(g_[2], "w0");
         const Bytes mark = new_mark();
         Ways ways;
-        for (const auto end = Clock::now() + time; ways.sent < 5 || Clock::now() < end; ways.sent++) {
+        for (const auto end = Clock::now() + time; ways.sent < 5 || Clock::now() < end;
+             ways.sent++) {
             send_raw(from, "eth0", datagram(mark));
             ::usleep(10'000);
         }
@@ -386,8 +402,8 @@ class Encryption : public NextHop {
             return selector;
         return what == std::string("block")
                    ? selector + " action block"
-                   : fmt::format("{} tmpl src {} dst {} proto esp mode transport", selector, near(1),
-                                 far(2));
+                   : fmt::format("{} tmpl src {} dst {} proto esp mode transport", selector,
+                                 near(1), far(2));
     }
     // False: this kernel has no policies.
     bool xfrm(int n, const std::string &words)

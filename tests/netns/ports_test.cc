@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Containers that are restarted and moved, bridges that forget, and MACs that are claimed elsewhere.
+// Containers that are restarted and moved, bridges that forget, and MACs that are claimed
+// elsewhere.
 
 #include <atomic>
 
@@ -184,7 +185,8 @@ TEST_P(Ports, TheBridgeFloodsNothingThatIsKnown)
     talk.join();
     EXPECT_EQ(here, 10);
     EXPECT_EQ(there, 10);
-    EXPECT_EQ(overheard(ear, true), 0) << "of 20, to the container here and to the one behind the VTEP";
+    EXPECT_EQ(overheard(ear, true), 0)
+        << "of 20, to the container here and to the one behind the VTEP";
 }
 
 // A container elsewhere claims the MAC of this host's bridge, its containers' gateway.
@@ -200,7 +202,8 @@ class Gateway : public Ports {
         ip(h_[1], "addr add 10.20.1.254/24 dev br0");
         near_ = container(1, 4, "near");
         for (const std::string &name : {c_[1], near_})
-            ip(name, fmt::format("neigh replace 10.20.1.254 lladdr {} dev eth0 nud permanent", gateway_));
+            ip(name,
+               fmt::format("neigh replace 10.20.1.254 lladdr {} dev eth0 nud permanent", gateway_));
         ASSERT_EQ(pings_lost(c_[1], "10.20.1.254"), 0);
         ASSERT_EQ(pings_lost(near_, "10.20.1.254"), 0);
     }
@@ -219,7 +222,8 @@ class Gateway : public Ports {
         EXPECT_EQ(pings_lost(from, address, 5, "-i 0.02"), 0) << "claimed by " << claimer;
         int taken = 0;
         for (const Frame &frame : ear.seen())
-            if (const auto packet = parse_packet(frame.bytes); packet && packet->echo && !frame.outgoing)
+            if (const auto packet = parse_packet(frame.bytes);
+                packet && packet->echo && !frame.outgoing)
                 taken++;
         EXPECT_EQ(taken, 0) << "frames that went to " << claimer;
     }

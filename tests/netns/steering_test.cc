@@ -35,8 +35,11 @@ class Steering : public OverlayCase {
     }
     static Bytes ip4(unsigned proto, const Bytes &rest, unsigned fragment = 0, bool options = false)
     {
-        return typed(0x0800, Ipv4{.src = "10.20.1.1", .dst = "10.20.1.2", .proto = proto,
-                                  .fragment = fragment, .options = options} /
+        return typed(0x0800, Ipv4{.src = "10.20.1.1",
+                                  .dst = "10.20.1.2",
+                                  .proto = proto,
+                                  .fragment = fragment,
+                                  .options = options} /
                                  rest);
     }
     static Bytes ip6(unsigned next, const Bytes &rest)
@@ -66,29 +69,38 @@ class Steering : public OverlayCase {
         add(all, "not IP", [](const Bytes &p) { return typed(0x88b5, p); });
         add(all, "a length for a type", [](const Bytes &p) { return typed(46, p); });
         add(all, "MPLS", [](const Bytes &p) { return typed(0x8847, p); });
-        add(all, "ARP to one", [](const Bytes &p) { return typed(0x0806, in_front(arp_request(), p)); });
+        add(all, "ARP to one",
+            [](const Bytes &p) { return typed(0x0806, in_front(arp_request(), p)); });
         add(all, "one tag", [&](const Bytes &p) { return tagged({customer}, udp4(p)); });
         add(all, "one tag, not IP",
             [&](const Bytes &p) { return tagged({customer}, typed(0x88b5, p)); });
         add(all, "a provider's tag", [&](const Bytes &p) { return tagged({provider}, udp4(p)); });
         add(all, "two tags", [&](const Bytes &p) { return tagged({provider, customer}, udp4(p)); });
-        add(all, "two tags, not IP",
-            [&](const Bytes &p) { return tagged({provider, customer}, typed(0x88b5, p)); });
-        add(all, "three tags",
-            [&](const Bytes &p) { return tagged({provider, customer, customer}, udp4(p)); });
+        add(all, "two tags, not IP", [&](const Bytes &p) {
+            return tagged({provider, customer}, typed(0x88b5, p));
+        });
+        add(all, "three tags", [&](const Bytes &p) {
+            return tagged({provider, customer, customer}, udp4(p));
+        });
         add(all, "three tags, not IP", [&](const Bytes &p) {
             return tagged({provider, customer, customer}, typed(0x88b5, p));
         });
         add(all, "priority tag", [&](const Bytes &p) { return tagged({priority}, udp4(p)); });
-        for (const auto &[name, proto] : {std::pair("ICMP", 1U), {"IP in IP", 4U}, {"TCP", 6U},
-                                          {"IPv6 in IP", 41U}, {"GRE", 47U}, {"ESP", 50U},
-                                          {"SCTP", 132U}, {"an unknown protocol", 253U}}) {
+        for (const auto &[name, proto] : {std::pair("ICMP", 1U),
+                                          {"IP in IP", 4U},
+                                          {"TCP", 6U},
+                                          {"IPv6 in IP", 41U},
+                                          {"GRE", 47U},
+                                          {"ESP", 50U},
+                                          {"SCTP", 132U},
+                                          {"an unknown protocol", 253U}}) {
             add(all, name, [&](const Bytes &p) { return ip4(proto, p); });
             add(all, name, [&](const Bytes &p) { return ip6(proto, p); });
         }
         add(all, "first fragment", [](const Bytes &p) { return ip4(17, p, 0x2000); });
         add(all, "last fragment", [](const Bytes &p) { return ip4(17, p, 0x0010); });
-        add(all, "IP options", [](const Bytes &p) { return ip4(17, Udp{.dst = 9000} / p, 0, true); });
+        add(all, "IP options",
+            [](const Bytes &p) { return ip4(17, Udp{.dst = 9000} / p, 0, true); });
         const Bytes padding = {17, 0, 1, 4, 0, 0, 0, 0};
         const auto extended = [&](unsigned next, Bytes head) {
             return [=](const Bytes &p) { return ip6(next, in_front(head, Udp{.dst = 9000} / p)); };
@@ -112,19 +124,17 @@ class Steering : public OverlayCase {
             return ip4(17, Udp{.src = 1000, .dst = 9000} / marked(mark, size));
         };
         large("large, may be split", [&](const Bytes &m) { return udp(m, 1472); });
-        large("large fragment",
-              [&](const Bytes &m) { return ip4(17, marked(m, 1480), 0x2000); });
-        large("large, one tag",
-              [&](const Bytes &m) { return tagged({0x81000007}, udp(m, 1472)); });
-        large("large, two tags",
-              [&](const Bytes &m) { return tagged({0x88a80008, 0x81000007}, udp(m, 1464)); });
+        large("large fragment", [&](const Bytes &m) { return ip4(17, marked(m, 1480), 0x2000); });
+        large("large, one tag", [&](const Bytes &m) { return tagged({0x81000007}, udp(m, 1472)); });
+        large("large, two tags", [&](const Bytes &m) {
+            return tagged({0x88a80008, 0x81000007}, udp(m, 1464));
+        });
         large("large, three tags", [&](const Bytes &m) {
             return tagged({0x88a80008, 0x81000007, 0x81000007}, udp(m, 1460));
         });
         large("large, not IP", [&](const Bytes &m) { return typed(0x88b5, marked(m, 1500)); });
-        large("large, tagged, not IP", [&](const Bytes &m) {
-            return tagged({0x81000007}, typed(0x88b5, marked(m, 1500)));
-        });
+        large("large, tagged, not IP",
+              [&](const Bytes &m) { return tagged({0x81000007}, typed(0x88b5, marked(m, 1500))); });
         return all;
     }
 
@@ -136,7 +146,8 @@ class Steering : public OverlayCase {
             send_raw(c_[1], "eth0", in_front(octets_of_macs(mac(2), mac(1)), kind.rest));
         far.wait(
             [&] {
-                return std::ranges::all_of(all, [&](const Kind &k) { return far.copies(k.mark) > 0; });
+                return std::ranges::all_of(all,
+                                           [&](const Kind &k) { return far.copies(k.mark) > 0; });
             },
             milliseconds(arrive ? 1000 : 200));
         ::usleep(20'000); // what may come twice
@@ -182,8 +193,10 @@ TEST_P(SteeringByChecksums, LearnedWithAnotherDefault)
     expect_steered(kinds());
 }
 
+class SteeringElsewhere : public Steering {};
+
 // The entry moves while frames go: nothing reaches the old place any more.
-TEST_P(Steering, MovedByHand)
+TEST_P(SteeringElsewhere, MovedByHand)
 {
     ASSERT_NO_FATAL_FAILURE(build({.defaults = Defaults::none}));
     entry(1, mac(2), 3);
@@ -193,7 +206,7 @@ TEST_P(Steering, MovedByHand)
     expect_steered(kinds());
 }
 
-TEST_P(Steering, LargerThanThePathByHand)
+TEST_P(SteeringElsewhere, LargerThanThePathByHand)
 {
     ASSERT_NO_FATAL_FAILURE(build({.defaults = Defaults::ring, .overlay_mtu = 1500}));
     entries();
@@ -204,14 +217,14 @@ TEST_P(Steering, LargerThanThePathByHand)
     EXPECT_EQ(pings_lost(c_[1], v4(2), 3, "-M dont -i 0.05 -s 4000"), 0);
 }
 
-TEST_P(Steering, LargerThanThePathWithoutADefault)
+TEST_P(SteeringElsewhere, LargerThanThePathWithoutADefault)
 {
     ASSERT_NO_FATAL_FAILURE(build({.defaults = Defaults::none, .overlay_mtu = 1500}));
     entries();
     expect_steered(large_kinds(), !underlay_v6()); // which nobody splits on IPv6
 }
 
-TEST_P(Steering, LargerThanThePathLearned)
+TEST_P(SteeringElsewhere, LargerThanThePathLearned)
 {
     ASSERT_NO_FATAL_FAILURE(build({.defaults = Defaults::ring, .overlay_mtu = 1500}));
     ASSERT_EQ(pings_lost(c_[2], v4(1)), 0);
@@ -299,10 +312,13 @@ class Wrapped : public OverlayCase {
         quiet(rogue_);
         port_mac_ = in(h_[1], "cat /sys/class/net/u/address").substr(0, 17);
         own_mac_ = in(rogue_, "cat /sys/class/net/u/address").substr(0, 17);
-        batch(h_[1], underlay_v6() ? "addr add fd08::51/64 dev u nodad\naddr add fd77::1/64 dev br1 nodad\n"
-                                     "neigh replace fd08::9 lladdr " + own_mac_ + " dev u nud permanent"
-                                   : "addr add 192.168.8.51/24 dev u\naddr add 10.77.0.1/24 dev br1\n"
-                                     "neigh replace 192.168.8.9 lladdr " + own_mac_ + " dev u nud permanent");
+        batch(h_[1], underlay_v6()
+                         ? "addr add fd08::51/64 dev u nodad\naddr add fd77::1/64 dev br1 nodad\n"
+                           "neigh replace fd08::9 lladdr " +
+                               own_mac_ + " dev u nud permanent"
+                         : "addr add 192.168.8.51/24 dev u\naddr add 10.77.0.1/24 dev br1\n"
+                           "neigh replace 192.168.8.9 lladdr " +
+                               own_mac_ + " dev u nud permanent");
     }
 
     static std::vector<Wrapping> wrappings()
@@ -327,7 +343,9 @@ class Wrapped : public OverlayCase {
     {
         if (to == "192.168.8.255")
             return "ff:ff:ff:ff:ff:ff";
-        return to == "224.0.0.1" ? "01:00:5e:00:00:01" : to == "ff02::1" ? "33:33:00:00:00:01" : port_mac_;
+        return to == "224.0.0.1" ? "01:00:5e:00:00:01"
+               : to == "ff02::1" ? "33:33:00:00:00:01"
+                                 : port_mac_;
     }
 
     // As the rogue sends it to host 1.
@@ -374,7 +392,9 @@ class Wrapped : public OverlayCase {
         put(rest, piece);
         return Ipv6{.src = from.c_str(),
                     .dst = to.c_str(),
-                    .next = w.options ? 60U : w.fragments ? 44U : 17U} /
+                    .next = w.options     ? 60U
+                            : w.fragments ? 44U
+                                          : 17U} /
                rest;
     }
 
@@ -388,14 +408,16 @@ TEST_P(Wrapped, StaticEntriesHold)
     const std::string claimed = mac(2), to = mac(1);
     for (const Wrapping &w : wrappings()) {
         const Bytes mark = new_mark();
-        send_wrapped(w, Ether{.dst = to.c_str(), .src = claimed.c_str(), .type = 0x88b5} / marked(mark));
+        send_wrapped(w, Ether{.dst = to.c_str(), .src = claimed.c_str(), .type = 0x88b5} /
+                            marked(mark));
         ::usleep(60'000);
         EXPECT_EQ(near.copies(mark), 0) << w.name;
     }
     // And the entry is where it was.
     Watch second = towards(2), rogue = Watch(sw_, "s9");
     const Bytes mark = new_mark();
-    send_raw(c_[1], "eth0", Ether{.dst = claimed.c_str(), .src = to.c_str(), .type = 0x88b5} / marked(mark));
+    send_raw(c_[1], "eth0",
+             Ether{.dst = claimed.c_str(), .src = to.c_str(), .type = 0x88b5} / marked(mark));
     EXPECT_TRUE(second.wait([&] { return second.copies(mark, true) == 1; }));
     EXPECT_EQ(rogue.copies(mark, true), 0);
 }
@@ -408,7 +430,8 @@ TEST_P(Wrapped, SourcesAreLearned)
         SCOPED_TRACE(w.name);
         const std::string source = mac(n++), to = mac(1);
         const Bytes there = new_mark(), back = new_mark();
-        send_wrapped(w, Ether{.dst = to.c_str(), .src = source.c_str(), .type = 0x88b5} / marked(there));
+        send_wrapped(w, Ether{.dst = to.c_str(), .src = source.c_str(), .type = 0x88b5} /
+                            marked(there));
         near.wait([&] { return near.copies(there) > 0; }, milliseconds(300));
         EXPECT_EQ(near.copies(there), 1) << "delivered";
         send_raw(c_[1], "eth0",
@@ -424,7 +447,8 @@ const auto families = overlays({Underlay::v4, Underlay::v6});
 const auto name = [](const auto &test) { return name_of(test.param); };
 INSTANTIATE_TEST_SUITE_P(Overlays, Steering, ::testing::ValuesIn(families), name);
 INSTANTIATE_TEST_SUITE_P(Overlays, SteeringByChecksums, ::testing::ValuesIn(all_overlays), name);
-INSTANTIATE_TEST_SUITE_P(Overlays, NestedTunnel, ::testing::ValuesIn(families), name);
+INSTANTIATE_TEST_SUITE_P(Overlays, SteeringElsewhere, ::testing::ValuesIn(fewer_overlays()), name);
+INSTANTIATE_TEST_SUITE_P(Overlays, NestedTunnel, ::testing::ValuesIn(fewer_overlays()), name);
 INSTANTIATE_TEST_SUITE_P(Overlays, Wrapped, ::testing::ValuesIn(families), name);
 
 } // namespace

