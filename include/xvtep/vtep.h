@@ -87,13 +87,13 @@ struct AttachRequest {
 struct Problem {
     // "device_gone", "device_moved" (object: the namespace), "underlay_gone", "program_missing"
     // (object: the program), "local_missing" (object: the address); and what the kernel's device
-    // was given with other tools, which has no effect: "foreign_entries", "foreign_neighbours",
-    // "foreign_options" (object: they).
+    // was given with other tools, which the programs do not know: "foreign_entries",
+    // "foreign_neighbours", "foreign_options" (object: they).
     std::string kind;
     std::string object;
     std::string text;      // "its device is gone"
     std::string remedy;    // "\"xvtep detach vxlan0\" removes what is left"
-    std::size_t count = 1; // of entries, or options
+    std::size_t count = 1; // of options; of entries among the first 16,384 of the kernel's table
 };
 
 // What attach made, read back from the kernel. Units as in AttachRequest.

@@ -297,8 +297,8 @@ TEST_F(Health, EntriesByBridge)
     EXPECT_EQ(problem("kind"), "foreign_entries");
     EXPECT_EQ(problems()[0]["count"], 3);
     EXPECT_EQ(run("fdb show dev vxlan0").text,
-              own + "# vxlan0: 3 entries of \"bridge fdb show dev vxlan0\" are not xvtep's and "
-                    "not in effect; \"xvtep fdb\" with the same words writes them\n");
+              own + "# vxlan0: the kernel's table has entries that xvtep does not know (bridge fdb "
+                    "show dev vxlan0): 3; write them by \"xvtep fdb\" with the same words\n");
     const json last = json::parse(run("-j fdb show").text).back();
     EXPECT_EQ(last["ifname"], "vxlan0");
     EXPECT_EQ(last["problem"]["count"], 3);

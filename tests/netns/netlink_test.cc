@@ -410,6 +410,12 @@ TEST_F(NetlinkTest, KeepsAVxlanForwardingDatabase)
     EXPECT_TRUE(found->state & NUD_PERMANENT);
     EXPECT_TRUE(found->flags & NTF_SELF);
 
+    {
+        const auto scope = a->netns->enter();
+        EXPECT_EQ(some_kernel_fdb(*vxlan, 99)->size(), 3U);
+        EXPECT_GE(some_kernel_fdb(*vxlan, 1)->size(), 1U);
+    }
+
     ASSERT_TRUE(works(netlink->delete_fdb(*vxlan, flood1)));
     ASSERT_TRUE(works(netlink->delete_fdb(*vxlan, full)));
     entries = netlink->fdb(*vxlan);
@@ -468,6 +474,18 @@ TEST_F(NetlinkTest, AddressesRoutesAndNeighbours)
     for (const char *address : {"10.1.0.2", "fd00:1::2"})
         for (const Mac &mac : {mac_a, mac_b})
             EXPECT_TRUE(works(netlink->replace_neighbour(veth, ip(address), mac)));
+    const auto neighbours = netlink->neighbours(veth);
+    ASSERT_TRUE(works(neighbours));
+    for (const char *address : {"10.1.0.2", "fd00:1::2"}) {
+        const auto found = std::ranges::find(*neighbours, ip(address), &KernelNeighbour::ip);
+        ASSERT_NE(found, neighbours->end()) << address;
+        EXPECT_EQ(found->mac, mac_b);
+        EXPECT_TRUE(found->state & NUD_PERMANENT);
+    }
+    EXPECT_EQ(std::ranges::count(*netlink->neighbours(peer), ip("10.1.0.2"), &KernelNeighbour::ip), 0);
+    EXPECT_TRUE(netlink->route_to(ip("10.1.0.1"))->is_local);
+    EXPECT_FALSE(netlink->route_to(ip("10.1.0.2"))->is_local);
+
     const auto scope = a->netns->enter();
     std::ifstream arp("/proc/thread-self/net/arp");
     const std::string table(std::istreambuf_iterator<char>(arp), {});

@@ -559,6 +559,24 @@ Result<> Netlink::delete_bridge_fdb(int port, const Mac &mac)
         "delete bridge fdb", [&] { return impl_->on_device(mac.text(), port); }, message);
 }
 
+Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most)
+{
+    TRY_ASSIGN(NetlinkSocket socket, NetlinkSocket::open());
+    ndmsg header{};
+    header.ndm_family = AF_BRIDGE;
+    header.ndm_ifindex = index;
+    Message message(RTM_GETNEIGH, 0, header);
+    std::vector<KernelFdbEntry> found;
+    const auto answer = socket.peek(message, [&](const nlmsghdr &line) {
+        if (const auto parsed = parse_fdb(line, false); parsed && parsed->first == index)
+            found.push_back(parsed->second);
+        return found.size() < most;
+    });
+    if (!answer)
+        return refused("list fdb", "ifindex " + std::to_string(index), answer.error());
+    return found;
+}
+
 Result<> Netlink::append_fdb(int index, const KernelFdbEntry &entry)
 {
     Message message = fdb_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, index, entry);

@@ -161,4 +161,8 @@ class Netlink {
     std::unique_ptr<Impl> impl_;
 };
 
+// At least `most` of a device's entries, if there are as many, in the calling thread's namespace: to
+// read them all takes the kernel time that grows with the square of their number.
+Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most);
+
 } // namespace xvtep

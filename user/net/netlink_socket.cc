@@ -157,7 +157,18 @@ NetlinkSocket::Answer NetlinkSocket::dump(Message &message, const std::function<
     return std::unexpected(Refusal{EAGAIN, "the table kept changing"});
 }
 
-std::expected<bool, Refusal> NetlinkSocket::exchange(Message &message, const Reader &reader)
+NetlinkSocket::Answer NetlinkSocket::peek(Message &message,
+                                          const std::function<bool(const nlmsghdr &)> &reader)
+{
+    message.header().nlmsg_flags |= NLM_F_DUMP;
+    bool enough = false;
+    const auto done = exchange(
+        message, [&](const nlmsghdr &line) { enough = enough || !reader(line); }, &enough);
+    return done ? Answer() : std::unexpected(done.error());
+}
+
+std::expected<bool, Refusal> NetlinkSocket::exchange(Message &message, const Reader &reader,
+                                                     const bool *enough)
 {
     if (message.overflown())
         return std::unexpected(Refusal{EMSGSIZE, {}});
@@ -189,6 +200,8 @@ std::expected<bool, Refusal> NetlinkSocket::exchange(Message &message, const Rea
             if (part->nlmsg_type >= NLMSG_MIN_TYPE && reader)
                 reader(*part);
         }
+        if (enough != nullptr && *enough)
+            return whole;
     }
 }
 

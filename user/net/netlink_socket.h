@@ -56,6 +56,10 @@ class NetlinkSocket {
         return lines;
     }
 
+    // The beginning of a table, until `reader` has had enough and says false. Of no use afterwards:
+    // the kernel still has the rest to tell.
+    Answer peek(Message &message, const std::function<bool(const nlmsghdr &)> &reader);
+
   private:
     struct Free {
         void operator()(nl_sock *socket) const;
@@ -64,7 +68,8 @@ class NetlinkSocket {
 
     Answer dump(Message &message, const std::function<void()> &restart, const Reader &reader);
     // True where a dump was whole, false where the table changed under it.
-    std::expected<bool, Refusal> exchange(Message &message, const Reader &reader);
+    std::expected<bool, Refusal> exchange(Message &message, const Reader &reader,
+                                          const bool *enough = nullptr);
     std::expected<std::size_t, Refusal> receive();
 
     std::unique_ptr<nl_sock, Free> socket_;

@@ -36,11 +36,14 @@ bool sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst)
     return false;
 }
 
+// Of a large table the beginning has to do.
+constexpr std::size_t most_entries = 16384;
+
 // Entries of the kernel's table that somebody has put there, and the programs do not know. What the
 // kernel's device learned by itself is none.
 std::size_t foreign_entries(Session &session, const xv_vtep &vtep)
 {
-    const auto entries = session.netlink.fdb(static_cast<int>(vtep.ifindex));
+    const auto entries = some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries);
     if (!entries)
         return 0;
     return static_cast<std::size_t>(std::ranges::count_if(*entries, [&](const KernelFdbEntry &entry) {
@@ -116,11 +119,6 @@ std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions
     differs(now.l2miss && !has(XV_VTEP_L2MISS), "l2miss");
     differs(now.l3miss && !has(XV_VTEP_L3MISS), "l3miss");
     return found;
-}
-
-std::string counted(std::size_t count, const char *one, const char *many)
-{
-    return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
 } // namespace
@@ -214,20 +212,21 @@ std::vector<Problem> Inspection::of_device(const xv_vtep &vtep, const Link &devi
     missing_programs(device, device_programs, found);
     if (const auto count = foreign_entries(*session_, vtep); count != 0)
         found.push_back({"foreign_entries", name,
-                         counted(count, "entry", "entries") + " of \"bridge fdb show dev " + name +
-                             "\" are not xvtep's and not in effect",
-                         "\"xvtep fdb\" with the same words writes them", count});
+                         fmt::format("the kernel's table has entries that xvtep does not know "
+                                     "(bridge fdb show dev {}): {}",
+                                     name, count),
+                         "write them by \"xvtep fdb\" with the same words", count});
     if (const auto count = foreign_neighbours(*session_, vtep); count != 0)
         found.push_back({"foreign_neighbours", name,
-                         counted(count, "entry", "entries") + " of \"ip neigh show dev " + name +
-                             "\" are not xvtep's and not answered with",
-                         "\"xvtep neigh\" with the same words writes them", count});
+                         fmt::format("the kernel has neighbours that xvtep does not answer with "
+                                     "(ip neigh show dev {}): {}",
+                                     name, count),
+                         "write them by \"xvtep neigh\" with the same words", count});
     if (const auto options = device.vxlan ? foreign_options(vtep, *device.vxlan)
                                           : std::vector<std::string>();
         !options.empty())
         found.push_back({"foreign_options", fmt::format("{}", fmt::join(options, ", ")),
-                         fmt::format("the kernel's device was given other options, which are not in "
-                                     "effect: {}",
+                         fmt::format("the kernel's device was given options that xvtep does not go by: {}",
                                      fmt::join(options, ", ")),
                          "\"xvtep detach\" and \"xvtep attach\" with them (local: \"xvtep set\"; "
                          "remote: \"xvtep fdb replace 00:00:00:00:00:00\")",
