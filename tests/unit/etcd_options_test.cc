@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/agent/etcd_options.h"
 
+#include <sys/stat.h>
+
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/support/scratch.h"
 
 namespace xvtep::agent {
 namespace {
@@ -47,6 +53,44 @@ TEST(EtcdUrl, CredentialsAreNotRepeated)
         ASSERT_FALSE(parsed) << text;
         EXPECT_THAT(parsed.error().message(), Not(HasSubstr("secret"))) << text;
     }
+}
+
+TEST(EtcdPassword, IsTheFirstLineOrWhyNot)
+{
+    const test::Scratch scratch;
+    const auto path = scratch.file("password");
+    const auto cause = [&] {
+        const auto read = read_password(path);
+        return read ? "read: " + *read : read.error().cause;
+    };
+    EXPECT_EQ(cause(), "no such file or directory");
+    for (const auto &[text, said] :
+         {std::pair("", "its first line is empty"), std::pair("\nx", "its first line is empty"),
+          std::pair("word", "read: word"), std::pair("two words \nmore", "read: two words ")}) {
+        std::ofstream(path) << text;
+        EXPECT_EQ(cause(), said) << text;
+    }
+    std::ofstream(path) << std::string(100000, 'x');
+    EXPECT_EQ(cause(), "too long for a password");
+    EXPECT_EQ(read_password("/").error().cause, "is a directory");
+    EXPECT_EQ(read_password("/dev/zero").error().cause, "too long for a password");
+}
+
+TEST(EtcdPassword, WarnsOfReadersAndOfClearText)
+{
+    const test::Scratch scratch;
+    const auto path = scratch.file("password");
+    std::ofstream(path) << "word";
+    const auto warnings = [&](const char *servers, mode_t mode) {
+        ::chmod(path.c_str(), mode);
+        return password_warnings(*parse_etcd_url(servers), path);
+    };
+    EXPECT_THAT(warnings("https://a,https://10.0.0.1", 0640), ElementsAre());
+    EXPECT_THAT(warnings("https://a", 0644), ElementsAre(HasSubstr("every user")));
+    EXPECT_THAT(warnings("http://localhost,http://127.0.0.1,http://[::1]", 0600), ElementsAre());
+    EXPECT_THAT(warnings("http://10.0.0.1:99,https://b", 0600),
+                ElementsAre(HasSubstr("http://10.0.0.1:99: the password crosses")));
+    EXPECT_THAT(warnings("http://127.0.0.1.example", 0600), ElementsAre(HasSubstr("in clear")));
 }
 
 } // namespace

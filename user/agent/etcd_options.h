@@ -26,4 +26,9 @@ struct EtcdOptions {
 // command line is no place for them), queries.
 Result<EtcdOptions> parse_etcd_url(std::string_view text);
 
+// The first line of a file, a pipe of the shell's too: it is read at once, and waited for.
+Result<std::string> read_password(const std::string &path);
+// What a person should know of how the password is kept and sent.
+std::vector<std::string> password_warnings(const EtcdOptions &options, const std::string &path);
+
 } // namespace xvtep::agent

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
@@ -54,16 +53,6 @@ Result<agent::Record> parse_endpoint(const Values &values, const std::string &te
             return values.wrong(fmt::format("endpoint {}: {} is no host's address",
                                             record.mac.text(), address->text()));
     return record;
-}
-
-Result<std::string> first_line(const std::string &path)
-{
-    std::ifstream in(path);
-    std::string line;
-    errno = 0;
-    if (!std::getline(in, line) || line.empty())
-        return system_failure("read", path, errno != 0 ? errno_text(errno) : "it is empty", errno);
-    return line;
 }
 
 std::string state_file(std::uint64_t cookie)
@@ -122,8 +111,12 @@ Result<agent::DirectoryMaker> make_directory(const Values &values, const std::st
     if (options.user.empty() != etcd.password_file.empty())
         return values.wrong("--etcd-user and --etcd-password-file go together");
     if (!etcd.password_file.empty())
-        TRY_SET(options.password, first_line(etcd.password_file));
-    return [options](agent::Loop &loop, agent::Directory::Client &client) {
+        TRY_SET(options.password, agent::read_password(etcd.password_file));
+    return [options, file = etcd.password_file](agent::Loop &loop,
+                                                agent::Directory::Client &client) {
+        if (!file.empty())
+            for (const auto &warning : agent::password_warnings(options, file))
+                spdlog::warn("{}", warning);
         return agent::make_etcd_directory(loop, client, options);
     };
 }
