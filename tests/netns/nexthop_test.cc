@@ -149,6 +149,11 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
             in(made, "ethtool -K eth0 tx off");
         if (with_ports())
             must(fmt::format("{} -n {} port add {} --vni {}", xvtep(), h_[n], port, vni));
+        // Until the bridge has heard of the device's carrier, it forwards nothing of it.
+        must(fmt::format("until bridge -n {} link show dev {} | grep -q \"state forwarding\"; do "
+                         "sleep 0.02; done",
+                         h_[n], port),
+             10);
         return made;
     }
 

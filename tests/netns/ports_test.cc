@@ -95,6 +95,7 @@ TEST_P(Ports, AnIndexGivenToAnotherTenant)
     quiet(other);
     batch(h_[1], "link set w9 master br1\nlink set w9 up");
     ip(other, "link set eth0 up");
+    await_bridge(1, "w9");
     Watch tenant(other, "eth0");
     for (int i = 0; i < 5; i++)
         send_raw(c_[2], "eth0", frame(1, 2, new_mark())); // known

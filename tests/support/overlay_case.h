@@ -218,6 +218,16 @@ class OverlayCase : public NetnsCase, public ::testing::WithParamInterface<Overl
             in(made, "ethtool -K eth0 tx off");
         if (with_ports() && port)
             run(n, fmt::format("port add {} --vni {}", device, vni));
+        await_bridge(n, device);
+    }
+
+    // Until the bridge has heard of the device's carrier, it forwards nothing of it.
+    void await_bridge(int n, const std::string &device)
+    {
+        must(fmt::format("until bridge -n {} link show dev {} | grep -q \"state forwarding\"; do "
+                         "sleep 0.02; done",
+                         h_[n], device),
+             10);
     }
 
     // An entry by hand.
