@@ -30,7 +30,8 @@ class Netns {
     static bool exists(const std::string &name); // open() would succeed
 
     // Every namespace this process can see: /run/netns, /proc/*/ns/net, nsfs mounts; each once.
-    static std::vector<Netns> visible();
+    // *all: whether none had to be left out for a passing reason, as want of descriptors is.
+    static std::vector<Netns> visible(bool *all = nullptr);
 
     // While it lives, the thread that made it is in the namespace; its end puts the thread back,
     // or aborts the process where that fails: what ran next would run in the wrong namespace.

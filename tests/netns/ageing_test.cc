@@ -73,7 +73,7 @@ class Ageing : public NetnsCase {
     }
 
     // In the tables, live or not.
-    [[nodiscard]] std::size_t kept() const { return tables().fdb.entries().size(); }
+    [[nodiscard]] std::size_t kept() const { return tables().fdb.entries()->size(); }
 
     [[nodiscard]] std::size_t shown() const
     {
@@ -95,8 +95,8 @@ TEST_F(Ageing, WhatNobodyLooksUpIsRemovedToo)
     for (int i = 0; i < 60 && kept() != 0; i++)
         ::usleep(250'000);
     const Tables now = tables();
-    EXPECT_EQ(now.fdb.entries().size(), 0U);
-    EXPECT_EQ(now.ages.entries().size(), 0U);
+    EXPECT_EQ(now.fdb.entries()->size(), 0U);
+    EXPECT_EQ(now.ages.entries()->size(), 0U);
     EXPECT_EQ(now.usage[1], 0U);
     hear(0, 10); // and the timer starts again
     EXPECT_EQ(shown(), 10U);
@@ -123,10 +123,10 @@ TEST_F(Ageing, HardAgeingEndsAnEntryThatIsHeardOf)
 {
     attach("--ageing 60 --hard-ageing 2");
     hear(1, 1);
-    const auto created = tables().fdb.entries().at(0).second.created;
+    const auto created = tables().fdb.entries()->at(0).second.created;
     ::usleep(1'200'000);
     hear(1, 1);
-    EXPECT_EQ(tables().fdb.entries().at(0).second.created, created);
+    EXPECT_EQ(tables().fdb.entries()->at(0).second.created, created);
     ::usleep(1'200'000);
     EXPECT_EQ(shown(), 0U) << "2 s after it was made, though heard of since";
     hear(1, 1);

@@ -86,7 +86,9 @@ class LabFixture : public testing::Test {
             cookies.push_back(Netns::open(name)->cookie().value_or(0));
         EXPECT_TRUE(works(lab_down()));
         if (const auto root = bpffs_root()) {
-            for (const std::uint64_t cookie : pinned_cookies(*root))
+            const auto pinned = pinned_cookies(*root);
+            ASSERT_TRUE(pinned) << pinned.error().message();
+            for (const std::uint64_t cookie : *pinned)
                 EXPECT_EQ(std::ranges::count(cookies, cookie), 0) << "pins are left";
         }
         expect_nothing_left();

@@ -5,9 +5,12 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
@@ -15,6 +18,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace xvtep {
 namespace {
@@ -23,10 +27,67 @@ namespace fs = std::filesystem;
 
 constexpr auto lock_patience = std::chrono::seconds(30);
 
-bool is_bpffs(const std::string &path)
+Result<bool> is_bpffs(const std::string &path)
 {
     struct statfs found {};
-    return ::statfs(path.c_str(), &found) == 0 && found.f_type == BPF_FS_MAGIC;
+    if (::statfs(path.c_str(), &found) == 0)
+        return found.f_type == BPF_FS_MAGIC;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return false;
+    return errno_failure("look for a bpf file system at", path, errno);
+}
+
+std::string base_of(const std::string &root) { return root + "/xvtep"; }
+
+// Whose pins are there decides what our programs run with.
+Result<> check_owner(const std::string &root)
+{
+    const std::string base = base_of(root);
+    struct stat found {};
+    if (::lstat(base.c_str(), &found) != 0)
+        return errno == ENOENT ? Result<>() : errno_failure("look at", base, errno);
+    if (S_ISDIR(found.st_mode) && (found.st_uid == 0 || found.st_uid == ::geteuid()))
+        return {};
+    return system_failure("use", base,
+                          fmt::format("user {} has made it: remove it, and mount the bpf file "
+                                      "system with mode=0700",
+                                      found.st_uid),
+                          EPERM);
+}
+
+// A directory that only its owner may open. Empty where the one it is to be in is gone.
+Result<Fd> private_directory(const std::string &path)
+{
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        return errno == ENOENT ? Result<Fd>(Fd()) : errno_failure("make", path, errno);
+    Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd && errno == EACCES)
+        return errno_failure("open", path, EACCES, "another user's");
+    if (!fd)
+        return errno == ENOENT ? Result<Fd>(Fd()) : errno_failure("open", path, errno);
+    struct stat found {};
+    if (::fstat(fd.get(), &found) != 0)
+        return errno_failure("open", path, errno);
+    if ((found.st_mode & 077) != 0 && ::fchmod(fd.get(), 0700) != 0)
+        return errno_failure("open", path, errno);
+    return fd;
+}
+
+// Whether it is ours, and not a directory that another command has just removed.
+Result<bool> lock(const Fd &fd, const std::string &path, std::chrono::microseconds again,
+                  std::chrono::steady_clock::time_point deadline)
+{
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return errno_failure("lock", path, errno);
+        if (std::chrono::steady_clock::now() > deadline)
+            return system_failure("lock", path, "another xvtep command has held it for 30 s", EBUSY);
+        std::this_thread::sleep_for(again);
+    }
+    struct stat found {};
+    if (::fstat(fd.get(), &found) != 0)
+        return errno_failure("lock", path, errno);
+    return found.st_nlink != 0;
 }
 
 int parent_of(int pid)
@@ -43,42 +104,55 @@ int parent_of(int pid)
 Result<std::string> bpffs_root()
 {
     const std::string usual = "/sys/fs/bpf";
-    if (is_bpffs(usual))
-        return usual;
-    for (int pid = ::getppid(); pid > 0; pid = parent_of(pid)) {
-        const std::string theirs = fmt::format("/proc/{}/root{}", pid, usual);
-        if (is_bpffs(theirs))
-            return theirs;
+    std::string theirs = usual;
+    Result<bool> found = is_bpffs(usual);
+    TRY(found);
+    for (int pid = ::getppid(); !(found && *found) && pid > 0; pid = parent_of(pid)) {
+        theirs = fmt::format("/proc/{}/root{}", pid, usual);
+        if (auto seen = is_bpffs(theirs); seen || found) // the first that may not be looked at is told
+            found = std::move(seen);
     }
-    return system_failure("open", usual, "no bpf file system there (mount -t bpf bpf /sys/fs/bpf)",
-                          ENOENT);
+    TRY(found);
+    if (!*found)
+        return system_failure("open", usual,
+                              "no bpf file system there (mount -t bpf -o mode=0700 bpf /sys/fs/bpf)",
+                              ENOENT);
+    TRY(check_owner(theirs));
+    return theirs;
 }
 
-Result<Fd> lock_bpffs(const std::string &root)
+Result<Lock> Lock::take(const std::string &root)
 {
     const auto deadline = std::chrono::steady_clock::now() + lock_patience;
-    const auto lock = [&](const Fd &fd, std::chrono::microseconds again) -> Result<> {
-        while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-            if (errno != EWOULDBLOCK && errno != EINTR)
-                return errno_failure("lock", root, errno);
-            if (std::chrono::steady_clock::now() > deadline)
-                return system_failure("lock", root, "another xvtep command has held it for 30 s",
-                                      EBUSY);
-            std::this_thread::sleep_for(again);
-        }
-        return {};
-    };
-    Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd)
-        return errno_failure("open", root, errno);
-    // Who waits for the lock holds the next turn: a batch that gives it back and takes it again at
-    // once comes behind. Nobody waits long before the directory is there.
-    const Fd turn(::open((root + "/xvtep").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (turn)
-        TRY(lock(turn, std::chrono::milliseconds(3)));
-    // One at a time, and all others wait for it: it may look more often.
-    TRY(lock(fd, std::chrono::microseconds(300)));
-    return fd;
+    const std::string base = base_of(root), queue = base + "/turn";
+    for (;;) {
+        TRY_ASSIGN(Fd directory, private_directory(base));
+        TRY(check_owner(root));
+        TRY_ASSIGN(const Fd turn, private_directory(queue));
+        if (!directory || !turn)
+            continue;
+        // Who waits for the lock holds the next turn: a batch that gives it back and takes it again
+        // at once comes behind.
+        TRY(lock(turn, queue, std::chrono::milliseconds(3), deadline));
+        // One at a time, and all others wait for it: it may look more often.
+        TRY_ASSIGN(const bool ours, lock(directory, base, std::chrono::microseconds(300), deadline));
+        if (ours)
+            return Lock(root, std::move(directory));
+    }
+}
+
+// Others may be waiting at the directory that goes: they see that it did.
+Lock::~Lock()
+{
+    if (!directory_)
+        return;
+    const std::string base = base_of(root_);
+    if (const auto names = names_in(base); !names || std::ranges::any_of(*names, [](auto &name) {
+            return name != "turn";
+        }))
+        return;
+    ::rmdir((base + "/turn").c_str());
+    ::rmdir(base.c_str());
 }
 
 std::string state_directory(const std::string &root, std::uint64_t cookie)
@@ -86,12 +160,11 @@ std::string state_directory(const std::string &root, std::uint64_t cookie)
     return fmt::format("{}/xvtep/{}", root, cookie);
 }
 
-std::vector<std::uint64_t> pinned_cookies(const std::string &root)
+Result<std::vector<std::uint64_t>> pinned_cookies(const std::string &root)
 {
     std::vector<std::uint64_t> cookies;
-    std::error_code error;
-    for (const auto &entry : fs::directory_iterator(root + "/xvtep", error)) {
-        const std::string name = entry.path().filename();
+    TRY_ASSIGN(const auto names, names_in(base_of(root)));
+    for (const auto &name : names) {
         std::uint64_t cookie = 0;
         const auto [end, problem] =
             std::from_chars(name.data(), name.data() + name.size(), cookie);
@@ -101,14 +174,32 @@ std::vector<std::uint64_t> pinned_cookies(const std::string &root)
     return cookies;
 }
 
-void remove_state(const std::string &root, std::uint64_t cookie)
+Result<> remove_state(const std::string &root, std::uint64_t cookie)
 {
+    const std::string directory = state_directory(root, cookie);
+    // First what says that it is whole.
+    if (::unlink((directory + "/maps/layout").c_str()) != 0 && errno != ENOENT)
+        return errno_failure("remove", directory, errno);
     std::error_code error;
-    fs::remove_all(state_directory(root, cookie), error);
-    fs::remove(root + "/xvtep", error); // only when empty
+    fs::remove_all(directory, error);
+    if (error)
+        return errno_failure("remove", directory, error.value());
+    return {};
 }
 
-Result<> check_privileges(std::string_view operation, std::string_view object)
+Result<std::vector<std::string>> names_in(const std::string &directory)
+{
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error))
+        names.push_back(entry->path().filename());
+    if (error && error != std::errc::no_such_file_or_directory)
+        return errno_failure("read", directory, error.value());
+    return names;
+}
+
+Result<> check_privileges(std::string_view operation, std::string_view object, Privilege wanted)
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2]{};
@@ -117,14 +208,20 @@ Result<> check_privileges(std::string_view operation, std::string_view object)
     const auto has = [&](unsigned capability) {
         return (data[capability / 32].effective >> (capability % 32) & 1) != 0;
     };
-    std::string missing;
+    const bool all_of_bpf = has(CAP_SYS_ADMIN); // as before Linux 5.8
+    std::vector<std::string_view> missing;
     if (!has(CAP_NET_ADMIN))
-        missing = "CAP_NET_ADMIN";
-    if (!has(CAP_BPF) && !has(CAP_SYS_ADMIN))
-        missing += missing.empty() ? "CAP_BPF" : " and CAP_BPF";
-    if (!missing.empty())
-        return system_failure(operation, object, "no permission (needs " + missing + ")", EPERM);
-    return {};
+        missing.push_back("CAP_NET_ADMIN");
+    if (!has(CAP_BPF) && !all_of_bpf)
+        missing.push_back("CAP_BPF");
+    if (wanted >= Privilege::load && !has(CAP_PERFMON) && !all_of_bpf)
+        missing.push_back("CAP_PERFMON");
+    if (wanted == Privilege::xdp && !all_of_bpf)
+        missing.push_back("CAP_SYS_ADMIN, for XDP");
+    if (missing.empty())
+        return {};
+    return system_failure(operation, object,
+                          fmt::format("no permission (needs {})", fmt::join(missing, " and ")), EPERM);
 }
 
 } // namespace xvtep

@@ -114,13 +114,13 @@ Result<Tables> Tables::open(const std::string &directory)
     const std::string maps = directory + "/maps";
     auto layout = Table<__u32, __u32>::open(maps, "layout");
     TRY(layout);
-    if (const auto version = layout->find(0); version != XV_LAYOUT)
-        return system_failure(
-            "open", "data path",
-            fmt::format("its maps have layout {}, this xvtep has {}: detach with the xvtep that "
-                        "attached, then attach with this one",
-                        version.value_or(0), XV_LAYOUT),
-            EPROTO);
+    TRY_ASSIGN(const auto version, layout->look_up(0));
+    if (version != XV_LAYOUT)
+        return system_failure("open", "data path",
+                              fmt::format("its maps have layout {}, this xvtep has {} (`xvtep detach "
+                                          "--force` removes it all; then attach again)",
+                                          version.value_or(0), XV_LAYOUT),
+                              EPROTO);
     TRY_ASSIGN(auto dstports, (Table<__u32, __u64>::open(maps, "dstports")));
     TRY_ASSIGN(auto vteps, (Table<__u32, xv_vtep>::open(maps, "vteps")));
     TRY_ASSIGN(auto vnis, (Table<xv_vni_key, __u32>::open(maps, "vnis")));
@@ -169,25 +169,29 @@ __u64 add_usage(const Tables &tables, __u32 slot, std::int64_t more)
     return add_shared(tables.usage[slot], static_cast<__u64>(more));
 }
 
-bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)
+Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)
 {
-    if (!tables.fdb.remove(key))
+    TRY_ASSIGN(const bool was_there, tables.fdb.remove(key));
+    if (was_there)
+        add_usage(tables, slot, -1);
+    return was_there;
+}
+
+Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key)
+{
+    TRY_ASSIGN(const auto slot, (tables.vnis.look_up({key.vni, key.dstport, 0})));
+    return slot ? remove_entry(tables, *slot, key) : tables.fdb.remove(key);
+}
+
+Result<bool> datapath_exists(const std::string &directory)
+{
+    const std::string path = map_path(directory, last_map);
+    struct stat found {};
+    if (::stat(path.c_str(), &found) == 0)
+        return true;
+    if (errno == ENOENT || errno == ENOTDIR)
         return false;
-    add_usage(tables, slot, -1);
-    return true;
-}
-
-bool remove_entry(const Tables &tables, const xv_fdb_key &key)
-{
-    if (const auto slot = tables.vnis.find({key.vni, key.dstport, 0}))
-        return remove_entry(tables, *slot, key);
-    return tables.fdb.remove(key);
-}
-
-bool datapath_exists(const std::string &directory)
-{
-    std::error_code error;
-    return fs::exists(map_path(directory, last_map), error);
+    return errno_failure("find", path, errno);
 }
 
 Result<> create_datapath(const std::string &directory)
@@ -276,6 +280,15 @@ Result<> LoadedPrograms::pin(const std::string &directory) const
             return errno_failure("pin program", program_name(program), errno);
     }
     return {};
+}
+
+Result<std::size_t> possible_cpus()
+{
+    quiet_libraries();
+    const int count = libbpf_num_possible_cpus();
+    if (count <= 0)
+        return errno_failure("read", "/sys/devices/system/cpu/possible", -count);
+    return static_cast<std::size_t>(count);
 }
 
 Result<Fd> open_program(const std::string &directory, Program program)

@@ -45,9 +45,9 @@ struct Tables {
 // Counts `more` FDB entries of the VTEP in `slot`, fewer where it is negative. Returns the sum.
 __u64 add_usage(const Tables &tables, __u32 slot, std::int64_t more);
 // An FDB entry of the VTEP in `slot`, and its place under maxaddress. Whether it was there.
-bool remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
+Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
 // The same, of whichever VTEP.
-bool remove_entry(const Tables &tables, const xv_fdb_key &key);
+Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key);
 
 enum class Program {
     tc_underlay,
@@ -63,7 +63,7 @@ enum class Program {
 const char *program_name(Program program);
 
 // Is a data path pinned in `directory`, whole or in part?
-bool datapath_exists(const std::string &directory);
+Result<bool> datapath_exists(const std::string &directory);
 
 // Loads the programs with fresh maps and pins both; on failure nothing is left pinned. A part
 // that a killed command left is replaced.
@@ -84,6 +84,9 @@ class LoadedPrograms {
     explicit LoadedPrograms(Impl *impl) : impl_(impl) {}
     Impl *impl_;
 };
+
+// How many values a per-CPU map has for a key.
+Result<std::size_t> possible_cpus();
 
 // A pinned program: all but XDP's.
 Result<Fd> open_program(const std::string &directory, Program program);

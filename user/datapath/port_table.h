@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "user/datapath/table.h"
 #include "xvtep/tables.h"
@@ -19,40 +18,43 @@ class PortTable {
     {
     }
 
-    [[nodiscard]] std::optional<xv_port> find(__u32 ifindex) const { return ports_.find(ifindex); }
-    [[nodiscard]] std::vector<std::pair<__u32, xv_port>> entries() const
+    [[nodiscard]] Result<std::optional<xv_port>> look_up(__u32 ifindex) const
     {
-        return ports_.entries();
+        return ports_.look_up(ifindex);
     }
+    [[nodiscard]] auto entries() const { return ports_.entries(); }
 
     Result<> put(__u32 ifindex, const xv_port &port) const
     {
-        forget(ifindex);
+        TRY(forget(ifindex));
         TRY(ports_.put(ifindex, port));
-        if (const auto taken = hints_.find(place(ifindex)); taken && taken->ifindex == 0)
+        TRY_ASSIGN(const auto taken, hints_.look_up(place(ifindex)));
+        if (taken && taken->ifindex == 0)
             TRY(hints_.put(place(ifindex), {.port = port, .ifindex = ifindex, .zero = 0}));
         return {};
     }
 
-    void remove(__u32 ifindex) const
+    Result<> remove(__u32 ifindex) const
     {
-        forget(ifindex);
-        ports_.remove(ifindex);
-        for (const auto &[other, port] : ports_.entries()) // its place is free for another
+        TRY(forget(ifindex));
+        TRY(ports_.remove(ifindex));
+        TRY_ASSIGN(const auto others, ports_.entries());
+        for (const auto &[other, port] : others) // its place is free for another
             if (place(other) == place(ifindex))
-                return (void)put(other, port);
+                return put(other, port);
+        return {};
     }
 
   private:
     static __u32 place(__u32 ifindex) { return ifindex % XV_PORT_HINTS; }
 
-    void forget(__u32 ifindex) const
+    Result<> forget(__u32 ifindex) const
     {
-        auto hint = hints_.find(place(ifindex));
+        TRY_ASSIGN(auto hint, hints_.look_up(place(ifindex)));
         if (!hint || hint->ifindex != ifindex)
-            return;
+            return {};
         hint->ifindex = 0; // the rest stays: a program may be reading it
-        (void)hints_.put(place(ifindex), *hint);
+        return hints_.put(place(ifindex), *hint);
     }
 
     Table<__u32, xv_port> ports_;

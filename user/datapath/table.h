@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 
 #include <cerrno>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +17,8 @@ namespace xvtep {
 // A pinned BPF map with its key and value types from xvtep/tables.h.
 template <class Key, class Value> class Table {
   public:
+    using Entry = std::pair<Key, Value>;
+
     static Result<Table> open(const std::string &maps, const char *name)
     {
         Fd fd(bpf_obj_get((maps + "/" + name).c_str()));
@@ -32,12 +33,15 @@ template <class Key, class Value> class Table {
         return Table(std::move(fd), name, info.max_entries);
     }
 
-    [[nodiscard]] std::optional<Value> find(const Key &key) const
+    // None where the map has no such key; an error says nothing about that.
+    [[nodiscard]] Result<std::optional<Value>> look_up(const Key &key) const
     {
         Value value;
-        if (bpf_map_lookup_elem(fd_.get(), &key, &value) != 0)
+        if (bpf_map_lookup_elem(fd_.get(), &key, &value) == 0)
+            return value;
+        if (errno == ENOENT)
             return std::nullopt;
-        return value;
+        return errno_failure("look up in", name_, errno);
     }
 
     // `flags`: BPF_ANY, BPF_NOEXIST (EEXIST) or BPF_EXIST (ENOENT).
@@ -50,13 +54,21 @@ template <class Key, class Value> class Table {
         return errno_failure("update", name_, errno);
     }
 
-    bool remove(const Key &key) const { return bpf_map_delete_elem(fd_.get(), &key) == 0; }
+    // Whether it was there.
+    [[nodiscard]] Result<bool> remove(const Key &key) const
+    {
+        if (bpf_map_delete_elem(fd_.get(), &key) == 0)
+            return true;
+        if (errno == ENOENT)
+            return false;
+        return errno_failure("remove from", name_, errno);
+    }
 
     // All entries as they were when read; a hash in no order.
-    [[nodiscard]] std::vector<std::pair<Key, Value>> entries() const
+    [[nodiscard]] Result<std::vector<Entry>> entries() const
     {
         constexpr __u32 chunk = 4096;
-        std::vector<std::pair<Key, Value>> all;
+        std::vector<Entry> all;
         std::vector<Key> keys(chunk);
         std::vector<Value> values(chunk);
         __u32 batch_in = 0, batch_out = 0; // a hash's cursor is a bucket number
@@ -67,8 +79,10 @@ template <class Key, class Value> class Table {
                                                     &batch_out, keys.data(), values.data(), &count,
                                                     nullptr);
             const int error = failed != 0 ? errno : 0;
+            if (error == ENOSPC)
+                return entries_one_by_one();
             if (error != 0 && error != ENOENT)
-                return error == ENOSPC ? entries_one_by_one() : all;
+                return errno_failure("read", name_, error);
             for (__u32 i = 0; i < count; i++)
                 all.emplace_back(keys[i], values[i]);
             if (error == ENOENT)
@@ -88,16 +102,19 @@ template <class Key, class Value> class Table {
     }
 
     // A bucket larger than a chunk: slow, but whole.
-    [[nodiscard]] std::vector<std::pair<Key, Value>> entries_one_by_one() const
+    [[nodiscard]] Result<std::vector<Entry>> entries_one_by_one() const
     {
-        std::vector<std::pair<Key, Value>> all;
+        std::vector<Entry> all;
         Key key, next;
-        for (bool more = bpf_map_get_next_key(fd_.get(), nullptr, &next) == 0; more;
-             more = bpf_map_get_next_key(fd_.get(), &key, &next) == 0) {
+        for (const Key *from = nullptr; bpf_map_get_next_key(fd_.get(), from, &next) == 0;
+             from = &key) {
             key = next;
-            if (const auto value = find(key))
+            TRY_ASSIGN(const auto value, look_up(key));
+            if (value)
                 all.emplace_back(key, *value);
         }
+        if (errno != ENOENT)
+            return errno_failure("read", name_, errno);
         return all;
     }
 

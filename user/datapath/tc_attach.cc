@@ -6,18 +6,16 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "user/base/fd.h"
+#include "user/datapath/bpffs.h"
 #include "user/datapath/quiet.h"
 #include "user/net/netlink.h"
 
 namespace xvtep {
 namespace {
-
-namespace fs = std::filesystem;
 
 // enum bpf_attach_type of Linux 6.6; libbpf 1.1 hands on what it does not know.
 constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
@@ -31,6 +29,11 @@ std::string link_path(const TcPlace &place)
 {
     return fmt::format("{}/links/{}_{}", place.directory, place.ifindex,
                        place.hook == Hook::ingress ? "ingress" : "egress");
+}
+
+std::string name_of(const TcPlace &place)
+{
+    return place.device.empty() ? fmt::format("ifindex {}", place.ifindex) : place.device;
 }
 
 bpf_tc_hook clsact_hook(const TcPlace &place)
@@ -51,11 +54,25 @@ bpf_tc_opts clsact_options()
     return options;
 }
 
-bool clsact_attached(const TcPlace &place)
+Result<bool> clsact_attached(const TcPlace &place)
 {
     const bpf_tc_hook hook = clsact_hook(place);
     bpf_tc_opts options = clsact_options();
-    return bpf_tc_query(&hook, &options) == 0;
+    const int error = -bpf_tc_query(&hook, &options);
+    if (error == 0)
+        return true;
+    if (error == ENOENT || error == ENODEV || error == EINVAL) // EINVAL: no clsact at all
+        return false;
+    return errno_failure("look for filter", name_of(place), error);
+}
+
+// Of its pinned link; empty where there is none.
+Result<Fd> pinned_link(const TcPlace &place)
+{
+    Fd link(bpf_obj_get(link_path(place).c_str()));
+    if (!link && errno != ENOENT)
+        return errno_failure("open link", link_path(place), errno);
+    return link;
 }
 
 Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
@@ -80,14 +97,16 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
 {
     quiet_libraries();
     const std::string path = link_path(place);
-    if (const Fd link(bpf_obj_get(path.c_str())); link) {
-        if (bpf_link_update(link.get(), program_fd, nullptr) == 0)
+    TRY_ASSIGN(const Fd pinned, pinned_link(place));
+    if (pinned) {
+        if (bpf_link_update(pinned.get(), program_fd, nullptr) == 0)
             return {};
         if (errno != ENOLINK) // the device it was on is gone; its index came back
             return errno_failure("attach", place.device, errno, "update link");
         ::unlink(path.c_str());
     }
-    if (clsact_attached(place))
+    TRY_ASSIGN(const bool by_clsact, clsact_attached(place));
+    if (by_clsact)
         return attach_clsact(place, program_fd, made_clsact);
     const Fd link(bpf_link_create(program_fd, place.ifindex,
                                   place.hook == Hook::ingress ? tcx_ingress : tcx_egress, nullptr));
@@ -99,41 +118,50 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
     return {};
 }
 
-void detach_tc(const TcPlace &place, bool remove_clsact)
+Result<> detach_tc(const TcPlace &place, bool remove_clsact)
 {
     quiet_libraries();
-    ::unlink(link_path(place).c_str());
-    if (!clsact_attached(place))
-        return;
+    const std::string path = link_path(place);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+        return errno_failure("remove link", path, errno);
+    TRY_ASSIGN(const bool by_clsact, clsact_attached(place));
     bpf_tc_hook hook = clsact_hook(place);
     const bpf_tc_opts ours = clsact_options();
-    bpf_tc_detach(&hook, &ours);
+    if (const int error = by_clsact ? -bpf_tc_detach(&hook, &ours) : 0; error != 0 && error != ENODEV)
+        return errno_failure("detach", name_of(place), error, last_complaint());
     if (!remove_clsact)
-        return;
+        return {};
     // Destroying the qdisc takes others' filters along: only when there are none.
-    auto netlink = Netlink::open();
-    if (!netlink || netlink->has_clsact_filters(place.ifindex).value_or(true))
-        return;
+    TRY_ASSIGN(auto netlink, Netlink::open());
+    TRY_ASSIGN(const bool has_others, netlink.has_clsact_filters(place.ifindex));
+    if (has_others)
+        return {};
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
-    bpf_tc_hook_destroy(&hook);
+    if (const int error = -bpf_tc_hook_destroy(&hook); // EINVAL: it is gone already
+        error != 0 && error != ENODEV && error != ENOENT && error != EINVAL)
+        return errno_failure("remove clsact of", name_of(place), error);
+    return {};
 }
 
-bool is_tc_attached(const TcPlace &place)
+Result<bool> is_tc_attached(const TcPlace &place)
 {
-    return ::access(link_path(place).c_str(), F_OK) == 0 || clsact_attached(place);
+    TRY_ASSIGN(const Fd link, pinned_link(place));
+    if (link)
+        return true;
+    return clsact_attached(place);
 }
 
-std::vector<PinnedLink> pinned_links(const std::string &directory)
+Result<std::vector<PinnedLink>> pinned_links(const std::string &directory)
 {
     std::vector<PinnedLink> found;
-    std::error_code error;
-    for (const auto &entry : fs::directory_iterator(directory + "/links", error)) {
+    TRY_ASSIGN(const auto names, names_in(directory + "/links"));
+    for (const auto &name : names) {
         PinnedLink link{};
         char hook[16] = {};
-        if (std::sscanf(entry.path().filename().c_str(), "%d_%15s", &link.ifindex, hook) != 2)
+        if (std::sscanf(name.c_str(), "%d_%15s", &link.ifindex, hook) != 2)
             continue;
         link.hook = std::string_view(hook) == "ingress" ? Hook::ingress : Hook::egress;
-        const Fd fd(bpf_obj_get(entry.path().c_str()));
+        TRY_ASSIGN(const Fd fd, pinned_link({directory, link.ifindex, link.hook, ""}));
         // bpf_link_info of libbpf 1.1 has no tcx member; its ifindex is the union's first word.
         struct {
             __u32 type, id, program_id, padding;
@@ -141,8 +169,12 @@ std::vector<PinnedLink> pinned_links(const std::string &directory)
             __u8 rest[64];
         } info{};
         __u32 size = sizeof(info);
-        if (fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0)
-            link.dead = info.ifindex == 0;
+        if (!fd)
+            continue; // gone meanwhile
+        if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
+            return errno_failure("read link", name, errno);
+        link.dead = info.ifindex == 0;
+        link.program_id = info.program_id;
         found.push_back(link);
     }
     return found;

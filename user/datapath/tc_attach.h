@@ -24,16 +24,17 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact);
 
 // Takes our program off; `remove_clsact`: and the qdisc, if nothing else uses it. A device that is
 // gone is fine.
-void detach_tc(const TcPlace &place, bool remove_clsact);
+Result<> detach_tc(const TcPlace &place, bool remove_clsact);
 
-[[nodiscard]] bool is_tc_attached(const TcPlace &place);
+[[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
 
 // The (ifindex, hook) of every pinned TCX link in `directory`.
 struct PinnedLink {
     int ifindex;
     Hook hook;
     bool dead; // its device is gone
+    unsigned program_id;
 };
-std::vector<PinnedLink> pinned_links(const std::string &directory);
+Result<std::vector<PinnedLink>> pinned_links(const std::string &directory);
 
 } // namespace xvtep

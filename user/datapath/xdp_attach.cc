@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -93,16 +94,56 @@ void remove_empty_dispatcher_directory()
         ::rmdir((*root + "/xdp").c_str());
 }
 
-Multiprog attached(int ifindex)
+// Null where there is no program.
+Result<Multiprog> attached(int ifindex)
 {
     xdp_multiprog *found = xdp_multiprog__get_from_ifindex(ifindex);
-    return Multiprog(libxdp_get_error(found) != 0 ? nullptr : found);
+    const auto error = static_cast<int>(-libxdp_get_error(found));
+    if (error == 0)
+        return Multiprog(found);
+    if (error == ENOENT || error == ENODEV)
+        return Multiprog();
+    const std::string device = fmt::format("ifindex {}", ifindex);
+    if (error == EPERM)
+        TRY(check_privileges("look at XDP of", device, Privilege::xdp));
+    return errno_failure("look at XDP of", device, error, last_complaint());
+}
+
+// Ours among those that are attached.
+std::vector<xdp_program *> ours_in(const xdp_multiprog *found)
+{
+    std::vector<xdp_program *> ours;
+    if (xdp_multiprog__is_legacy(found)) {
+        if (xdp_program *only = xdp_multiprog__main_prog(found); only != nullptr && is_ours(only))
+            ours.push_back(only);
+        return ours;
+    }
+    for (xdp_program *program = xdp_multiprog__next_prog(nullptr, found); program != nullptr;
+         program = xdp_multiprog__next_prog(program, found))
+        if (is_ours(program))
+            ours.push_back(program);
+    return ours;
+}
+
+Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *found, int ifindex)
+{
+    for (xdp_program *program : programs) {
+        const int error = xdp_multiprog__is_legacy(found)
+                              ? xdp_multiprog__detach(found)
+                              : xdp_program__detach(program, ifindex,
+                                                    xdp_multiprog__attach_mode(found), 0);
+        if (error != 0 && error != -ENOENT && error != -ENODEV)
+            return errno_failure("detach XDP from", fmt::format("ifindex {}", ifindex), -error,
+                                 last_complaint());
+    }
+    return {};
 }
 
 } // namespace
 
 Result<> attach_xdp(const XdpPlace &place, Program program)
 {
+    TRY(check_privileges("attach", place.device, Privilege::xdp));
     prepare();
     TRY_ASSIGN(auto open, open_unloaded(place, program));
     const auto mode = place.generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
@@ -126,15 +167,15 @@ Result<> attach_xdp(const XdpPlace &place, Program program)
 Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
 {
     prepare();
-    const Multiprog found = attached(place.ifindex);
+    TRY_ASSIGN(const Multiprog found, attached(place.ifindex));
     if (!found)
         return attach_xdp(place, program);
+    const auto old = ours_in(found.get());
     if (xdp_multiprog__is_legacy(found.get())) {
-        xdp_program *old = xdp_multiprog__main_prog(found.get());
-        if (!is_ours(old))
+        if (old.empty())
             return system_failure("reload", place.device, "another XDP program is there", EBUSY);
         LIBBPF_OPTS(bpf_xdp_attach_opts, options);
-        options.old_prog_fd = xdp_program__fd(old);
+        options.old_prog_fd = xdp_program__fd(old.front());
         const __u32 flags =
             XDP_FLAGS_REPLACE | (place.generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
         if (const int error = bpf_xdp_attach(place.ifindex, loaded_fd, flags, &options); error != 0)
@@ -143,45 +184,25 @@ Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
     }
     // In a dispatcher both run for a moment; the second passes what the first has stripped.
     TRY(attach_xdp(place, program));
-    for (xdp_program *old = xdp_multiprog__next_prog(nullptr, found.get()); old != nullptr;
-         old = xdp_multiprog__next_prog(old, found.get()))
-        if (is_ours(old))
-            xdp_program__detach(old, place.ifindex, xdp_multiprog__attach_mode(found.get()), 0);
+    return take_off(old, found.get(), place.ifindex);
+}
+
+Result<> detach_xdp(int ifindex)
+{
+    prepare();
+    TRY_ASSIGN(const Multiprog found, attached(ifindex));
+    if (!found)
+        return {};
+    TRY(take_off(ours_in(found.get()), found.get(), ifindex));
+    remove_empty_dispatcher_directory();
     return {};
 }
 
-void detach_xdp(int ifindex)
+Result<bool> is_xdp_attached(int ifindex)
 {
     prepare();
-    const Multiprog found = attached(ifindex);
-    if (!found)
-        return;
-    const auto mode = xdp_multiprog__attach_mode(found.get());
-    if (xdp_multiprog__is_legacy(found.get())) {
-        if (is_ours(xdp_multiprog__main_prog(found.get())))
-            xdp_multiprog__detach(found.get());
-        remove_empty_dispatcher_directory();
-        return;
-    }
-    for (xdp_program *program = xdp_multiprog__next_prog(nullptr, found.get()); program != nullptr;
-         program = xdp_multiprog__next_prog(program, found.get()))
-        if (is_ours(program))
-            xdp_program__detach(program, ifindex, mode, 0);
-    remove_empty_dispatcher_directory();
-}
-
-bool is_xdp_attached(int ifindex)
-{
-    const Multiprog found = attached(ifindex);
-    if (!found)
-        return false;
-    if (xdp_multiprog__is_legacy(found.get()))
-        return is_ours(xdp_multiprog__main_prog(found.get()));
-    for (xdp_program *program = xdp_multiprog__next_prog(nullptr, found.get()); program != nullptr;
-         program = xdp_multiprog__next_prog(program, found.get()))
-        if (is_ours(program))
-            return true;
-    return false;
+    TRY_ASSIGN(const Multiprog found, attached(ifindex));
+    return found && !ours_in(found.get()).empty();
 }
 
 } // namespace xvtep

@@ -23,8 +23,8 @@ Result<> attach_xdp(const XdpPlace &place, Program program);
 Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd);
 
 // Takes our programs off; others' stay. Nothing there is fine.
-void detach_xdp(int ifindex);
+Result<> detach_xdp(int ifindex);
 
-[[nodiscard]] bool is_xdp_attached(int ifindex);
+[[nodiscard]] Result<bool> is_xdp_attached(int ifindex); // one of ours
 
 } // namespace xvtep

@@ -656,7 +656,8 @@ Result<bool> Netlink::has_clsact_filters(int index)
 Result<Netns> Netlink::netns_by_id(int nsid)
 {
     const std::string object = "nsid " + std::to_string(nsid);
-    for (Netns &netns : Netns::visible()) {
+    bool all = false;
+    for (Netns &netns : Netns::visible(&all)) {
         Message message(RTM_GETNSID, 0, rtgenmsg{});
         message.put(NETNSA_FD, static_cast<std::uint32_t>(netns.fd()));
         std::optional<int> known_as;
@@ -669,7 +670,10 @@ Result<Netns> Netlink::netns_by_id(int nsid)
         if (known_as && *known_as >= 0 && *known_as == nsid)
             return std::move(netns);
     }
-    return system_failure("find namespace", object, "none of the visible namespaces has this id");
+    if (!all)
+        return system_failure("find namespace", object, "not all namespaces could be looked at");
+    return system_failure("find namespace", object, "none of the visible namespaces has this id",
+                          ENOENT);
 }
 
 } // namespace xvtep

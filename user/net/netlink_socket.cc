@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace xvtep {
@@ -79,8 +80,10 @@ Result<NetlinkSocket> NetlinkSocket::open()
     std::unique_ptr<nl_sock, Free> socket(nl_socket_alloc());
     if (!socket)
         return errno_failure(operation, "", ENOMEM);
+    errno = 0; // libnl has no word for many an errno
     if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
-        return system_failure(operation, "", nl_geterror(error));
+        return errno != 0 ? errno_failure(operation, "", errno)
+                          : system_failure(operation, "", nl_geterror(error));
 
     const int fd = nl_socket_get_fd(socket.get());
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)

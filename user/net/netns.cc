@@ -124,10 +124,11 @@ std::string unescape(std::string_view text)
     return plain;
 }
 
-std::vector<std::string> nsfs_mounts()
+std::vector<std::string> nsfs_mounts(bool &all)
 {
     std::vector<std::string> paths;
     std::ifstream mounts("/proc/self/mountinfo");
+    all = all && mounts;
     for (std::string line; std::getline(mounts, line);) {
         // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS … - FSTYPE SOURCE …
         std::istringstream fields(line);
@@ -138,14 +139,22 @@ std::vector<std::string> nsfs_mounts()
     return paths;
 }
 
-std::vector<std::string> entries(const char *directory)
+std::vector<std::string> entries(const char *directory, bool &all)
 {
     std::vector<std::string> names;
     std::error_code error;
     for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
          entry.increment(error))
         names.push_back(entry->path().filename());
+    all = all && (!error || error == std::errc::no_such_file_or_directory);
     return names;
+}
+
+// Of a look at what may be a namespace: there is none, or none for this process. Not: this time.
+bool is_final(int error)
+{
+    return error == ENOENT || error == ESRCH || error == EINVAL || error == ENXIO ||
+           error == ENOTDIR || error == ELOOP || error == EACCES || error == EPERM;
 }
 
 } // namespace
@@ -217,15 +226,16 @@ bool Netns::exists(const std::string &name)
     return open(name).has_value();
 }
 
-std::vector<Netns> Netns::visible()
+std::vector<Netns> Netns::visible(bool *all)
 {
+    bool whole = true;
     std::vector<std::string> paths = {own_netns};
-    for (const std::string &name : entries(run_dir))
+    for (const std::string &name : entries(run_dir, whole))
         paths.push_back(path_of(name));
-    for (const std::string &name : entries("/proc"))
+    for (const std::string &name : entries("/proc", whole))
         if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
             paths.push_back("/proc/" + name + "/ns/net");
-    for (std::string &path : nsfs_mounts())
+    for (std::string &path : nsfs_mounts(whole))
         paths.push_back(std::move(path));
 
     std::vector<Netns> found;
@@ -233,12 +243,19 @@ std::vector<Netns> Netns::visible()
     for (const std::string &path : paths) {
         // Most processes share one namespace: look before opening.
         struct stat status {};
-        if (::stat(path.c_str(), &status) < 0 || seen.contains(status.st_ino))
+        const bool there = ::stat(path.c_str(), &status) == 0;
+        if (there && seen.contains(status.st_ino))
             continue;
-        Fd fd = open_netns(path);
-        if (fd && seen.insert(inode_of(fd.get())).second)
+        Fd fd;
+        if (there)
+            fd = open_netns(path);
+        if (!fd)
+            whole = whole && is_final(errno);
+        else if (seen.insert(inode_of(fd.get())).second)
             found.push_back(Netns(fd.release()));
     }
+    if (all != nullptr)
+        *all = whole;
     return found;
 }
 
@@ -279,7 +296,8 @@ std::uint64_t Netns::inode() const
 
 std::string Netns::name() const
 {
-    for (std::string &name : entries(run_dir))
+    bool ignored = true;
+    for (std::string &name : entries(run_dir, ignored))
         if (struct stat status {}; ::stat(path_of(name).c_str(), &status) == 0 && status.st_ino == inode())
             return std::move(name);
     return "net:[" + std::to_string(inode()) + "]";

@@ -13,7 +13,6 @@
 #include <fmt/ranges.h>
 
 #include "user/base/undo.h"
-#include "user/datapath/bpffs.h"
 #include "user/datapath/tc_attach.h"
 #include "user/net/sysctl.h"
 #include "user/vtep/clock.h"
@@ -60,16 +59,17 @@ class Attachment {
         TRY(find_ports());
         TRY(choose_addresses());
         TRY(refuse_duplicates());
-        undo_.push([this] { release_empty_datapath(session_); });
+        undo_.push([this] { (void)release_empty_datapath(session_); });
         TRY(session_.need_tables());
         TRY(take_slot());
         TRY(attach_ports());
         TRY(make_device());
         TRY(join_bridge());
-        TRY(write_tables());
+        TRY(session_.in_words(write_tables()));
         TRY(bring_up());
+        TRY_ASSIGN(auto made, read_back());
         undo_.commit();
-        return read_back();
+        return made;
     }
 
   private:
@@ -136,21 +136,24 @@ class Attachment {
     {
         if (!session_.tables)
             return {};
-        for (const auto &vtep : session_.vteps())
-            if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport) {
+        TRY_ASSIGN(const auto vteps, session_.in_words(session_.vteps()));
+        for (const auto &vtep : vteps)
+            if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport)
                 return session_.refused(fmt::format("VNI {} on port {} is attached already ({})",
                                                     vtep.vni, request_.dstport, vtep.name),
                                         EEXIST);
-            }
         for (const auto &port : ports_) {
-            const auto underlay = session_.tables->underlays.find(static_cast<__u32>(port.index));
+            const auto key = static_cast<__u32>(port.index);
+            TRY_ASSIGN(const auto underlay,
+                       session_.in_words(session_.tables->underlays.look_up(key)));
             if (underlay && request_.mode != Mode::automatic &&
                 to_table_mode(request_.mode) != underlay->mode)
                 return session_.refused(
                     fmt::format("the mode of {} is {} already, for all its VNIs", port.name,
                                 mode_name(from_table_mode(underlay->mode))),
                     EBUSY);
-            if (session_.tables->ports.find(static_cast<__u32>(port.index)))
+            TRY_ASSIGN(const auto local, session_.in_words(session_.tables->ports.look_up(key)));
+            if (local)
                 return session_.refused(port.name + " is a local port already", EBUSY);
         }
         return {};
@@ -164,12 +167,17 @@ class Attachment {
 
     Result<> attach_ports()
     {
-        undo_.push([this] { release_unused_underlays(session_); });
+        undo_.push([this] { (void)release_unused_underlays(session_); });
         for (const auto &port : ports_) {
             const auto key = static_cast<__u32>(port.index);
-            if (session_.tables->underlays.find(key))
+            TRY_ASSIGN(const auto there, session_.in_words(session_.tables->underlays.look_up(key)));
+            if (there)
                 continue;
             xv_underlay entry{};
+            TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
+            // First the entry, by which a repair finds what is attached.
+            TRY(session_.in_words(session_.tables->mark_alive(key)));
+            TRY(session_.in_words(session_.tables->underlays.put(key, entry)));
             TRY_ASSIGN(auto made,
                        attach_programs(session_, port, Role::underlay, request_.mode));
             entry.mode = to_table_mode(made.mode);
@@ -177,10 +185,8 @@ class Attachment {
             entry.made_clsact = made.made_clsact;
             std::ranges::copy(port.mac.octets, entry.mac);
             entry.xdp_xmit = port.kind == "veth" || made.mode == Mode::xdp;
-            TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
-            TRY(session_.tables->mark_alive(key));
-            TRY(session_.tables->underlays.put(key, entry));
-            TRY(merge_packets(session_, port, entry));
+            TRY(session_.in_words(session_.tables->underlays.put(key, entry)));
+            TRY(session_.in_words(merge_packets(session_, port, entry)));
         }
         return {};
     }
@@ -269,7 +275,7 @@ class Attachment {
         Tables &tables = *session_.tables;
         fill_vtep();
         add_usage(tables, vtep_.slot, -static_cast<std::int64_t>(tables.usage[vtep_.slot]));
-        undo_.push([this] { take_back_tables(); });
+        undo_.push([this] { (void)remove_vtep(session_, vtep_); });
         TRY(tables.vteps.put(vtep_.slot, vtep_));
         TRY(tables.mark_alive(vtep_.ifindex));
         TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
@@ -277,10 +283,8 @@ class Attachment {
                                           std::pair(Program::tc_arrived, Hook::ingress)}) {
             TRY_ASSIGN(const auto program, open_program(session_.directory, which));
             bool made_clsact = false; // goes with the device
-            if (auto done = attach_tc({session_.directory, device_.index, hook, device_.name},
-                                      program.get(), &made_clsact);
-                !done)
-                return session_.because(done.error());
+            TRY(attach_tc({session_.directory, device_.index, hook, device_.name}, program.get(),
+                          &made_clsact));
         }
         if (addr_is_set(vtep_.remote)) {
             xv_fdb_key key{};
@@ -300,8 +304,7 @@ class Attachment {
             add_usage(tables, vtep_.slot, 1);
         }
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
-        derive_lookups(session_); // packets are taken from here on
-        return {};
+        return derive_lookups(session_); // packets are taken from here on
     }
 
     void fill_vtep()
@@ -353,21 +356,6 @@ class Attachment {
         const auto text = sysctl(v6_ ? "net/ipv6/conf/all/hop_limit" : "net/ipv4/ip_default_ttl");
         const int ttl = text ? std::atoi(text->c_str()) : 0;
         return ttl > 0 && ttl < 256 ? static_cast<std::uint8_t>(ttl) : 64;
-    }
-
-    void take_back_tables()
-    {
-        Tables &tables = *session_.tables;
-        tables.vnis.remove({vtep_.vni, vtep_.dstport, 0});
-        xv_fdb_key key{};
-        key.vni = vtep_.vni;
-        key.dstport = vtep_.dstport;
-        tables.fdb.remove(key);
-        for (const Hook hook : {Hook::egress, Hook::ingress})
-            detach_tc({session_.directory, device_.index, hook, ""}, false);
-        tables.devices.remove(vtep_.ifindex);
-        (void)tables.vteps.put(vtep_.slot, xv_vtep{});
-        derive_lookups(session_);
     }
 
     Result<> bring_up()

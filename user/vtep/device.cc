@@ -22,9 +22,10 @@ bool is_bound_to(Netlink &there, const Link &link, bool is_here, std::uint64_t h
     return bound && bound->inode() == home;
 }
 
-bool has_living_link(const Session &session, const xv_vtep &vtep)
+Result<bool> has_living_link(const Session &session, const xv_vtep &vtep)
 {
-    return std::ranges::any_of(pinned_links(session.directory), [&](const PinnedLink &link) {
+    TRY_ASSIGN(const auto links, pinned_links(session.directory));
+    return std::ranges::any_of(links, [&](const PinnedLink &link) {
         return link.ifindex == static_cast<int>(vtep.ifindex) && !link.dead;
     });
 }
@@ -43,30 +44,36 @@ const Link *find_device(const std::vector<Link> &links, const xv_vtep &vtep)
     return link != links.end() && is_device_of(*link, vtep) ? &*link : nullptr;
 }
 
-std::optional<MovedDevice> find_moved(const xv_vtep &vtep)
+Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep)
 {
-    const auto home = Netns::current();
-    if (!home)
-        return std::nullopt;
-    for (Netns &netns : Netns::visible()) {
+    TRY_ASSIGN(const auto home, Netns::current());
+    bool all = false;
+    for (Netns &netns : Netns::visible(&all)) {
         const auto scope = netns.enter();
-        auto netlink = scope ? Netlink::open() : Result<Netlink>(Failure(scope.error()));
-        const auto links = netlink ? netlink->links() : Result<std::vector<Link>>();
-        if (!links)
+        if (!scope && scope.error().code == EPERM) // without CAP_SYS_ADMIN it is not to be seen
             continue;
-        for (const Link &link : *links)
+        TRY(scope);
+        TRY_ASSIGN(auto netlink, Netlink::open());
+        TRY_ASSIGN(const auto links, netlink.links());
+        for (const Link &link : links)
             if (is_device_of(link, vtep) &&
-                is_bound_to(*netlink, link, netns.inode() == home->inode(), home->inode())) {
-                const bool away = netns.inode() != home->inode();
+                is_bound_to(netlink, link, netns.inode() == home.inode(), home.inode())) {
+                const bool away = netns.inode() != home.inode();
                 return MovedDevice{std::move(netns), link, away};
             }
     }
+    if (!all)
+        return system_failure("find device", vtep.name, "not all namespaces could be looked at");
     return std::nullopt;
 }
 
-bool device_lives_on(const Session &session, const xv_vtep &vtep)
+Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep)
 {
-    return has_living_link(session, vtep) || find_moved(vtep);
+    TRY_ASSIGN(const bool living, has_living_link(session, vtep));
+    if (living)
+        return true;
+    TRY_ASSIGN(const auto moved, find_moved(vtep));
+    return moved.has_value();
 }
 
 Result<> reach_device(Session &session, const xv_vtep &vtep)
@@ -74,8 +81,13 @@ Result<> reach_device(Session &session, const xv_vtep &vtep)
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     for (;;) {
         const auto link = session.netlink.link(static_cast<int>(vtep.ifindex));
-        if ((link && is_device_of(*link, vtep)) || !has_living_link(session, vtep) ||
-            find_moved(vtep))
+        if (!link && link.error().code != ENODEV)
+            return session.because(link.error());
+        TRY_ASSIGN(const bool living, session.in_words(has_living_link(session, vtep)));
+        if ((link && is_device_of(*link, vtep)) || !living)
+            return {};
+        TRY_ASSIGN(const auto moved, session.in_words(find_moved(vtep)));
+        if (moved)
             return {};
         if (std::chrono::steady_clock::now() > deadline)
             return session.refused(std::string(vtep.name) +
@@ -88,9 +100,12 @@ Result<> reach_device(Session &session, const xv_vtep &vtep)
 Result<> delete_device(Session &session, const xv_vtep &vtep)
 {
     const auto index = static_cast<int>(vtep.ifindex);
-    if (const auto link = session.netlink.link(index); link && is_device_of(*link, vtep))
+    const auto link = session.netlink.link(index);
+    if (link && is_device_of(*link, vtep))
         return session.netlink.delete_link(index);
-    const auto moved = find_moved(vtep);
+    if (!link && link.error().code != ENODEV)
+        return std::unexpected(link.error());
+    TRY_ASSIGN(const auto moved, find_moved(vtep));
     if (!moved)
         return {};
     TRY_ASSIGN(const auto scope, moved->netns.enter());

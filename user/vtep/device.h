@@ -22,10 +22,10 @@ struct MovedDevice {
 };
 
 // Among all namespaces that can be seen: for a VTEP whose device is not where it was.
-std::optional<MovedDevice> find_moved(const xv_vtep &vtep);
+Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep);
 
 // Also where no namespace that can be seen has it, as far as the kernel's links tell.
-bool device_lives_on(const Session &session, const xv_vtep &vtep);
+Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep);
 
 // An error where it is in a namespace that cannot be seen. One that is going takes it along: that is
 // waited for.

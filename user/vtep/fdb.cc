@@ -88,14 +88,19 @@ class Writer {
     {
     }
 
-    [[nodiscard]] std::optional<xv_fdb> current() const { return session_.tables->fdb.find(key_); }
+    [[nodiscard]] Result<std::optional<xv_fdb>> current() const
+    {
+        return session_.in_words(session_.tables->fdb.look_up(key_));
+    }
 
-    [[nodiscard]] std::vector<xv_dest> dests(const xv_fdb &entry) const
+    [[nodiscard]] Result<std::vector<xv_dest>> dests(const xv_fdb &entry) const
     {
         std::vector<xv_dest> all{entry.dest};
-        for (__u32 n = 1; n < entry.dests; n++)
-            if (const auto dest = session_.tables->floods.find({key_, n}))
+        for (__u32 n = 1; n < entry.dests; n++) {
+            TRY_ASSIGN(const auto dest, session_.in_words(session_.tables->floods.look_up({key_, n})));
+            if (dest)
                 all.push_back(*dest);
+        }
         return all;
     }
 
@@ -103,15 +108,14 @@ class Writer {
     Result<> put(xv_fdb entry, const std::vector<xv_dest> &dests)
     {
         for (;;) {
-            const auto before = current();
+            TRY_ASSIGN(const auto before, current());
             const bool counted = before.has_value();
             if (!counted && add_usage(*session_.tables, vtep_.slot, 1) > vtep_.maxaddress &&
-                vtep_.maxaddress != 0 && !make_room()) {
-                add_usage(*session_.tables, vtep_.slot, -1);
-                return session_.refused(
-                    fmt::format("the VTEP has {} entries already (maxaddress)", vtep_.maxaddress),
-                    ENOSPC);
-            }
+                vtep_.maxaddress != 0)
+                if (auto room = make_room(); !room) {
+                    add_usage(*session_.tables, vtep_.slot, -1);
+                    return room;
+                }
             const auto done = write(entry, dests, before);
             if (done)
                 return done;
@@ -123,12 +127,13 @@ class Writer {
         }
     }
 
-    void remove()
+    Result<> remove()
     {
-        const auto entry = current();
-        remove_entry(*session_.tables, vtep_.slot, key_);
+        TRY_ASSIGN(const auto entry, current());
+        TRY(session_.in_words(remove_entry(*session_.tables, vtep_.slot, key_)));
         for (__u32 n = 1; entry && n < entry->dests; n++)
-            session_.tables->floods.remove({key_, n});
+            TRY(session_.in_words(session_.tables->floods.remove({key_, n})));
+        return {};
     }
 
     // The same in the kernel's device. `flags`: of the entry.
@@ -183,18 +188,22 @@ class Writer {
             TRY(session_.tables->floods.put({key_, n}, dests[n]));
         TRY(session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST));
         for (__u32 n = entry.dests; before && n < before->dests; n++)
-            session_.tables->floods.remove({key_, n});
+            TRY(session_.tables->floods.remove({key_, n}));
         return {};
     }
 
-    // Removes expired entries that the programs' ageing has not come to yet; whether that helped.
-    bool make_room()
+    // Removes expired entries that the programs' ageing has not come to yet.
+    Result<> make_room()
     {
         const auto now = monotonic();
-        for (const auto &[key, entry] : session_.tables->fdb.entries())
+        TRY_ASSIGN(const auto entries, session_.in_words(session_.tables->fdb.entries()));
+        for (const auto &[key, entry] : entries)
             if (key.vni == vtep_.vni && key.dstport == vtep_.dstport && !is_live(vtep_, entry, now))
-                remove_entry(*session_.tables, vtep_.slot, key);
-        return std::atomic_ref(session_.tables->usage[vtep_.slot]).load() <= vtep_.maxaddress;
+                TRY(session_.in_words(remove_entry(*session_.tables, vtep_.slot, key)));
+        if (std::atomic_ref(session_.tables->usage[vtep_.slot]).load() <= vtep_.maxaddress)
+            return {};
+        return session_.refused(
+            fmt::format("the VTEP has {} entries already (maxaddress)", vtep_.maxaddress), ENOSPC);
     }
 
     Session &session_;
@@ -227,15 +236,16 @@ Result<xv_dest> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &e
 }
 
 // Adds one for each destination of a live entry that is not a local port's.
-void append_lines(std::vector<FdbEntry> &all, const Session &session, const DeviceNames &names,
-                  const ShownVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
-                  std::uint64_t now)
+Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const DeviceNames &names,
+                      const ShownVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
+                      std::uint64_t now)
 {
     if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now))
-        return;
+        return {};
     for (__u32 n = 0; n < entry.dests; n++) {
-        const auto dest =
-            n == 0 ? std::optional(entry.dest) : session.tables->floods.find({key, n});
+        std::optional dest(entry.dest);
+        if (n != 0)
+            TRY_SET(dest, session.in_words(session.tables->floods.look_up({key, n})));
         if (!dest)
             continue;
         FdbEntry &line = all.emplace_back();
@@ -253,6 +263,7 @@ void append_lines(std::vector<FdbEntry> &all, const Session &session, const Devi
         line.updated = seconds_ago(entry.updated, now);
         line.learned = (entry.flags & XV_FDB_USER) == 0;
     }
+    return {};
 }
 
 const char *verb_name(FdbVerb verb)
@@ -324,7 +335,7 @@ std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const 
             there += part.done;
         else
             for (const auto &entry : entries.subspan(part.from, part.done))
-                session.tables->fdb.remove(key_of(vtep, entry.mac));
+                (void)session.tables->fdb.remove(key_of(vtep, entry.mac));
         whole = whole && part.from + part.done == part.to;
     }
     return there;
@@ -408,9 +419,9 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 
     Writer writer(session, vtep, entry.mac);
     const std::uint64_t now = monotonic();
-    auto old = writer.current();
+    TRY_ASSIGN(auto old, writer.current());
     if (old && !is_live(vtep, *old, now)) {
-        writer.remove();
+        TRY(writer.remove());
         old.reset();
     }
     // What a port or the tunnel taught gives way to what is said by hand.
@@ -421,9 +432,11 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     xv_fdb fresh = fresh_entry(entry, now);
     if (entry.state == FdbState::dynamic) {
         fresh.ticket = add_shared(session.tables->sweep[0].tail, __u64{1});
-        TRY(session.tables->ages.put(fresh.ticket, key_of(vtep, entry.mac)));
+        TRY(session.in_words(session.tables->ages.put(fresh.ticket, key_of(vtep, entry.mac))));
     }
-    const std::vector<xv_dest> before = by_hand ? writer.dests(*old) : std::vector<xv_dest>{};
+    std::vector<xv_dest> before;
+    if (by_hand)
+        TRY_SET(before, writer.dests(*old));
     std::vector<xv_dest> after{dest};
     if (verb == FdbVerb::append && by_hand) {
         if (!keeps_several(entry.mac))
@@ -453,10 +466,10 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const std::option
     TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     Writer writer(session, vtep, mac);
-    const auto entry = writer.current();
+    TRY_ASSIGN(const auto entry, writer.current());
     if (!entry || (entry->flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, *entry, monotonic()))
         return session.refused("no such entry", ENOENT);
-    const auto before = writer.dests(*entry);
+    TRY_ASSIGN(const auto before, writer.dests(*entry));
     std::vector<xv_dest> after = before;
     if (dst)
         std::erase_if(after, [&](const xv_dest &d) { return to_ip(d.addr) == *dst; });
@@ -465,9 +478,9 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const std::option
     if (after.size() == before.size())
         return session.refused("no such destination", ENOENT);
     if (after.empty())
-        writer.remove();
+        TRY(writer.remove());
     else
-        TRY(writer.put(*entry, after));
+        TRY(session.in_words(writer.put(*entry, after)));
     return writer.mirror(before, after, entry->flags);
 }
 
@@ -479,7 +492,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
         return all;
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     TRY_ASSIGN(const auto vteps, ShownVteps::read(session, names, device));
-    const auto entries = session.tables->fdb.entries();
+    TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
 
     // Sorted as they are in the map: what is shown has several times the bytes.
     struct Row {
@@ -497,7 +510,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
     all.reserve(rows.size());
     const std::uint64_t now = monotonic();
     for (const auto &row : rows)
-        append_lines(all, session, names, *row.at, row.entry->first, row.entry->second, now);
+        TRY(append_lines(all, session, names, *row.at, row.entry->first, row.entry->second, now));
     return all;
 }
 
@@ -508,8 +521,9 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     const auto key = key_of(vtep, mac);
     std::vector<FdbEntry> found;
-    if (const auto entry = session.tables->fdb.find(key))
-        append_lines(found, session, names, {vtep, device}, key, *entry, monotonic());
+    TRY_ASSIGN(const auto entry, session.in_words(session.tables->fdb.look_up(key)));
+    if (entry)
+        TRY(append_lines(found, session, names, {vtep, device}, key, *entry, monotonic()));
     if (found.empty())
         return session.refused("no such entry", ENOENT);
     return found;
@@ -519,7 +533,8 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb flush", device));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    for (const auto &[key, entry] : session.tables->fdb.entries()) {
+    TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
+    for (const auto &[key, entry] : entries) {
         if (key.vni != vtep.vni || key.dstport != vtep.dstport || (entry.flags & XV_FDB_LOCAL) != 0)
             continue;
         const bool kept = (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0;
@@ -528,8 +543,8 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
         Mac mac;
         std::ranges::copy(key.mac, mac.octets.begin());
         Writer writer(session, vtep, mac);
-        const auto before = writer.dests(entry);
-        writer.remove();
+        TRY_ASSIGN(const auto before, writer.dests(entry));
+        TRY(writer.remove());
         TRY(writer.mirror(before, {}, 0));
     }
     return {};

@@ -23,16 +23,18 @@ bool is_permanent(std::uint16_t state, std::uint8_t flags, std::uint16_t permane
     return (state & permanent) != 0 || (flags & NTF_EXT_LEARNED) != 0;
 }
 
-bool sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst)
+Result<bool> sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst)
 {
-    const auto entry = tables.fdb.find(key);
+    TRY_ASSIGN(const auto entry, tables.fdb.look_up(key));
     if (!entry)
         return false;
     if (to_ip(entry->dest.addr) == dst)
         return true;
-    for (__u32 n = 1; n < entry->dests; n++)
-        if (const auto dest = tables.floods.find({key, n}); dest && to_ip(dest->addr) == dst)
+    for (__u32 n = 1; n < entry->dests; n++) {
+        TRY_ASSIGN(const auto dest, (tables.floods.look_up({key, n})));
+        if (dest && to_ip(dest->addr) == dst)
             return true;
+    }
     return false;
 }
 
@@ -41,42 +43,45 @@ constexpr std::size_t most_entries = 16384;
 
 // Entries of the kernel's table that somebody has put there, and the programs do not know. What the
 // kernel's device learned by itself is none.
-std::size_t foreign_entries(Session &session, const xv_vtep &vtep)
+Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
 {
-    const auto entries = some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries);
-    if (!entries)
-        return 0;
-    return static_cast<std::size_t>(std::ranges::count_if(*entries, [&](const KernelFdbEntry &entry) {
+    TRY_ASSIGN(const auto entries,
+               some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries));
+    std::size_t count = 0;
+    for (const auto &entry : entries) {
         if (!is_permanent(entry.state, entry.flags, NUD_PERMANENT | NUD_NOARP))
-            return false;
+            continue;
         xv_fdb_key key{};
         key.vni = vtep.vni;
         key.dstport = vtep.dstport;
         std::ranges::copy(entry.mac.octets, key.mac);
-        return !entry.dst || !sends_to(*session.tables, key, *entry.dst);
-    }));
+        bool ours = false;
+        if (entry.dst)
+            TRY_SET(ours, sends_to(*session.tables, key, *entry.dst));
+        count += ours ? 0 : 1;
+    }
+    return count;
 }
 
 // The host's own neighbours are nobody else's business; with proxy or rsc the kernel's device would
 // answer from them.
-std::size_t foreign_neighbours(Session &session, const xv_vtep &vtep)
+Result<std::size_t> foreign_neighbours(Session &session, const xv_vtep &vtep)
 {
     if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0)
         return 0;
-    const auto neighbours = session.netlink.neighbours(static_cast<int>(vtep.ifindex));
-    if (!neighbours)
-        return 0;
-    return static_cast<std::size_t>(
-        std::ranges::count_if(*neighbours, [&](const KernelNeighbour &neighbour) {
-            if (!is_permanent(neighbour.state, neighbour.flags, NUD_PERMANENT))
-                return false;
-            xv_neigh_key key{};
-            key.vni = vtep.vni;
-            key.dstport = vtep.dstport;
-            key.addr = to_addr(neighbour.ip);
-            const auto known = session.tables->neighs.find(key);
-            return !known || !std::ranges::equal(known->mac, neighbour.mac.octets);
-        }));
+    TRY_ASSIGN(const auto neighbours, session.netlink.neighbours(static_cast<int>(vtep.ifindex)));
+    std::size_t count = 0;
+    for (const auto &neighbour : neighbours) {
+        if (!is_permanent(neighbour.state, neighbour.flags, NUD_PERMANENT))
+            continue;
+        xv_neigh_key key{};
+        key.vni = vtep.vni;
+        key.dstport = vtep.dstport;
+        key.addr = to_addr(neighbour.ip);
+        TRY_ASSIGN(const auto known, session.tables->neighs.look_up(key));
+        count += known && std::ranges::equal(known->mac, neighbour.mac.octets) ? 0 : 1;
+    }
+    return count;
 }
 
 std::string octet_text(std::uint8_t value, bool inherit)
@@ -126,14 +131,15 @@ std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions
 Inspection::Inspection(Session &session, const std::vector<Link> &links)
     : session_(&session), links_(&links)
 {
-    quiet_libraries();
-    for (const auto &link : pinned_links(session.directory))
-        pinned_[{link.ifindex, link.hook}] = link.dead;
 }
 
 Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &links)
 {
+    quiet_libraries();
     Inspection made(session, links);
+    TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
+    for (const auto &link : pinned)
+        made.pinned_[{link.ifindex, link.hook}] = link.dead;
     TRY_ASSIGN(const auto addresses, session.netlink.addresses());
     for (const auto &[index, prefix] : addresses)
         made.addresses_.insert(prefix.address);
@@ -159,34 +165,37 @@ Problem Inspection::absence_of(const xv_vtep &vtep, const MovedDevice *moved) co
     return {"device_gone", where, "its device is gone", detach + " removes what is left"};
 }
 
-std::vector<Problem> Inspection::of(const xv_vtep &vtep, const MovedDevice *moved)
+Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevice *moved)
 {
     std::vector<Problem> found;
     const std::string name = device_name(*links_, vtep);
     if (const Link *device = find_device(*links_, vtep))
-        found = of_device(vtep, *device);
+        TRY_SET(found, of_device(vtep, *device));
     else
         found.push_back(absence_of(vtep, moved));
     for (__u32 i = 0; i < vtep.underlay_count; i++) {
         const auto key = vtep.underlays[i];
         const auto link = std::ranges::find(*links_, static_cast<int>(key), &Link::index);
-        const auto entry = session_->tables->underlays.find(key);
+        TRY_ASSIGN(const auto entry, session_->tables->underlays.look_up(key));
         if (link == links_->end() || !entry) {
             found.push_back({"underlay_gone", fmt::format("ifindex {}", key),
                              fmt::format("underlay port {} of {} is gone", i + 1, vtep.underlay_count),
                              "detach " + name + ", and attach it to another"});
             continue;
         }
-        missing_programs(*link, underlay_programs, found);
+        TRY(missing_programs(*link, underlay_programs, found));
         missing_xdp(*link, entry->mode, Program::xdp_underlay, found);
     }
-    const auto vlans = session_->tables->vlans.entries();
-    for (const auto &[ifindex, port] : session_->tables->ports.entries())
+    TRY_ASSIGN(const auto vlans, session_->tables->vlans.entries());
+    TRY_ASSIGN(const auto ports, session_->tables->ports.entries());
+    for (const auto &[ifindex, port] : ports)
         if (port.vtep == vtep.slot ||
             std::ranges::any_of(vlans, [&, index = ifindex](const auto &vlan) {
                 return vlan.first.ifindex == index && vlan.second == vtep.slot;
-            }))
-            std::ranges::move(of_port(ifindex, port), std::back_inserter(found));
+            })) {
+            TRY_ASSIGN(auto more, of_port(ifindex, port));
+            std::ranges::move(more, std::back_inserter(found));
+        }
     if (const Ip local = to_ip(vtep.local); !has_address(local))
         found.push_back({"local_missing", local.text(),
                          "its local address " + local.text() + " is not on this host",
@@ -194,34 +203,36 @@ std::vector<Problem> Inspection::of(const xv_vtep &vtep, const MovedDevice *move
     return found;
 }
 
-std::vector<Problem> Inspection::of_port(__u32 ifindex, const xv_port &port)
+Result<std::vector<Problem>> Inspection::of_port(__u32 ifindex, const xv_port &port)
 {
     std::vector<Problem> found;
     const auto link = std::ranges::find(*links_, static_cast<int>(ifindex), &Link::index);
     if (link == links_->end())
         return found;
-    missing_programs(*link, port_programs, found);
+    TRY(missing_programs(*link, port_programs, found));
     missing_xdp(*link, port.mode, Program::xdp_port, found);
     return found;
 }
 
-std::vector<Problem> Inspection::of_device(const xv_vtep &vtep, const Link &device)
+Result<std::vector<Problem>> Inspection::of_device(const xv_vtep &vtep, const Link &device)
 {
     std::vector<Problem> found;
     const std::string &name = device.name;
-    missing_programs(device, device_programs, found);
-    if (const auto count = foreign_entries(*session_, vtep); count != 0)
+    TRY(missing_programs(device, device_programs, found));
+    TRY_ASSIGN(const auto entries, foreign_entries(*session_, vtep));
+    if (entries != 0)
         found.push_back({"foreign_entries", name,
                          fmt::format("the kernel's table has entries that xvtep does not know "
                                      "(bridge fdb show dev {}): {}",
-                                     name, count),
-                         "write them by \"xvtep fdb\" with the same words", count});
-    if (const auto count = foreign_neighbours(*session_, vtep); count != 0)
+                                     name, entries),
+                         "write them by \"xvtep fdb\" with the same words", entries});
+    TRY_ASSIGN(const auto neighbours, foreign_neighbours(*session_, vtep));
+    if (neighbours != 0)
         found.push_back({"foreign_neighbours", name,
                          fmt::format("the kernel has neighbours that xvtep does not answer with "
                                      "(ip neigh show dev {}): {}",
-                                     name, count),
-                         "write them by \"xvtep neigh\" with the same words", count});
+                                     name, neighbours),
+                         "write them by \"xvtep neigh\" with the same words", neighbours});
     if (const auto options = device.vxlan ? foreign_options(vtep, *device.vxlan)
                                           : std::vector<std::string>();
         !options.empty())
@@ -234,26 +245,29 @@ std::vector<Problem> Inspection::of_device(const xv_vtep &vtep, const Link &devi
     return found;
 }
 
-void Inspection::missing_programs(const Link &link, std::span<const ProgramAt> wanted,
-                                  std::vector<Problem> &found) const
+Result<> Inspection::missing_programs(const Link &link, std::span<const ProgramAt> wanted,
+                                      std::vector<Problem> &found) const
 {
     for (const auto &[hook, program] : wanted) {
         const auto pinned = pinned_.find({link.index, hook});
-        const bool there = pinned != pinned_.end()
-                               ? !pinned->second
-                               : is_tc_attached({session_->directory, link.index, hook, link.name});
+        bool there = pinned != pinned_.end() && !pinned->second;
+        if (pinned == pinned_.end())
+            TRY_SET(there, is_tc_attached({session_->directory, link.index, hook, link.name}));
         if (!there)
             found.push_back({"program_missing", program_name(program),
                              fmt::format("program {} is missing at {}", program_name(program),
                                          link.name),
                              "\"xvtep reload\" puts it back"});
     }
+    return {};
 }
 
 void Inspection::missing_xdp(const Link &link, __u32 mode, Program program,
                              std::vector<Problem> &found) const
 {
-    if (mode == XV_MODE_TC || (link.xdp_program != 0 && is_xdp_attached(link.index)))
+    // What may not be looked at is there, as far as it can be said.
+    if (mode == XV_MODE_TC ||
+        (link.xdp_program != 0 && is_xdp_attached(link.index).value_or(true)))
         return;
     found.push_back({"program_missing", program_name(program),
                      fmt::format("program {} is missing at {}", program_name(program), link.name),

@@ -24,15 +24,15 @@ class Inspection {
     static Result<Inspection> begin(Session &session, const std::vector<Link> &links);
 
     // `moved`: where the VTEP's device is, if it is not in `links`.
-    std::vector<Problem> of(const xv_vtep &vtep, const MovedDevice *moved);
-    std::vector<Problem> of_port(__u32 ifindex, const xv_port &port);
+    Result<std::vector<Problem>> of(const xv_vtep &vtep, const MovedDevice *moved);
+    Result<std::vector<Problem>> of_port(__u32 ifindex, const xv_port &port);
 
   private:
     Inspection(Session &session, const std::vector<Link> &links);
 
     [[nodiscard]] Problem absence_of(const xv_vtep &vtep, const MovedDevice *moved) const;
-    [[nodiscard]] std::vector<Problem> of_device(const xv_vtep &vtep, const Link &device);
-    void missing_programs(const Link &link, std::span<const ProgramAt> wanted,
+    [[nodiscard]] Result<std::vector<Problem>> of_device(const xv_vtep &vtep, const Link &device);
+    Result<> missing_programs(const Link &link, std::span<const ProgramAt> wanted,
                           std::vector<Problem> &found) const;
     void missing_xdp(const Link &link, __u32 mode, Program program,
                      std::vector<Problem> &found) const;

@@ -25,14 +25,18 @@ Result<Fd> open_places(const Session &session)
     return map;
 }
 
-__u32 taken(const Session &session) { return session.tables->listening.find(0).value_or(0); }
+Result<__u32> taken(const Session &session)
+{
+    TRY_ASSIGN(const auto bits, session.tables->listening.look_up(0));
+    return bits.value_or(0);
+}
 
 } // namespace
 
 Result<ListenerPlace> add_listener(Session &session, int ring)
 {
     TRY_ASSIGN(const auto places, open_places(session));
-    const __u32 bits = taken(session);
+    TRY_ASSIGN(const __u32 bits, taken(session));
     ListenerPlace place;
     while (place.index < XV_LISTENERS_MAX && (bits >> place.index & 1) != 0)
         place.index++;
@@ -51,32 +55,42 @@ Result<ListenerPlace> add_listener(Session &session, int ring)
         return session.refused("subscribe: " + errno_text(error), error);
     }
     if (auto done = session.tables->listening.put(0, bits | 1U << place.index); !done) {
-        remove_listener(session, place.index);
+        (void)remove_listener(session, place.index);
         return session.because(done.error());
     }
     return place;
 }
 
-void remove_listener(Session &session, __u32 index)
+Result<> remove_listener(Session &session, __u32 index)
 {
-    (void)session.tables->listening.put(0, taken(session) & ~(1U << index));
-    (void)session.tables->bells.put(index, 0);
-    if (const auto places = open_places(session))
-        bpf_map_delete_elem(places->get(), &index);
-    ::rmdir(directory_of(session, index).c_str());
-    ::rmdir((session.directory + "/listeners").c_str()); // when it is empty
+    TRY_ASSIGN(const auto places, open_places(session));
+    if (bpf_map_delete_elem(places.get(), &index) != 0 && errno != ENOENT)
+        return errno_failure("remove from", "listeners", errno);
+    TRY(session.tables->bells.put(index, 0));
+    for (const auto &path : {directory_of(session, index), session.directory + "/listeners"})
+        if (::rmdir(path.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY)
+            return errno_failure("remove", path, errno);
+    TRY_ASSIGN(const __u32 bits, taken(session)); // last: until then a repair comes back here
+    return session.tables->listening.put(0, bits & ~(1U << index));
 }
 
-void remove_dead_listeners(Session &session)
+Result<> remove_dead_listeners(Session &session)
 {
-    for (__u32 index = 0, bits = taken(session); bits != 0; index++, bits >>= 1) {
+    TRY_ASSIGN(const __u32 all, taken(session));
+    for (__u32 index = 0, bits = all; bits != 0; index++, bits >>= 1) {
         if ((bits & 1) == 0)
             continue;
-        const Fd directory(::open(directory_of(session, index).c_str(),
-                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory || ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0)
-            remove_listener(session, index);
+        const std::string path = directory_of(session, index);
+        const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory && errno != ENOENT)
+            return errno_failure("open", path, errno);
+        const bool dead = !directory || ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0;
+        if (!dead && errno != EWOULDBLOCK)
+            return errno_failure("lock", path, errno);
+        if (dead)
+            TRY(remove_listener(session, index));
     }
+    return {};
 }
 
 } // namespace xvtep

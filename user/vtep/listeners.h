@@ -21,9 +21,9 @@ struct ListenerPlace {
 
 // Needs the lock. `ring`: a ring buffer map.
 Result<ListenerPlace> add_listener(Session &session, int ring);
-void remove_listener(Session &session, __u32 index);
+Result<> remove_listener(Session &session, __u32 index);
 
 // Frees the places of listeners that have died.
-void remove_dead_listeners(Session &session);
+Result<> remove_dead_listeners(Session &session);
 
 } // namespace xvtep

@@ -7,7 +7,7 @@ namespace xvtep {
 
 Result<> add_member(Session &session, __u32 slot, const xv_member &member)
 {
-    auto vtep = session.tables->vteps.find(slot);
+    TRY_ASSIGN(auto vtep, session.tables->vteps.look_up(slot));
     if (!vtep || vtep->slot == 0)
         return session.refused("the VTEP is gone", ENODEV);
     if (vtep->members >= XV_MEMBERS_MAX)
@@ -19,30 +19,37 @@ Result<> add_member(Session &session, __u32 slot, const xv_member &member)
     return session.tables->vteps.put(slot, *vtep);
 }
 
-void remove_members(Session &session, const std::function<bool(const xv_member &)> &which)
+Result<> remove_members(Session &session,
+                        const std::function<bool(__u32 slot, const xv_member &)> &which)
 {
-    std::vector<std::pair<xv_member_key, xv_member>> all = session.tables->members.entries();
+    TRY_ASSIGN(auto all, session.tables->members.entries());
     std::ranges::sort(all, {}, [](const auto &m) { return std::pair(m.first.slot, m.first.index); });
     for (std::size_t at = 0; at < all.size();) {
         const __u32 slot = all[at].first.slot;
-        __u32 kept = 0, seen = 0;
-        for (; at < all.size() && all[at].first.slot == slot; at++, seen++) {
-            if (which(all[at].second))
+        const std::size_t begin = at;
+        __u32 kept = 0;
+        for (; at < all.size() && all[at].first.slot == slot; at++) {
+            if (which(slot, all[at].second))
                 continue;
             if (kept != all[at].first.index)
-                (void)session.tables->members.put({slot, kept}, all[at].second);
+                TRY(session.tables->members.put({slot, kept}, all[at].second));
             kept++;
         }
-        if (kept == seen)
+        if (kept == at - begin)
             continue;
-        if (auto vtep = session.tables->vteps.find(slot); vtep && vtep->slot != 0) {
+        TRY_ASSIGN(auto vtep, session.tables->vteps.look_up(slot));
+        if (vtep && vtep->slot != 0 && vtep->members != kept) {
             vtep->members = kept;
-            (void)session.tables->vteps.put(slot, *vtep);
+            TRY(session.tables->vteps.put(slot, *vtep));
         }
-        for (__u32 index = kept; index < seen; index++)
-            session.tables->members.remove({slot, index});
+        for (std::size_t n = begin; n < at; n++)
+            if (all[n].first.index >= kept)
+                TRY(session.tables->members.remove(all[n].first));
     }
+    return {};
 }
+
+bool is_out_of_reach(const Error &error) { return error.code == ENOENT || error.code == ENODEV; }
 
 Result<> with_veth_peer(Netlink &netlink, const Link &veth,
                         const std::function<Result<>(const std::string &peer)> &action)

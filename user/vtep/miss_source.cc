@@ -235,7 +235,7 @@ struct MissSource::Impl {
         if (!place.directory || is_gone() || current_netns_cookie() != cookie)
             return;
         if (auto session = Session::writer("unsubscribe", ifname); session && session->tables)
-            remove_listener(*session, place.index);
+            (void)remove_listener(*session, place.index);
     }
 };
 

@@ -67,7 +67,7 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
     TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
     const auto key = key_of(vtep, entry.ip);
     const std::uint64_t now = monotonic();
-    const auto old = session.tables->neighs.find(key);
+    TRY_ASSIGN(const auto old, session.in_words(session.tables->neighs.look_up(key)));
     const bool live = old && is_live(vtep, *old, now);
     if (verb == NeighVerb::add && live)
         return session.refused("the entry exists", EEXIST);
@@ -87,9 +87,10 @@ Result<> delete_neigh(const Ip &ip, const std::string &device)
     TRY_ASSIGN(auto session, Session::writer("neigh del", ip.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     const auto key = key_of(vtep, ip);
-    const auto old = session.tables->neighs.find(key);
+    TRY_ASSIGN(const auto old, session.in_words(session.tables->neighs.look_up(key)));
     const bool live = old && is_live(vtep, *old, monotonic());
-    if (!session.tables->neighs.remove(key) || !live)
+    TRY_ASSIGN(const bool was_there, session.in_words(session.tables->neighs.remove(key)));
+    if (!was_there || !live)
         return session.refused("no such entry", ENOENT);
     return {};
 }
@@ -103,7 +104,8 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     TRY_ASSIGN(const auto vteps, ShownVteps::read(session, names, device));
     const std::uint64_t now = monotonic();
-    for (const auto &[key, value] : session.tables->neighs.entries())
+    TRY_ASSIGN(const auto entries, session.in_words(session.tables->neighs.entries()));
+    for (const auto &[key, value] : entries)
         if (const auto *at = vteps.find(key.vni, key.dstport); at && is_live(at->vtep, value, now))
             all.push_back(describe(at->device, to_ip(key.addr), value, now));
     std::ranges::sort(all, [](const NeighEntry &a, const NeighEntry &b) {
@@ -116,7 +118,7 @@ Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
 {
     TRY_ASSIGN(auto session, Session::reader("neigh get", ip.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    const auto value = session.tables->neighs.find(key_of(vtep, ip));
+    TRY_ASSIGN(const auto value, session.in_words(session.tables->neighs.look_up(key_of(vtep, ip))));
     const std::uint64_t now = monotonic();
     if (!value || !is_live(vtep, *value, now))
         return session.refused("no such entry", ENOENT);
@@ -127,9 +129,10 @@ Result<> flush_neigh(const std::string &device)
 {
     TRY_ASSIGN(auto session, Session::writer("neigh flush", device));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    for (const auto &[key, value] : session.tables->neighs.entries())
+    TRY_ASSIGN(const auto entries, session.in_words(session.tables->neighs.entries()));
+    for (const auto &[key, value] : entries)
         if (is_of(vtep, key))
-            session.tables->neighs.remove(key);
+            TRY(session.in_words(session.tables->neighs.remove(key)));
     return {};
 }
 

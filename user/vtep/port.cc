@@ -35,16 +35,18 @@ Result<> switch_peer(Session &session, const Link &veth, const char *feature, bo
     });
 }
 
-bool has_vlans(const Session &session, __u32 ifindex)
+Result<bool> has_vlans(const Session &session, __u32 ifindex)
 {
-    return std::ranges::any_of(session.tables->vlans.entries(),
+    TRY_ASSIGN(const auto vlans, session.tables->vlans.entries());
+    return std::ranges::any_of(vlans,
                                [&](const auto &vlan) { return vlan.first.ifindex == ifindex; });
 }
 
 Result<xv_vtep> find_vtep(const Session &session, const PortRequest &request)
 {
     std::optional<xv_vtep> found;
-    for (const auto &vtep : session.vteps()) {
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &vtep : vteps) {
         if (vtep.vni != request.vni || (request.dstport && htons(*request.dstport) != vtep.dstport))
             continue;
         if (found)
@@ -59,23 +61,27 @@ Result<xv_vtep> find_vtep(const Session &session, const PortRequest &request)
     return *found;
 }
 
-// Programs and a `ports` entry, for a device that has neither yet.
+// Programs and a `ports` entry, for a device that has neither yet. Until the entry has a VNI a repair
+// takes it all back.
 Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &undo)
 {
     xv_port port{};
     TRY_SET(port.slot, free_slot(session));
-    if (link.kind == "veth" && link.lower_nsid) // redirect_peer is for another namespace's
-        port.flags |= XV_PORT_PEER;
-    if (link.master != 0)
-        port.flags |= XV_PORT_BRIDGED;
+    port.flags = flag_if(link.master != 0, XV_PORT_BRIDGED) |
+                 // redirect_peer is for another namespace's
+                 flag_if(link.kind == "veth" && link.lower_nsid.has_value(), XV_PORT_PEER);
     const auto index = static_cast<__u32>(link.index);
-    undo.push([&session, ifindex = link.index] { remove_port(session, ifindex); });
+    undo.push([&session, ifindex = link.index] { (void)remove_port(session, ifindex); });
     TRY(session.tables->mark_alive(index));
     TRY(session.tables->ports.put(index, port));
-    // veth drops XDP frames silently unless the other end polls: GRO switches that on. Where that
-    // end cannot be reached, frames come through TC all the same.
-    if (link.kind == "veth" && switch_peer(session, link, "rx-gro", true, port, XV_PORT_MADE_GRO))
-        port.flags |= XV_PORT_XDP;
+    if (link.kind == "veth") {
+        // veth drops XDP frames silently unless the other end polls: GRO switches that on. Where
+        // that end cannot be reached, frames come through TC all the same.
+        const auto done = switch_peer(session, link, "rx-gro", true, port, XV_PORT_MADE_GRO);
+        port.flags |= flag_if(done.has_value(), XV_PORT_XDP);
+        if (!done && mode == Mode::xdp && !is_out_of_reach(done.error()))
+            return std::unexpected(done.error());
+    }
     TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));
     port.mode = to_table_mode(made.mode);
     port.flags |= flag_if(link.kind.empty() && made.mode == Mode::xdp, XV_PORT_XDP);
@@ -86,6 +92,101 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
                   flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
     TRY(session.tables->ports.put(index, port));
     return port;
+}
+
+Result<> add(Session &session, const PortRequest &request)
+{
+    const auto link = session.netlink.link(request.name);
+    if (!link)
+        return session.refused(link.error().cause, link.error().code);
+    if (link->type != ARPHRD_ETHER)
+        return session.refused("not an Ethernet device", EINVAL);
+    // What a bridge or a VRF forwards between its ports does not pass the device itself.
+    if (link->kind == "bridge" || link->kind == "vrf")
+        return session.refused(fmt::format("it is a {}: add the ports of it that are to be on the "
+                                           "fast path",
+                                           link->kind),
+                               EINVAL);
+    TRY_ASSIGN(const auto vtep, find_vtep(session, request));
+    const Tables &tables = *session.tables;
+    const auto index = static_cast<__u32>(link->index);
+    TRY_ASSIGN(const auto underlay, tables.underlays.look_up(index));
+    TRY_ASSIGN(const auto device, tables.devices.look_up(index));
+    if (underlay || device)
+        return session.refused("it is an underlay port or a VTEP's device", EBUSY);
+
+    Undo undo;
+    TRY_ASSIGN(auto port, tables.ports.look_up(index));
+    if (port && request.mode != Mode::automatic && to_table_mode(request.mode) != port->mode)
+        return session.refused(fmt::format("its mode is {} already",
+                                           mode_name(from_table_mode(port->mode))),
+                               EBUSY);
+    const xv_vlan_key vlan{index, request.vlan.value_or(0)};
+    TRY_ASSIGN(const auto vlan_slot, tables.vlans.look_up(vlan));
+    if (port && (request.vlan ? vlan_slot.has_value() : port->vtep != 0))
+        return session.refused(request.vlan ? fmt::format("VLAN {} has a VNI already", vlan.vid)
+                                            : "it has a VNI already",
+                               EEXIST);
+    if (!port)
+        TRY_SET(port, take_over(session, *link, request.mode, undo));
+    // A trunk's VLANs leave the bridge's realm: the VTEP serves them itself.
+    if (link->master == 0 || request.vlan) {
+        undo.push([&] {
+            (void)remove_members(session, [&](__u32 slot, const xv_member &member) {
+                return slot == vtep.slot && member.ifindex == index && member.vid == vlan.vid;
+            });
+        });
+        TRY(add_member(session, vtep.slot, {index, vlan.vid}));
+    }
+    // Last what says that it is whole.
+    if (request.vlan) {
+        if ((port->flags & XV_PORT_TRUNK) == 0)
+            undo.push([&] { (void)mark_trunk(session, index, false); });
+        TRY(mark_trunk(session, index, true));
+        TRY(tables.vlans.put(vlan, vtep.slot));
+    } else {
+        port->vtep = vtep.slot;
+        TRY(tables.ports.put(index, *port));
+    }
+    undo.commit();
+    return {};
+}
+
+Result<> remove_vlan(Session &session, __u32 index, __u32 vid)
+{
+    const Tables &tables = *session.tables;
+    TRY_ASSIGN(const bool was_there, (tables.vlans.remove({index, vid})));
+    if (!was_there)
+        return session.refused(fmt::format("VLAN {} has no VNI", vid), ENOENT);
+    TRY(remove_members(session, [&](__u32, const xv_member &member) {
+        return member.ifindex == index && member.vid == vid;
+    }));
+    TRY_ASSIGN(const auto entries, tables.fdb.entries());
+    for (const auto &[key, entry] : entries)
+        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index &&
+            entry.dest.vid == vid)
+            TRY(remove_entry(tables, key));
+    return {};
+}
+
+Result<> remove(Session &session, std::optional<std::uint16_t> vlan)
+{
+    const auto link = session.netlink.link(session.object);
+    if (!link)
+        return session.refused(link.error().cause, link.error().code);
+    const auto index = static_cast<__u32>(link->index);
+    std::optional<xv_port> port;
+    if (session.tables)
+        TRY_SET(port, session.tables->ports.look_up(index));
+    if (!port)
+        return session.refused("not a port of xvtep", ENOENT);
+    if (vlan) {
+        TRY(remove_vlan(session, index, *vlan));
+        TRY_ASSIGN(const bool trunk, has_vlans(session, index));
+        if (trunk || port->vtep != 0)
+            return mark_trunk(session, index, trunk);
+    }
+    return remove_port(session, link->index);
 }
 
 } // namespace
@@ -99,82 +200,13 @@ Result<> add_port(const PortRequest &request)
         return usage_failure("port add", request.name,
                              fmt::format("VLAN {} is not within 1 to 4094", *request.vlan));
     TRY_ASSIGN(auto session, Session::writer("port add", request.name));
-    const auto link = session.netlink.link(request.name);
-    if (!link)
-        return session.refused(link.error().cause, link.error().code);
-    if (link->type != ARPHRD_ETHER)
-        return session.refused("not an Ethernet device", EINVAL);
-    // What a bridge or a VRF forwards between its ports does not pass the device itself.
-    if (link->kind == "bridge" || link->kind == "vrf")
-        return session.refused(fmt::format("it is a {}: add the ports of it that are to be on the "
-                                           "fast path",
-                                           link->kind),
-                               EINVAL);
-    TRY_ASSIGN(const auto vtep, find_vtep(session, request));
-    const auto index = static_cast<__u32>(link->index);
-    if (session.tables->underlays.find(index) || session.tables->devices.find(index))
-        return session.refused("it is an underlay port or a VTEP's device", EBUSY);
-
-    Undo undo;
-    auto port = session.tables->ports.find(index);
-    if (port && request.mode != Mode::automatic && to_table_mode(request.mode) != port->mode)
-        return session.refused(fmt::format("its mode is {} already",
-                                           mode_name(from_table_mode(port->mode))),
-                               EBUSY);
-    const xv_vlan_key vlan{index, request.vlan.value_or(0)};
-    if (port && (request.vlan ? session.tables->vlans.find(vlan).has_value() : port->vtep != 0))
-        return session.refused(request.vlan ? fmt::format("VLAN {} has a VNI already", vlan.vid)
-                                            : "it has a VNI already",
-                               EEXIST);
-    if (!port) {
-        auto made = take_over(session, *link, request.mode, undo);
-        if (!made)
-            return session.because(made.error());
-        port = *made;
-    }
-    if (request.vlan) {
-        port->flags |= XV_PORT_TRUNK;
-        TRY(session.tables->vlans.put(vlan, vtep.slot));
-        undo.push([&] { session.tables->vlans.remove(vlan); });
-    } else {
-        port->vtep = vtep.slot;
-    }
-    // A trunk's VLANs leave the bridge's realm: the VTEP serves them itself.
-    if (link->master == 0 || request.vlan)
-        TRY(add_member(session, vtep.slot, {index, vlan.vid}));
-    TRY(session.tables->ports.put(index, *port));
-    undo.commit();
-    return {};
+    return session.in_words(add(session, request));
 }
 
 Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan)
 {
     TRY_ASSIGN(auto session, Session::writer("port del", name));
-    const auto link = session.netlink.link(name);
-    if (!link)
-        return session.refused(link.error().cause, link.error().code);
-    const auto index = static_cast<__u32>(link->index);
-    auto port = session.tables ? session.tables->ports.find(index) : std::nullopt;
-    if (!port)
-        return session.refused("not a port of xvtep", ENOENT);
-    if (vlan) {
-        const __u32 vid = *vlan;
-        if (!session.tables->vlans.remove({index, vid}))
-            return session.refused(fmt::format("VLAN {} has no VNI", vid), ENOENT);
-        remove_members(session, [&](const xv_member &m) { return m.ifindex == index && m.vid == vid; });
-        for (const auto &[key, entry] : session.tables->fdb.entries())
-            if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index &&
-                entry.dest.vid == vid)
-                remove_entry(*session.tables, key);
-        if (has_vlans(session, index) || port->vtep != 0) {
-            if (!has_vlans(session, index))
-                port->flags &= ~static_cast<__u32>(XV_PORT_TRUNK);
-            TRY(session.tables->ports.put(index, *port));
-            return {};
-        }
-    }
-    remove_port(session, link->index);
-    return {};
+    return session.in_words(remove(session, vlan));
 }
 
 Result<std::vector<PortInfo>> show_ports(bool problems)
@@ -197,12 +229,13 @@ Result<std::vector<PortInfo>> show_ports(bool problems)
             return session.because(begun.error());
         inspection.emplace(std::move(*begun));
     }
-    const auto fdb = session.tables->fdb.entries();
-    const auto vlans = session.tables->vlans.entries();
-    const auto add = [&](const Link &link, const xv_port &port, __u32 slot, __u32 vid) {
-        const auto vtep = session.tables->vteps.find(slot);
+    TRY_ASSIGN(const auto fdb, session.in_words(session.tables->fdb.entries()));
+    TRY_ASSIGN(const auto vlans, session.in_words(session.tables->vlans.entries()));
+    const auto describe = [&](const Link &link, const xv_port &port, __u32 slot,
+                              __u32 vid) -> Result<> {
+        TRY_ASSIGN(const auto vtep, session.in_words(session.tables->vteps.look_up(slot)));
         if (!vtep || vtep->slot == 0)
-            return;
+            return {};
         PortInfo info{.name = link.name,
                       .vni = vtep->vni,
                       .vtep = device_name(*links, *vtep),
@@ -223,18 +256,21 @@ Result<std::vector<PortInfo>> show_ports(bool problems)
             }
         std::ranges::sort(info.addresses);
         if (inspection)
-            info.problems = inspection->of_port(static_cast<__u32>(link.index), port);
+            TRY_SET(info.problems,
+                    session.in_words(inspection->of_port(static_cast<__u32>(link.index), port)));
         all.push_back(std::move(info));
+        return {};
     };
     for (const auto &link : *links) {
-        const auto port = session.tables->ports.find(static_cast<__u32>(link.index));
+        const auto index = static_cast<__u32>(link.index);
+        TRY_ASSIGN(const auto port, session.in_words(session.tables->ports.look_up(index)));
         if (!port)
             continue;
         if (port->vtep != 0)
-            add(link, *port, port->vtep, 0);
+            TRY(describe(link, *port, port->vtep, 0));
         for (const auto &[key, slot] : vlans)
-            if (key.ifindex == static_cast<__u32>(link.index))
-                add(link, *port, slot, key.vid);
+            if (key.ifindex == index)
+                TRY(describe(link, *port, slot, key.vid));
     }
     return all;
 }

@@ -2,8 +2,6 @@
 #include "user/vtep/repair.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +9,7 @@
 #include <map>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "user/datapath/bpffs.h"
 #include "user/datapath/tc_attach.h"
@@ -32,56 +31,72 @@ TcPlace place(const Session &session, int ifindex, Hook hook)
     return {session.directory, ifindex, hook, ""};
 }
 
-bool is_committed(const Session &session, const xv_vtep &vtep)
+// What is to be removed may be gone already.
+Result<> unless_gone(Result<> removed)
 {
-    const xv_vni_key key{vtep.vni, vtep.dstport, 0};
-    return session.tables->vnis.find(key) == vtep.slot;
+    if (!removed && removed.error().code == ENODEV)
+        return {};
+    return removed;
 }
 
-void remove_made_bridge(Session &session, int ifindex)
+// None where there is no such device.
+Result<std::optional<Link>> find_link(Session &session, int ifindex)
 {
-    const auto bridge = session.netlink.link(ifindex);
+    auto link = session.netlink.link(ifindex);
+    if (link)
+        return std::move(*link);
+    if (link.error().code == ENODEV)
+        return std::nullopt;
+    return std::unexpected(link.error());
+}
+
+Result<bool> is_committed(const Session &session, const xv_vtep &vtep)
+{
+    TRY_ASSIGN(const auto slot, (session.tables->vnis.look_up({vtep.vni, vtep.dstport, 0})));
+    return slot == vtep.slot;
+}
+
+Result<> remove_made_bridge(Session &session, int ifindex)
+{
+    TRY_ASSIGN(const auto bridge, find_link(session, ifindex));
     if (!bridge || bridge->kind != "bridge")
-        return;
-    const auto links = session.netlink.links();
-    if (!links || std::ranges::any_of(*links, [&](const Link &l) { return l.master == ifindex; }))
-        return;
-    const auto addresses = session.netlink.addresses(ifindex);
-    if (!addresses || std::ranges::any_of(*addresses, [](const Prefix &prefix) {
-            return !prefix.address.is_link_local();
-        }))
-        return;
-    (void)session.netlink.delete_link(ifindex);
+        return {};
+    TRY_ASSIGN(const auto links, session.netlink.links());
+    if (std::ranges::any_of(links, [&](const Link &l) { return l.master == ifindex; }))
+        return {};
+    TRY_ASSIGN(const auto addresses, session.netlink.addresses(ifindex));
+    if (std::ranges::any_of(addresses,
+                            [](const Prefix &prefix) { return !prefix.address.is_link_local(); }))
+        return {};
+    return unless_gone(session.netlink.delete_link(ifindex));
 }
 
 // All that a table holds of one VTEP.
-template <class Key, class Value> void flush(const Table<Key, Value> &table, const xv_vtep &vtep)
+template <class Key, class Value>
+Result<> flush(const Table<Key, Value> &table, const xv_vtep &vtep)
 {
-    for (const auto &[key, value] : table.entries())
+    TRY_ASSIGN(const auto entries, table.entries());
+    for (const auto &[key, value] : entries)
         if (key.vni == vtep.vni && key.dstport == vtep.dstport)
-            table.remove(key);
+            TRY(table.remove(key));
+    return {};
 }
 
-void flush_entries(const Session &session, const xv_vtep &vtep)
+Result<> flush_entries(const Session &session, const xv_vtep &vtep)
 {
-    flush(session.tables->fdb, vtep);
-    for (const auto &[key, dest] : session.tables->floods.entries())
+    TRY(flush(session.tables->fdb, vtep));
+    TRY_ASSIGN(const auto floods, session.tables->floods.entries());
+    for (const auto &[key, dest] : floods)
         if (key.entry.vni == vtep.vni && key.entry.dstport == vtep.dstport)
-            session.tables->floods.remove(key);
-    flush(session.tables->neighs, vtep);
+            TRY(session.tables->floods.remove(key));
+    return flush(session.tables->neighs, vtep);
 }
 
-void forget_device(Session &session, int ifindex)
-{
-    for (const Hook hook : {Hook::ingress, Hook::egress})
-        detach_tc(place(session, ifindex, hook), false);
-}
-
-void put_peer_back(Session &session, const Link &link, __u32 flags)
+Result<> put_peer_back(Session &session, const Link &link, __u32 flags)
 {
     if (link.kind != "veth")
-        return;
-    (void)with_veth_peer(session.netlink, link, [&](const std::string &peer) -> Result<> {
+        return {};
+    const auto done = with_veth_peer(session.netlink, link, [&](const std::string &peer) -> Result<> {
         if ((flags & XV_PORT_MADE_GRO) != 0)
             TRY(set_device_feature(peer, "rx-gro", false));
         for (const auto &[feature, flag] : sender_offloads)
@@ -89,77 +104,173 @@ void put_peer_back(Session &session, const Link &link, __u32 flags)
                 TRY(set_device_feature(peer, feature, true));
         return {};
     });
+    return done || is_out_of_reach(done.error()) ? Result<>() : done;
+}
+
+Result<bool> is_known(const Session &session, int ifindex)
+{
+    if (!session.tables)
+        return false;
+    const auto key = static_cast<__u32>(ifindex);
+    TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(key));
+    TRY_ASSIGN(const auto port, session.tables->ports.look_up(key));
+    TRY_ASSIGN(const auto device, session.tables->devices.look_up(key));
+    return underlay || port || device;
 }
 
 // Attachments without an entry: attach was killed before it wrote the entry, or detach after it
 // had removed it.
-void drop_stray_attachments(Session &session, const std::vector<Link> &links)
+Result<> drop_stray_attachments(Session &session, const std::vector<Link> &links)
 {
-    const auto known = [&](int ifindex) {
-        const auto key = static_cast<__u32>(ifindex);
-        return session.tables && (session.tables->underlays.find(key) ||
-                                  session.tables->ports.find(key) || session.tables->devices.find(key));
-    };
-    for (const auto &link : pinned_links(session.directory))
-        if (link.dead || !known(link.ifindex))
-            detach_tc(place(session, link.ifindex, link.hook), true);
-    for (const auto &link : links)
-        if (link.xdp_program != 0 && !known(link.index))
-            detach_xdp(link.index); // ours only
+    TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
+    for (const auto &link : pinned) {
+        TRY_ASSIGN(const bool known, is_known(session, link.ifindex));
+        if (link.dead || !known)
+            TRY(detach_tc(place(session, link.ifindex, link.hook), true));
+    }
+    for (const auto &link : links) {
+        if (link.xdp_program == 0)
+            continue;
+        TRY_ASSIGN(const bool known, is_known(session, link.index));
+        if (known)
+            continue;
+        // One that may not be looked at is another's, as far as anybody knows.
+        if (const auto ours = is_xdp_attached(link.index); ours && *ours)
+            TRY(detach_xdp(link.index));
+    }
+    return {};
 }
 
-void remove_unfinished_links(Session &session, const std::vector<Link> &links)
+// `attach` was killed behind its commit: the rest of it.
+Result<> finish_attach(Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
 {
-    const auto vteps = session.vteps();
+    TRY(derive_lookups(session));
+    for (const auto &link : links)
+        if (link.group == unfinished_group && static_cast<__u32>(link.index) == vtep.bridge)
+            TRY(session.netlink.change_link(link.index, {.up = true, .group = 0U}));
+    return session.netlink.change_link(static_cast<int>(vtep.ifindex), {.up = true, .group = 0U});
+}
+
+Result<> remove_unfinished_links(Session &session, const std::vector<Link> &links)
+{
+    TRY_ASSIGN(const auto vteps, session.vteps());
     for (const auto &link : links) {
         if (link.group != unfinished_group)
             continue;
         const auto index = static_cast<__u32>(link.index);
-        const bool finished = std::ranges::any_of(vteps, [&](const xv_vtep &v) {
-            return is_committed(session, v) && (v.ifindex == index || v.bridge == index);
-        });
-        if (finished)
-            (void)session.netlink.change_link(link.index, {.group = 0U});
-        else
-            (void)session.netlink.delete_link(link.index);
+        if (std::ranges::none_of(vteps, [&](const xv_vtep &vtep) {
+                return vtep.ifindex == index || vtep.bridge == index;
+            }))
+            TRY(unless_gone(session.netlink.delete_link(link.index)));
     }
+    return {};
 }
 
 // The pins of namespaces that are gone. A namespace that is alive has a visible handle or, on
-// kernels with TCX, a link that still has its device.
-void remove_dead_namespaces(const Session &session)
+// kernels with TCX, a link that still has its device. What cannot be looked at is alive.
+Result<> remove_dead_namespaces(const Session &session)
 {
-    auto cookies = pinned_cookies(session.root);
+    TRY_ASSIGN(auto cookies, pinned_cookies(session.root));
     std::erase(cookies, session.cookie);
     std::erase_if(cookies, [&](std::uint64_t cookie) {
-        return std::ranges::any_of(pinned_links(state_directory(session.root, cookie)),
-                                   [](const PinnedLink &link) { return !link.dead; });
+        const auto links = pinned_links(state_directory(session.root, cookie));
+        return !links || std::ranges::any_of(*links, [](const PinnedLink &l) { return !l.dead; });
     });
     if (cookies.empty())
-        return;
+        return {};
     std::set<std::uint64_t> alive;
-    for (const auto &netns : Netns::visible())
-        if (const auto cookie = netns.cookie())
-            alive.insert(*cookie);
+    bool all = false;
+    for (const auto &netns : Netns::visible(&all)) {
+        const auto cookie = netns.cookie();
+        if (!cookie)
+            return {};
+        alive.insert(*cookie);
+    }
     for (const auto cookie : cookies)
-        if (!alive.contains(cookie))
-            remove_state(session.root, cookie);
+        if (all && !alive.contains(cookie))
+            TRY(remove_state(session.root, cookie));
+    return {};
 }
 
 // `ip link set … address` or `… name` may have changed it.
-void follow_device(const Session &session, xv_vtep vtep, const Link &link)
+Result<> follow_device(const Session &session, xv_vtep vtep, const Link &link)
 {
     if (std::ranges::equal(vtep.mac, link.mac.octets) && link.name == vtep.name)
-        return;
+        return {};
     std::ranges::copy(link.mac.octets, vtep.mac);
     set_name(vtep, link.name);
-    (void)session.tables->vteps.put(vtep.slot, vtep);
+    return session.tables->vteps.put(vtep.slot, vtep);
+}
+
+Result<> repair_vteps(Session &session, const std::vector<Link> &links)
+{
+    TRY_ASSIGN(const auto devices, session.tables->devices.entries());
+    for (const auto &[ifindex, slot] : devices) {
+        TRY_ASSIGN(const auto found, session.tables->vteps.look_up(slot));
+        xv_vtep vtep = found.value_or(xv_vtep{});
+        TRY_ASSIGN(const bool known, is_committed(session, vtep));
+        const bool committed = known && vtep.slot != 0;
+        const Link *link = find_device(links, vtep);
+        if (committed && link != nullptr) {
+            TRY(follow_device(session, vtep, *link));
+            if (link->group != unfinished_group || finish_attach(session, vtep, links))
+                continue;
+        } else if (committed) {
+            TRY_ASSIGN(const bool moved, device_lives_on(session, vtep));
+            if (moved) // as long as nobody detaches it
+                continue;
+        }
+        if (vtep.slot != 0)
+            session.resources->removed.push_back(vtep);
+        vtep.slot = slot;
+        vtep.ifindex = ifindex;
+        TRY(remove_vtep(session, vtep));
+    }
+    return {};
+}
+
+// A port without a VNI is one that `port add` or `port del` was killed at.
+Result<> repair_ports(Session &session)
+{
+    TRY_ASSIGN(const auto ports, session.tables->ports.entries());
+    if (ports.empty())
+        return {};
+    TRY_ASSIGN(const auto vlans, session.tables->vlans.entries());
+    for (const auto &[index, port] : ports) {
+        TRY_ASSIGN(const auto alive, session.tables->alive.look_up(index));
+        const bool trunk = std::ranges::any_of(
+            vlans, [&, at = index](const auto &vlan) { return vlan.first.ifindex == at; });
+        if (!alive || (port.vtep == 0 && !trunk))
+            TRY(remove_port(session, static_cast<int>(index)));
+        else if (!trunk && (port.flags & XV_PORT_TRUNK) != 0)
+            TRY(mark_trunk(session, index, false));
+    }
+    return {};
+}
+
+// Members of no port: before their port's entry says the VNI, or behind its end.
+Result<> repair_members(Session &session)
+{
+    TRY_ASSIGN(const auto members, session.tables->members.entries());
+    if (members.empty())
+        return {};
+    TRY_ASSIGN(const auto vlans, session.tables->vlans.entries());
+    TRY_ASSIGN(const auto ports, session.tables->ports.entries());
+    std::set<std::tuple<__u32, __u32, __u32>> wanted; // slot, ifindex, VLAN
+    for (const auto &[key, slot] : vlans)
+        wanted.emplace(slot, key.ifindex, key.vid);
+    for (const auto &[ifindex, port] : ports)
+        wanted.emplace(port.vtep, ifindex, 0);
+    return remove_members(session, [&](__u32 slot, const xv_member &member) {
+        return wanted.erase({slot, member.ifindex, member.vid}) == 0;
+    });
 }
 
 } // namespace
 
-void derive_lookups(Session &session)
+Result<> derive_lookups(Session &session)
 {
+    const Tables &tables = *session.tables;
     std::map<__u32, __u64> bits;
     std::map<__u32, __u32> hints;
     std::vector<xv_addr> wanted;
@@ -168,8 +279,10 @@ void derive_lookups(Session &session)
             return std::memcmp(&address, &other, sizeof(address)) == 0;
         };
     };
-    for (const auto &vtep : session.vteps()) {
-        if (!is_committed(session, vtep))
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &vtep : vteps) {
+        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+        if (!committed)
             continue;
         const unsigned port = ntohs(vtep.dstport);
         bits[port / 64] |= __u64{1} << (port % 64);
@@ -178,153 +291,177 @@ void derive_lookups(Session &session)
         if (addr_is_set(vtep.remote) && to_ip(vtep.remote).is_multicast())
             wanted.push_back(vtep.remote);
     }
-    for (__u32 word = 0; word < 65536 / 64; word++) {
-        const __u64 want = bits.contains(word) ? bits[word] : 0;
-        if (session.tables->dstports.find(word) != want)
-            (void)session.tables->dstports.put(word, want);
-    }
-    for (const auto &[hint, slot] : session.tables->vni_hints.entries()) {
-        const __u32 want = hints.contains(hint) ? hints[hint] : 0;
-        if (slot != want)
-            (void)session.tables->vni_hints.put(hint, want);
-    }
-    for (const auto &[address, count] : session.tables->locals.entries())
+    TRY_ASSIGN(const auto words, tables.dstports.entries());
+    for (const auto &[word, is_now] : words)
+        if (const __u64 want = bits.contains(word) ? bits[word] : 0; is_now != want)
+            TRY(tables.dstports.put(word, want));
+    TRY_ASSIGN(const auto known, tables.vni_hints.entries());
+    for (const auto &[hint, slot] : known)
+        if (const __u32 want = hints.contains(hint) ? hints[hint] : 0; slot != want)
+            TRY(tables.vni_hints.put(hint, want));
+    TRY_ASSIGN(const auto locals, tables.locals.entries());
+    for (const auto &[address, count] : locals)
         if (std::ranges::none_of(wanted, is(address)))
-            session.tables->locals.remove(address);
+            TRY(tables.locals.remove(address));
     for (const auto &address : wanted)
-        (void)session.tables->locals.put(address, 1);
+        TRY(tables.locals.put(address, 1));
+    return {};
 }
 
-void remove_port(Session &session, int ifindex)
+Result<> mark_trunk(Session &session, __u32 ifindex, bool trunk)
 {
-    const auto index = static_cast<__u32>(ifindex);
-    const auto port = session.tables->ports.find(index);
-    const auto link = session.netlink.link(ifindex);
-    const bool same = session.tables->alive.find(index).has_value();
-    if (port && link && same) { // else another device has its index
-        detach_xdp(ifindex);
-        put_peer_back(session, *link, port->flags);
-    }
-    detach_tc(place(session, ifindex, Hook::egress), false);
-    detach_tc(place(session, ifindex, Hook::ingress),
-              port && same && (port->flags & XV_PORT_MADE_CLSACT) != 0);
-    session.tables->alive.remove(index);
-    for (const auto &[key, slot] : session.tables->vlans.entries())
-        if (key.ifindex == index)
-            session.tables->vlans.remove(key);
-    remove_members(session, [&](const xv_member &member) { return member.ifindex == index; });
-    for (const auto &[key, entry] : session.tables->fdb.entries())
-        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index)
-            remove_entry(*session.tables, key);
-    session.tables->ports.remove(index);
+    TRY_ASSIGN(auto port, session.tables->ports.look_up(ifindex));
+    if (!port || ((port->flags & XV_PORT_TRUNK) != 0) == trunk)
+        return {};
+    port->flags ^= XV_PORT_TRUNK;
+    return session.tables->ports.put(ifindex, *port);
 }
 
-void remove_vtep(Session &session, const xv_vtep &vtep)
+Result<> remove_port(Session &session, int ifindex)
 {
     Tables &tables = *session.tables;
-    const xv_vni_key key{vtep.vni, vtep.dstport, 0};
-    // First, packets stop being taken: or they would teach what has just been flushed.
-    if (tables.vnis.find(key) == vtep.slot)
-        tables.vnis.remove(key);
-    derive_lookups(session);
-
-    for (const auto &[vlan, slot] : tables.vlans.entries())
-        if (slot == vtep.slot)
-            tables.vlans.remove(vlan);
-    for (const auto &[ifindex, port] : tables.ports.entries()) {
-        const bool other = std::ranges::any_of(
-            tables.vlans.entries(), [&](const auto &vlan) { return vlan.first.ifindex == ifindex; });
-        if (port.vtep == vtep.slot || (port.vtep == 0 && !other)) {
-            xv_port rest = port;
-            rest.vtep = 0;
-            if (other)
-                (void)tables.ports.put(ifindex, rest);
-            else
-                remove_port(session, static_cast<int>(ifindex));
-        }
+    const auto index = static_cast<__u32>(ifindex);
+    TRY_ASSIGN(auto port, tables.ports.look_up(index));
+    TRY_ASSIGN(const auto link, find_link(session, ifindex));
+    TRY_ASSIGN(const auto alive, tables.alive.look_up(index));
+    const bool same = link && alive; // else another device has its index
+    // Without a VNI a repair takes it for what it is, wherever this ends.
+    if (port && port->vtep != 0) {
+        port->vtep = 0;
+        TRY(tables.ports.put(index, *port));
     }
-    for (const auto &[member, value] : tables.members.entries())
-        if (member.slot == vtep.slot)
-            tables.members.remove(member);
-
-    const auto ifindex = static_cast<int>(vtep.ifindex);
-    (void)delete_device(session, vtep);
-    forget_device(session, ifindex);
-    std::this_thread::sleep_for(programs_end);
-    flush_entries(session, vtep);
-    if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
-        remove_made_bridge(session, static_cast<int>(vtep.bridge));
-    tables.alive.remove(vtep.ifindex);
-    add_usage(tables, vtep.slot, -static_cast<std::int64_t>(tables.usage[vtep.slot]));
-    (void)tables.vteps.put(vtep.slot, xv_vtep{});
-    tables.devices.remove(vtep.ifindex); // last: until then a repair comes back here
+    TRY_ASSIGN(const auto vlans, tables.vlans.entries());
+    for (const auto &[key, slot] : vlans)
+        if (key.ifindex == index)
+            TRY(tables.vlans.remove(key));
+    if (port && same) {
+        TRY(detach_xdp(ifindex));
+        TRY(put_peer_back(session, *link, port->flags));
+    }
+    TRY(detach_tc(place(session, ifindex, Hook::egress), false));
+    TRY(detach_tc(place(session, ifindex, Hook::ingress),
+                  port && same && (port->flags & XV_PORT_MADE_CLSACT) != 0));
+    TRY(tables.alive.remove(index));
+    TRY(remove_members(session, [&](__u32, const xv_member &m) { return m.ifindex == index; }));
+    TRY_ASSIGN(const auto entries, tables.fdb.entries());
+    for (const auto &[key, entry] : entries)
+        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index)
+            TRY(remove_entry(tables, key));
+    return tables.ports.remove(index);
 }
 
-void release_unused_underlays(Session &session)
+namespace {
+
+// A VTEP's, and with its last VNI the port.
+Result<> take_from_ports(Session &session, const xv_vtep &vtep)
+{
+    Tables &tables = *session.tables;
+    TRY_ASSIGN(auto vlans, tables.vlans.entries());
+    for (const auto &[vlan, slot] : vlans)
+        if (slot == vtep.slot)
+            TRY(tables.vlans.remove(vlan));
+    std::erase_if(vlans, [&](const auto &vlan) { return vlan.second == vtep.slot; });
+    TRY_ASSIGN(const auto ports, tables.ports.entries());
+    for (const auto &[ifindex, port] : ports) {
+        const bool other = std::ranges::any_of(
+            vlans, [&, at = ifindex](const auto &vlan) { return vlan.first.ifindex == at; });
+        if (port.vtep != vtep.slot && (port.vtep != 0 || other))
+            continue;
+        xv_port rest = port;
+        rest.vtep = 0;
+        if (other)
+            TRY(tables.ports.put(ifindex, rest));
+        else
+            TRY(remove_port(session, static_cast<int>(ifindex)));
+    }
+    TRY_ASSIGN(const auto members, tables.members.entries());
+    for (const auto &[member, value] : members)
+        if (member.slot == vtep.slot)
+            TRY(tables.members.remove(member));
+    return {};
+}
+
+} // namespace
+
+Result<> remove_vtep(Session &session, const xv_vtep &vtep)
+{
+    Tables &tables = *session.tables;
+    // First, packets stop being taken: or they would teach what has just been flushed.
+    TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+    if (committed)
+        TRY(tables.vnis.remove({vtep.vni, vtep.dstport, 0}));
+    TRY(derive_lookups(session));
+    TRY(take_from_ports(session, vtep));
+
+    const auto ifindex = static_cast<int>(vtep.ifindex);
+    TRY(unless_gone(delete_device(session, vtep)));
+    for (const Hook hook : {Hook::ingress, Hook::egress})
+        TRY(detach_tc(place(session, ifindex, hook), false));
+    std::this_thread::sleep_for(programs_end);
+    TRY(flush_entries(session, vtep));
+    if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
+        TRY(remove_made_bridge(session, static_cast<int>(vtep.bridge)));
+    TRY(tables.alive.remove(vtep.ifindex));
+    add_usage(tables, vtep.slot, -static_cast<std::int64_t>(tables.usage[vtep.slot]));
+    TRY(tables.vteps.put(vtep.slot, xv_vtep{}));
+    TRY(tables.devices.remove(vtep.ifindex)); // last: until then a repair comes back here
+    return {};
+}
+
+Result<> release_unused_underlays(Session &session)
 {
     std::set<__u32> used;
-    for (const auto &vtep : session.vteps())
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &vtep : vteps)
         used.insert(vtep.underlays, vtep.underlays + vtep.underlay_count);
-    for (const auto &[index, underlay] : session.tables->underlays.entries()) {
+    TRY_ASSIGN(const auto underlays, session.tables->underlays.entries());
+    for (const auto &[index, underlay] : underlays) {
         const auto ifindex = static_cast<int>(index);
-        const auto link = session.netlink.link(ifindex);
+        TRY_ASSIGN(const auto link, find_link(session, ifindex));
         if (link && used.contains(index))
             continue;
         if (link) {
-            detach_xdp(ifindex); // before TC, which finishes what XDP has begun
-            (void)put_gro_back(*link, underlay);
+            TRY(detach_xdp(ifindex)); // before TC, which finishes what XDP has begun
+            TRY(unless_gone(put_gro_back(*link, underlay)));
         }
-        detach_tc(place(session, ifindex, Hook::ingress), false);
-        detach_tc(place(session, ifindex, Hook::egress), underlay.made_clsact != 0);
-        session.tables->alive.remove(index);
-        session.tables->underlays.remove(index);
+        TRY(detach_tc(place(session, ifindex, Hook::ingress), false));
+        TRY(detach_tc(place(session, ifindex, Hook::egress), underlay.made_clsact != 0));
+        TRY(session.tables->alive.remove(index));
+        TRY(session.tables->underlays.remove(index));
     }
+    return {};
 }
 
-void release_empty_datapath(Session &session)
+Result<> release_empty_datapath(Session &session)
 {
-    if (session.tables && session.tables->devices.entries().empty() &&
-        session.tables->underlays.entries().empty() && session.tables->ports.entries().empty()) {
-        session.tables.reset();
-        remove_state(session.root, session.cookie);
-    }
+    if (!session.tables)
+        return {};
+    TRY_ASSIGN(const auto devices, session.tables->devices.entries());
+    TRY_ASSIGN(const auto underlays, session.tables->underlays.entries());
+    TRY_ASSIGN(const auto ports, session.tables->ports.entries());
+    if (!devices.empty() || !underlays.empty() || !ports.empty())
+        return {};
+    TRY(remove_state(session.root, session.cookie));
+    session.tables.reset();
+    return {};
 }
 
 Result<> repair(Session &session)
 {
-    auto links = session.netlink.links();
-    if (!links)
-        return session.because(links.error());
+    TRY_ASSIGN(const auto links, session.netlink.links());
     if (session.tables) {
-        for (const auto &[ifindex, slot] : session.tables->devices.entries()) {
-            auto vtep = session.tables->vteps.find(slot).value_or(xv_vtep{});
-            const auto link = std::ranges::find(*links, static_cast<int>(ifindex), &Link::index);
-            const bool committed = vtep.slot != 0 && is_committed(session, vtep);
-            if (committed && link != links->end() && is_device_of(*link, vtep)) {
-                follow_device(session, vtep, *link);
-                continue;
-            }
-            if (committed && device_lives_on(session, vtep)) // moved: as long as nobody detaches it
-                continue;
-            if (committed)
-                session.resources->removed.push_back(vtep);
-            vtep.slot = slot;
-            vtep.ifindex = ifindex;
-            remove_vtep(session, vtep);
-        }
-        for (const auto &[ifindex, port] : session.tables->ports.entries())
-            if (!session.tables->alive.find(ifindex))
-                remove_port(session, static_cast<int>(ifindex));
-        release_unused_underlays(session);
-        remove_dead_listeners(session);
+        TRY(repair_vteps(session, links));
+        TRY(repair_ports(session));
+        TRY(repair_members(session));
+        TRY(release_unused_underlays(session));
+        TRY(remove_dead_listeners(session));
     }
-    remove_unfinished_links(session, *links);
-    drop_stray_attachments(session, *links);
-    release_empty_datapath(session);
+    TRY(remove_unfinished_links(session, links));
+    TRY(drop_stray_attachments(session, links));
+    TRY(release_empty_datapath(session));
     if (!session.tables)
-        remove_state(session.root, session.cookie); // a half-made one
-    remove_dead_namespaces(session);
-    return {};
+        TRY(remove_state(session.root, session.cookie)); // a half-made one
+    return remove_dead_namespaces(session);
 }
 
 } // namespace xvtep

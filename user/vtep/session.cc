@@ -15,13 +15,14 @@
 
 namespace xvtep {
 
-Failure Session::because(const Error &step) const
-{
-    return Failure(Error{step.fault, operation, object,
-                         step.operation == operation ? step.cause : step.message(), step.code});
-}
-
 namespace {
+
+Failure because_of(const Error &step, const std::string &operation, const std::string &object)
+{
+    if (step.operation == operation)
+        return Failure(step);
+    return Failure(Error{step.fault, operation, object, step.message(), step.code});
+}
 
 constexpr std::uint64_t keep_for = second;
 
@@ -49,15 +50,19 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
                                                   const std::string &object)
 {
     TRY(check_privileges(operation, object));
-    TRY_ASSIGN(auto netlink, Netlink::open());
-    TRY_ASSIGN(const auto cookie, current_netns_cookie());
+    auto netlink = Netlink::open();
+    if (!netlink)
+        return because_of(netlink.error(), operation, object);
+    const auto cookie = current_netns_cookie();
+    if (!cookie)
+        return because_of(cookie.error(), operation, object);
     auto root = bpffs_root();
     if (!root)
-        return system_failure(operation, object, root.error().cause, root.error().code);
-    return std::make_shared<Resources>(Resources{.netlink = std::move(netlink),
+        return because_of(root.error(), operation, object);
+    return std::make_shared<Resources>(Resources{.netlink = std::move(*netlink),
                                                  .root = *root,
-                                                 .cookie = cookie,
-                                                 .directory = state_directory(*root, cookie),
+                                                 .cookie = *cookie,
+                                                 .directory = state_directory(*root, *cookie),
                                                  .tables = std::nullopt,
                                                  .lock = {},
                                                  .named = {},
@@ -66,16 +71,15 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
 
 Result<> open_tables(Session &session)
 {
-    if (!datapath_exists(session.directory))
-        return {};
-    auto tables = Tables::open(session.directory);
-    if (!tables)
-        return session.because(tables.error());
-    session.tables = std::move(*tables);
+    TRY_ASSIGN(const bool there, datapath_exists(session.directory));
+    if (there)
+        TRY_SET(session.tables, Tables::open(session.directory));
     return {};
 }
 
 } // namespace
+
+Failure Session::because(const Error &step) const { return because_of(step, operation, object); }
 
 Batch::Batch() { kept.batches++; }
 
@@ -93,7 +97,7 @@ Result<Session> Session::reader(std::string operation, std::string object)
         return Session(std::move(operation), std::move(object), kept.resources);
     TRY_ASSIGN(auto resources, open_resources(operation, object));
     Session session(std::move(operation), std::move(object), std::move(resources));
-    TRY(open_tables(session));
+    TRY(session.in_words(open_tables(session)));
     return session;
 }
 
@@ -105,13 +109,13 @@ Result<Session> Session::writer(std::string operation, std::string object)
         return Session(std::move(operation), std::move(object), kept.resources);
     Batch::rest();
     TRY_ASSIGN(auto resources, open_resources(operation, object));
-    auto lock = lock_bpffs(resources->root);
+    auto lock = Lock::take(resources->root);
     if (!lock)
-        return system_failure(operation, object, lock.error().cause, lock.error().code);
-    resources->lock = std::move(*lock);
+        return because_of(lock.error(), operation, object);
+    resources->lock.emplace(std::move(*lock));
     Session session(std::move(operation), std::move(object), std::move(resources));
-    TRY(open_tables(session));
-    TRY(repair(session));
+    TRY(session.in_words(open_tables(session)));
+    TRY(session.in_words(repair(session)));
     if (shares) {
         kept.netns = netns;
         kept.until = monotonic() + keep_for;
@@ -124,32 +128,40 @@ Result<> Session::need_tables()
 {
     if (tables)
         return {};
-    if (auto made = create_datapath(directory); !made)
-        return because(made.error());
+    TRY(check_privileges(operation, object, Privilege::load));
+    TRY(in_words(create_datapath(directory)));
     auto opened = Tables::open(directory);
-    if (!opened)
+    if (!opened) {
+        (void)remove_state(root, cookie);
         return because(opened.error());
+    }
     tables = std::move(*opened);
     return {};
 }
 
-std::vector<xv_vtep> Session::vteps() const
+Result<std::vector<xv_vtep>> Session::vteps() const
 {
     std::vector<xv_vtep> all;
-    if (tables)
-        for (const auto &[ifindex, slot] : tables->devices.entries())
-            if (const auto vtep = tables->vteps.find(slot); vtep && vtep->slot != 0)
-                all.push_back(*vtep);
+    if (!tables)
+        return all;
+    TRY_ASSIGN(const auto devices, tables->devices.entries());
+    for (const auto &[ifindex, slot] : devices) {
+        TRY_ASSIGN(const auto vtep, tables->vteps.look_up(slot));
+        if (vtep && vtep->slot != 0)
+            all.push_back(*vtep);
+    }
     std::ranges::sort(all, {}, [](const xv_vtep &v) { return std::pair(v.vni, v.ifindex); });
     return all;
 }
 
-std::optional<xv_vtep> Session::vtep_of_device(int ifindex) const
+Result<std::optional<xv_vtep>> Session::vtep_of_device(int ifindex) const
 {
     if (!tables)
         return std::nullopt;
-    const auto slot = tables->devices.find(static_cast<__u32>(ifindex));
-    const auto vtep = slot ? tables->vteps.find(*slot) : std::nullopt;
+    TRY_ASSIGN(const auto slot, tables->devices.look_up(static_cast<__u32>(ifindex)));
+    if (!slot)
+        return std::nullopt;
+    TRY_ASSIGN(const auto vtep, tables->vteps.look_up(*slot));
     return vtep && vtep->slot != 0 ? vtep : std::nullopt;
 }
 
@@ -159,12 +171,14 @@ Result<xv_vtep> Session::vtep_named(const std::string &name)
     if (const auto known = resources->named.find(name); cached && known != resources->named.end())
         return known->second;
     auto link = netlink.link(name);
-    if (!link && std::ranges::any_of(vteps(), [&](const xv_vtep &v) { return name == v.name; }))
+    TRY_ASSIGN(const auto all, link ? Result<std::vector<xv_vtep>>() : in_words(vteps()));
+    if (std::ranges::any_of(all, [&](const xv_vtep &v) { return name == v.name; }))
         return system_failure(operation, name, "its device is not here (xvtep show says more)",
                               ENODEV);
     if (!link)
         return system_failure(operation, name, link.error().cause, link.error().code);
-    if (const auto vtep = vtep_of_device(link->index)) {
+    TRY_ASSIGN(const auto vtep, in_words(vtep_of_device(link->index)));
+    if (vtep) {
         if (cached)
             resources->named.emplace(name, *vtep);
         return *vtep;

@@ -11,6 +11,7 @@
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
+#include "user/datapath/bpffs.h"
 #include "user/datapath/datapath.h"
 #include "user/net/netlink.h"
 #include "xvtep/netns.h"
@@ -27,7 +28,7 @@ struct Resources {
     std::uint64_t cookie = 0;
     std::string directory;        // the namespace's state in root
     std::optional<Tables> tables; // none: nothing is attached
-    Fd lock;                      // held by writers
+    std::optional<Lock> lock;     // held by writers
     std::map<std::string, xv_vtep> named; // VTEPs looked up by a batch's table commands
     std::vector<xv_vtep> removed; // whose device was gone, by the repair before a writer's command
 };
@@ -56,8 +57,8 @@ struct Session {
 
     Result<> need_tables(); // makes the data path where there is none yet
 
-    [[nodiscard]] std::vector<xv_vtep> vteps() const;
-    [[nodiscard]] std::optional<xv_vtep> vtep_of_device(int ifindex) const;
+    [[nodiscard]] Result<std::vector<xv_vtep>> vteps() const;
+    [[nodiscard]] Result<std::optional<xv_vtep>> vtep_of_device(int ifindex) const;
     // The VTEP whose own device is `name`, or an error naming what is wrong with it.
     Result<xv_vtep> vtep_named(const std::string &name);
 
@@ -71,6 +72,10 @@ struct Session {
     }
     // An error of a step, in the command's own words: "attach eth0: create link v: file exists".
     [[nodiscard]] Failure because(const Error &step) const;
+    template <class T> [[nodiscard]] Result<T> in_words(Result<T> done) const
+    {
+        return done ? std::move(done) : Result<T>(because(done.error()));
+    }
 };
 
 // An interface's name, of at most 15 characters.

@@ -39,7 +39,8 @@ Result<ShownVteps> ShownVteps::read(Session &session, const DeviceNames &names,
         TRY_ASSIGN(const auto vtep, session.vtep_named(*only));
         made.all_.push_back({vtep, names.of(vtep.ifindex)}); // not an alternative name of it
     } else {
-        for (const auto &vtep : session.vteps())
+        TRY_ASSIGN(const auto all, session.in_words(session.vteps()));
+        for (const auto &vtep : all)
             if (const auto &name = names.of(vtep.ifindex); !name.empty())
                 made.all_.push_back({vtep, name});
     }

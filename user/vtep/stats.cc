@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "xvtep/stats.h"
 
-#include <bpf/libbpf.h>
-
 #include <algorithm>
 
 #include "user/vtep/session.h"
@@ -22,7 +20,8 @@ constexpr VerdictName dropped_names[] = {XV_DROPPED_VERDICTS(X)};
 
 Result<Stats> read(const Session &session, __u32 slot)
 {
-    std::vector<xv_counters> cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    TRY_ASSIGN(const auto count, session.in_words(possible_cpus()));
+    std::vector<xv_counters> cpus(count);
     if (bpf_map_lookup_elem(session.tables->counters.get(), &slot, cpus.data()) != 0)
         return session.refused("counters: " + errno_text(errno), errno);
     Stats stats;
@@ -62,12 +61,15 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
         all.push_back(std::move(stats));
         return {};
     };
-    for (const auto &vtep : session.vteps())
+    TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
+    for (const auto &vtep : vteps)
         TRY(add(vtep.ifindex, vtep.slot, vtep.vni));
     if (session.tables) {
-        for (const auto &[ifindex, underlay] : session.tables->underlays.entries())
+        TRY_ASSIGN(const auto underlays, session.in_words(session.tables->underlays.entries()));
+        for (const auto &[ifindex, underlay] : underlays)
             TRY(add(ifindex, underlay.slot, std::nullopt));
-        for (const auto &[ifindex, port] : session.tables->ports.entries())
+        TRY_ASSIGN(const auto ports, session.in_words(session.tables->ports.entries()));
+        for (const auto &[ifindex, port] : ports)
             TRY(add(ifindex, port.slot, std::nullopt));
     }
     if (device && all.empty()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/vtep/underlay.h"
 
-#include <bpf/libbpf.h>
+#include <bpf/bpf.h>
 
 #include <set>
 
@@ -41,7 +41,7 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
         TRY_ASSIGN(const auto fd, open_program(session.directory, program));
         const TcPlace place{session.directory, link.index, hook, link.name};
         TRY(attach_tc(place, fd.get(), &made.made_clsact));
-        undo.push([place, &made] { detach_tc(place, made.made_clsact); });
+        undo.push([place, &made] { (void)detach_tc(place, made.made_clsact); });
         return {};
     };
     // TC before XDP: it finishes what XDP begins.
@@ -92,11 +92,14 @@ Result<> put_gro_back(const Link &port, const xv_underlay &entry)
 Result<__u32> free_slot(Session &session, __u32 promised)
 {
     std::set<__u32> used{promised};
-    for (const auto &[ifindex, slot] : session.tables->devices.entries())
+    TRY_ASSIGN(const auto devices, session.in_words(session.tables->devices.entries()));
+    for (const auto &[ifindex, slot] : devices)
         used.insert(slot);
-    for (const auto &[ifindex, underlay] : session.tables->underlays.entries())
+    TRY_ASSIGN(const auto underlays, session.in_words(session.tables->underlays.entries()));
+    for (const auto &[ifindex, underlay] : underlays)
         used.insert(underlay.slot);
-    for (const auto &[ifindex, port] : session.tables->ports.entries())
+    TRY_ASSIGN(const auto ports, session.in_words(session.tables->ports.entries()));
+    for (const auto &[ifindex, port] : ports)
         used.insert(port.slot);
     __u32 slot = 1;
     while (used.contains(slot))
@@ -105,7 +108,8 @@ Result<__u32> free_slot(Session &session, __u32 promised)
         return session.refused("the namespace has " + std::to_string(XV_SLOTS - 1) +
                                    " VTEPs and ports already",
                                ENOSPC);
-    const std::vector<xv_counters> zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    TRY_ASSIGN(const auto cpus, session.in_words(possible_cpus()));
+    const std::vector<xv_counters> zeros(cpus);
     if (bpf_map_update_elem(session.tables->counters.get(), &slot, zeros.data(), BPF_ANY) != 0)
         return session.refused("counters: " + errno_text(errno), errno);
     return slot;

@@ -32,8 +32,8 @@ std::string name_of(const std::vector<Link> &links, __u32 ifindex)
     return link == links.end() ? "" : link->name;
 }
 
-VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector<Link> &links,
-                  const MovedDevice *moved)
+Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
+                          const std::vector<Link> &links, const MovedDevice *moved)
 {
     VtepInfo info;
     for (__u32 i = 0; i < vtep.underlay_count; i++)
@@ -79,7 +79,8 @@ VtepInfo describe(const Session &session, const xv_vtep &vtep, const std::vector
         info.up = device->is_up();
         info.udp6zerocsumtx = device->vxlan && device->vxlan->udp6zerocsumtx;
     }
-    if (const auto underlay = session.tables->underlays.find(vtep.underlays[0])) {
+    TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(vtep.underlays[0]));
+    if (underlay) {
         info.mode = from_table_mode(underlay->mode);
         info.auto_mode = underlay->auto_mode != 0;
     }
@@ -218,19 +219,19 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     for (const auto &vtep : session.resources->removed)
         if (choice->was(vtep) && (!vni || vtep.vni == *vni))
             count++;
-    std::vector<xv_vtep> chosen = session.vteps();
+    TRY_ASSIGN(auto chosen, session.in_words(session.vteps()));
     std::erase_if(chosen, [&](const xv_vtep &vtep) {
         return !(*choice)(vtep) || (vni && vtep.vni != *vni);
     });
     for (const auto &vtep : chosen)
         TRY(reach_device(session, vtep)); // all or none
     for (const auto &vtep : chosen) {
-        remove_vtep(session, vtep);
+        TRY(session.in_words(remove_vtep(session, vtep)));
         count++;
     }
     if (session.tables) {
-        release_unused_underlays(session);
-        release_empty_datapath(session);
+        TRY(session.in_words(release_unused_underlays(session)));
+        TRY(session.in_words(release_empty_datapath(session)));
     }
     if (count == 0 && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
@@ -262,15 +263,18 @@ Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, boo
         inspection.emplace(std::move(*begun));
     }
     std::vector<VtepInfo> all;
-    for (const auto &vtep : session.vteps()) {
+    TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
+    for (const auto &vtep : vteps) {
         if (choice && !(*choice)(vtep))
             continue;
-        const auto moved = problems && find_device(*links, vtep) == nullptr
-                               ? find_moved(vtep)
-                               : std::optional<MovedDevice>();
-        all.push_back(describe(session, vtep, *links, moved ? &*moved : nullptr));
+        std::optional<MovedDevice> moved;
+        if (problems && find_device(*links, vtep) == nullptr)
+            TRY_SET(moved, session.in_words(find_moved(vtep)));
+        const MovedDevice *const where = moved ? &*moved : nullptr;
+        TRY_ASSIGN(auto info, session.in_words(describe(session, vtep, *links, where)));
         if (inspection)
-            all.back().problems = inspection->of(vtep, moved ? &*moved : nullptr);
+            TRY_SET(info.problems, session.in_words(inspection->of(vtep, where)));
+        all.push_back(std::move(info));
     }
     if (all.empty() && choice && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
@@ -296,8 +300,7 @@ Result<> set_local(const std::string &device, const Ip &local)
         (void)session.netlink.change_vxlan_local(index, before);
         return session.because(done.error());
     }
-    derive_lookups(session);
-    return {};
+    return session.in_words(derive_lookups(session));
 }
 
 Result<unsigned> reload(const std::optional<std::string> &device)
@@ -314,13 +317,14 @@ Result<unsigned> reload(const std::optional<std::string> &device)
         if (!link)
             return session.refused(link.error().cause, link.error().code);
         wanted = link->index;
-        const auto vteps = session.vteps();
+        TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
         if (std::ranges::none_of(vteps, [&](const xv_vtep &v) {
                 return uses(v, wanted) || v.ifindex == static_cast<__u32>(wanted);
             }))
             return session.refused("no VNI is attached", ENOENT);
     }
 
+    TRY(check_privileges("reload", session.object, Privilege::load));
     auto fresh = LoadedPrograms::load(session.directory);
     if (!fresh)
         return session.because(fresh.error());
@@ -330,14 +334,17 @@ Result<unsigned> reload(const std::optional<std::string> &device)
             const auto key = static_cast<__u32>(link.index);
             if (wanted != 0 && wanted != link.index)
                 continue;
-            if (auto underlay = session.tables->underlays.find(key)) {
+            TRY_ASSIGN(auto underlay, session.tables->underlays.look_up(key));
+            if (underlay) {
                 TRY_ASSIGN(const bool made, swap.tc(link, underlay_programs));
                 underlay->made_clsact |= flag_if(made, 1);
                 TRY(session.tables->underlays.put(key, *underlay));
             }
-            if (session.vtep_of_device(link.index))
+            TRY_ASSIGN(const auto vtep, session.vtep_of_device(link.index));
+            if (vtep)
                 TRY(swap.tc(link, device_programs)); // their qdisc goes with the device
-            if (auto port = session.tables->ports.find(key)) {
+            TRY_ASSIGN(auto port, session.tables->ports.look_up(key));
+            if (port) {
                 TRY_ASSIGN(const bool made, swap.tc(link, port_programs));
                 port->flags |= flag_if(made, XV_PORT_MADE_CLSACT);
                 TRY(session.tables->ports.put(key, *port));
@@ -347,9 +354,11 @@ Result<unsigned> reload(const std::optional<std::string> &device)
             const auto key = static_cast<__u32>(link.index);
             if (wanted != 0 && wanted != link.index)
                 continue;
-            if (const auto underlay = session.tables->underlays.find(key))
+            TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(key));
+            if (underlay)
                 TRY(swap.xdp(link, from_table_mode(underlay->mode), Program::xdp_underlay));
-            if (const auto port = session.tables->ports.find(key))
+            TRY_ASSIGN(const auto port, session.tables->ports.look_up(key));
+            if (port)
                 TRY(swap.xdp(link, from_table_mode(port->mode), Program::xdp_port));
         }
         return {};
