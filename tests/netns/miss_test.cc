@@ -422,6 +422,10 @@ TEST_F(MissCase, ABatchStopsAtTheLineThatFails)
     EXPECT_EQ(done.status, 2);
     EXPECT_EQ(sh(on_a("fdb get 02:00:00:00:00:02 dev vxlan0")).status, 0);
     EXPECT_EQ(sh(on_a("-batch /nonexistent")).status, 2);
+    EXPECT_EQ(sh(on_a("-batch /")).text, "/:1: batch: is a directory\n");
+    done = sh(on_a("-batch - < /"));
+    EXPECT_EQ(done.text, "-:1: batch: is a directory\n");
+    EXPECT_EQ(done.status, 2);
 }
 
 // Many are written by several CPUs at once: what stands behind the line that fails is not there.

@@ -329,9 +329,11 @@ TEST(LabDescription, IsFoundByNameOrFile)
     const auto missing = find_lab("/nonexistent/lab.json");
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().fault, Fault::system);
-    EXPECT_FALSE(find_lab("/"));
+    EXPECT_EQ(find_lab("/").error().message(), "read lab /: is a directory");
 
     const std::string path = testing::TempDir() + "/xvtep-lab-test.json";
+    std::ofstream(path).flush();
+    EXPECT_EQ(find_lab(path).error().message(), "read lab " + path + ": it is empty");
     std::ofstream(path) << two_hosts;
     EXPECT_EQ(find_lab(path), std::string(two_hosts));
     std::remove(path.c_str());

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 
@@ -128,8 +130,13 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
             Batch::rest();
         }
         std::string text;
-        if (!std::getline(in, text))
+        errno = 0;
+        if (!std::getline(in, text)) {
+            const int error = errno != 0 ? errno : EIO;
+            if (in.bad() || (file == "-" && std::ferror(stdin) != 0))
+                failed_at(line + 1, errno_failure("batch", "", error).error());
             break;
+        }
         line++;
         if (entries.take(text, line))
             continue;
