@@ -267,6 +267,17 @@ Result<Link> Netlink::link(int index)
     return std::move(*found);
 }
 
+Result<int> Netlink::index_of_new(const std::string &name)
+{
+    const auto made = link(name);
+    if (made)
+        return made->index;
+    Message message(RTM_DELLINK, 0, link_header());
+    message.put(IFLA_IFNAME, name);
+    (void)impl_->socket.request(message);
+    return std::unexpected(made.error());
+}
+
 Result<int> Netlink::add_vxlan(const NewLink &link, const VxlanOptions &options)
 {
     TRY(check_name("create link", link.name));
@@ -280,8 +291,7 @@ Result<int> Netlink::add_vxlan(const NewLink &link, const VxlanOptions &options)
     }
     TRY(impl_->request(
         "create link", [&] { return link.name; }, message));
-    TRY_ASSIGN(const Link made, this->link(link.name));
-    return made.index;
+    return index_of_new(link.name);
 }
 
 Result<int> Netlink::add_bridge(const NewLink &link)
@@ -295,8 +305,7 @@ Result<int> Netlink::add_bridge(const NewLink &link)
     }
     TRY(impl_->request(
         "create link", [&] { return link.name; }, message));
-    TRY_ASSIGN(const Link made, this->link(link.name));
-    return made.index;
+    return index_of_new(link.name);
 }
 
 Result<int> Netlink::add_veth(const NewLink &link, const NewLink &peer, int peer_netns_fd)
@@ -317,8 +326,7 @@ Result<int> Netlink::add_veth(const NewLink &link, const NewLink &peer, int peer
     }
     TRY(impl_->request(
         "create link", [&] { return link.name; }, message));
-    TRY_ASSIGN(const Link made, this->link(link.name));
-    return made.index;
+    return index_of_new(link.name);
 }
 
 Result<> Netlink::delete_link(int index)

@@ -156,6 +156,9 @@ class Netlink {
     Result<Netns> netns_by_id(int nsid);
 
   private:
+    // Of a link that was just made; it goes again where that cannot be told.
+    Result<int> index_of_new(const std::string &name);
+
     struct Impl;
     explicit Netlink(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
