@@ -20,6 +20,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "user/datapath/quiet.h"
 #include "user/vtep/bell.h"
 #include "user/vtep/listeners.h"
 #include "xvtep/ip.h"
@@ -247,8 +248,7 @@ MissSource::~MissSource() = default;
 Result<MissSource> MissSource::open(const std::string &ifname)
 {
     auto impl = std::make_unique<Impl>();
-    const auto subscribe = [&]() -> Result<> {
-        TRY_ASSIGN(auto session, Session::writer("listen", ifname));
+    const auto subscribe = [&](Session &session) -> Result<> {
         if (!session.tables)
             return session.refused("nothing is attached", ENOENT);
         if (!ifname.empty()) {
@@ -265,6 +265,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
                                       nullptr));
         if (!impl->map)
             return errno_failure("create", "ring buffer", errno);
+        quiet_libraries();
         impl->ring.reset(
             ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
         if (!impl->ring)
@@ -274,7 +275,10 @@ Result<MissSource> MissSource::open(const std::string &ifname)
             spdlog::debug("{}", hung.error().message()); // no /dev/net/tun: the ring wakes, later
         return impl->sleep_on_all();
     };
-    TRY(subscribe());
+    {
+        TRY_ASSIGN(auto session, Session::writer("listen", ifname));
+        TRY(session.in_words(subscribe(session)));
+    }
     impl->lost_before = total_lost(ifname);
     return MissSource(std::move(impl));
 }
