@@ -10,8 +10,9 @@
 // level debug from the first attach on. Objects (Batch, MissSource, Netns) belong to one thread at
 // a time.
 //
-// Processes: a call that changes something holds a lock (flock(2) on the bpf file system) against
-// all other xvtep calls on the machine, and first puts right what a killed one left behind. Calls
+// Processes: a call that changes something holds a lock (flock(2) on xvtep/ in the bpf file system,
+// which only its owner may open) against all other xvtep calls on the machine, and first puts right
+// what a killed one left behind. Calls
 // that only read take no lock and see what is there at that moment.
 #pragma once
 
@@ -29,7 +30,9 @@ enum class Fault {
 // One line: "OPERATION OBJECT: CAUSE", as in "attach eth9: no such device".
 //
 // Any call may fail with Fault::system and one of these codes:
-//   EPERM   no CAP_NET_ADMIN, or neither CAP_BPF nor CAP_SYS_ADMIN
+//   EPERM   a capability is missing (all need CAP_NET_ADMIN and CAP_BPF; the first attach and reload
+//           CAP_PERFMON; XDP CAP_SYS_ADMIN), or another user made xvtep/ in the bpf file system
+//   EACCES  the tables are another user's
 //   ENOENT  no bpf file system at /sys/fs/bpf
 //   ENODEV  no such device, or it is not a VTEP of xvtep
 //   EPROTO  the tables in the kernel are of another version's layout

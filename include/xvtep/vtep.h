@@ -144,6 +144,12 @@ Result<VtepInfo> attach(const AttachRequest &request);
 // them, programs. How many there were. ENOENT: none.
 Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni);
 
+// Removes all that the library has in the namespace, whatever the state of its tables: of another
+// layout, unreadable, gone. VTEPs' devices are known by the program xvtep_tc_device at their egress.
+// What only tables tell is put back where they can be read: a bridge that attach made, features of
+// underlay ports and of containers' devices. Needs CAP_SYS_ADMIN. Nothing there is no error.
+Result<> detach_by_force();
+
 // All VTEPs, or those of an underlay port or of one VTEP device; by VNI. None is no error.
 // `problems`: look for them, which reads the kernel's tables too.
 Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, bool problems = false);

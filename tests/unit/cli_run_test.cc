@@ -65,6 +65,7 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"attach", "a\nb", "--vni", "0"}, "attach a?b: VNI 0 is not within 1 to 16777215"},
         {{"detach"}, "detach: DEV is required"},
         {{"detach", "eth0", "eth1"}, "detach eth0: what is \"eth1\"?"},
+        {{"detach", "--force", "eth0"}, "detach eth0: --force is about the whole namespace"},
         {{"detach", "eth0", "--vni", "0"}, "detach eth0: VNI 0 is not within 1 to 16777215"},
         {{"show", "a", "b"}, "show a: what is \"b\"?"},
         {{"reload", "--frob"}, "reload: unknown option --frob"},

@@ -142,16 +142,24 @@ Result<> run_attach(const Context &context, const Words &words)
 Result<> run_detach(const Context &context, const Words &words)
 {
     std::string device, vni;
+    bool force = false;
     CLI::App app("Remove the VTEPs of an underlay port, or one: by its VNI, or by its own device.");
-    app.add_option("DEV", device, "underlay port, or VTEP device (also one that is gone)")->required();
+    app.add_option("DEV", device, "underlay port, or VTEP device (also one that is gone)");
     app.add_option("--vni", vni, "only this VNI");
+    app.add_flag("--force", force,
+                 "all that xvtep has in the namespace, whatever its tables are: no DEV");
     TRY_ASSIGN(const bool helped, parse_options(app, "detach", words, context));
     if (helped)
         return {};
+    if (force != device.empty() || (force && !vni.empty()))
+        return usage_failure("detach", device,
+                             force ? "--force is about the whole namespace" : "DEV is required");
     std::optional<std::uint32_t> only;
     if (!vni.empty())
         TRY_SET(only, Values("detach", device).number("VNI", vni, 1, vni_max));
     TRY_ASSIGN(const auto scope, context.enter());
+    if (force)
+        return detach_by_force();
     TRY(detach(device, only));
     return {};
 }

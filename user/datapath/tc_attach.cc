@@ -54,15 +54,16 @@ bpf_tc_opts clsact_options()
     return options;
 }
 
-Result<bool> clsact_attached(const TcPlace &place)
+// The id of the program that our filter runs, or 0.
+Result<__u32> clsact_program(const TcPlace &place)
 {
     const bpf_tc_hook hook = clsact_hook(place);
     bpf_tc_opts options = clsact_options();
     const int error = -bpf_tc_query(&hook, &options);
     if (error == 0)
-        return true;
+        return options.prog_id;
     if (error == ENOENT || error == ENODEV || error == EINVAL) // EINVAL: no clsact at all
-        return false;
+        return 0;
     return errno_failure("look for filter", name_of(place), error);
 }
 
@@ -73,6 +74,32 @@ Result<Fd> pinned_link(const TcPlace &place)
     if (!link && errno != ENOENT)
         return errno_failure("open link", link_path(place), errno);
     return link;
+}
+
+// bpf_link_info of libbpf 1.1 has no tcx member; its ifindex is the union's first word.
+struct LinkInfo {
+    __u32 type, id, program_id, padding;
+    __u32 ifindex, attach_type;
+    __u8 rest[64];
+};
+
+Result<LinkInfo> read_link(const Fd &link, const std::string &name)
+{
+    LinkInfo info{};
+    __u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0)
+        return errno_failure("read link", name, errno);
+    return info;
+}
+
+Result<std::string> program_name_of(__u32 id)
+{
+    const Fd program(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    __u32 size = sizeof(info);
+    if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size) != 0)
+        return errno_failure("read program", std::to_string(id), errno);
+    return std::string(info.name);
 }
 
 Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
@@ -105,8 +132,8 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
             return errno_failure("attach", place.device, errno, "update link");
         ::unlink(path.c_str());
     }
-    TRY_ASSIGN(const bool by_clsact, clsact_attached(place));
-    if (by_clsact)
+    TRY_ASSIGN(const __u32 by_clsact, clsact_program(place));
+    if (by_clsact != 0)
         return attach_clsact(place, program_fd, made_clsact);
     const Fd link(bpf_link_create(program_fd, place.ifindex,
                                   place.hook == Hook::ingress ? tcx_ingress : tcx_egress, nullptr));
@@ -124,10 +151,10 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact)
     const std::string path = link_path(place);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
         return errno_failure("remove link", path, errno);
-    TRY_ASSIGN(const bool by_clsact, clsact_attached(place));
+    TRY_ASSIGN(const __u32 by_clsact, clsact_program(place));
     bpf_tc_hook hook = clsact_hook(place);
     const bpf_tc_opts ours = clsact_options();
-    if (const int error = by_clsact ? -bpf_tc_detach(&hook, &ours) : 0; error != 0 && error != ENODEV)
+    if (const int error = by_clsact != 0 ? -bpf_tc_detach(&hook, &ours) : 0; error != 0 && error != ENODEV)
         return errno_failure("detach", name_of(place), error, last_complaint());
     if (!remove_clsact)
         return {};
@@ -148,7 +175,19 @@ Result<bool> is_tc_attached(const TcPlace &place)
     TRY_ASSIGN(const Fd link, pinned_link(place));
     if (link)
         return true;
-    return clsact_attached(place);
+    TRY_ASSIGN(const __u32 program, clsact_program(place));
+    return program != 0;
+}
+
+Result<std::string> attached_tc(const TcPlace &place)
+{
+    TRY_ASSIGN(const Fd link, pinned_link(place));
+    if (link) {
+        TRY_ASSIGN(const auto info, read_link(link, name_of(place)));
+        return program_name_of(info.program_id);
+    }
+    TRY_ASSIGN(const __u32 program, clsact_program(place));
+    return program != 0 ? program_name_of(program) : std::string();
 }
 
 Result<std::vector<PinnedLink>> pinned_links(const std::string &directory)
@@ -162,19 +201,10 @@ Result<std::vector<PinnedLink>> pinned_links(const std::string &directory)
             continue;
         link.hook = std::string_view(hook) == "ingress" ? Hook::ingress : Hook::egress;
         TRY_ASSIGN(const Fd fd, pinned_link({directory, link.ifindex, link.hook, ""}));
-        // bpf_link_info of libbpf 1.1 has no tcx member; its ifindex is the union's first word.
-        struct {
-            __u32 type, id, program_id, padding;
-            __u32 ifindex, attach_type;
-            __u8 rest[64];
-        } info{};
-        __u32 size = sizeof(info);
         if (!fd)
             continue; // gone meanwhile
-        if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
-            return errno_failure("read link", name, errno);
+        TRY_ASSIGN(const auto info, read_link(fd, name));
         link.dead = info.ifindex == 0;
-        link.program_id = info.program_id;
         found.push_back(link);
     }
     return found;

@@ -28,12 +28,14 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact);
 
 [[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
 
+// The name of what is attached; "" where nothing is. Needs CAP_SYS_ADMIN.
+Result<std::string> attached_tc(const TcPlace &place);
+
 // The (ifindex, hook) of every pinned TCX link in `directory`.
 struct PinnedLink {
     int ifindex;
     Hook hook;
     bool dead; // its device is gone
-    unsigned program_id;
 };
 Result<std::vector<PinnedLink>> pinned_links(const std::string &directory);
 

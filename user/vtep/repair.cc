@@ -31,14 +31,6 @@ TcPlace place(const Session &session, int ifindex, Hook hook)
     return {session.directory, ifindex, hook, ""};
 }
 
-// What is to be removed may be gone already.
-Result<> unless_gone(Result<> removed)
-{
-    if (!removed && removed.error().code == ENODEV)
-        return {};
-    return removed;
-}
-
 // None where there is no such device.
 Result<std::optional<Link>> find_link(Session &session, int ifindex)
 {
@@ -267,6 +259,13 @@ Result<> repair_members(Session &session)
 }
 
 } // namespace
+
+Result<> unless_gone(Result<> removed)
+{
+    if (!removed && removed.error().code == ENODEV)
+        return {};
+    return removed;
+}
 
 Result<> derive_lookups(Session &session)
 {

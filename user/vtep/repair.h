@@ -17,6 +17,9 @@ Result<> remove_port(Session &session, int ifindex);
 Result<> release_unused_underlays(Session &session);
 Result<> release_empty_datapath(Session &session);
 
+// What is to be removed may be gone already.
+Result<> unless_gone(Result<> removed);
+
 // Whether a port drops tags that no VNI is for.
 Result<> mark_trunk(Session &session, __u32 ifindex, bool trunk);
 

@@ -69,14 +69,6 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
                                                  .removed = {}});
 }
 
-Result<> open_tables(Session &session)
-{
-    TRY_ASSIGN(const bool there, datapath_exists(session.directory));
-    if (there)
-        TRY_SET(session.tables, Tables::open(session.directory));
-    return {};
-}
-
 } // namespace
 
 Failure Session::because(const Error &step) const { return because_of(step, operation, object); }
@@ -97,7 +89,7 @@ Result<Session> Session::reader(std::string operation, std::string object)
         return Session(std::move(operation), std::move(object), kept.resources);
     TRY_ASSIGN(auto resources, open_resources(operation, object));
     Session session(std::move(operation), std::move(object), std::move(resources));
-    TRY(session.in_words(open_tables(session)));
+    TRY(session.in_words(session.open_tables()));
     return session;
 }
 
@@ -108,13 +100,8 @@ Result<Session> Session::writer(std::string operation, std::string object)
     if (shares && kept.resources && kept.netns == netns && monotonic() < kept.until)
         return Session(std::move(operation), std::move(object), kept.resources);
     Batch::rest();
-    TRY_ASSIGN(auto resources, open_resources(operation, object));
-    auto lock = Lock::take(resources->root);
-    if (!lock)
-        return because_of(lock.error(), operation, object);
-    resources->lock.emplace(std::move(*lock));
-    Session session(std::move(operation), std::move(object), std::move(resources));
-    TRY(session.in_words(open_tables(session)));
+    TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
+    TRY(session.in_words(session.open_tables()));
     TRY(session.in_words(repair(session)));
     if (shares) {
         kept.netns = netns;
@@ -122,6 +109,24 @@ Result<Session> Session::writer(std::string operation, std::string object)
         kept.resources = session.resources;
     }
     return session;
+}
+
+Result<Session> Session::locked(std::string operation, std::string object)
+{
+    TRY_ASSIGN(auto resources, open_resources(operation, object));
+    auto lock = Lock::take(resources->root);
+    if (!lock)
+        return because_of(lock.error(), operation, object);
+    resources->lock.emplace(std::move(*lock));
+    return Session(std::move(operation), std::move(object), std::move(resources));
+}
+
+Result<> Session::open_tables()
+{
+    TRY_ASSIGN(const bool there, datapath_exists(directory));
+    if (there)
+        TRY_SET(tables, Tables::open(directory));
+    return {};
 }
 
 Result<> Session::need_tables()

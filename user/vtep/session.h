@@ -54,6 +54,10 @@ struct Session {
     static Result<Session> reader(std::string operation, std::string object);
     // To change: takes the lock, then repairs what a killed command or a removed device left.
     static Result<Session> writer(std::string operation, std::string object);
+    // The lock alone; whatever the tables are.
+    static Result<Session> locked(std::string operation, std::string object);
+
+    Result<> open_tables(); // where there are any
 
     Result<> need_tables(); // makes the data path where there is none yet
 

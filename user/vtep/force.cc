@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Taking down what no table tells of any more: the maps are of another version, or damaged.
+#include <vector>
+
+#include "user/datapath/tc_attach.h"
+#include "user/datapath/xdp_attach.h"
+#include "user/vtep/repair.h"
+#include "user/vtep/session.h"
+#include "xvtep/vtep.h"
+
+namespace xvtep {
+namespace {
+
+// As far as the tables go: they alone know what has to be put back.
+Result<> remove_in_order(Session &session)
+{
+    TRY(session.open_tables());
+    TRY(repair(session));
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &vtep : vteps)
+        TRY(remove_vtep(session, vtep));
+    return session.tables ? release_unused_underlays(session) : Result<>();
+}
+
+// The device of a VTEP is known by the program that its frames leave by.
+Result<bool> is_made(const Session &session, const Link &link)
+{
+    if (link.kind != "vxlan")
+        return false;
+    if (link.group == unfinished_group)
+        return true;
+    TRY_ASSIGN(const auto program, attached_tc({session.directory, link.index, Hook::egress, link.name}));
+    return program == program_name(Program::tc_device);
+}
+
+Result<std::vector<int>> made_devices(Session &session)
+{
+    std::vector<int> made;
+    TRY_ASSIGN(const auto links, session.netlink.links());
+    for (const auto &link : links) {
+        TRY_ASSIGN(const bool ours, is_made(session, link));
+        if (ours)
+            made.push_back(link.index);
+    }
+    return made;
+}
+
+Result<> remove_by_looks(Session &session, const std::vector<int> &devices)
+{
+    for (const int ifindex : devices)
+        TRY(unless_gone(session.netlink.delete_link(ifindex)));
+    TRY_ASSIGN(const auto links, session.netlink.links());
+    for (const auto &link : links) {
+        if (link.xdp_program != 0)
+            TRY(detach_xdp(link.index)); // ours only
+        for (const Hook hook : {Hook::ingress, Hook::egress})
+            TRY(detach_tc({session.directory, link.index, hook, link.name}, false));
+    }
+    return remove_state(session.root, session.cookie);
+}
+
+} // namespace
+
+Result<> detach_by_force()
+{
+    TRY(check_privileges("detach", "--force", Privilege::xdp));
+    TRY_ASSIGN(auto session, Session::locked("detach", "--force"));
+    // Before anything is taken off: their programs are how devices are known.
+    TRY_ASSIGN(const auto devices, session.in_words(made_devices(session)));
+    (void)remove_in_order(session);
+    session.tables.reset();
+    return session.in_words(remove_by_looks(session, devices));
+}
+
+} // namespace xvtep
