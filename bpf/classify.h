@@ -5,6 +5,7 @@
 
 #include "bpf/fdb.h"
 #include "bpf/parse.h"
+#include "bpf/sender.h"
 #include "bpf/vtep.h"
 
 /*
@@ -46,8 +47,8 @@ static __always_inline struct xv_dest dest_from(const struct xv_vtep *vtep,
 }
 
 /*
- * The checks of vxlan_set_mac() on the inner source address, which is behind `from`. XV_TO_LEARN:
- * the frame is to go through the kernel's device, and is learned where it arrives.
+ * The checks of vxlan_set_mac() on the inner source address, which is behind `from`. XV_TO_LEARN,
+ * XV_TO_ADMIT: the frame is to go through the kernel's device, and is learned where it arrives.
  */
 static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_dest *from,
                                  const __u8 *source, __u64 now)
@@ -56,9 +57,13 @@ static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_des
         return XV_OWN_SOURCE;
     if (mac_is_multicast(source) || mac_is_zero(source))
         return XV_BAD_SOURCE;
-    if (!(vtep->flags & XV_VTEP_LEARNING))
-        return XV_CONTINUE;
-    return fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
+    if (vtep->flags & XV_VTEP_LEARNING) {
+        int verdict = fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
+
+        if (verdict != XV_CONTINUE)
+            return verdict;
+    }
+    return sender_let_in(&from->addr, from->port, now) ? XV_CONTINUE : XV_TO_ADMIT;
 }
 
 #endif

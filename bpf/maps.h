@@ -48,7 +48,7 @@ XV_ARRAY(missed, BPF_MAP_TYPE_ARRAY, struct xv_missed_set, 1 << XV_MISSED_BITS);
 XV_ARRAY(listening, BPF_MAP_TYPE_ARRAY, __u32, 1);
 XV_ARRAY(bells, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
 
-XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_addr, XV_SENDERS);
+XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_sender, XV_SENDERS);
 XV_ARRAY(merged, BPF_MAP_TYPE_ARRAY, __u32, XV_MERGED_FLOWS);
 
 /*

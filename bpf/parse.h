@@ -165,6 +165,7 @@ struct inner {
     __u8 l4_proto; /* behind IPv6 extension headers; XV_NO_L4: none, or a fragment */
     __u8 extended; /* there are IPv6 extension headers */
     __u8 tagged;
+    __u8 cut; /* the packet ends within its IP header */
     __u8 tos;
     __u8 ttl;
     __u8 df;
@@ -199,6 +200,7 @@ static __always_inline void parse_inner_v4(struct cursor *c, struct inner *in)
 {
     struct iphdr *ip = take(c, sizeof(*ip));
 
+    in->cut = !ip;
     if (!ip || ip->version != 4 || ip->ihl < 5)
         return;
     in->tos = ip->tos;
@@ -255,6 +257,7 @@ static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
     struct ipv6hdr *ip = take(c, sizeof(*ip));
     __be32 *a;
 
+    in->cut = !ip;
     if (!ip || ip->version != 6)
         return;
     a = ip->saddr.in6_u.u6_addr32; /* the destination follows it */

@@ -6,7 +6,6 @@
 #include "bpf/deliver.h"
 #include "bpf/neigh.h"
 #include "bpf/pmtu.h"
-#include "bpf/sender.h"
 
 /* No verdicts: */
 #define XV_HERE (-1) /* the destination is a VTEP of this host */
@@ -94,6 +93,8 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
 
     if (parse_frame(skb, &in))
         return XV_HELPER;
+    if (in.cut) /* the kernel's device drops it: skb_vlan_inet_prepare() */
+        return XV_KERNEL_PATH;
     if (vtep->flags & XV_VTEP_GBP)
         in.mark = skb->mark;
     hop = hop_find(vtep, dest, skb->mark, outer_tos(vtep, &in), job->now);

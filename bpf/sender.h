@@ -1,78 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who sent a packet that the kernel's device decapsulates (GSO packets, fragments, options, MACs
- * to learn). The outer header is gone when the frame arrives at the VTEP's device, where it is
- * admitted and its source learned; so the packet carries a reference to the sender.
+ * The VTEPs that send to us. The kernel is asked about each, every two seconds and whenever its
+ * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn): what a firewall,
+ * an IPsec policy, rp_filter or a device that is down keeps out there is not let in here.
  *
  *   tc_underlay: senders[place] = outer source; tc_index = XV_SENDER | place
- *   the kernel:  reassembly, checks, decapsulation; its device learns the same MAC
- *   tc_arrived:  admit(), fdb_learn() with senders[place]
+ *   the kernel:  its rules, reassembly, decapsulation; its device learns the inner source
+ *   tc_arrived:  the sender is let in; admit(), and fdb_learn() with its address
  */
 #ifndef XVTEP_BPF_SENDER_H
 #define XVTEP_BPF_SENDER_H
 
+#include "bpf/addr.h"
+#include "bpf/maps.h"
 #include "bpf/marks.h"
-#include "bpf/tc.h"
 
 #define XV_SENDER_WAYS 4
+#define XV_SENDER_LIFE (1ULL << 31) /* ns */
 
-/* Its place in `senders`: the one it has, a free one, or another's, which is then forgotten. */
-static __always_inline __u32 sender_place(const struct xv_addr *addr)
+static __always_inline int sender_is(const struct xv_sender *at, const struct xv_addr *addr,
+                                     __be16 port)
 {
-    __u32 first = xv_address_mix(addr) * 0x9e3779b97f4a7c15ULL >> 40 & (XV_SENDERS - 1);
+    return at->port == port && addr_equal(&at->addr, addr);
+}
+
+/* Whether the kernel has let in a packet of this sender lately. */
+static __always_inline int sender_let_in(const struct xv_addr *addr, __be16 port, __u64 now)
+{
+    __u32 first = xv_sender_place(addr, port);
 
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
         __u32 place = first ^ n;
-        struct xv_addr *at = bpf_map_lookup_elem(&senders, &place);
+        struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
 
-        if (!at)
-            return first;
-        if (addr_equal(at, addr))
+        if (at && sender_is(at, addr, port))
+            return at->let_in && xv_since(now, at->let_in) < XV_SENDER_LIFE;
+    }
+    return 0;
+}
+
+/* Its place in `senders`: the one it has, a free one, or another's, which is then forgotten. */
+static __always_inline __u32 sender_place(const struct xv_addr *addr, __be16 port)
+{
+    struct xv_sender fresh = {.addr = *addr, .port = port, .taken = 1};
+    __u32 first = xv_sender_place(addr, port);
+
+    for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
+        __u32 place = first ^ n;
+        struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
+
+        if (at && sender_is(at, addr, port))
             return place;
-        if (!(at->word[2] | at->word[3])) {
-            *at = *addr;
+        if (at && !at->taken) {
+            bpf_map_update_elem(&senders, &place, &fresh, BPF_ANY);
             return place;
         }
     }
-    bpf_map_update_elem(&senders, &first, addr, BPF_ANY);
+    bpf_map_update_elem(&senders, &first, &fresh, BPF_ANY);
     return first;
 }
 
-static __always_inline struct xv_addr *sender_of_mark(__u32 mark)
+static __always_inline struct xv_sender *sender_of_mark(__u32 mark)
 {
     __u32 place = mark & (XV_SENDERS - 1);
-    struct xv_addr *addr;
+    struct xv_sender *at;
 
     if ((mark & XV_MARK_KIND) != XV_SENDER)
         return NULL;
-    addr = bpf_map_lookup_elem(&senders, &place);
-    return addr && (addr->word[2] | addr->word[3]) ? addr : NULL;
-}
-
-/* A packet from the underlay is left to the kernel: its sender goes with it. */
-XV_STEP int sender_note(struct __sk_buff *skb)
-{
-    struct cursor c = tc_linear(skb, ETH_HLEN + sizeof(struct ipv6hdr));
-    struct ethhdr *eth = take(&c, sizeof(*eth));
-    struct xv_addr from;
-
-    if (!eth)
-        return 0;
-    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-        struct iphdr *ip = take(&c, sizeof(*ip));
-
-        if (!ip)
-            return 0;
-        addr_from_v4(&from, ip->saddr);
-    } else {
-        struct ipv6hdr *ip = take(&c, sizeof(*ip));
-
-        if (!ip)
-            return 0;
-        addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
-    }
-    skb->tc_index = XV_SENDER | sender_place(&from);
-    return 0;
+    at = bpf_map_lookup_elem(&senders, &place);
+    return at && at->taken ? at : NULL;
 }
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "bpf/classify.h"
 #include "bpf/encap.h"
-#include "bpf/marks.h"
+#include "bpf/sender.h"
 #include "bpf/verdict.h"
 
 #define XV_TAG_SIZE 4
@@ -141,6 +141,37 @@ static __always_inline int tc_finish(__u32 slot, int verdict, __u32 packets, int
 static __always_inline int tc_in_vlan(struct __sk_buff *skb)
 {
     return skb->vlan_present && skb->vlan_tci & 0xfff;
+}
+
+/* A packet from the underlay is left to the kernel: its sender goes with it. */
+XV_STEP int sender_note(struct __sk_buff *skb)
+{
+    struct cursor c = tc_linear(skb, ETH_HLEN + sizeof(struct ipv6hdr));
+    struct ethhdr *eth = take(&c, sizeof(*eth));
+    __u32 udp = ETH_HLEN;
+    struct xv_addr from;
+    __be16 port = 0; /* a sender of its own, where it cannot be told */
+
+    if (!eth)
+        return 0;
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip)
+            return 0;
+        addr_from_v4(&from, ip->saddr);
+        udp += ip->ihl * 4;
+    } else {
+        struct ipv6hdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip)
+            return 0;
+        addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
+        udp += sizeof(*ip) + (ip->nexthdr == IPPROTO_FRAGMENT ? 8 : 0);
+    }
+    bpf_skb_load_bytes(skb, udp + 2, &port, sizeof(port));
+    skb->tc_index = XV_SENDER | sender_place(&from, port);
+    return 0;
 }
 
 /* The VLAN that a trunk would map; another kind of tag (802.1ad) is part of the frame. */

@@ -128,7 +128,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
     parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
     hop = hop_find(vtep, dest, 0, outer_tos(vtep, &in), now);
     outer_size = size + (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
-    if (!hop || !hop->xdp || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
+    if (in.cut || !hop || !hop->xdp || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
         (outer_size > XV_MTU_SURE && outer_size > hop->proven) || addr_is_multicast(&dest->addr) ||
         exceeded_mtu(xdp, hop->ifindex, hop->mtu, outer_size))
         return XDP_PASS;

@@ -176,7 +176,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
         return XV_PASS;
     }
     if (verdict == XV_FLOODED)
-        skb->tc_index = XV_SENDER | sender_place(&vtep->local); /* for other VTEPs of this host */
+        skb->tc_index = XV_SENDER | sender_place(&vtep->local, vtep->dstport); /* for other VTEPs of this host */
     else if (verdict != XV_CONTINUE && !verdict_drops(verdict))
         leave_to_kernel(skb, vtep, entry, unknown);
     return verdict == XV_ASK ? XV_PASS : tc_finish(vtep->slot, verdict, packets, job.action);
@@ -194,15 +194,17 @@ static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vt
 
 /* A frame that the kernel's device has decapsulated: the checks of admit(), and learning. */
 static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhdr *eth,
-                                  const struct xv_addr *sender, __u64 now)
+                                  struct xv_sender *sender, __u64 now)
 {
     struct xv_dest from;
 
+    if (sender)
+        sender->let_in = xv_stamp(now) | 1; /* 0 is never */
     if (mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source))
         return XV_BAD_SOURCE;
     if (!sender || !(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
-    from = dest_from(vtep, sender);
+    from = dest_from(vtep, &sender->addr);
     return fdb_learn(vtep, eth->h_source, &from, 0, now);
 }
 

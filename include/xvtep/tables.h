@@ -27,7 +27,7 @@
  *   pmtus{address}        -> xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h
  *   alive{ifindex}        -> (DEVMAP)    devices that xvtep uses; the kernel removes an entry as
  *                                        soon as its device is deleted or changes its namespace
- *   senders[n]            -> xv_addr     VTEPs whose packets the kernel's device decapsulates
+ *   senders[n]            -> xv_sender   VTEPs that send to us, see bpf/sender.h
  *   merged[hash of a flow] -> __u32      when a GSO packet of it last came in, as xv_stamp()
  *   locals{address}       -> __u32       how many VTEPs have it as local address or group
  *   layout[0]             -> __u32       XV_LAYOUT of who made the maps
@@ -57,7 +57,7 @@
 #define XV_LISTENERS_MAX 16
 #define XV_MISSED_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
 #define XV_MISSED_WAYS 4
-#define XV_SENDERS 4096 /* a power of 2; places for VTEPs whose packets go by the kernel's device */
+#define XV_SENDERS 4096 /* a power of 2 */
 #define XV_MERGED_FLOWS 4096 /* a power of 2 */
 
 /*
@@ -240,13 +240,16 @@ static inline __u32 xv_stamp(__u64 ns)
     return ns >> 20 & 0xffffffff;
 }
 
-/* Nanoseconds from `stamp` to `now`, if that is less than 52 days. */
+/*
+ * Nanoseconds from `stamp` to `now`, if that is less than 52 days. Clocks of ticks lag a little: a
+ * stamp from up to a quarter of a second later is from now.
+ */
 static inline __u64 xv_since(__u64 now, __u32 stamp)
 {
     const __u32 passed = xv_stamp(now) - stamp;
     const __u64 wide = passed;
 
-    return wide << 20;
+    return wide > 0xffffff00 ? 0 : wide << 20;
 }
 
 /* As user space hands entries to xvtep_fdb_put. */
@@ -335,6 +338,20 @@ static inline __u64 xv_address_mix(const struct xv_addr *a)
     return (first << 32 | a->word[1]) * 0x9e3779b97f4a7c15ULL + (third << 32 | a->word[3]);
 }
 
+/* A VTEP that sends to one of our UDP ports. */
+struct xv_sender {
+    struct xv_addr addr;
+    __u32 let_in; /* xv_stamp(): the kernel last decapsulated a packet of it; 0: never */
+    __be16 port;
+    __u16 taken;
+};
+
+/* The first of the places that a sender may have: the others are this one ^ 1, ^ 2, ^ 3. */
+static inline __u32 xv_sender_place(const struct xv_addr *addr, __be16 port)
+{
+    return (xv_address_mix(addr) + port) * 0x9e3779b97f4a7c15ULL >> 40 & (XV_SENDERS - 1);
+}
+
 struct xv_pmtu {
     __u64 expires; /* CLOCK_MONOTONIC ns */
     __u32 mtu;     /* of the outer packet */
@@ -367,6 +384,7 @@ XV_ASSERT(sizeof(struct xv_missed) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_event) == 48, "no padding");
 XV_ASSERT(sizeof(struct xv_hop_key) == 40, "no padding");
 XV_ASSERT(sizeof(struct xv_hop) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_sender) == 24, "no padding");
 XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
 XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
 XV_ASSERT(XV_VERDICTS <= 59, "xv_counters.verdict is too small");

@@ -212,6 +212,7 @@ TEST_F(Answers, GroupPolicyBothWays)
     for (const unsigned mark : {0U, 0x1234U, 0xff48abcdU})
         hop("192.168.8.101", mark);
     entry(*Mac::parse(Ether{}.src), "192.168.8.101", 0);
+    let_in(*Ip::parse("192.168.8.101"));
     const std::string mac = target.text(), own = under.mac.text();
     const Bytes frame = Ether{.dst = mac.c_str()} / (Ipv4{} / (Udp{.dst = 9} / payload(20)));
     const auto flags = [](const Outcome &run) {

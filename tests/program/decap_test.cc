@@ -17,8 +17,11 @@ class Decap : public ProgramCase {
     // From a VTEP that the inner source is known behind, unless a test says otherwise.
     Bytes outer(const Bytes &inner, unsigned tos = 0)
     {
+        const char *const sender = v6() ? "fd08::101" : "192.168.8.101";
         if (known_)
-            entry(far_mac, v6() ? "fd08::101" : "192.168.8.101", 0);
+            entry(far_mac, sender, 0);
+        if (let_in_)
+            let_in(*Ip::parse(sender));
         mac_ = under.mac.text();
         const Ether ether{.dst = mac_.c_str(), .src = "02:00:00:00:00:fe",
                           .type = v6() ? 0x86ddU : 0x0800U};
@@ -44,7 +47,7 @@ class Decap : public ProgramCase {
         EXPECT_TRUE(xdp_run.counted.empty()) << "the TC program behind counts";
     }
 
-    bool known_ = true;
+    bool known_ = true, let_in_ = true;
 
   private:
     std::string mac_;
@@ -137,6 +140,22 @@ TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
     const auto before = found(far_mac)->updated;
     EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp())).action, tc_redirect);
     EXPECT_GT(found(far_mac)->updated, before) << "refreshed by reception";
+}
+
+TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
+{
+    let_in_ = false;
+    for (const bool learning : {true, false}) {
+        if (!learning)
+            vtep.flags = 0;
+        write_vtep();
+        const Bytes packet = outer(inner_udp());
+        EXPECT_EQ(xdp(skeleton->progs.xvtep_xdp_underlay, under, packet).packet, packet);
+        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+        EXPECT_EQ(run.action, tc_pass);
+        EXPECT_EQ(run.packet, packet);
+        EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"to_admit", 1}}));
+    }
 }
 
 TEST_F(Decap, NoLearning)
@@ -252,6 +271,7 @@ TEST_F(Decap, ForeignCaptures)
             vtep.local = to_addr(Ip::from_bytes(packet.data() + 30, 4));
             vtep.flags = 0; // no learning
             write_vtep();
+            let_in(Ip::from_bytes(packet.data() + 26, 4));
             const Bytes inner(packet.begin() + XV_OUTER_V4, packet.end());
             const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
             EXPECT_EQ(run.action, tc_redirect) << name;

@@ -145,6 +145,17 @@ class ProgramCase : public ::testing::Test {
         write(skeleton->maps.fdb, key(mac), value);
     }
 
+    // The kernel has just let in a packet of this VTEP.
+    void let_in(const Ip &sender)
+    {
+        xv_sender value{};
+        value.addr = to_addr(sender);
+        value.port = vtep.dstport;
+        value.taken = 1;
+        value.let_in = xv_stamp(now()) | 1;
+        write(skeleton->maps.senders, xv_sender_place(&value.addr, value.port), value);
+    }
+
     void local_entry(const Mac &mac, unsigned flags = 0)
     {
         xv_fdb value{};

@@ -90,6 +90,11 @@ class Verdicts : public ProgramCase {
              [=, this] {
                  return tc(skeleton->progs.xvtep_tc_underlay, under, in_vxlan({}, inner()), 100);
              }},
+            {XV_TO_ADMIT,
+             [=, this] {
+                 entry(far_mac, "192.168.8.102", 0);
+                 return decap(in_vxlan({}, inner(), {.src = "192.168.8.102", .dst = "192.168.8.100"}));
+             }},
             {XV_TO_LEARN, [=, this] { return decap(in_vxlan({}, inner({.src = "02:00:00:00:00:09"}))); }},
             {XV_DEVICE_GONE,
              [=, this] {
@@ -214,6 +219,7 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
         write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0});
         entry(far_mac, "192.168.8.101", 0);
+        let_in(*Ip::parse("192.168.8.101"));
         const Outcome run = table.at(verdict)();
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{name, 1}}));
         if (verdict == XV_SWITCHED || verdict == XV_PROXIED || verdict == XV_TOO_BIG)
