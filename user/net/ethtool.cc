@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -169,5 +170,7 @@ Result<> set_device_feature(const std::string &ifname, const std::string &featur
         return device.failure(std::string("the device keeps it ") + (on ? "off" : "on"));
     return {};
 }
+
+bool is_unsupported(const Error &error) { return error.code == 0 || error.code == EOPNOTSUPP; }
 
 } // namespace xvtep

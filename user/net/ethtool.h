@@ -12,4 +12,7 @@ namespace xvtep {
 Result<bool> device_feature(const std::string &ifname, const std::string &feature);
 Result<> set_device_feature(const std::string &ifname, const std::string &feature, bool on);
 
+// Of an error of these: the device cannot have the feature so, today or tomorrow.
+bool is_unsupported(const Error &error);
+
 } // namespace xvtep

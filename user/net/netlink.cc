@@ -679,7 +679,8 @@ Result<Netns> Netlink::netns_by_id(int nsid)
             return std::move(netns);
     }
     if (!all)
-        return system_failure("find namespace", object, "not all namespaces could be looked at");
+        return system_failure("find namespace", object, "not all namespaces could be looked at",
+                              EAGAIN);
     return system_failure("find namespace", object, "none of the visible namespaces has this id",
                           ENOENT);
 }

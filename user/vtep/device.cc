@@ -63,7 +63,8 @@ Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep)
             }
     }
     if (!all)
-        return system_failure("find device", vtep.name, "not all namespaces could be looked at");
+        return system_failure("find device", vtep.name, "not all namespaces could be looked at",
+                              EAGAIN);
     return std::nullopt;
 }
 

@@ -35,6 +35,8 @@ Result<> switch_peer(Session &session, const Link &veth, const char *feature, bo
     });
 }
 
+bool is_forbidden(const Error &error) { return error.code == EPERM || error.code == EACCES; }
+
 Result<bool> has_vlans(const Session &session, __u32 ifindex)
 {
     TRY_ASSIGN(const auto vlans, session.tables->vlans.entries());
@@ -79,7 +81,8 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
         // that end cannot be reached, frames come through TC all the same.
         const auto done = switch_peer(session, link, "rx-gro", true, port, XV_PORT_MADE_GRO);
         port.flags |= flag_if(done.has_value(), XV_PORT_XDP);
-        if (!done && mode == Mode::xdp && !is_out_of_reach(done.error()))
+        if (!done && !is_out_of_reach(done.error()) &&
+            (mode == Mode::xdp || !(is_unsupported(done.error()) || is_forbidden(done.error()))))
             return std::unexpected(done.error());
     }
     TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));

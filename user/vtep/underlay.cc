@@ -73,13 +73,16 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
     if (entry.mode != XV_MODE_TC) // XDP sees single packets
         return {};
     const auto on = device_feature(port.name, gro);
+    if (!on && !is_unsupported(on.error()))
+        return session.because(on.error());
     if (!on || *on)
         return {};
     const auto key = static_cast<__u32>(port.index);
     entry.made_gro = 1; // before it is so: else a kill in between would leave it on
     TRY(session.tables->underlays.put(key, entry));
-    if (set_device_feature(port.name, gro, true))
-        return {};
+    const auto done = set_device_feature(port.name, gro, true);
+    if (done || !is_unsupported(done.error()))
+        return session.in_words(done);
     entry.made_gro = 0; // one that cannot merge works, too
     return session.tables->underlays.put(key, entry);
 }
