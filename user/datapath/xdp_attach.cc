@@ -101,7 +101,10 @@ Result<Multiprog> attached(int ifindex)
     const auto error = static_cast<int>(-libxdp_get_error(found));
     if (error == 0)
         return Multiprog(found);
-    if (error == ENOENT || error == ENODEV)
+    if (error == ENODEV)
+        return Multiprog();
+    __u32 id = 0; // libxdp says the same where a dispatcher is there whose pins are not
+    if (error == ENOENT && bpf_xdp_query_id(ifindex, 0, &id) == 0 && id == 0)
         return Multiprog();
     const std::string device = fmt::format("ifindex {}", ifindex);
     if (error == EPERM)

@@ -334,7 +334,8 @@ Result<> remove_port(Session &session, int ifindex)
         if (key.ifindex == index)
             TRY(tables.vlans.remove(key));
     if (port && same) {
-        TRY(detach_xdp(ifindex));
+        if (port->mode != XV_MODE_TC)
+            TRY(detach_xdp(ifindex));
         TRY(put_peer_back(session, *link, port->flags));
     }
     TRY(detach_tc(place(session, ifindex, Hook::egress), false));
@@ -420,7 +421,8 @@ Result<> release_unused_underlays(Session &session)
         if (link && used.contains(index))
             continue;
         if (link) {
-            TRY(detach_xdp(ifindex)); // before TC, which finishes what XDP has begun
+            if (underlay.mode != XV_MODE_TC)
+                TRY(detach_xdp(ifindex)); // before TC, which finishes what XDP has begun
             TRY(unless_gone(put_gro_back(*link, underlay)));
         }
         TRY(detach_tc(place(session, ifindex, Hook::ingress), false));
