@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The VTEPs that send to us. The kernel is asked about each, every two seconds and whenever its
+ * The VTEPs that send to us. The kernel is asked about each, once a second and whenever its
  * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn): what a firewall,
  * an IPsec policy, rp_filter or a device that is down keeps out there is not let in here.
  *
@@ -11,12 +11,12 @@
 #ifndef XVTEP_BPF_SENDER_H
 #define XVTEP_BPF_SENDER_H
 
-#include "bpf/addr.h"
+#include "bpf/age.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 
 #define XV_SENDER_WAYS 4
-#define XV_SENDER_LIFE (1ULL << 31) /* ns */
+#define XV_SENDER_LIFE XV_SECOND
 
 static __always_inline int sender_is(const struct xv_sender *at, const struct xv_addr *addr,
                                      __be16 port)
