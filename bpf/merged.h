@@ -4,6 +4,9 @@
  * skb->encapsulation): a UDP socket then drops it, a tap device splits it. The kernel's device takes
  * them off. It hands packets on a little later than we do, so a flow that has GSO packets goes its
  * way whole, or its packets would overtake each other.
+ *
+ * Large packets of a tunnel inside go the same way: GRO looks into one tunnel at a time, so that they
+ * come unmerged, and the kernel's device merges them once the outer tunnel is off.
  */
 #ifndef XVTEP_BPF_MERGED_H
 #define XVTEP_BPF_MERGED_H
@@ -13,12 +16,52 @@
 
 #define XV_MERGED_LIFE (64ULL << 20) /* ns: longer than the kernel's queues take */
 
-static __always_inline int is_merged(const struct __sk_buff *skb, const struct outer *o, __u64 now)
+#define XV_MERGED_LEAST 1000 /* bytes: shorter ones are not worth merging */
+
+static __always_inline int port_is_a_tunnels(__be16 port)
+{
+    return port == bpf_htons(4789) || port == bpf_htons(8472) /* Linux's own for VXLAN */ ||
+           port == bpf_htons(6081) /* Geneve */ || port_is_ours(port);
+}
+
+/* `c` stands on the inner frame. */
+static __always_inline int holds_tunnel(struct cursor c)
+{
+    struct ethhdr *eth = take(&c, sizeof(*eth));
+    struct udphdr *udp;
+    __u8 proto;
+
+    if (!eth)
+        return 0;
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip || ip->ihl != 5)
+            return 0;
+        proto = ip->protocol;
+    } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+        struct ipv6hdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip)
+            return 0;
+        proto = ip->nexthdr;
+    } else {
+        return 0;
+    }
+    if (proto != IPPROTO_UDP)
+        return proto == IPPROTO_GRE || proto == IPPROTO_IPIP || proto == IPPROTO_IPV6;
+    udp = take(&c, sizeof(*udp));
+    return udp && port_is_a_tunnels(udp->dest);
+}
+
+/* `c` stands on the inner frame. */
+static __always_inline int is_merged(const struct __sk_buff *skb, const struct cursor *c,
+                                     const struct outer *o, __u64 now)
 {
     __u32 at = (o->src.word[3] ^ o->src.word[3] >> 16 ^ o->sport) & (XV_MERGED_FLOWS - 1);
     __u32 *last = bpf_map_lookup_elem(&merged, &at);
 
-    if (!skb->gso_size)
+    if (!skb->gso_size && !(skb->len > XV_MERGED_LEAST && holds_tunnel(*c)))
         return last && *last && xv_since(now, *last) < XV_MERGED_LIFE;
     if (last && *last != (xv_stamp(now) | 1))
         *last = xv_stamp(now) | 1; /* 0 is never */

@@ -55,7 +55,7 @@ static __always_inline int take_verdict(struct __sk_buff *skb, struct outer *o,
         return XV_SHORT_INNER;
     if (tc_ecn_drops(skb, o, inner->h_proto)) /* before it teaches anything */
         return XV_ECN_CE_DROP;
-    merged = is_merged(skb, o, now);
+    merged = is_merged(skb, &c, o, now);
     sender = dest_from(*vtep, &o->src);
     verdict = admit(*vtep, &sender, inner->h_source, now);
     return verdict == XV_CONTINUE && merged ? XV_GSO : verdict;

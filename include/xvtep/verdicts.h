@@ -24,7 +24,7 @@
     X(MARTIAN, "martian", "underlay: from this VTEP's own address, a multicast or no address")     \
     X(UNKNOWN_VNI, "unknown_vni", "underlay: VXLAN to this host, but of a VNI not attached")       \
     X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
-    X(GSO, "gso", "underlay: a GSO packet, or of a flow of such: the kernel's device takes it whole")   \
+    X(GSO, "gso", "underlay: a GSO packet, or of a flow that is merged: the kernel's device takes it")  \
     X(TO_ADMIT, "to_admit", "underlay: of a sender that the kernel is asked about, once a second")    \
     X(TO_LEARN, "to_learn", "underlay: of a new, moved or old entry: the kernel's device learns too") \
     X(DEVICE_GONE, "device_gone", "underlay: the VTEP's device was deleted or moved elsewhere")    \
