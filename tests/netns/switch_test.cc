@@ -186,5 +186,22 @@ TEST_F(Switch, DetachUnderTrafficLeavesNoEntries)
     }
 }
 
+// Frames to the host's own MAC do not leave by the tunnel, whatever it is now.
+TEST_F(Switch, AnotherMacOfTheDeviceIsNoticedWithoutACommand)
+{
+    const std::string a = container("a", 3);
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2");
+    run("port add va --vni 42");
+    ip(h_, "addr add 10.20.1.254/24 dev vxlan0");
+    for (const char *mac : {"02:00:00:00:00:aa", "02:00:00:00:00:bb"}) {
+        ip(h_, fmt::format("link set vxlan0 address {}", mac));
+        ip(a, "neigh flush dev eth0");
+        EXPECT_EQ(pings_lost(a, "10.20.1.254", 2), 0) << mac;
+        const auto sent = stats("vxlan0")["tx_packets"].get<int>();
+        EXPECT_EQ(pings_lost(a, "10.20.1.254", 5), 0) << mac;
+        EXPECT_EQ(stats("vxlan0")["tx_packets"].get<int>(), sent) << mac;
+    }
+}
+
 } // namespace
 } // namespace xvtep::test

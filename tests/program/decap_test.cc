@@ -158,6 +158,30 @@ TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
     }
 }
 
+// A tenant with many MACs leaves room for the others, and all leave some for entries made by hand. What
+// finds no room is delivered, and teaches the kernel's device nothing either.
+TEST_F(Decap, LearningLeavesRoom)
+{
+    known_ = false;
+    const auto learns = [&](std::uint64_t own, std::uint64_t all) {
+        write(skeleton->maps.usage, __u32{0}, __u64{all});
+        write(skeleton->maps.usage, __u32{vtep_slot}, __u64{own});
+        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+        EXPECT_TRUE(run.counted.contains("to_learn") ? run.action == tc_pass
+                                                     : run.action == tc_redirect);
+        return run.action == tc_pass;
+    };
+    EXPECT_TRUE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED - 1));
+    EXPECT_FALSE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED));
+    EXPECT_TRUE(learns(XV_FDB_SMALL, XV_FDB_SHARED - 1));
+    EXPECT_FALSE(learns(XV_FDB_SMALL, XV_FDB_SHARED));
+    vtep.maxaddress = 10;
+    write_vtep();
+    EXPECT_TRUE(learns(9, 9));
+    EXPECT_FALSE(learns(10, 10));
+    EXPECT_FALSE(found(far_mac));
+}
+
 TEST_F(Decap, NoLearning)
 {
     vtep.flags &= ~static_cast<__u32>(XV_VTEP_LEARNING);
