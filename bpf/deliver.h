@@ -19,6 +19,21 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *
     return bpf_redirect(dest->ifindex, 0);
 }
 
+/*
+ * To the local port that `entry` names, from the tunnel. The bridge gets a copy now and then, by which
+ * it sees the source; tc_port_watch drops it at the same port. The frame itself keeps its place among
+ * the others.
+ */
+static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                         const struct xv_fdb *entry, __u64 now, int ingress)
+{
+    if (fdb_is_to_show(entry, now)) {
+        skb->tc_index = XV_SHOWN;
+        bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
+    }
+    return to_port(skb, &entry->dest, entry->flags, ingress);
+}
+
 struct member_loop {
     struct __sk_buff *skb;
     __u32 slot;
@@ -101,7 +116,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
     if (entry) {
         if (stale && tc_refresh_protocol(skb))
             return TC_ACT_SHOT;
-        return to_port(skb, &entry->dest, entry->flags, ingress);
+        return to_known_port(skb, vtep, entry, now, ingress);
     }
     if (vtep->members && !mac_equal(mac, vtep->mac)) {
         if (stale && tc_refresh_protocol(skb))

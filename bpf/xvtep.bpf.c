@@ -222,6 +222,8 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
     struct ethhdr eth XV_EVEN;
     int verdict;
 
+    if (mark == XV_SHOWN)
+        return XV_PASS;
     skb->tc_index = 0;
     if (mark == XV_DELIVERED)
         return XV_PASS;
@@ -235,7 +237,7 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
     count_delivered(skb, vtep);
     entry = fdb_find_local(vtep, eth.h_dest, now);
     if (entry)
-        return to_port(skb, &entry->dest, entry->flags, 1);
+        return to_known_port(skb, vtep, entry, now, 1);
     if (vtep->members && !mac_equal(eth.h_dest, vtep->mac))
         to_members(skb, vtep, 0, 0);
     return XV_PASS;
@@ -245,25 +247,25 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
 SEC("tc")
 int xvtep_tc_port_watch(struct __sk_buff *skb)
 {
-    __u32 ifindex = skb->ifindex;
+    __u32 ifindex = skb->ifindex, mark = skb->tc_index;
     struct ethhdr eth XV_EVEN;
     struct xv_port *port;
     struct xv_vtep *vtep;
     struct xv_fdb *entry;
 
-    if (skb->tc_index == XV_DELIVERED) {
-        skb->tc_index = 0;
+    skb->tc_index = 0;
+    if (mark == XV_DELIVERED)
         return XV_PASS;
-    }
     port = port_of(ifindex);
     if (!port || !(port->flags & XV_PORT_BRIDGED) || skb->vlan_present || tc_read_eth(skb, &eth) ||
         mac_is_multicast(eth.h_dest))
         return XV_PASS;
     vtep = vtep_by_slot(port->vtep);
     entry = vtep ? fdb_find(vtep, eth.h_dest, bpf_ktime_get_coarse_ns()) : NULL;
-    if (entry && entry->flags & XV_FDB_LOCAL && entry->dest.ifindex == ifindex)
-        fdb_bridge_agreed(entry, bpf_ktime_get_coarse_ns());
-    return XV_PASS;
+    if (!entry || !(entry->flags & XV_FDB_LOCAL) || entry->dest.ifindex != ifindex)
+        return XV_PASS;
+    fdb_bridge_agreed(entry, bpf_ktime_get_coarse_ns());
+    return mark == XV_SHOWN ? TC_ACT_SHOT : XV_PASS;
 }
 
 /* Ingress of a local port: a container's veth or a trunk. */
@@ -381,7 +383,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     if (verdict != XV_CONTINUE)
         return xdp_conclude(vtep->slot, verdict);
     entry = fdb_find_local(vtep, inner->h_dest, now);
-    if (entry && entry->flags & XV_FDB_XDP && !entry->dest.vid)
+    if (entry && entry->flags & XV_FDB_XDP && !entry->dest.vid && !fdb_is_to_show(entry, now))
         return xdp_to_port(xdp, vtep, &o, entry->dest.ifindex);
     return xdp_hand_up(xdp, vtep, &o);
 }
