@@ -28,8 +28,6 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
         return flags & XV_VXLAN_FLAG_VNI ? vtep ? XV_NOT_LOCAL : XV_UNKNOWN_VNI : XV_NO_VNI_FLAG;
     }
     *found = vtep;
-    if (!is_alive(vtep->ifindex))
-        return XV_DEVICE_GONE;
     if (addr_equal(&o->src, &vtep->local) || addr_is_martian(&o->src))
         return XV_MARTIAN;
     if (o->v6 && o->zero_csum && !(vtep->flags & XV_VTEP_ZERO_CSUM6_RX))

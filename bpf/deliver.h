@@ -27,7 +27,7 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *
 static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                          const struct xv_fdb *entry, __u64 now, int ingress)
 {
-    if (fdb_is_to_show(entry, now)) {
+    if (fdb_is_to_show(entry, now) && is_alive(vtep->ifindex)) {
         skb->tc_index = XV_SHOWN;
         bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
     }
@@ -72,7 +72,10 @@ XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     return 0;
 }
 
-/* To the stack or the bridge, past tc_arrived, which only looks whether `mac` is the device's. */
+/*
+ * To the stack or the bridge, past tc_arrived, which only looks whether `mac` is the device's. The
+ * device is alive.
+ */
 static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                      const __u8 *mac)
 {
@@ -106,13 +109,14 @@ XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                    const __u8 *mac, __u64 now, int stale, int ingress)
 {
-    struct xv_fdb *entry;
+    struct xv_fdb *entry = fdb_find_local(vtep, mac, now);
 
+    if (!entry && !is_alive(vtep->ifindex))
+        return tc_conclude(vtep->slot, XV_DEVICE_GONE, tc_packets(skb));
     if (skb->gso_size)
         count_delivered(skb, vtep);
     else
         count_rx(vtep->slot, 1, skb->len);
-    entry = fdb_find_local(vtep, mac, now);
     if (entry) {
         if (stale && tc_refresh_protocol(skb))
             return TC_ACT_SHOT;

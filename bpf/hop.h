@@ -44,7 +44,7 @@ static __always_inline struct xv_hop *hop_find(const struct xv_vtep *vtep,
     };
     struct xv_hop *hop = bpf_map_lookup_elem(&hops, &key);
 
-    return hop && now < hop->expires && is_alive(hop->ifindex) ? hop : NULL;
+    return hop && now < hop->expires ? hop : NULL;
 }
 
 /* The mark of a packet that the kernel's device is to send to `dest`. */

@@ -16,7 +16,7 @@ static __always_inline struct xv_port *port_of(__u32 ifindex)
 }
 
 /*
- * The VTEP for a frame with tag `tci_vid` (0: none), if its device is there. *vid: the tag to take off, where the VLAN is
+ * The VTEP for a frame with tag `tci_vid` (0: none). *vid: the tag to take off, where the VLAN is
  * mapped; a plain port keeps tags as part of the frame.
  */
 static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u32 ifindex,
@@ -25,18 +25,14 @@ static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u
     struct xv_vlan_key key = {.ifindex = ifindex, .vid = tci_vid};
     __u32 *slot;
 
-    struct xv_vtep *vtep;
 
-    if (!(port->flags & XV_PORT_TRUNK) || !tci_vid) {
-        vtep = vtep_by_slot(port->vtep);
-    } else {
-        slot = bpf_map_lookup_elem(&vlans, &key);
-        if (!slot)
-            return NULL;
-        *vid = tci_vid;
-        vtep = vtep_by_slot(*slot);
-    }
-    return vtep && is_alive(vtep->ifindex) ? vtep : NULL;
+    if (!(port->flags & XV_PORT_TRUNK) || !tci_vid)
+        return vtep_by_slot(port->vtep);
+    slot = bpf_map_lookup_elem(&vlans, &key);
+    if (!slot)
+        return NULL;
+    *vid = tci_vid;
+    return vtep_by_slot(*slot);
 }
 
 static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vid)

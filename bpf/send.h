@@ -98,6 +98,8 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
     if (vtep->flags & XV_VTEP_GBP)
         in.mark = skb->mark;
     hop = hop_find(vtep, dest, skb->mark, outer_tos(vtep, &in), job->now);
+    if (hop && !is_alive(hop->ifindex))
+        hop = NULL;
     if (!hop && bpf_map_lookup_elem(&locals, &to))
         return XV_HERE;
     sent = sent_of(skb, vtep, in.headers);

@@ -311,6 +311,8 @@ int xvtep_tc_port(struct __sk_buff *skb)
             return tc_conclude(vtep->slot, XV_HAIRPIN, packets);
         if (bridged && !agreed)
             return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
+        if (entry->flags & XV_FDB_BRIDGED && !agreed && !is_alive(vtep->ifindex))
+            return tc_conclude(vtep->slot, XV_DEVICE_GONE, packets);
         count_verdict(vtep->slot, XV_SWITCHED, packets);
         if (entry->flags & XV_FDB_BRIDGED && !agreed)
             return to_device(skb, vtep, job.eth.h_dest);
@@ -320,10 +322,12 @@ int xvtep_tc_port(struct __sk_buff *skb)
     for_host = mac_equal(job.eth.h_dest, vtep->mac);
     known = entry && !(bridged && (for_host || !agreed));
     if (!known) {
-        if (bridged && job.short_circuited) /* its source is a router's now: not for the bridge */
-            return bpf_redirect(vtep->ifindex, 0);
-        if (bridged)
+        if (bridged && !job.short_circuited)
             return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
+        if (!is_alive(vtep->ifindex))
+            return tc_conclude(vtep->slot, XV_DEVICE_GONE, packets);
+        if (bridged) /* its source is a router's now: not for the bridge */
+            return bpf_redirect(vtep->ifindex, 0);
         /* No bridge: this port, the others and the VTEP's device are one switch. */
         if (for_host) {
             count_verdict(vtep->slot, XV_SWITCHED, packets);
@@ -338,6 +342,8 @@ int xvtep_tc_port(struct __sk_buff *skb)
         verdict = send_stage(skb, vtep, entry, &job);
     else if (verdict == XV_CONTINUE)
         verdict = XV_ASK;
+    if (verdict != XV_CONTINUE && !verdict_drops(verdict) && !is_alive(vtep->ifindex))
+        return tc_conclude(port->slot, bridged ? XV_TO_BRIDGE : XV_DEVICE_GONE, packets);
     if (verdict != XV_CONTINUE && !verdict_drops(verdict)) {
         skb->tc_index = XV_FROM_PORT;
         return bpf_redirect(vtep->ifindex, 0); /* tc_device comes to the same verdict, and counts */

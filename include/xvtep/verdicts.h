@@ -27,7 +27,6 @@
     X(GSO, "gso", "underlay: a GSO packet, or of a flow that is merged: the kernel's device takes it")  \
     X(TO_ADMIT, "to_admit", "underlay: of a sender that the kernel is asked about, once a second")    \
     X(TO_LEARN, "to_learn", "underlay: of a new, moved or old entry: the kernel's device learns too") \
-    X(DEVICE_GONE, "device_gone", "underlay: the VTEP's device was deleted or moved elsewhere")    \
     X(KERNEL_TABLE, "kernel_table", "overlay: sent by an entry that only the kernel's device has") \
     X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
     X(OVER_MTU, "over_mtu", "overlay: larger than the path; the kernel's device answers or splits") \
@@ -50,6 +49,7 @@
     X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
     X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
     X(TOO_BIG, "too_big", "larger than the path: the sender was told by ICMP")                     \
+    X(DEVICE_GONE, "device_gone", "the VTEP's device was deleted or moved elsewhere a moment ago")  \
     X(MISDIRECTED, "misdirected", "the kernel's device had another VTEP for it than its entry")     \
     X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
     X(HELPER, "helper", "the kernel refused to rewrite the packet (memory, layout)")
