@@ -115,12 +115,13 @@ static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w
 static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct watched *w)
 {
     struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
+    struct xv_counters *c = vtep ? counters_of(vtep->slot) : NULL;
     __u32 packets = tc_packets(skb);
 
-    if (!vtep)
+    if (!c)
         return;
-    count_verdict(vtep->slot, XV_NO_DESTINATION, -packets);
-    count_verdict(vtep->slot, XV_KERNEL_TABLE, packets);
+    c->verdict[XV_NO_DESTINATION] -= packets; /* another CPU's may go below 0: only the sum counts */
+    c->verdict[XV_KERNEL_TABLE] += packets;
 }
 
 /* XV_CONTINUE, or a drop verdict. */

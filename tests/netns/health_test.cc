@@ -310,6 +310,23 @@ TEST_F(Health, EntriesByBridge)
     EXPECT_EQ(problems(), json::array());
 }
 
+// No entry of ours: counted as dropped, until it turns out that the kernel's device has one.
+TEST_F(Health, FramesByEntriesOfBridgeAreNotDropped)
+{
+    in(a_, "sysctl -qw net.ipv6.conf.default.disable_ipv6=1"); // nothing but the pings
+    attach("--nolearning");
+    const std::string mac = in(b_, "cat /sys/class/net/vxlan0/address").substr(0, 17);
+    works("fdb del 00:00:00:00:00:00 dev vxlan0");
+    ip(a_, fmt::format("neigh add 10.20.1.2 lladdr {} dev vxlan0 nud permanent", mac));
+    must(fmt::format("bridge -n {} fdb add {} dev vxlan0 dst 192.168.8.101 self static", a_, mac));
+    const auto dropped = [&] {
+        return json::parse(run("-j stats").text)[0]["drops"].value("no_destination", 0ULL);
+    };
+    const auto before = dropped();
+    ASSERT_EQ(pings_lost(a_, "10.20.1.2"), 0);
+    EXPECT_EQ(dropped(), before);
+}
+
 TEST_F(Health, NeighboursByIp)
 {
     attach("--proxy");
