@@ -142,7 +142,8 @@ static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *
 
 /*
  * The path's MTU has to hold the L3 packet around the frame, or around each of its segments: 0, or
- * the MTU that is too small. `path_mtu`: what routers told us, or 0.
+ * the MTU that is too small. `oif`: 0 where the route is not known yet, which the kernel's device then
+ * asks for. `path_mtu`: what routers told us, or 0.
  */
 static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, __u32 l3_size)
 {
@@ -152,6 +153,8 @@ static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, 
         return 0;
     if (path_mtu && l3_size > path_mtu)
         return path_mtu;
+    if (!oif) /* bpf_check_mtu() would take the packet's own device */
+        return 0;
     bpf_check_mtu(ctx, oif, &size, 0, 0); /* its verdict on a GSO packet says nothing */
     return l3_size > size ? size : 0;
 }

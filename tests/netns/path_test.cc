@@ -143,5 +143,23 @@ constexpr PathCase cases[] = {
 INSTANTIATE_TEST_SUITE_P(Cases, Path, ::testing::ValuesIn(cases),
                          [](const auto &path) { return path.param.name; });
 
+class SeveralPorts : public NetnsCase {};
+
+// Which of its ports a packet will leave by is not known before one has left, nor a second later.
+TEST_F(SeveralPorts, HaveTheirWholeMtu)
+{
+    const std::string a = host("a"), b = host("b");
+    wire(a, "u", b, "u");
+    wire(a, "v", b, "v");
+    ip(a, "addr add 192.168.8.1/24 dev u");
+    ip(b, "addr add 192.168.8.2/24 dev u");
+    must(fmt::format("{} -n {} attach u v --vni 42 --name vxlan0 --remote 192.168.8.2", xvtep(), a));
+    ip(b, "link add vxlan0 type vxlan id 42 dev u remote 192.168.8.1 dstport 4789");
+    ip(b, "link set vxlan0 up");
+    ip(a, "addr add 10.20.1.1/24 dev vxlan0");
+    ip(b, "addr add 10.20.1.2/24 dev vxlan0");
+    EXPECT_EQ(pings_lost(a, "10.20.1.2", 3, "-M do -i 1.2 -s 1422"), 0);
+}
+
 } // namespace
 } // namespace xvtep::test
