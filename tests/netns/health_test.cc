@@ -360,6 +360,18 @@ TEST_F(Health, OptionsByIp)
     }
 }
 
+// Else it forgets after 300 s what the programs go by for ever.
+TEST_F(Health, WithoutAgeingTheDeviceForgetsNothingEither)
+{
+    for (const std::string ageing : {"0", "4294967295"}) {
+        attach("--ageing " + ageing);
+        EXPECT_EQ(problems(), json::array());
+        const json link = json::parse(must(fmt::format("ip -n {} -d -j link show vxlan0", a_)));
+        EXPECT_EQ(link[0]["linkinfo"]["info_data"]["ageing"], 4'000'000);
+        works("detach u");
+    }
+}
+
 TEST_F(Health, NamesThatSteerATerminal)
 {
     const std::string name = "\x1b[31mX", c = host("c");

@@ -16,6 +16,7 @@
 #include "user/datapath/tc_attach.h"
 #include "user/net/sysctl.h"
 #include "user/vtep/clock.h"
+#include "user/vtep/device.h"
 #include "user/vtep/repair.h"
 #include "user/vtep/session.h"
 #include "user/vtep/underlay.h"
@@ -29,9 +30,8 @@ namespace {
 // would forget it after, or a little less.
 std::uint16_t renew_shift(std::uint32_t ageing)
 {
-    if (ageing == 0)
-        return 63;
-    return static_cast<std::uint16_t>(std::bit_width(ageing * 1'000'000'000ULL / 4) - 1);
+    return static_cast<std::uint16_t>(
+        std::bit_width(kernel_ageing(ageing) * 1'000'000'000ULL / 4) - 1);
 }
 
 // The kernel would make one as good, but mark it as made at random, and udev (MACAddressPolicy) gives
@@ -215,7 +215,7 @@ class Attachment {
                              .udp6zerocsumtx = request_.udp6zerocsumtx,
                              .udp6zerocsumrx = request_.udp6zerocsumrx,
                              .gbp = request_.gbp,
-                             .ageing = request_.ageing,
+                             .ageing = kernel_ageing(request_.ageing),
                              .reserved_bits = request_.reserved_bits};
         NewLink link{.name = name(),
                      .mac = request_.mac ? *request_.mac : random_mac(),

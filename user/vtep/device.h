@@ -2,6 +2,7 @@
 // A VTEP's own device, which others may delete or move to another namespace.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,14 @@ Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep);
 
 // Also where no namespace that can be seen has it, as far as the kernel's links tell.
 Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep);
+
+// The ageing that it is given: 0, which is never here, is its own 300 s there, and it counts jiffies
+// in 32 bits.
+constexpr std::uint32_t longest_kernel_ageing = 4'000'000; // s
+constexpr std::uint32_t kernel_ageing(std::uint32_t ageing)
+{
+    return ageing == 0 || ageing > longest_kernel_ageing ? longest_kernel_ageing : ageing;
+}
 
 // An error where it is in a namespace that cannot be seen. One that is going takes it along: that is
 // waited for.

@@ -115,7 +115,7 @@ std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions
                           : now.df == VXLAN_DF_INHERIT ? "df inherit"
                                                        : "df unset");
     differs(now.flowlabel != ntohl(vtep.flowlabel), fmt::format("flowlabel {:#x}", now.flowlabel));
-    differs(now.ageing != vtep.ageing, fmt::format("ageing {}", now.ageing));
+    differs(now.ageing != kernel_ageing(vtep.ageing), fmt::format("ageing {}", now.ageing));
     differs(now.maxaddress != 0 && now.maxaddress != vtep.maxaddress,
             fmt::format("maxaddress {}", now.maxaddress));
     differs(now.learning && !has(XV_VTEP_LEARNING), "learning");
