@@ -115,10 +115,8 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
     /* adjust_room cannot ask segmentation for outer checksums. */
     if (skb->gso_size && wants_csum(vtep))
         return XV_KERNEL_PATH;
-    if (!hop || (sent.segment > XV_MTU_SURE && sent.segment > hop->proven)) {
-        count_tx(vtep->slot, sent.packets, sent.bytes);
-        return XV_ASK;
-    }
+    if (!hop || (sent.segment > XV_MTU_SURE && sent.segment > hop->proven))
+        return XV_ASK; /* leave_to_kernel() counts it: a port's frame comes here twice */
     verdict = tc_encap(skb, vtep, dest, &in, hop, job);
     if (verdict == XV_CONTINUE)
         count_tx(vtep->slot, sent.packets, sent.bytes);
@@ -144,16 +142,21 @@ XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fd
  * The frame goes to the VTEP's own device, which has the entry too. It is to use the flow's own
  * source port (udp_flow_src_port() makes it of the hash), and to send to no other VTEP. Only for a
  * MAC without an entry (`unknown`) the kernel's device may have one: it looks for aged ones every
- * ten seconds, and others than us may write into its table.
+ * ten seconds, and others than us may write into its table. `asks`: it counts as encapsulated.
  */
 XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                            const struct xv_fdb *entry, int unknown)
+                            const struct xv_fdb *entry, int unknown, int asks)
 {
     struct inner in = {};
+    struct sent sent;
     __u32 pick;
 
     if (!vtep || !entry || parse_frame(skb, &in))
         return 0;
+    if (asks) {
+        sent = sent_of(skb, vtep, in.headers);
+        count_tx(vtep->slot, sent.packets, sent.bytes);
+    }
     pick = flow_pick(&in);
     bpf_set_hash(skb, pick ^ pick << 16);
     skb->tc_index = expect_mark(&entry->dest.addr, hop_oif(vtep, &entry->dest) != 0);

@@ -178,7 +178,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
     if (verdict == XV_FLOODED)
         skb->tc_index = XV_SENDER | sender_place(&vtep->local, vtep->dstport); /* for other VTEPs of this host */
     else if (verdict != XV_CONTINUE && !verdict_drops(verdict))
-        leave_to_kernel(skb, vtep, entry, unknown);
+        leave_to_kernel(skb, vtep, entry, unknown, verdict == XV_ASK);
     return verdict == XV_ASK ? XV_PASS : tc_finish(vtep->slot, verdict, packets, job.action);
 }
 

@@ -48,6 +48,22 @@ class Ports : public OverlayCase {
     }
 };
 
+// The first packet of a second asks for the next hop, by way of the VTEP's device.
+TEST_P(Ports, EachFrameCountsOnce)
+{
+    if (kernel() || underlay_v6())
+        GTEST_SKIP() << "it has other counters, or the hosts have more to say than the containers";
+    ASSERT_NO_FATAL_FAILURE(build({.ipv6 = false}));
+    entries();
+    ASSERT_EQ(pings_lost(c_[1], v4(2)), 0);
+    const auto sent = [&] {
+        return nlohmann::json::parse(run(1, "-j stats"))[0]["tx_packets"].get<std::uint64_t>();
+    };
+    const auto before = sent();
+    ASSERT_EQ(pings_lost(c_[1], v4(2), 3, "-i 1.2"), 0);
+    EXPECT_EQ(sent() - before, 3U);
+}
+
 // The interface is made anew, as container runtimes do; nobody tells xvtep.
 TEST_P(Ports, RestartedContainer)
 {
