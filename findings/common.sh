@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the findings share: pinned packages, namespaces, the end. To be sourced by a bash script.
+#
+# It makes the temporary folder $work and removes it at the end, together with every namespace that
+# `namespace` has made and every process that the script has put into $pids.
+
+set -u
+work=$(mktemp -d -t finding-XXXXXX) || exit 1
+namespaces=()
+pids=()
+
+finish() {
+    local pid name
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+    for name in "${namespaces[@]}"; do ip netns del "$name" 2>/dev/null; done
+    mountpoint -q "$work/bpf" && umount "$work/bpf"
+    rm -rf --one-file-system "$work"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+skip() { echo "skipped: $*"; exit 77; }
+fail() { echo "the kernel or a tool behaves differently: $*" >&2; exit 1; }
+# What must work for the finding to be tried at all.
+must() { timeout 20 "$@" || { echo "cannot set up: $*" >&2; exit 1; }; }
+
+# packages NAME=VERSION...: unpacks them into $work and uses their commands and libraries first.
+packages() {
+    local file root=$work/root
+    [ "$(id -u)" = 0 ] || skip "this needs root"
+    command -v apt-get dpkg perl >/dev/null || skip "this needs Debian's apt-get, dpkg and perl"
+    mkdir -p "$root" "$work/debs"
+    (cd "$work/debs" && timeout 120 apt-get -q download "$@") >"$work/apt" 2>&1 ||
+        skip "apt-get cannot download what this needs: $(grep '^E:' "$work/apt" | head -1)"
+    for file in "$work"/debs/*.deb; do must dpkg -x "$file" "$root"; done
+    rm -rf "$work/debs"
+    PATH=$root/usr/lib/llvm-14/bin:$root/usr/sbin:$root/usr/bin:$root/sbin:$root/bin:$PATH
+    LD_LIBRARY_PATH=$root/usr/lib/$(uname -m)-linux-gnu:$root/lib/$(uname -m)-linux-gnu
+    LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$root/usr/lib/llvm-14/lib
+    export PATH LD_LIBRARY_PATH
+    ip -V >/dev/null 2>&1 || skip "the packages' programs do not run here (libraries missing?)"
+}
+
+# namespace LETTER: makes a network namespace and puts its name into the variable $LETTER.
+namespace() {
+    local name="finding-$$-$1"
+    ip netns add "$name" 2>/dev/null || skip "no network namespace can be made"
+    namespaces+=("$name")
+    ip netns exec "$name" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
+    must ip -n "$name" link set lo up
+    printf -v "$1" %s "$name"
+}
+
+# compile NAME: the BPF program in $work/NAME.c to $work/NAME.o.
+compile() {
+    must clang-14 -O2 -g -Wall -target bpf -idirafter "$work/root/usr/include/$(uname -m)-linux-gnu" \
+        -I "$work/root/usr/include" -c "$work/$1.c" -o "$work/$1.o"
+}
+
+# bpffs: a BPF file system of the script's own in $work/bpf.
+bpffs() {
+    mkdir "$work/bpf"
+    mount -t bpf bpf "$work/bpf" 2>/dev/null || skip "no BPF file system can be mounted"
+}
+
+# What a script with BPF programs needs.
+# shellcheck disable=SC2034
+bpf_packages="clang-14=1:14.0.6-12 libllvm14=1:14.0.6-12 libclang-cpp14=1:14.0.6-12
+    libclang-common-14-dev=1:14.0.6-12 libbpf-dev=1:1.1.2-0+deb12u1 linux-libc-dev=6.1.192-2"
