@@ -43,6 +43,11 @@ static __always_inline int addr_is_v4(const struct xv_addr *addr)
     return !addr->word[0] && !addr->word[1] && addr->word[2] == bpf_htonl(0xffff);
 }
 
+static __always_inline int addr_is_set(const struct xv_addr *a)
+{
+    return !!(a->word[0] | a->word[1] | a->word[2] | a->word[3]);
+}
+
 /* No host's on a wire: this network, loopback, multicast, broadcast. */
 static __always_inline int addr_is_martian(const struct xv_addr *addr)
 {
@@ -88,6 +93,7 @@ XV_ASSERT_EVEN(xv_vtep, mac);
 XV_ASSERT_EVEN(xv_vtep, underlay_mac);
 XV_ASSERT_EVEN(xv_underlay, mac);
 XV_ASSERT_EVEN(xv_port, seen_mac);
+XV_ASSERT_EVEN(xv_port, claimed_mac);
 XV_ASSERT_EVEN(xv_hop, dmac);
 XV_ASSERT_EVEN(xv_hop, smac);
 XV_ASSERT_EVEN(xv_neigh, mac);

@@ -44,17 +44,25 @@ static __always_inline struct xv_dest dest_from(const struct xv_vtep *vtep,
     return (struct xv_dest){.addr = *from, .vni = vtep->vni, .port = vtep->dstport};
 }
 
+/* The checks of vxlan_set_mac() on an inner source address. */
+static __always_inline int check_source(const struct xv_vtep *vtep, const __u8 *source)
+{
+    if (mac_equal(source, vtep->mac))
+        return XV_OWN_SOURCE;
+    return mac_is_multicast(source) || mac_is_zero(source) ? XV_BAD_SOURCE : XV_CONTINUE;
+}
+
 /*
- * The checks of vxlan_set_mac() on the inner source address, which is behind `from`. XV_TO_LEARN,
- * XV_TO_ADMIT: the frame is to go through the kernel's device, and is learned where it arrives.
+ * Whether a frame whose source is behind `from` is let in. XV_TO_LEARN, XV_TO_ADMIT: it is to go
+ * through the kernel's device, and is learned where it arrives.
  */
 static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_dest *from,
                                  const __u8 *source, __u64 now)
 {
-    if (mac_equal(source, vtep->mac))
-        return XV_OWN_SOURCE;
-    if (mac_is_multicast(source) || mac_is_zero(source))
-        return XV_BAD_SOURCE;
+    int refused = check_source(vtep, source);
+
+    if (refused)
+        return refused;
     if (vtep->flags & XV_VTEP_LEARNING) {
         int verdict = fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
 

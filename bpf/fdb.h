@@ -66,6 +66,8 @@ static __always_inline int fdb_is_to_show(const struct xv_fdb *entry, __u64 now)
 
 static __always_inline void fdb_bridge_agreed(struct xv_fdb *entry, __u64 now)
 {
+    if (entry->flags & XV_FDB_CLAIMED)
+        entry->flags &= ~XV_FDB_CLAIMED;
     if (!entry->bridged || xv_since(now, entry->bridged) > XV_SECOND / 4)
         entry->bridged = xv_stamp(now) | 1; /* 0 is never */
 }

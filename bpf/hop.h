@@ -47,13 +47,13 @@ static __always_inline struct xv_hop *hop_find(const struct xv_vtep *vtep,
     return hop && now < hop->expires ? hop : NULL;
 }
 
-/* The mark of a packet that the kernel's device is to send to `dest`. */
-static __always_inline __u16 expect_mark(const struct xv_addr *to, int via)
+/* The mark of a packet that the kernel's device is to send there. */
+static __always_inline __u16 expect_mark(const struct xv_addr *to, __u32 vni, __be16 port)
 {
-    __u32 hash = xv_address_mix(to) * 0x9e3779b97f4a7c15ULL >> 51;
+    __u32 address = (xv_address_mix(to) * 0x9e3779b97f4a7c15ULL >> 40) % 255 + 1;
+    __u32 tunnel = (((__u64)vni << 16 | port) * 0x9e3779b97f4a7c15ULL >> 40) & XV_EXPECT_TUNNEL;
 
-    hash &= XV_EXPECT_HASH;
-    return XV_EXPECT | (via ? XV_EXPECT_VIA : 0) | (hash == XV_EXPECT_ANY ? 1 : hash);
+    return XV_EXPECT | address << 5 | tunnel;
 }
 
 #endif

@@ -19,7 +19,8 @@ enum xv_mark {
     XV_EXPECT = 0xc000,  /* to tc_watch: must leave for the VTEP that the rest is a hash of */
     XV_EXPECT_VIA = 0x2000, /* with XV_EXPECT: must leave by the port that it leaves by */
     XV_EXPECT_HASH = 0x1fff,
-    XV_EXPECT_ANY = 0, /* as a hash: by the default entry, but the kernel's device may know better */
+    XV_EXPECT_TUNNEL = 0x1f, /* of the hash: VNI and UDP port, which later fragments do not tell */
+    XV_EXPECT_ANY = 0,       /* as a hash: the kernel's device may know better */
 };
 
 #endif

@@ -83,14 +83,35 @@ static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port
     return port_check_place(vtep, port, eth, place, now);
 }
 
-XV_STEP int port_learn(const struct xv_vtep *vtep, const struct xv_port *port,
-                       const struct ethhdr *eth, __u64 place, __u64 now)
+/* The source is behind this port, whatever is known of it. */
+XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
+                      const struct ethhdr *eth, __u64 place, __u64 now)
 {
     struct xv_dest here = port_place(place);
 
     if (vtep && port && eth)
         fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
     return 0;
+}
+
+/*
+ * The source of a frame, after port_check() said so. Behind a bridge it may not take what is known
+ * elsewhere: whether it has moved is the bridge's to say, which sends frames for it to the port then
+ * (tc_port_watch). Until that, frames for it go by the bridge.
+ */
+static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
+                                       const struct ethhdr *eth, __u64 place, __u64 now)
+{
+    struct xv_fdb *entry = fdb_find(vtep, eth->h_source, now);
+    struct xv_dest here = port_place(place);
+
+    if (!entry || !(port->flags & XV_PORT_BRIDGED) || here.vid ||
+        fdb_same_place(entry, &here, XV_FDB_LOCAL)) {
+        port_take(vtep, port, eth, place, now);
+        return;
+    }
+    entry->bridged = 0;
+    mac_copy(port->claimed_mac, eth->h_source);
 }
 
 #endif

@@ -19,6 +19,7 @@ struct job {
     __u32 vid;  /* the tag that was taken off, or 0 */
     __u32 room; /* what an inner L3 packet may have, with XV_OVER_MTU */
     int short_circuited; /* rsc has rewritten its addresses */
+    int no_hop; /* with XV_ASK: no next hop is known at all */
     int action; /* with XV_CONTINUE, XV_PROXIED and XV_TOO_BIG */
     struct ethhdr eth;
     __u64 sum; /* of the frame behind its L2 header, for a UDP checksum */
@@ -91,6 +92,8 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
     int verdict;
     __u32 mtu;
 
+    if (!addr_is_set(&to))
+        return XV_ASK;
     if (parse_frame(skb, &in))
         return XV_HELPER;
     if (in.cut) /* the kernel's device drops it: skb_vlan_inet_prepare() */
@@ -115,6 +118,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
     /* adjust_room cannot ask segmentation for outer checksums. */
     if (skb->gso_size && wants_csum(vtep))
         return XV_KERNEL_PATH;
+    job->no_hop = !hop;
     if (!hop || (sent.segment > XV_MTU_SURE && sent.segment > hop->proven))
         return XV_ASK; /* leave_to_kernel() counts it: a port's frame comes here twice */
     verdict = tc_encap(skb, vtep, dest, &in, hop, job);
@@ -145,13 +149,13 @@ XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fd
  * ten seconds, and others than us may write into its table. `asks`: it counts as encapsulated.
  */
 XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                            const struct xv_fdb *entry, int unknown, int asks)
+                            const struct xv_dest *dest, int unknown, int asks)
 {
     struct inner in = {};
     struct sent sent;
     __u32 pick;
 
-    if (!vtep || !entry || parse_frame(skb, &in))
+    if (!vtep || !dest || parse_frame(skb, &in))
         return 0;
     if (asks) {
         sent = sent_of(skb, vtep, in.headers);
@@ -159,9 +163,28 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
     }
     pick = flow_pick(&in);
     bpf_set_hash(skb, pick ^ pick << 16);
-    skb->tc_index = expect_mark(&entry->dest.addr, hop_oif(vtep, &entry->dest) != 0);
-    if (unknown)
-        skb->tc_index &= ~XV_EXPECT_HASH;
+    skb->tc_index = (unknown ? XV_EXPECT | XV_EXPECT_ANY
+                             : expect_mark(&dest->addr, dest->vni, dest->port)) |
+                    (hop_oif(vtep, dest) ? XV_EXPECT_VIA : 0);
+    return 0;
+}
+
+/*
+ * The kernel's device is asked by this entry. Where nothing of several such frames came out, it has
+ * none (somebody flushed its table): neither have we then, and the MAC is learned anew.
+ */
+XV_STEP int note_asked(const struct xv_vtep *vtep, struct xv_fdb *entry, const struct ethhdr *eth)
+{
+    struct xv_fdb_key key;
+
+    if (!vtep || !entry || !eth || entry->flags & XV_FDB_KEPT)
+        return 0;
+    if ((entry->flags & XV_FDB_ASKED_MOST) != XV_FDB_ASKED_MOST) {
+        entry->flags += XV_FDB_ASKED;
+        return 0;
+    }
+    fdb_key(&key, vtep, eth->h_dest);
+    fdb_remove(vtep, &key);
     return 0;
 }
 
@@ -219,7 +242,9 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
         return XV_NO_DESTINATION;
     if (target->slot == vtep->slot)
         return XV_HAIRPIN;
-    verdict = admit(target, &back, job->eth.h_source, job->now);
+    verdict = check_source(target, job->eth.h_source);
+    if (verdict == XV_CONTINUE && target->flags & XV_VTEP_LEARNING)
+        verdict = fdb_learn(target, job->eth.h_source, &back, 0, job->now);
     if (verdict != XV_CONTINUE)
         return verdict;
     count_tx(vtep->slot, packets, bytes);

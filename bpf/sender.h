@@ -17,6 +17,7 @@
 
 #define XV_SENDER_WAYS 4
 #define XV_SENDER_LIFE XV_SECOND
+#define XV_SENDER_IDLE 60 /* in units of 2^30 ns: longer than reassembly takes */
 
 static __always_inline int sender_is(const struct xv_sender *at, const struct xv_addr *addr,
                                      __be16 port)
@@ -39,25 +40,41 @@ static __always_inline int sender_let_in(const struct xv_addr *addr, __be16 port
     return 0;
 }
 
-/* Its place in `senders`: the one it has, a free one, or another's, which is then forgotten. */
-static __always_inline __u32 sender_place(const struct xv_addr *addr, __be16 port)
+/*
+ * The mark of a packet of this sender, by its place in `senders`: the one it has, or one that is free
+ * or that nobody has used for a while. 0, no mark, where all are in use.
+ */
+XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u64 now)
 {
-    struct xv_sender fresh = {.addr = *addr, .port = port, .taken = 1};
-    __u32 first = xv_sender_place(addr, port);
+    struct xv_sender fresh = {.port = port, .noted = now >> 30 | 1};
+    __u32 first;
 
+    if (!addr)
+        return 0;
+    fresh.addr = *addr;
+    first = xv_sender_place(addr, port);
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
         __u32 place = first ^ n;
         struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
 
-        if (at && sender_is(at, addr, port))
-            return place;
-        if (at && !at->taken) {
-            bpf_map_update_elem(&senders, &place, &fresh, BPF_ANY);
-            return place;
+        if (!at)
+            return 0;
+        if (sender_is(at, addr, port)) {
+            if (at->noted != fresh.noted)
+                at->noted = fresh.noted;
+            return XV_SENDER | place;
         }
     }
-    bpf_map_update_elem(&senders, &first, &fresh, BPF_ANY);
-    return first;
+    for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
+        __u32 place = first ^ n;
+        struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
+
+        if (at && (!at->noted || (__u16)(fresh.noted - at->noted) > XV_SENDER_IDLE)) {
+            bpf_map_update_elem(&senders, &place, &fresh, BPF_ANY);
+            return XV_SENDER | place;
+        }
+    }
+    return 0;
 }
 
 static __always_inline struct xv_sender *sender_of_mark(__u32 mark)
@@ -68,7 +85,7 @@ static __always_inline struct xv_sender *sender_of_mark(__u32 mark)
     if ((mark & XV_MARK_KIND) != XV_SENDER)
         return NULL;
     at = bpf_map_lookup_elem(&senders, &place);
-    return at && at->taken ? at : NULL;
+    return at && at->noted ? at : NULL;
 }
 
 #endif

@@ -170,7 +170,7 @@ XV_STEP int sender_note(struct __sk_buff *skb)
         udp += sizeof(*ip) + (ip->nexthdr == IPPROTO_FRAGMENT ? 8 : 0);
     }
     bpf_skb_load_bytes(skb, udp + 2, &port, sizeof(port));
-    skb->tc_index = XV_SENDER | sender_place(&from, port);
+    skb->tc_index = sender_mark(&from, port, bpf_ktime_get_coarse_ns());
     return 0;
 }
 

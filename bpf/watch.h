@@ -11,7 +11,9 @@ struct watched {
     struct xv_hop_key key;
     struct xv_hop hop;
     __u32 vni;
-    __u8 fragment; /* only key.to is known */
+    __u8 mac[6];     /* of the inner frame, destination */
+    __u8 fragment;   /* any */
+    __u8 later;      /* one behind the first: only key.to is known */
 };
 
 /* XV_CONTINUE; XV_NOT_UDP where nothing can be said: wrapped again (IPsec), or cut short. */
@@ -37,6 +39,7 @@ static __always_inline int watch_parse(struct __sk_buff *skb, struct watched *w)
         addr_from_v4(&w->key.to, ip->daddr);
         w->key.tos = ip->tos & ~3;
         w->fragment = !!(ip->frag_off & bpf_htons(XV_IP_FRAGMENT));
+        w->later = !!(ip->frag_off & bpf_htons(0x1fff));
         proto = ip->protocol;
     } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr *ip = take(&c, sizeof(*ip));
@@ -46,19 +49,21 @@ static __always_inline int watch_parse(struct __sk_buff *skb, struct watched *w)
         addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
         addr_from_v6(&w->key.to, ip->daddr.in6_u.u6_addr32);
         w->key.tos = (ip->priority << 4 | ip->flow_lbl[0] >> 4) & ~3;
-        w->fragment = ip->nexthdr == IPPROTO_FRAGMENT;
+        w->fragment = w->later = ip->nexthdr == IPPROTO_FRAGMENT;
         proto = w->fragment ? IPPROTO_UDP : ip->nexthdr;
     } else {
         return XV_NOT_UDP;
     }
     if (proto != IPPROTO_UDP)
         return XV_NOT_UDP;
-    if (w->fragment)
+    if (w->later)
         return XV_CONTINUE;
     udp = take(&c, sizeof(*udp));
     vxlan = take(&c, sizeof(*vxlan));
-    if (!udp || !vxlan)
+    eth = take(&c, sizeof(*eth));
+    if (!udp || !vxlan || !eth)
         return XV_NOT_UDP;
+    mac_copy(w->mac, eth->h_dest);
     w->key.from = xv_address_mix(&from);
     w->key.port = udp->dest;
     w->vni = bpf_ntohl(vxlan->vni) >> 8;
@@ -124,6 +129,47 @@ static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct w
     c->verdict[XV_KERNEL_TABLE] += packets;
 }
 
+/*
+ * A frame has come out for another VTEP than its entry's. What the kernel's device has forgotten, or
+ * knows better, is forgotten here, too, and the frame goes where that device would send it anyway; but
+ * what was said by hand, to be kept, holds.
+ */
+static __always_inline int watch_misdirected(const struct watched *w)
+{
+    struct xv_vtep *vtep;
+    struct xv_fdb_key key;
+    struct xv_fdb *entry;
+
+    if (w->later)
+        return XV_MISDIRECTED;
+    if (!port_is_ours(w->key.port))
+        return XV_CONTINUE;
+    vtep = vtep_by_vni(w->vni, w->key.port);
+    if (!vtep)
+        return XV_MISDIRECTED;
+    fdb_key(&key, vtep, w->mac);
+    entry = bpf_map_lookup_elem(&fdb, &key);
+    if (!entry || entry->flags & (XV_FDB_KEPT | XV_FDB_LOCAL))
+        return XV_MISDIRECTED;
+    fdb_remove(vtep, &key);
+    return XV_CONTINUE;
+}
+
+/* What the kernel's device was asked for has come out. */
+static __always_inline void watch_answered(const struct watched *w)
+{
+    struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
+    struct xv_fdb_key key;
+    struct xv_fdb *entry;
+
+    if (!vtep)
+        return;
+    fdb_key(&key, vtep, w->mac);
+    entry = bpf_map_lookup_elem(&fdb, &key);
+    if (entry && entry->flags & XV_FDB_ASKED_MOST)
+        entry->flags &= ~XV_FDB_ASKED_MOST;
+}
+
 /* XV_CONTINUE, or a drop verdict. */
 XV_STEP int watch(struct __sk_buff *skb)
 {
@@ -133,14 +179,17 @@ XV_STEP int watch(struct __sk_buff *skb)
     if (watch_parse(skb, &w) != XV_CONTINUE)
         return XV_CONTINUE;
     if (mark == XV_UNLISTED) {
-        if (!w.fragment)
+        if (!w.later)
             watch_unlisted(skb, &w);
         return XV_CONTINUE;
     }
-    expected = expect_mark(&w.key.to, 0);
+    expected = expect_mark(&w.key.to, w.vni, w.key.port);
     mark &= ~XV_EXPECT_VIA;
-    if (mark != (XV_EXPECT | XV_EXPECT_ANY) && mark != expected)
-        return w.fragment || port_is_ours(w.key.port) ? XV_MISDIRECTED : XV_CONTINUE;
+    if (mark != (XV_EXPECT | XV_EXPECT_ANY) &&
+        (mark ^ expected) & (w.later ? ~XV_EXPECT_TUNNEL : ~0))
+        return watch_misdirected(&w);
+    if (!w.later)
+        watch_answered(&w);
     if (!w.fragment)
         watch_learn(skb, &w, via, bpf_ktime_get_coarse_ns());
     return XV_CONTINUE;

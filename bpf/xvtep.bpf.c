@@ -157,17 +157,20 @@ int xvtep_tc_device(struct __sk_buff *skb)
 
     entry = look_up(skb, vtep, &job);
     if (entry && entry->flags & XV_FDB_LOCAL) {
-        if (entry->flags & XV_FDB_BRIDGED && !job.short_circuited)
+        if (!(entry->flags & XV_FDB_BRIDGED) || job.short_circuited) {
+            count_verdict(vtep->slot, XV_SWITCHED, packets);
+            return to_port(skb, &entry->dest, entry->flags, 0);
+        }
+        if (fdb_agrees(entry, job.now))
             return tc_conclude(vtep->slot, XV_LOCAL_MAC, packets);
-        count_verdict(vtep->slot, XV_SWITCHED, packets);
-        return to_port(skb, &entry->dest, entry->flags, 0);
+        entry = NULL; /* the bridge knows another place for it, or none */
     }
-    if (entry && !from_port)
+    if (entry && !from_port && !skb->vlan_present)
         fdb_bridge_agreed(entry, job.now);
     if (!entry && !many && !from_port)
         to_members(skb, vtep, 0, 0);
-    unknown = !entry;
-    if (unknown)
+    unknown = !entry || !addr_is_set(&entry->dest.addr);
+    if (!entry)
         entry = fdb_default(vtep);
     verdict = send_stage(skb, vtep, entry, &job);
     if (verdict == XV_NO_DESTINATION) { /* the kernel's device drops it, or knows better */
@@ -175,11 +178,15 @@ int xvtep_tc_device(struct __sk_buff *skb)
         skb->tc_index = XV_UNLISTED;
         return XV_PASS;
     }
-    if (verdict == XV_FLOODED)
-        skb->tc_index = XV_SENDER | sender_place(&vtep->local, vtep->dstport); /* for other VTEPs of this host */
+    if (verdict == XV_FLOODED) /* for other VTEPs of this host */
+        skb->tc_index = sender_mark(&vtep->local, vtep->dstport, job.now);
     else if (verdict != XV_CONTINUE && !verdict_drops(verdict))
-        leave_to_kernel(skb, vtep, entry, unknown, verdict == XV_ASK);
-    return verdict == XV_ASK ? XV_PASS : tc_finish(vtep->slot, verdict, packets, job.action);
+        leave_to_kernel(skb, vtep, &entry->dest, unknown, verdict == XV_ASK);
+    if (verdict == XV_ASK && !unknown && job.no_hop)
+        note_asked(vtep, entry, &job.eth);
+    if (verdict == XV_ASK)
+        return XV_PASS;
+    return tc_finish(vtep->slot, verdict, packets, job.action);
 }
 
 /* `ip link set … address`: the kernel says that a frame was for the device itself. */
@@ -192,20 +199,29 @@ static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vt
         mac_copy(vtep->mac, eth.h_dest);
 }
 
-/* A frame that the kernel's device has decapsulated: the checks of admit(), and learning. */
+/*
+ * A frame that the kernel's device has decapsulated: the checks of admit(), and learning. Without a
+ * sender (it came by another port, or out of IPsec) only the kernel's device knows where from. Returns
+ * XV_TO_LEARN where something was learned, XV_CONTINUE, or a drop verdict.
+ */
 static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhdr *eth,
                                   struct xv_sender *sender, __u64 now)
 {
+    struct xv_addr nowhere = {};
     struct xv_dest from;
+    int verdict;
 
     if (sender)
         sender->let_in = xv_stamp(now) | 1; /* 0 is never */
     if (mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source))
         return XV_BAD_SOURCE;
-    if (!sender || !(vtep->flags & XV_VTEP_LEARNING))
+    if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
-    from = dest_from(vtep, &sender->addr);
-    return fdb_learn(vtep, eth->h_source, &from, 0, now);
+    from = dest_from(vtep, sender ? &sender->addr : &nowhere);
+    verdict = fdb_check(vtep, eth->h_source, &from, 0, vtep->renew_shift, now);
+    if (verdict == XV_TO_LEARN)
+        fdb_learn(vtep, eth->h_source, &from, 0, now);
+    return verdict_drops(verdict) && !sender ? XV_CONTINUE : verdict;
 }
 
 /*
@@ -231,11 +247,15 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
     follow_mac(skb, vtep);
     if (mark == XV_DELIVERED_OTHER || !vtep || tc_read_eth(skb, &eth))
         return XV_PASS;
-    verdict = arrive(vtep, &eth, sender_of_mark(mark), now);
-    if (verdict != XV_CONTINUE)
+    verdict = XV_CONTINUE; /* for the kernel's own ICMP errors about what we left to it */
+    if ((mark & XV_MARK_KIND) != XV_EXPECT)
+        verdict = arrive(vtep, &eth, sender_of_mark(mark), now);
+    if (verdict_drops(verdict))
         return tc_conclude(vtep->slot, verdict, tc_packets(skb));
     count_delivered(skb, vtep);
     entry = fdb_find_local(vtep, eth.h_dest, now);
+    if (entry && entry->flags & XV_FDB_BRIDGED && verdict == XV_TO_LEARN)
+        return XV_PASS; /* the bridge learns its source, too */
     if (entry)
         return to_known_port(skb, vtep, entry, now, 1);
     if (vtep->members && !mac_equal(eth.h_dest, vtep->mac))
@@ -252,6 +272,7 @@ int xvtep_tc_port_watch(struct __sk_buff *skb)
     struct xv_port *port;
     struct xv_vtep *vtep;
     struct xv_fdb *entry;
+    __u64 now;
 
     skb->tc_index = 0;
     if (mark == XV_DELIVERED)
@@ -261,10 +282,22 @@ int xvtep_tc_port_watch(struct __sk_buff *skb)
         mac_is_multicast(eth.h_dest))
         return XV_PASS;
     vtep = vtep_by_slot(port->vtep);
-    entry = vtep ? fdb_find(vtep, eth.h_dest, bpf_ktime_get_coarse_ns()) : NULL;
-    if (!entry || !(entry->flags & XV_FDB_LOCAL) || entry->dest.ifindex != ifindex)
+    now = bpf_ktime_get_coarse_ns();
+    entry = vtep ? fdb_find(vtep, eth.h_dest, now) : NULL;
+    if (!entry)
         return XV_PASS;
-    fdb_bridge_agreed(entry, bpf_ktime_get_coarse_ns());
+    if (!(entry->flags & XV_FDB_LOCAL) || entry->dest.ifindex != ifindex) {
+        if (!mac_equal(eth.h_dest, port->claimed_mac))
+            return XV_PASS;
+        if (!(entry->flags & XV_FDB_CLAIMED)) { /* a flood comes by tc_device, too, which says no */
+            entry->flags |= XV_FDB_CLAIMED;
+            return XV_PASS;
+        }
+        mac_copy(eth.h_source, eth.h_dest);
+        port_take(vtep, port, &eth, ifindex, now);
+        return XV_PASS;
+    }
+    fdb_bridge_agreed(entry, now);
     return mark == XV_SHOWN ? TC_ACT_SHOT : XV_PASS;
 }
 

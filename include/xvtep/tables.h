@@ -174,6 +174,9 @@ struct xv_port {
     __u64 seen;
     __u8 seen_mac[6];
     __u16 seen_vid;
+    /* Last seen here while it was known elsewhere: tc_port_watch learns it if the bridge agrees. */
+    __u8 claimed_mac[6];
+    __u16 zero;
 };
 
 struct xv_port_hint {
@@ -212,11 +215,14 @@ enum xv_fdb_flag {
     XV_FDB_PEER = 1 << 5, /* as XV_PORT_PEER, XV_PORT_XDP of the port */
     XV_FDB_XDP = 1 << 6,
     XV_FDB_BRIDGED = 1 << 7, /* as XV_PORT_BRIDGED, where that bridge serves its VLAN */
+    XV_FDB_ASKED = 1 << 8,   /* two bits: next hops asked for, of which nothing has come out yet */
+    XV_FDB_ASKED_MOST = 3 << 8,
+    XV_FDB_CLAIMED = 1 << 10, /* the bridge has sent a frame for it to the port that claims it */
 };
 
 /* Where a frame goes: a VTEP, or a local port. */
 struct xv_dest {
-    struct xv_addr addr;
+    struct xv_addr addr; /* all zeros: of a learned MAC that only the kernel's device knows the place of */
     __u32 vni;     /* to send with */
     __u32 ifindex; /* the underlay port to leave by (0: the VTEP's), or the local port */
     __be16 port;
@@ -343,7 +349,7 @@ struct xv_sender {
     struct xv_addr addr;
     __u32 let_in; /* xv_stamp(): the kernel last decapsulated a packet of it; 0: never */
     __be16 port;
-    __u16 taken;
+    __u16 noted; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1: last marked; 0: a free place */
 };
 
 /* The first of the places that a sender may have: the others are this one ^ 1, ^ 2, ^ 3. */
@@ -371,8 +377,8 @@ struct xv_meta {
 #define XV_ASSERT _Static_assert
 #endif
 XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
-XV_ASSERT(sizeof(struct xv_port) == 32, "no padding");
-XV_ASSERT(sizeof(struct xv_port_hint) == 40, "no padding");
+XV_ASSERT(sizeof(struct xv_port) == 40, "no padding");
+XV_ASSERT(sizeof(struct xv_port_hint) == 48, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
 XV_ASSERT(sizeof(struct xv_dest) == 28, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");

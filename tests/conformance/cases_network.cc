@@ -357,7 +357,8 @@ std::vector<Case> network_cases()
         {"network",
          "pmtu_of_the_route",
          {.before = {"route add 192.0.2.2/32 dev u0 mtu 1400"}},
-         {cross(v4(B, A, {.df = true, .size = 1400 - 28}),
+         {pause(1100), // what was remembered of the route before is a second old
+          cross(v4(B, A, {.df = true, .size = 1400 - 28}),
                 {access2(v4(B, A, {.df = true, .size = 1400 - 28})),
                  access(fragmentation_needed(v4(B, A, {.df = true, .size = 1400 - 28}), 1350))})}},
     };

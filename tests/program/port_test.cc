@@ -19,7 +19,7 @@ class Ports : public KnownCase {
     void hint(int ifindex, std::uint32_t slot)
     {
         write(skeleton->maps.port_hints, static_cast<std::uint32_t>(port.index) % XV_PORT_HINTS,
-              xv_port_hint{{port_slot, slot, XV_MODE_TC, 0, 0, {}, 0},
+              xv_port_hint{{port_slot, slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0},
                            static_cast<std::uint32_t>(ifindex),
                            0});
     }

@@ -85,7 +85,7 @@ class ProgramCase : public ::testing::Test {
         write_vtep();
         write(skeleton->maps.underlays, under.index,
             xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
     }
 
     void write_vtep()
@@ -151,7 +151,7 @@ class ProgramCase : public ::testing::Test {
         xv_sender value{};
         value.addr = to_addr(sender);
         value.port = vtep.dstport;
-        value.taken = 1;
+        value.noted = 1;
         value.let_in = xv_stamp(now()) | 1;
         write(skeleton->maps.senders, xv_sender_place(&value.addr, value.port), value);
     }
@@ -163,6 +163,7 @@ class ProgramCase : public ::testing::Test {
         value.flags = static_cast<__u16>(XV_FDB_LOCAL | flags);
         value.dests = 1;
         value.updated = now();
+        value.bridged = xv_stamp(value.updated) | 1; // the bridge agrees
         write(skeleton->maps.fdb, key(mac), value);
     }
 

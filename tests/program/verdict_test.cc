@@ -44,7 +44,7 @@ class Verdicts : public ProgramCase {
 
     void port_flags(unsigned flags, std::uint32_t slot = vtep_slot)
     {
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags, 0, {}, 0});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags, 0, {}, 0, {}, 0});
     }
 
     std::map<int, std::function<Outcome()>> cases()
@@ -217,7 +217,7 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         vtep = fresh;
         write_vtep();
         write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0});
+        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
         entry(far_mac, "192.168.8.101", 0);
         let_in(*Ip::parse("192.168.8.101"));
         const Outcome run = table.at(verdict)();

@@ -240,7 +240,8 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
                       const ShownVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
                       std::uint64_t now)
 {
-    if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now))
+    if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now) ||
+        !addr_is_set(entry.dest.addr)) // known to the kernel's device alone
         return {};
     for (__u32 n = 0; n < entry.dests; n++) {
         std::optional dest(entry.dest);
