@@ -283,5 +283,25 @@ TEST_F(Lifecycle, PinsOfADeadNamespaceGo)
     FAIL() << "still pinned";
 }
 
+// Somebody empties the table of the kernel's device, or sets it down and up: what it had learned is
+// forgotten by the programs, too, and learned anew with the next frame, as by the kernel alone.
+TEST_F(Lifecycle, AKernelTableThatWasEmptiedIsLearnedAnew)
+{
+    ASSERT_EQ(run("attach u --vni 42 --name vxlan0").status, 0); // no default entry
+    must(fmt::format("{} -n {} attach u --vni 42 --name vxlan0 --remote 192.168.8.100", xvtep(), b_));
+    for (const auto &[ns, n] : {std::pair(a_, 1), std::pair(b_, 2)})
+        ip(ns, fmt::format("addr add 10.20.1.{}/24 dev vxlan0", n));
+    ASSERT_EQ(pings_lost(b_, "10.20.1.1"), 0);
+    const std::string mac = in(b_, "cat /sys/class/net/vxlan0/address").substr(0, 17);
+    for (const std::string &words :
+         {fmt::format("bridge -n {} fdb flush dev vxlan0", a_),
+          fmt::format("ip -n {0} link set vxlan0 down; ip -n {0} link set vxlan0 up", a_)}) {
+        must(words);
+        ip(a_, fmt::format("neigh replace 10.20.1.2 lladdr {} dev vxlan0", mac)); // no ARP without a default
+        ::usleep(1'100'000); // no next hop is remembered
+        EXPECT_LE(pings_lost(b_, "10.20.1.1", 10, "-i 0.1"), 1) << words;
+    }
+}
+
 } // namespace
 } // namespace xvtep::test
