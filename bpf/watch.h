@@ -92,6 +92,21 @@ XV_STEP int watch_size(struct __sk_buff *skb)
     return skb->gso_size + in.headers + outer - ETH_HLEN;
 }
 
+/* What the kernel's device was asked for has come out. */
+static __always_inline void watch_answered(const struct watched *w)
+{
+    struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
+    struct xv_fdb_key key;
+    struct xv_fdb *entry;
+
+    if (!vtep)
+        return;
+    fdb_key(&key, vtep, w->mac);
+    entry = bpf_map_lookup_elem(&fdb, &key);
+    if (entry && entry->flags & XV_FDB_ASKED_MOST)
+        entry->flags &= ~XV_FDB_ASKED_MOST;
+}
+
 static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w, int via,
                                         __u64 now)
 {
@@ -99,20 +114,21 @@ static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w
     struct xv_hop *known;
     __u32 size = watch_size(skb);
 
+    w->hop.proven = size < 0xffff ? size : 0xffff;
+    w->key.mark = skb->mark;
+    w->key.oif = via ? skb->ifindex : 0;
+    known = bpf_map_lookup_elem(&hops, &w->key);
+    if (known && now < known->expires) { /* one of many: of segments, of what the kernel has to send */
+        if (known->proven < w->hop.proven)
+            known->proven = w->hop.proven;
+        return;
+    }
+    watch_answered(w);
     w->hop.ifindex = skb->ifindex;
     underlay = bpf_map_lookup_elem(&underlays, &w->hop.ifindex);
     w->hop.xdp = underlay && underlay->xdp_xmit;
     w->hop.mtu = pmtu_of(&w->key.to, now);
     w->hop.expires = now + XV_HOP_LIFE;
-    w->hop.proven = size < 0xffff ? size : 0xffff;
-    w->key.mark = skb->mark;
-    w->key.oif = via ? skb->ifindex : 0;
-    known = bpf_map_lookup_elem(&hops, &w->key);
-    if (known && now < known->expires) {
-        if (known->proven < w->hop.proven)
-            known->proven = w->hop.proven;
-        return;
-    }
     bpf_map_update_elem(&hops, &w->key, &w->hop, BPF_ANY);
 }
 
@@ -155,21 +171,6 @@ static __always_inline int watch_misdirected(const struct watched *w)
     return XV_CONTINUE;
 }
 
-/* What the kernel's device was asked for has come out. */
-static __always_inline void watch_answered(const struct watched *w)
-{
-    struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
-    struct xv_fdb_key key;
-    struct xv_fdb *entry;
-
-    if (!vtep)
-        return;
-    fdb_key(&key, vtep, w->mac);
-    entry = bpf_map_lookup_elem(&fdb, &key);
-    if (entry && entry->flags & XV_FDB_ASKED_MOST)
-        entry->flags &= ~XV_FDB_ASKED_MOST;
-}
-
 /* XV_CONTINUE, or a drop verdict. */
 XV_STEP int watch(struct __sk_buff *skb)
 {
@@ -188,10 +189,10 @@ XV_STEP int watch(struct __sk_buff *skb)
     if (mark != (XV_EXPECT | XV_EXPECT_ANY) &&
         (mark ^ expected) & (w.later ? ~XV_EXPECT_TUNNEL : ~0))
         return watch_misdirected(&w);
-    if (!w.later)
-        watch_answered(&w);
     if (!w.fragment)
         watch_learn(skb, &w, via, bpf_ktime_get_coarse_ns());
+    else if (!w.later)
+        watch_answered(&w);
     return XV_CONTINUE;
 }
 

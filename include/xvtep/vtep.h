@@ -120,6 +120,9 @@ struct VtepInfo {
     bool auto_mode = false; // chosen by Mode::automatic
     bool up = false;        // the device's IFF_UP
     bool here = true;       // the device is in this namespace; else `name` is the last known
+    // Told by attach() alone: the namespace has IPsec policies. Packets that one wraps, or demands to be
+    // wrapped, take the kernel's path.
+    bool ipsec = false;
     std::vector<Problem> problems{}; // looked for by show() alone, if asked to
 };
 

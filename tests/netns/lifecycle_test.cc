@@ -303,5 +303,18 @@ TEST_F(Lifecycle, AKernelTableThatWasEmptiedIsLearnedAnew)
     }
 }
 
+TEST_F(Lifecycle, AttachTellsOfIpsecPolicies)
+{
+    EXPECT_EQ(run(good).text, "");
+    ASSERT_EQ(run("detach u").status, 0);
+    const Output policy = sh(fmt::format(
+        "ip -n {} xfrm policy add dir out src 192.168.8.100/32 dst 192.168.8.101/32 proto udp tmpl src "
+        "192.168.8.100 dst 192.168.8.101 proto esp mode transport",
+        a_));
+    if (policy.status != 0)
+        GTEST_SKIP() << "no xfrm policies here: " << policy.text;
+    EXPECT_NE(run(good).text.find("vxlan0: IPsec policies are in force"), std::string::npos);
+}
+
 } // namespace
 } // namespace xvtep::test

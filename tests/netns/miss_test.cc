@@ -485,6 +485,7 @@ TEST_F(MissCase, RowsGoInUpToTheFirstPlaceThatIsTaken)
             rows[n].key = {.vni = 42, .dstport = htons(4789), .mac = {2, 0, 0, 0, 0, 0}};
             rows[n].key.mac[4] = static_cast<std::uint8_t>((first + n) >> 8);
             rows[n].key.mac[5] = static_cast<std::uint8_t>(first + n);
+            rows[n].value.dest.addr = {{0, 0, htonl(0xffff), htonl(0xc0a80866)}}; // 192.168.8.102
             rows[n].value.flags = XV_FDB_USER | XV_FDB_PERMANENT;
             rows[n].value.dests = 1;
         }

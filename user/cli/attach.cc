@@ -134,8 +134,14 @@ Result<> run_attach(const Context &context, const Words &words)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto made, attach(parsed.request));
-    if (context.json)
-        context.print(document(to_json(made), context.pretty));
+    if (context.json) {
+        auto json = to_json(made);
+        json["ipsec"] = made.ipsec;
+        context.print(document(json, context.pretty));
+    } else if (made.ipsec) {
+        context.print(made.name + ": IPsec policies are in force here; packets that they wrap, or demand to be "
+                                  "wrapped, take the kernel's path\n");
+    }
     return {};
 }
 

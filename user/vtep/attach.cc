@@ -15,6 +15,7 @@
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
 #include "user/net/sysctl.h"
+#include "user/net/xfrm.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
 #include "user/vtep/repair.h"
@@ -373,6 +374,7 @@ class Attachment {
         TRY_ASSIGN(auto all, show(name()));
         if (all.empty())
             return session_.refused("the device vanished", ENODEV);
+        TRY_SET(all.front().ipsec, has_ipsec_policies());
         return std::move(all.front());
     }
 
