@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/support/netns_case.h"
+#include "tests/support/two_hosts.h"
 #include "user/base/fd.h"
 
 namespace xvtep::test {
@@ -14,32 +14,18 @@ namespace {
 
 using nlohmann::json;
 
-class Health : public NetnsCase {
+class Health : public TwoHosts {
   protected:
     void SetUp() override
     {
-        NetnsCase::SetUp();
+        TwoHosts::SetUp();
         if (IsSkipped())
             return;
-        a_ = host("a");
-        b_ = host("b");
-        wire(a_, "u", b_, "u");
-        ip(a_, "addr add 192.168.8.100/24 dev u");
-        ip(b_, "addr add 192.168.8.101/24 dev u");
         ip(b_, "link add vxlan0 type vxlan id 42 dev u remote 192.168.8.100 dstport 4789");
         ip(b_, "addr add 10.20.1.2/24 dev vxlan0");
         ip(b_, "link set vxlan0 up");
     }
 
-    Output run(const std::string &words)
-    {
-        return sh(fmt::format("{} -n {} {}", xvtep(), a_, words));
-    }
-    void works(const std::string &words)
-    {
-        const Output output = run(words);
-        EXPECT_EQ(output.status, 0) << words << "\n" << output.text;
-    }
     void attach(const std::string &options = "")
     {
         works("attach u --vni 42 --name vxlan0 --remote 192.168.8.101 " + options);
@@ -69,8 +55,6 @@ class Health : public NetnsCase {
         EXPECT_EQ(run("show").text, "");
         EXPECT_EQ(sh("test -e " + pins()).status, 1);
     }
-
-    std::string a_, b_;
 };
 
 TEST_F(Health, OfAWholeVtep)

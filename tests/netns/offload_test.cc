@@ -6,35 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/support/netns_case.h"
+#include "tests/support/two_hosts.h"
 
 namespace xvtep::test {
 namespace {
 
-class Offload : public NetnsCase {
+class Offload : public TwoHosts {
   protected:
-    void SetUp() override
-    {
-        NetnsCase::SetUp();
-        if (IsSkipped())
-            return;
-        a_ = host("a");
-        b_ = host("b");
-        wire(a_, "u", b_, "u");
-        ip(a_, "addr add 192.168.8.100/24 dev u");
-        ip(b_, "addr add 192.168.8.101/24 dev u");
-    }
-
-    Output run(const std::string &words)
-    {
-        return sh(fmt::format("{} -n {} {}", xvtep(), a_, words));
-    }
-    void works(const std::string &words)
-    {
-        const Output output = run(words);
-        EXPECT_EQ(output.status, 0) << words << "\n" << output.text;
-    }
-
     static std::string feature(const std::string &ns, const std::string &device,
                                const std::string &name)
     {
@@ -46,8 +24,6 @@ class Offload : public NetnsCase {
         return all.substr(value, all.find_first_of(" \n", value) - value);
     }
     std::string gro() { return feature(a_, "u", "generic-receive-offload"); }
-
-    std::string a_, b_;
 };
 
 constexpr const char *first = "attach u --vni 42 --remote 192.168.8.101";
