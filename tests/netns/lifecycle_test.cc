@@ -8,23 +8,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/support/netns_case.h"
+#include "tests/support/two_hosts.h"
 
 namespace xvtep::test {
 namespace {
 
-class Lifecycle : public NetnsCase {
+class Lifecycle : public TwoHosts {
   protected:
     void SetUp() override
     {
-        NetnsCase::SetUp();
+        TwoHosts::SetUp();
         if (IsSkipped())
             return;
-        a_ = host("a");
-        b_ = host("b");
-        wire(a_, "u", b_, "u");
-        ip(a_, "addr add 192.168.8.100/24 dev u");
-        ip(b_, "addr add 192.168.8.101/24 dev u");
         // The groups of the IPv6 address that u gets by itself are part of state().
         for (int i = 0; i < 100 && in(a_, "ip maddr show dev u").find("ff02::1:ff") == std::string::npos; i++)
             ::usleep(20'000);
@@ -48,7 +43,6 @@ class Lifecycle : public NetnsCase {
                                 ns, *netns->cookie()));
     }
 
-    std::string a_, b_;
 };
 
 constexpr const char *good = "attach u --vni 42 --name vxlan0 --remote 192.168.8.101";
