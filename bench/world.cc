@@ -21,8 +21,8 @@ namespace xvtep::bench {
 
 namespace {
 
-// Process numbers are those of a PID namespace, which containers that share /tmp and /run/netns have
-// one each of: it is in the names too.
+// Process numbers are those of a PID namespace, which containers that share /tmp and /run/netns
+// have one each of: it is in the names too.
 std::string prefix_of(std::string_view kind)
 {
     struct stat own {};
@@ -30,8 +30,14 @@ std::string prefix_of(std::string_view kind)
     return fmt::format("{}{:x}.", kind, own.st_ino);
 }
 
-std::string spaces() { return prefix_of("xvb"); }
-std::string scratch() { return prefix_of("xvtep-bench-"); }
+std::string spaces()
+{
+    return prefix_of("xvb");
+}
+std::string scratch()
+{
+    return prefix_of("xvtep-bench-");
+}
 
 // Named for a process that has ended: PREFIX, its number, "-".
 bool is_left_over(std::string_view name, std::string_view prefix)

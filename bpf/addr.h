@@ -87,7 +87,7 @@ typedef __u16 __attribute__((may_alias)) mac_part;
 /* For an Ethernet header on the stack, which the verifier does not let be read askew. */
 #define XV_EVEN __attribute__((aligned(2)))
 
-#define XV_ASSERT_EVEN(type, member) \
+#define XV_ASSERT_EVEN(type, member)                                                               \
     XV_ASSERT(__builtin_offsetof(struct type, member) % 2 == 0, "a MAC's place")
 XV_ASSERT_EVEN(xv_vtep, mac);
 XV_ASSERT_EVEN(xv_vtep, underlay_mac);

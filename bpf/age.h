@@ -21,8 +21,8 @@
 #define XV_SWEEP_CALM 65536 /* entries; a longer queue is swept ten times a second */
 #define XV_SWEEP_MOST 16384 /* entries at a time */
 
-static __always_inline int fdb_hard_expired(const struct xv_vtep *vtep,
-                                            const struct xv_fdb *entry, __u64 now)
+static __always_inline int fdb_hard_expired(const struct xv_vtep *vtep, const struct xv_fdb *entry,
+                                            __u64 now)
 {
     return vtep->hard_ageing && !(entry->flags & (XV_FDB_LOCAL | XV_FDB_USER)) &&
            xv_since(now, entry->created) > vtep->hard_ageing * XV_SECOND;
@@ -160,8 +160,7 @@ static int sweep_tick(void *map, int *index, struct sweeper *sweeper)
     bpf_loop(share < XV_SWEEP_MOST ? share : XV_SWEEP_MOST, sweep_one, &loop, 0);
     if (loop.state->head == loop.state->tail) {
         loop.state->armed = 0;
-        if (loop.state->head == loop.state->tail ||
-            __sync_lock_test_and_set(&loop.state->armed, 1))
+        if (loop.state->head == loop.state->tail || __sync_lock_test_and_set(&loop.state->armed, 1))
             return 0; /* the next learner starts it again, or has */
     }
     bpf_timer_start(&sweeper->timer, period, 0);
@@ -175,7 +174,8 @@ static __always_inline void age_arm(void)
     struct sweeper *found;
     __u32 zero = 0;
 
-    if (!state || state->armed || state->head == state->tail || __sync_lock_test_and_set(&state->armed, 1))
+    if (!state || state->armed || state->head == state->tail ||
+        __sync_lock_test_and_set(&state->armed, 1))
         return;
     found = bpf_map_lookup_elem(&sweeper, &zero);
     if (!found)

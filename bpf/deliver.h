@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The last stage of a frame from the tunnel: a local port, the VTEP's own device, or all of them. */
+/* The last stage of a frame from the tunnel: a local port, the VTEP's own device, or all of them.
+ */
 #ifndef XVTEP_BPF_DELIVER_H
 #define XVTEP_BPF_DELIVER_H
 
@@ -20,9 +21,9 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *
 }
 
 /*
- * To the local port that `entry` names, from the tunnel. The bridge gets a copy now and then, by which
- * it sees the source; tc_port_watch drops it at the same port. The frame itself keeps its place among
- * the others.
+ * To the local port that `entry` names, from the tunnel. The bridge gets a copy now and then, by
+ * which it sees the source; tc_port_watch drops it at the same port. The frame itself keeps its
+ * place among the others.
  */
 static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                          const struct xv_fdb *entry, __u64 now, int ingress)

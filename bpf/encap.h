@@ -46,8 +46,7 @@ static __always_inline int outer_df(const struct xv_vtep *vtep, const struct inn
     if (vtep->flags & XV_VTEP_DF_INHERIT && in->tagged)
         return 0; /* the kernel's device does not look behind a tag */
     if (vtep->flags & XV_VTEP_DF_INHERIT)
-        return in->l3_proto == bpf_htons(ETH_P_IP) ? in->df
-                                                   : in->l3_proto == bpf_htons(ETH_P_IPV6);
+        return in->l3_proto == bpf_htons(ETH_P_IP) ? in->df : in->l3_proto == bpf_htons(ETH_P_IPV6);
     return !!(vtep->flags & XV_VTEP_DF_SET);
 }
 
@@ -97,9 +96,9 @@ static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
 
 /* `frame_size`: the inner frame's. `hop` may be NULL: the kernel then writes the MACs. */
 static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
-                                           const struct xv_vtep *vtep,
-                                           const struct xv_dest *dest, const struct inner *in,
-                                           const struct xv_hop *hop, __u32 frame_size)
+                                           const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                           const struct inner *in, const struct xv_hop *hop,
+                                           __u32 frame_size)
 {
     __be32 *word = (__be32 *)&h->ip;
     __u64 sum = vtep->local.word[3];
@@ -124,9 +123,9 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
 }
 
 static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *h,
-                                           const struct xv_vtep *vtep,
-                                           const struct xv_dest *dest, const struct inner *in,
-                                           const struct xv_hop *hop, __u32 frame_size)
+                                           const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                           const struct inner *in, const struct xv_hop *hop,
+                                           __u32 frame_size)
 {
     __u32 tos = outer_tos(vtep, in);
 
@@ -142,8 +141,8 @@ static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *
 
 /*
  * The path's MTU has to hold the L3 packet around the frame, or around each of its segments: 0, or
- * the MTU that is too small. `oif`: 0 where the route is not known yet, which the kernel's device then
- * asks for. `path_mtu`: what routers told us, or 0.
+ * the MTU that is too small. `oif`: 0 where the route is not known yet, which the kernel's device
+ * then asks for. `path_mtu`: what routers told us, or 0.
  */
 static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, __u32 l3_size)
 {

@@ -14,7 +14,8 @@
 #include "bpf/alive.h"
 
 #define XV_BRIDGE_LIFE (1ULL << 33) /* ns: what the bridge has last done is good for so long */
-#define XV_BRIDGE_SHIFT 29 /* of CLOCK_MONOTONIC ns: but it sees each source every half a second */
+#define XV_BRIDGE_SHIFT 29 /* of CLOCK_MONOTONIC ns: but it sees each source every half a second   \
+                            */
 #define XV_NEVER 63
 
 typedef __u32 __attribute__((may_alias)) key_word;
@@ -60,8 +61,7 @@ static __always_inline int fdb_agrees(const struct xv_fdb *entry, __u64 now)
 /* Whether the bridge has to see a frame again: or it forgets MACs that only we still see. */
 static __always_inline int fdb_is_to_show(const struct xv_fdb *entry, __u64 now)
 {
-    return entry->flags & XV_FDB_BRIDGED &&
-           xv_since(now, entry->bridged) > 1ULL << XV_BRIDGE_SHIFT;
+    return entry->flags & XV_FDB_BRIDGED && xv_since(now, entry->bridged) > 1ULL << XV_BRIDGE_SHIFT;
 }
 
 static __always_inline void fdb_bridge_agreed(struct xv_fdb *entry, __u64 now)

@@ -7,8 +7,8 @@
  *   egress of the underlay port (tc_watch): the packet has its final MACs --> `hops`
  *
  * So a packet a second goes the kernel's way, with all that it goes by there: rules for ports,
- * marks and source addresses, a route's own MTU, blackholes, netfilter, xfrm policies. What does not
- * come out as plain VXLAN to the entry's VTEP is never remembered, and so never repeated.
+ * marks and source addresses, a route's own MTU, blackholes, netfilter, xfrm policies. What does
+ * not come out as plain VXLAN to the entry's VTEP is never remembered, and so never repeated.
  */
 #ifndef XVTEP_BPF_HOP_H
 #define XVTEP_BPF_HOP_H
@@ -30,9 +30,8 @@ static __always_inline __u32 hop_oif(const struct xv_vtep *vtep, const struct xv
     return vtep->underlay_count == 1 ? vtep->underlays[0] : 0;
 }
 
-static __always_inline struct xv_hop *hop_find(const struct xv_vtep *vtep,
-                                               const struct xv_dest *dest, __u32 mark, __u8 tos,
-                                               __u64 now)
+static __always_inline struct xv_hop *
+hop_find(const struct xv_vtep *vtep, const struct xv_dest *dest, __u32 mark, __u8 tos, __u64 now)
 {
     struct xv_hop_key key = {
         .to = dest->addr,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * GSO packets from the tunnel. No helper takes the tunnel's marks off one (SKB_GSO_UDP_TUNNEL,
- * skb->encapsulation): a UDP socket then drops it, a tap device splits it. The kernel's device takes
- * them off. It hands packets on a little later than we do, so a flow that has GSO packets goes its
- * way whole, or its packets would overtake each other.
+ * skb->encapsulation): a UDP socket then drops it, a tap device splits it. The kernel's device
+ * takes them off. It hands packets on a little later than we do, so a flow that has GSO packets
+ * goes its way whole, or its packets would overtake each other.
  *
- * Large packets of a tunnel inside go the same way: GRO looks into one tunnel at a time, so that they
- * come unmerged, and the kernel's device merges them once the outer tunnel is off.
+ * Large packets of a tunnel inside go the same way: GRO looks into one tunnel at a time, so that
+ * they come unmerged, and the kernel's device merges them once the outer tunnel is off.
  */
 #ifndef XVTEP_BPF_MERGED_H
 #define XVTEP_BPF_MERGED_H

@@ -4,8 +4,8 @@
  * that did not fit is counted; one that nobody had room for is raised again by the next packet.
  *
  * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than all
- * the rest. So a listener that has read everything is woken by a copy of the frame to its bell, a tap
- * device that it sleeps on; but for GSO packets, which would be segmented.
+ * the rest. So a listener that has read everything is woken by a copy of the frame to its bell, a
+ * tap device that it sleeps on; but for GSO packets, which would be segmented.
  */
 #ifndef XVTEP_BPF_MISS_H
 #define XVTEP_BPF_MISS_H
@@ -46,20 +46,21 @@ static long raise_one(__u32 index, void *context)
         return 0;
     rings = loop->skb->gso_size ? 0 : *bell;
     before = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
-    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
-                           rings ? BPF_RB_NO_WAKEUP : 0)) {
+    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event), rings ? BPF_RB_NO_WAKEUP : 0)) {
         loop->lost++;
         return 0;
     }
     loop->taken++;
-    /* Whose record the reader stops at, rings: the ring buffer's own rule, but for its exactness. */
+    /* Whose record the reader stops at, rings: the ring buffer's own rule, but for its exactness.
+     */
     if (rings && (__s64)(bpf_ringbuf_query(ring, BPF_RB_CONS_POS) - before) >= 0 &&
         bpf_clone_redirect(loop->skb, rings, 0))
         wake_by_ring(ring);
     return 0;
 }
 
-/* An address's last bytes, which differ most, are the upper ones: down, where a product keeps them. */
+/* An address's last bytes, which differ most, are the upper ones: down, where a product keeps them.
+ */
 static __always_inline __u64 missed_mix(__u64 word, __u64 by)
 {
     return (word ^ word >> 32) * by;
@@ -69,7 +70,8 @@ static __always_inline __u32 missed_set(const struct xv_missed *miss)
 {
     return (missed_mix(miss->what[0], 0x9e3779b97f4a7c15ULL) ^
             missed_mix(miss->what[1], 0xc2b2ae3d27d4eb4fULL) ^
-            missed_mix(miss->what[2], 0x165667b19e3779f9ULL)) >> (64 - XV_MISSED_BITS);
+            missed_mix(miss->what[2], 0x165667b19e3779f9ULL)) >>
+           (64 - XV_MISSED_BITS);
 }
 
 /* Where in its set to note that this one is raised, or -1: it was, within the last second. */

@@ -139,7 +139,8 @@ static long read_option(__u32 index, void *context)
 XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 now,
                      struct xv_addr *target)
 {
-    struct option_loop options = {.skb = skb, .at = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct nd)};
+    struct option_loop options = {.skb = skb,
+                                  .at = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct nd)};
     struct advertisement reply = {};
     struct xv_neigh *neigh;
     struct xv_fdb *entry;

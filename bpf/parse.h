@@ -156,11 +156,11 @@ static __always_inline int parse_outer(struct cursor *c, struct outer *o, __u32 
 
 /* What encapsulation wants to know of the inner frame. */
 struct inner {
-    __u64 flow;       /* hash of the flow: addresses, protocol and ports */
-    __u32 mark;       /* of the skb where that is the group policy id, else 0 */
-    __u16 l3_offset;  /* from the start of the frame */
-    __u16 l4_offset;  /* 0: none, or a fragment */
-    __u16 headers;    /* Ethernet to TCP or UDP: what GSO repeats in every segment */
+    __u64 flow;      /* hash of the flow: addresses, protocol and ports */
+    __u32 mark;      /* of the skb where that is the group policy id, else 0 */
+    __u16 l3_offset; /* from the start of the frame */
+    __u16 l4_offset; /* 0: none, or a fragment */
+    __u16 headers;   /* Ethernet to TCP or UDP: what GSO repeats in every segment */
     __be16 l3_proto;
     __u8 l4_proto; /* behind IPv6 extension headers; XV_NO_L4: none, or a fragment */
     __u8 extended; /* there are IPv6 extension headers */
@@ -171,7 +171,7 @@ struct inner {
     __u8 df;
 };
 
-#define XV_NO_L4 255        /* reserved by IANA: no protocol's number */
+#define XV_NO_L4 255         /* reserved by IANA: no protocol's number */
 #define XV_EXTENSIONS_MOST 4 /* IPv6 extension headers that are looked behind */
 
 static __always_inline __u64 flow_mix(__u64 flow, __u64 word)

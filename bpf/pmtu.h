@@ -189,8 +189,8 @@ static __always_inline void pmtu_learn(const struct xv_addr *told, const struct 
     struct xv_pmtu fresh = {.expires = now + XV_PMTU_LIFE, .mtu = mtu};
     __u32 known = pmtu_of(to, now);
 
-    if ((known && known <= mtu) || !addr_equal(told, from) ||
-        !bpf_map_lookup_elem(&locals, from) || !port_is_ours(udp->dest) ||
+    if ((known && known <= mtu) || !addr_equal(told, from) || !bpf_map_lookup_elem(&locals, from) ||
+        !port_is_ours(udp->dest) ||
         !vtep_by_vni(bpf_ntohl(vxlan->vni) >> 8, udp->dest)) /* vxlan_err_lookup() */
         return;
     bpf_map_update_elem(&pmtus, to, &fresh, BPF_ANY); /* in use within XV_HOP_LIFE */

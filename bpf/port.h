@@ -25,7 +25,6 @@ static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u
     struct xv_vlan_key key = {.ifindex = ifindex, .vid = tci_vid};
     __u32 *slot;
 
-
     if (!(port->flags & XV_PORT_TRUNK) || !tci_vid)
         return vtep_by_slot(port->vtep);
     slot = bpf_map_lookup_elem(&vlans, &key);
@@ -96,8 +95,8 @@ XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
 
 /*
  * The source of a frame, after port_check() said so. Behind a bridge it may not take what is known
- * elsewhere: whether it has moved is the bridge's to say, which sends frames for it to the port then
- * (tc_port_watch). Until that, frames for it go by the bridge.
+ * elsewhere: whether it has moved is the bridge's to say, which sends frames for it to the port
+ * then (tc_port_watch). Until that, frames for it go by the bridge.
  */
 static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
                                        const struct ethhdr *eth, __u64 place, __u64 now)

@@ -9,18 +9,19 @@
 
 /* No verdicts: */
 #define XV_HERE (-1) /* the destination is a VTEP of this host */
-#define XV_ASK (-2)  /* no next hop is known, for a packet of this size: the kernel's device sends */
+#define XV_ASK (-2)  /* no next hop is known, for a packet of this size: the kernel's device sends \
+                      */
 
 /* A frame on its way out, besides the skb. */
 struct job {
     __u64 now;
     /* Where it came from, for answers to its sender: the flags are bpf_redirect()'s. */
     __u32 ifindex, redirect;
-    __u32 vid;  /* the tag that was taken off, or 0 */
-    __u32 room; /* what an inner L3 packet may have, with XV_OVER_MTU */
+    __u32 vid;           /* the tag that was taken off, or 0 */
+    __u32 room;          /* what an inner L3 packet may have, with XV_OVER_MTU */
     int short_circuited; /* rsc has rewritten its addresses */
-    int no_hop; /* with XV_ASK: no next hop is known at all */
-    int action; /* with XV_CONTINUE, XV_PROXIED and XV_TOO_BIG */
+    int no_hop;          /* with XV_ASK: no next hop is known at all */
+    int action;          /* with XV_CONTINUE, XV_PROXIED and XV_TOO_BIG */
     struct ethhdr eth;
     __u64 sum; /* of the frame behind its L2 header, for a UDP checksum */
 };
@@ -163,9 +164,9 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
     }
     pick = flow_pick(&in);
     bpf_set_hash(skb, pick ^ pick << 16);
-    skb->tc_index = (unknown ? XV_EXPECT | XV_EXPECT_ANY
-                             : expect_mark(&dest->addr, dest->vni, dest->port)) |
-                    (hop_oif(vtep, dest) ? XV_EXPECT_VIA : 0);
+    skb->tc_index =
+        (unknown ? XV_EXPECT | XV_EXPECT_ANY : expect_mark(&dest->addr, dest->vni, dest->port)) |
+        (hop_oif(vtep, dest) ? XV_EXPECT_VIA : 0);
     return 0;
 }
 
@@ -252,7 +253,8 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
     return XV_CONTINUE;
 }
 
-/* Segmentation would have to write the checksums of a GSO packet: send() leaves it to the kernel. */
+/* Segmentation would have to write the checksums of a GSO packet: send() leaves it to the kernel.
+ */
 XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
 {
     struct inner in = {};
@@ -262,8 +264,7 @@ XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
     if (!job || parse_frame(skb, &in))
         return XV_HELPER;
     /* Taking a tag out of the metadata takes the next one out of the packet: tc_take_l2(). */
-    return tc_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN,
-                          &job->sum);
+    return tc_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN, &job->sum);
 }
 
 /*

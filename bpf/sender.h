@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The VTEPs that send to us. The kernel is asked about each, once a second and whenever its
- * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn): what a firewall,
- * an IPsec policy, rp_filter or a device that is down keeps out there is not let in here.
+ * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn): what a
+ * firewall, an IPsec policy, rp_filter or a device that is down keeps out there is not let in here.
  *
  *   tc_underlay: senders[place] = outer source; tc_index = XV_SENDER | place
  *   the kernel:  its rules, reassembly, decapsulation; its device learns the inner source
@@ -41,8 +41,8 @@ static __always_inline int sender_let_in(const struct xv_addr *addr, __be16 port
 }
 
 /*
- * The mark of a packet of this sender, by its place in `senders`: the one it has, or one that is free
- * or that nobody has used for a while. 0, no mark, where all are in use.
+ * The mark of a packet of this sender, by its place in `senders`: the one it has, or one that is
+ * free or that nobody has used for a while. 0, no mark, where all are in use.
  */
 XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u64 now)
 {

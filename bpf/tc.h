@@ -13,7 +13,7 @@
 #define XV_TAG_SIZE 4
 #define XV_TAGS_MOST 2
 #define XV_TAGGED_SIZE (ETH_HLEN + XV_TAGS_MOST * XV_TAG_SIZE)
-#define XV_LINEAR 128 /* outer and inner headers, as far as we read them */
+#define XV_LINEAR 128         /* outer and inner headers, as far as we read them */
 #define XV_PASS TC_ACT_UNSPEC /* also TCX_NEXT: others' programs come after us */
 #define XV_PACKET_HOST 0      /* linux/if_packet.h */
 #define XV_PACKET_OTHERHOST 3
@@ -324,8 +324,8 @@ static __always_inline int lco_sum(struct __sk_buff *skb, const struct inner *in
             return 0;
         __be32 addresses[2] = {ip->saddr, ip->daddr};
 
-        *total += (__u16)~csum_fold(pseudo_sum(addresses, sizeof(addresses),
-                                               l4_size, in->l4_proto)); /* the header's own sum is 0 */
+        *total += (__u16)~csum_fold(pseudo_sum(addresses, sizeof(addresses), l4_size,
+                                               in->l4_proto)); /* the header's own sum is 0 */
     } else {
         struct ipv6hdr *ip = take(&c, sizeof(*ip));
 
@@ -340,8 +340,8 @@ static __always_inline int lco_sum(struct __sk_buff *skb, const struct inner *in
 }
 
 /* Sum of the frame from byte `from` on, where its L2 header will be taken off. */
-static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct inner *in,
-                                          __u32 from, __u64 *total)
+static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct inner *in, __u32 from,
+                                          __u64 *total)
 {
     struct sum_loop loop = {.skb = skb, .at = from, .end = skb->len};
     __be32 tags[2] = {};
@@ -365,9 +365,10 @@ static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct in
     return XV_CONTINUE;
 }
 
-/* Over UDP pseudo-header, UDP header and the VXLAN header behind it, and L2 header; `sum`: the rest. */
+/* Over UDP pseudo-header, UDP header and the VXLAN header behind it, and L2 header; `sum`: the
+ * rest. */
 static __noinline __u16 tc_udp_check(const void *addresses, __u32 addresses_size,
-                                          const struct udphdr *udp, const struct l2 *l2, __u64 sum)
+                                     const struct udphdr *udp, const struct l2 *l2, __u64 sum)
 {
     sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)udp, sizeof(*udp) + 8, 0);
     sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)l2->bytes, sizeof(l2->bytes), 0);
@@ -429,11 +430,10 @@ static __always_inline int tc_store_headers(struct __sk_buff *skb, const struct 
 
     outer -= ETH_HLEN;
     if (l2_size == ETH_HLEN)
-        failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN,
-                                      BPF_F_RECOMPUTE_CSUM);
+        failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN, BPF_F_RECOMPUTE_CSUM);
     else if (l2_size == XV_TAGGED_SIZE)
-        failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + XV_TAGGED_SIZE,
-                                      BPF_F_RECOMPUTE_CSUM);
+        failed |=
+            bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + XV_TAGGED_SIZE, BPF_F_RECOMPUTE_CSUM);
     else
         failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN + XV_TAG_SIZE,
                                       BPF_F_RECOMPUTE_CSUM);
@@ -504,7 +504,8 @@ static __always_inline int tc_ecn_drops(struct __sk_buff *skb, const struct oute
     return proto == bpf_htons(ETH_P_IPV6) && ecn_decapsulate(o->tos, tos[1] >> 4) < 0;
 }
 
-/* Outer congestion marks onto the inner header, before the outer one goes; tc_ecn_drops() was asked. */
+/* Outer congestion marks onto the inner header, before the outer one goes; tc_ecn_drops() was
+ * asked. */
 static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, __be16 proto)
 {
     __u32 at = o->size + ETH_HLEN;
@@ -533,7 +534,7 @@ static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, 
             return XV_CONTINUE;
         ecn_set_v6(&ip, ecn);
         return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM) ? XV_HELPER
-                                                                                  : XV_CONTINUE;
+                                                                                   : XV_CONTINUE;
     }
     return XV_CONTINUE;
 }

@@ -15,7 +15,8 @@ static __always_inline void count_verdict(__u32 slot, int verdict, __u32 packets
     struct xv_counters *c = counters_of(slot);
     __u64 at = (__u32)verdict;
 
-    /* One comparison of the very register that is the index, or Linux 6.1 does not see its bound. */
+    /* One comparison of the very register that is the index, or Linux 6.1 does not see its bound.
+     */
     asm volatile("" : "+r"(at));
     if (c && at < XV_VERDICTS)
         c->verdict[at] += packets;

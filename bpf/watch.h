@@ -11,9 +11,9 @@ struct watched {
     struct xv_hop_key key;
     struct xv_hop hop;
     __u32 vni;
-    __u8 mac[6];     /* of the inner frame, destination */
-    __u8 fragment;   /* any */
-    __u8 later;      /* one behind the first: only key.to is known */
+    __u8 mac[6];   /* of the inner frame, destination */
+    __u8 fragment; /* any */
+    __u8 later;    /* one behind the first: only key.to is known */
 };
 
 /* XV_CONTINUE; XV_NOT_UDP where nothing can be said: wrapped again (IPsec), or cut short. */
@@ -118,7 +118,8 @@ static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w
     w->key.mark = skb->mark;
     w->key.oif = via ? skb->ifindex : 0;
     known = bpf_map_lookup_elem(&hops, &w->key);
-    if (known && now < known->expires) { /* one of many: of segments, of what the kernel has to send */
+    if (known &&
+        now < known->expires) { /* one of many: of segments, of what the kernel has to send */
         if (known->proven < w->hop.proven)
             known->proven = w->hop.proven;
         return;
@@ -141,14 +142,15 @@ static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct w
 
     if (!c)
         return;
-    c->verdict[XV_NO_DESTINATION] -= packets; /* another CPU's may go below 0: only the sum counts */
+    c->verdict[XV_NO_DESTINATION] -=
+        packets; /* another CPU's may go below 0: only the sum counts */
     c->verdict[XV_KERNEL_TABLE] += packets;
 }
 
 /*
- * A frame has come out for another VTEP than its entry's. What the kernel's device has forgotten, or
- * knows better, is forgotten here, too, and the frame goes where that device would send it anyway; but
- * what was said by hand, to be kept, holds.
+ * A frame has come out for another VTEP than its entry's. What the kernel's device has forgotten,
+ * or knows better, is forgotten here, too, and the frame goes where that device would send it
+ * anyway; but what was said by hand, to be kept, holds.
  */
 static __always_inline int watch_misdirected(const struct watched *w)
 {

@@ -111,8 +111,8 @@ static __always_inline int xdp_is_for_tc(const struct xv_vtep *vtep, const struc
                                          const struct xv_fdb *entry)
 {
     return vtep->flags & XV_VTEP_GBP ||
-           (vtep->flags & XV_VTEP_PROXY && (eth->h_proto == bpf_htons(ETH_P_ARP) ||
-                                            eth->h_proto == bpf_htons(ETH_P_IPV6))) ||
+           (vtep->flags & XV_VTEP_PROXY &&
+            (eth->h_proto == bpf_htons(ETH_P_ARP) || eth->h_proto == bpf_htons(ETH_P_IPV6))) ||
            (vtep->flags & XV_VTEP_RSC && entry->flags & XV_FDB_ROUTER);
 }
 

@@ -201,8 +201,8 @@ static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vt
 
 /*
  * A frame that the kernel's device has decapsulated: the checks of admit(), and learning. Without a
- * sender (it came by another port, or out of IPsec) only the kernel's device knows where from. Returns
- * XV_TO_LEARN where something was learned, XV_CONTINUE, or a drop verdict.
+ * sender (it came by another port, or out of IPsec) only the kernel's device knows where from.
+ * Returns XV_TO_LEARN where something was learned, XV_CONTINUE, or a drop verdict.
  */
 static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhdr *eth,
                                   struct xv_sender *sender, __u64 now)
@@ -320,8 +320,8 @@ int xvtep_tc_port(struct __sk_buff *skb)
         tc_restore_mac(skb);
     vtep = port_vtep(port, ifindex, tc_vlan(skb), &job.vid);
     if (!vtep)
-        return tc_conclude(port->slot,
-                           port->flags & XV_PORT_TRUNK ? XV_UNKNOWN_VLAN : XV_TO_BRIDGE, packets);
+        return tc_conclude(port->slot, port->flags & XV_PORT_TRUNK ? XV_UNKNOWN_VLAN : XV_TO_BRIDGE,
+                           packets);
     job.now = bpf_ktime_get_coarse_ns();
     if (tc_read_eth(skb, &job.eth))
         return tc_conclude(port->slot, XV_HELPER, packets);

@@ -71,7 +71,8 @@ class Process {
         pid_ = ::fork();
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            ::execl("/bin/sh", "sh", "-c", ("exec " + command + " >" + log + " 2>&1").c_str(), nullptr);
+            ::execl("/bin/sh", "sh", "-c", ("exec " + command + " >" + log + " 2>&1").c_str(),
+                    nullptr);
             ::_exit(127);
         }
     }
@@ -113,7 +114,10 @@ class Process {
     pid_t pid_ = -1;
 };
 
-Ip endpoint_ip(unsigned n) { return Ip::v4(htonl(0x0a400000U + n + 1)); } // 10.64.0.1 …
+Ip endpoint_ip(unsigned n)
+{
+    return Ip::v4(htonl(0x0a400000U + n + 1));
+} // 10.64.0.1 …
 Mac endpoint_mac(unsigned n)
 {
     return {{2, 0x10, 0, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8),
@@ -122,8 +126,8 @@ Mac endpoint_mac(unsigned n)
 
 agent::Record endpoint(unsigned n, const Options &options)
 {
-    return {vni, endpoint_mac(n), endpoint_ip(n), Ip::v4(htonl(0xc0a80000U + 2 + n % options.vteps)),
-            0};
+    return {vni, endpoint_mac(n), endpoint_ip(n),
+            Ip::v4(htonl(0xc0a80000U + 2 + n % options.vteps)), 0};
 }
 
 void fill_etcd(const Options &options)
@@ -203,7 +207,8 @@ class Container {
     template <class Answered> void listen(Clock::time_point deadline, Answered &&answered) const
     {
         for (;;) {
-            const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
+            const auto left =
+                std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
             if (left.count() <= 0)
                 return;
             pollfd ready{socket_, POLLIN, 0};
@@ -240,18 +245,21 @@ Json measure(const Options &options, const std::string &scratch)
     run("ip link add h0 type veth peer name c0 && ip link set h0 up && ip link set c0 up");
     run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 || true");
     run(options.xvtep + fmt::format(" attach u0 --vni {} --name vxlan0 --proxy --l2miss --l3miss "
-                                    "--nolearning --bridge br0", vni));
+                                    "--nolearning --bridge br0",
+                                    vni));
     run("ip link set h0 master br0");
 
     Process etcd;
     std::string where = "file:" + scratch + "/endpoints";
     if (options.directory == "etcd") {
         const auto url = fmt::format("http://127.0.0.1:{}", etcd_port);
-        etcd = Process(fmt::format("etcd --data-dir {0}/etcd --listen-client-urls {1} "
-                                   "--advertise-client-urls {1} --listen-peer-urls "
-                                   "http://127.0.0.1:{2} --initial-advertise-peer-urls "
-                                   "http://127.0.0.1:{2} --initial-cluster default=http://127.0.0.1:{2}",
-                                   scratch, url, etcd_port + 1), scratch + "/etcd.log");
+        etcd = Process(
+            fmt::format("etcd --data-dir {0}/etcd --listen-client-urls {1} "
+                        "--advertise-client-urls {1} --listen-peer-urls "
+                        "http://127.0.0.1:{2} --initial-advertise-peer-urls "
+                        "http://127.0.0.1:{2} --initial-cluster default=http://127.0.0.1:{2}",
+                        scratch, url, etcd_port + 1),
+            scratch + "/etcd.log");
         httplib::Client client("127.0.0.1", etcd_port);
         for (int i = 0; i < 300 && !client.Get("/health"); i++)
             std::this_thread::sleep_for(50ms);
@@ -262,11 +270,11 @@ Json measure(const Options &options, const std::string &scratch)
     }
 
     const auto started = Clock::now();
-    const Process agent(fmt::format("{} agent --directory {} --state none",
-                                    options.xvtep, where),
+    const Process agent(fmt::format("{} agent --directory {} --state none", options.xvtep, where),
                         scratch + "/agent.log");
-    const double start_up = std::chrono::duration<double>(
-        wait_for_line(scratch + "/agent.log", "ready") - started).count();
+    const double start_up =
+        std::chrono::duration<double>(wait_for_line(scratch + "/agent.log", "ready") - started)
+            .count();
     std::this_thread::sleep_for(1500ms); // it knows the port
     const double resident_before = agent.resident_mb();
 
@@ -288,8 +296,8 @@ Json measure(const Options &options, const std::string &scratch)
         const unsigned n = order(i);
         asked[n] = Clock::now();
         container.ask(n);
-        container.listen(first + std::chrono::nanoseconds(1'000'000'000ULL / options.rate * (i + 1)),
-                         answered);
+        container.listen(
+            first + std::chrono::nanoseconds(1'000'000'000ULL / options.rate * (i + 1)), answered);
     }
     container.listen(Clock::now() + 900ms, answered);
     const double cpu = agent.cpu_seconds() - cpu_before;

@@ -17,7 +17,7 @@ namespace xvtep {
 
 // What every miss says.
 struct Miss {
-    std::string ifname;        // the VTEP's device, as called within 100 ms of the miss; "" if it is gone
+    std::string ifname; // the VTEP's device, as called within 100 ms of the miss; "" if it is gone
     unsigned ifindex = 0;      // of the same
     std::uint32_t vni = 0;     // 1 .. 2^24-1, host byte order
     std::uint16_t dstport = 0; // the VTEP's UDP port, host byte order

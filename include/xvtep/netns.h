@@ -55,7 +55,7 @@ class Netns {
     [[nodiscard]] int fd() const { return fd_; } // for setns(2); stays this object's
     // As /run/netns has it, else "net:[INODE]" as lsns and /proc do.
     [[nodiscard]] std::string name() const;
-    [[nodiscard]] std::uint64_t inode() const;   // 0 where unknown; may come again after its end
+    [[nodiscard]] std::uint64_t inode() const; // 0 where unknown; may come again after its end
     // SO_NETNS_COOKIE, socket(7): unique until reboot, never given again.
     [[nodiscard]] Result<std::uint64_t> cookie() const;
 

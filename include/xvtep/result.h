@@ -30,7 +30,8 @@ enum class Fault {
 // One line: "OPERATION OBJECT: CAUSE", as in "attach eth9: no such device".
 //
 // Any call may fail with Fault::system and one of these codes:
-//   EPERM   a capability is missing (all need CAP_NET_ADMIN and CAP_BPF; the first attach and reload
+//   EPERM   a capability is missing (all need CAP_NET_ADMIN and CAP_BPF; the first attach and
+//   reload
 //           CAP_PERFMON; XDP CAP_SYS_ADMIN), or another user made xvtep/ in the bpf file system
 //   EACCES  the tables are another user's
 //   ENOENT  no bpf file system at /sys/fs/bpf

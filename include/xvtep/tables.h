@@ -57,7 +57,7 @@
 #define XV_LISTENERS_MAX 16
 #define XV_MISSED_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
 #define XV_MISSED_WAYS 4
-#define XV_SENDERS 4096 /* a power of 2 */
+#define XV_SENDERS 4096      /* a power of 2 */
 #define XV_MERGED_FLOWS 4096 /* a power of 2 */
 
 /*
@@ -110,26 +110,26 @@ struct xv_vtep {
     __u32 flags;   /* enum xv_vtep_flag */
     struct xv_addr local;
     __be16 dstport;
-    __u8 mac[6]; /* of the device */
+    __u8 mac[6];                        /* of the device */
     __u32 reserved_flags, reserved_vni; /* bits of the VXLAN header's words that must be 0 */
-    __u8 underlay_mac[6]; /* of the first underlay port */
-    __u16 nonce;          /* another in each namespace: see struct xv_meta */
-    __u32 members;        /* in `members` */
+    __u8 underlay_mac[6];               /* of the first underlay port */
+    __u16 nonce;                        /* another in each namespace: see struct xv_meta */
+    __u32 members;                      /* in `members` */
     __u16 underlay_count;
-    __u16 renew_shift;    /* the kernel's device hears of a live entry when this bit of the clock
-                             (ns) changes; 63: never */
+    __u16 renew_shift; /* the kernel's device hears of a live entry when this bit of the clock
+                          (ns) changes; 63: never */
 
-    struct xv_addr remote; /* or group; all zeros: none given */
+    struct xv_addr remote;          /* or group; all zeros: none given */
     __u16 srcport_min, srcport_max; /* the last is not used, unless it is the first, too */
     __u16 zero16;
     __u8 ttl; /* as sent; 0 never */
     __u8 tos;
-    __u32 ageing;      /* seconds since last heard of; 0: learned entries stay */
-    __u32 hard_ageing; /* seconds since made, whatever is heard; 0: none */
-    __u32 maxaddress;  /* 0: no bound */
-    __u32 bridge;      /* ifindex given with --bridge, or 0 */
+    __u32 ageing;                      /* seconds since last heard of; 0: learned entries stay */
+    __u32 hard_ageing;                 /* seconds since made, whatever is heard; 0: none */
+    __u32 maxaddress;                  /* 0: no bound */
+    __u32 bridge;                      /* ifindex given with --bridge, or 0 */
     __u32 underlays[XV_UNDERLAYS_MAX]; /* ifindexes, as given to attach */
-    char name[16]; /* of the device, as last seen; ends in a zero */
+    char name[16];                     /* of the device, as last seen; ends in a zero */
 };
 
 struct xv_counters {
@@ -222,8 +222,9 @@ enum xv_fdb_flag {
 
 /* Where a frame goes: a VTEP, or a local port. */
 struct xv_dest {
-    struct xv_addr addr; /* all zeros: of a learned MAC that only the kernel's device knows the place of */
-    __u32 vni;     /* to send with */
+    struct xv_addr
+        addr;  /* all zeros: of a learned MAC that only the kernel's device knows the place of */
+    __u32 vni; /* to send with */
     __u32 ifindex; /* the underlay port to leave by (0: the VTEP's), or the local port */
     __be16 port;
     __u16 vid; /* of the local port, 0: untagged */
@@ -231,8 +232,8 @@ struct xv_dest {
 
 struct xv_fdb {
     struct xv_dest dest;
-    __u16 flags; /* enum xv_fdb_flag */
-    __u16 dests; /* 1 .. XV_FLOOD_MAX */
+    __u16 flags;   /* enum xv_fdb_flag */
+    __u16 dests;   /* 1 .. XV_FLOOD_MAX */
     __u64 updated; /* CLOCK_MONOTONIC ns: made or last heard from */
     __u64 used;    /* CLOCK_MONOTONIC ns: last sent to, to the second */
     __u32 created; /* xv_stamp(): made, or moved */
@@ -366,7 +367,8 @@ struct xv_pmtu {
 
 /* Left in front of a frame by XDP for the TC program of the same port: stripped already. */
 struct xv_meta {
-    __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: a container's own xvtep does not take it for its */
+    __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: a container's own xvtep does not take it for
+                    its */
     __u32 slot;
 };
 #define XV_META_MAGIC 0x78767431u

@@ -24,12 +24,15 @@
     X(MARTIAN, "martian", "underlay: from this VTEP's own address, a multicast or no address")     \
     X(UNKNOWN_VNI, "unknown_vni", "underlay: VXLAN to this host, but of a VNI not attached")       \
     X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
-    X(GSO, "gso", "underlay: a GSO packet, or of a flow that is merged: the kernel's device takes it")  \
-    X(TO_ADMIT, "to_admit", "underlay: of a sender that the kernel is asked about, once a second")    \
-    X(TO_LEARN, "to_learn", "underlay: of a new, moved or old entry: the kernel's device learns too") \
+    X(GSO, "gso",                                                                                  \
+      "underlay: a GSO packet, or of a flow that is merged: the kernel's device takes it")         \
+    X(TO_ADMIT, "to_admit", "underlay: of a sender that the kernel is asked about, once a second") \
+    X(TO_LEARN, "to_learn",                                                                        \
+      "underlay: of a new, moved or old entry: the kernel's device learns too")                    \
     X(KERNEL_TABLE, "kernel_table", "overlay: sent by an entry that only the kernel's device has") \
     X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
-    X(OVER_MTU, "over_mtu", "overlay: larger than the path; the kernel's device answers or splits") \
+    X(OVER_MTU, "over_mtu",                                                                        \
+      "overlay: larger than the path; the kernel's device answers or splits")                      \
     X(KERNEL_PATH, "kernel_path", "overlay: a shape only the kernel's device can encapsulate")     \
     X(TO_BRIDGE, "to_bridge", "port: not for a known VTEP; the port's bridge decides")             \
     X(SWITCHED, "switched", "port: delivered to the host or another local port of the VNI")
@@ -41,7 +44,7 @@
     X(BAD_SOURCE, "bad_source", "inner source MAC is multicast or all zeros")                      \
     X(OWN_SOURCE, "own_source", "inner source MAC is the VTEP's own (a loop or an echo)")          \
     X(STATIC_MOVED, "static_moved", "source MAC has a static entry for another VTEP")              \
-    X(ECN_CE_DROP, "ecn_ce", "outer CE on an inner not-ECT packet (RFC 6040 4.2)")                      \
+    X(ECN_CE_DROP, "ecn_ce", "outer CE on an inner not-ECT packet (RFC 6040 4.2)")                 \
     X(NO_DESTINATION, "no_destination", "no entry for the MAC and no default entry")               \
     X(LOCAL_MAC, "local_mac", "a bridge's flood copy for a MAC that a fast-path port has")         \
     X(HAIRPIN, "hairpin", "the destination is behind the port the frame came from")                \
@@ -49,20 +52,19 @@
     X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
     X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
     X(TOO_BIG, "too_big", "larger than the path: the sender was told by ICMP")                     \
-    X(DEVICE_GONE, "device_gone", "the VTEP's device was deleted or moved elsewhere a moment ago")  \
-    X(MISDIRECTED, "misdirected", "the kernel's device had another VTEP for it than its entry")     \
+    X(DEVICE_GONE, "device_gone", "the VTEP's device was deleted or moved elsewhere a moment ago") \
+    X(MISDIRECTED, "misdirected", "the kernel's device had another VTEP for it than its entry")    \
     X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
     X(HELPER, "helper", "the kernel refused to rewrite the packet (memory, layout)")
 
 enum xv_verdict {
     XV_CONTINUE = 0,
 #define X(name, text, meaning) XV_##name,
-    XV_PASSED_VERDICTS(X)
-    XV_FIRST_DROPPED,
+    XV_PASSED_VERDICTS(X) XV_FIRST_DROPPED,
     XV_BEFORE_DROPPED = XV_FIRST_DROPPED - 1,
     XV_DROPPED_VERDICTS(X)
 #undef X
-    XV_VERDICTS,
+        XV_VERDICTS,
 };
 
 #endif

@@ -120,8 +120,8 @@ struct VtepInfo {
     bool auto_mode = false; // chosen by Mode::automatic
     bool up = false;        // the device's IFF_UP
     bool here = true;       // the device is in this namespace; else `name` is the last known
-    // Told by attach() alone: the namespace has IPsec policies. Packets that one wraps, or demands to be
-    // wrapped, take the kernel's path.
+    // Told by attach() alone: the namespace has IPsec policies. Packets that one wraps, or demands
+    // to be wrapped, take the kernel's path.
     bool ipsec = false;
     std::vector<Problem> problems{}; // looked for by show() alone, if asked to
 };
@@ -148,9 +148,10 @@ Result<VtepInfo> attach(const AttachRequest &request);
 Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni);
 
 // Removes all that the library has in the namespace, whatever the state of its tables: of another
-// layout, unreadable, gone. VTEPs' devices are known by the program xvtep_tc_device at their egress.
-// What only tables tell is put back where they can be read: a bridge that attach made, features of
-// underlay ports and of containers' devices. Needs CAP_SYS_ADMIN. Nothing there is no error.
+// layout, unreadable, gone. VTEPs' devices are known by the program xvtep_tc_device at their
+// egress. What only tables tell is put back where they can be read: a bridge that attach made,
+// features of underlay ports and of containers' devices. Needs CAP_SYS_ADMIN. Nothing there is no
+// error.
 Result<> detach_by_force();
 
 // All VTEPs, or those of an underlay port or of one VTEP device; by VNI. None is no error.

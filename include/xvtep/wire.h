@@ -17,7 +17,8 @@
 
 /* In the first word, host order. */
 #define XV_VXLAN_FLAG_VNI 0x08000000u /* the I flag */
-#define XV_VXLAN_FLAG_GBP 0x80000000u /* draft-smith-vxlan-group-policy: the next bits are in use */
+#define XV_VXLAN_FLAG_GBP 0x80000000u /* draft-smith-vxlan-group-policy: the next bits are in use  \
+                                       */
 #define XV_VXLAN_GBP_BITS 0x0048ffffu /* don't learn, policy applied, group id: as in the mark */
 
 struct xv_vxlan_header {

@@ -55,9 +55,10 @@ class Ageing : public NetnsCase {
             const Bytes frame =
                 Ether{.dst = u1_.c_str()} /
                 (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100"} /
-                 (Udp{} / (Vxlan{} / (Ether{.dst = "ff:ff:ff:ff:ff:ff", .src = source.c_str(),
-                                            .type = 0x88b5} /
-                                      payload(46)))));
+                 (Udp{} /
+                  (Vxlan{} /
+                   (Ether{.dst = "ff:ff:ff:ff:ff:ff", .src = source.c_str(), .type = 0x88b5} /
+                    payload(46)))));
             ASSERT_EQ(::sendto(socket.get(), frame.data(), frame.size(), 0,
                                reinterpret_cast<const sockaddr *>(&to), sizeof(to)),
                       static_cast<ssize_t>(frame.size()));
@@ -167,7 +168,8 @@ TEST_F(Ageing, MaxaddressBoundsWhatIsLearned)
     EXPECT_EQ(tables().usage[1], 3U);
     ::usleep(2'500'000);
     // By hand there is room at once, by learning once the timer has been.
-    must(fmt::format("{} -n {} fdb add 02:00:00:00:01:00 dev vxlan0 dst 192.168.8.101", xvtep(), a_));
+    must(fmt::format("{} -n {} fdb add 02:00:00:00:01:00 dev vxlan0 dst 192.168.8.101", xvtep(),
+                     a_));
     for (int i = 0; i < 40 && tables().usage[1] != 1; i++)
         ::usleep(100'000);
     hear(20, 10);

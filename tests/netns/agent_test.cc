@@ -221,7 +221,8 @@ class MovingAddress : public AgentCase {
         if (!from.empty())
             ip(from, fmt::format("addr del {} dev eth0", address_));
         ip(to, fmt::format("addr add {} dev eth0 {}", address_, is_v6() ? "nodad" : ""));
-        in(to, fmt::format("python3 {}/tests/support/announce.py eth0 {}", XVTEP_SOURCE_DIR, bare()));
+        in(to,
+           fmt::format("python3 {}/tests/support/announce.py eth0 {}", XVTEP_SOURCE_DIR, bare()));
     }
     [[nodiscard]] bool is_v6() const { return address_.contains(':'); }
     [[nodiscard]] std::string bare() const { return address_.substr(0, address_.find('/')); }
@@ -261,14 +262,20 @@ class MovingAddress : public AgentCase {
     std::string d1_, d2_, address_;
 };
 
-TEST_F(MovingAddress, Ip4) { expect_followed_everywhere("10.20.1.100/24"); }
-TEST_F(MovingAddress, Ip6) { expect_followed_everywhere("fd20::100/64"); }
+TEST_F(MovingAddress, Ip4)
+{
+    expect_followed_everywhere("10.20.1.100/24");
+}
+TEST_F(MovingAddress, Ip6)
+{
+    expect_followed_everywhere("fd20::100/64");
+}
 
 // As the first ones, but with the fast path at the ports, and the host in the overlay too.
 TEST_F(MovingAddress, ThroughFastPathPortsAndTheHostItself)
 {
-    for (const auto &[on, port] : {std::pair(a_, "p0"), std::pair(a_, "q1"), std::pair(b_, "p0"),
-                                   std::pair(b_, "q2")})
+    for (const auto &[on, port] :
+         {std::pair(a_, "p0"), std::pair(a_, "q1"), std::pair(b_, "p0"), std::pair(b_, "q2")})
         must(fmt::format("{} -n {} port add {} --vni 42", xvtep(), on, port));
     ip(a_, "addr add 10.20.1.50/24 dev br0");
     const auto host_believes = [&] {
@@ -325,7 +332,8 @@ TEST_F(AgentCase, WhoeverAskedIsAnsweredWhenTheRecordComes)
                  nullptr);
         ::_exit(127);
     }
-    // Its second question, a second after the first, has gone by as well; the third would come at 2 s.
+    // Its second question, a second after the first, has gone by as well; the third would come at 2
+    // s.
     ::usleep(1'300'000);
     const auto state = [&] { return must(fmt::format("ip -n {} neigh show 10.20.1.3", c1_)); };
     EXPECT_TRUE(state().contains("INCOMPLETE")) << state();

@@ -527,7 +527,8 @@ TEST_F(EtcdCase, LeaseRevoked)
     put(ip_key(3), endpoint(3, 10)); // another host was quicker
     // Gone, and put there again: both may have come by the time it is looked at.
     EXPECT_TRUE(seeing.until([&] {
-        return std::ranges::count(seeing.changes, std::pair(ip_key(1), std::optional<Record>())) > 0;
+        return std::ranges::count(seeing.changes, std::pair(ip_key(1), std::optional<Record>())) >
+               0;
     }));
     EXPECT_TRUE(seeing.until([&] { return seeing.says(ip_key(1), "192.0.2.9"); }));
     EXPECT_EQ(get(ip_key(3)), to_json(endpoint(3, 10)));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One system call of a command fails, or the command is killed there. What then stands is as before or
-// as after it, once the next command has run; exit 0 means after, and at once; any other exit of a
-// command that sets up means before.
+// One system call of a command fails, or the command is killed there. What then stands is as before
+// or as after it, once the next command has run; exit 0 means after, and at once; any other exit of
+// a command that sets up means before.
 
 #include <algorithm>
 #include <cerrno>
@@ -57,7 +57,8 @@ class Faults : public NetnsCase {
     [[nodiscard]] std::string state() const;
 
     // Points among the calls of a command that takes `before` to what it leaves.
-    void at_points(const std::string &command, const std::string &back, unsigned points, bool builds);
+    void at_points(const std::string &command, const std::string &back, unsigned points,
+                   bool builds);
 
     std::string a_, c_, said_;
 };
@@ -82,8 +83,8 @@ std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
     std::vector<std::string> lines;
     for (const auto &[ifindex, slot] : got(tables.devices.entries())) {
         const auto vtep = *got(tables.vteps.look_up(slot));
-        lines.push_back(fmt::format("vtep {} slot {} vni {} flags {:x} members {}", names[ifindex], slot,
-                                    vtep.vni, vtep.flags, vtep.members));
+        lines.push_back(fmt::format("vtep {} slot {} vni {} flags {:x} members {}", names[ifindex],
+                                    slot, vtep.vni, vtep.flags, vtep.members));
         lines.push_back(fmt::format("usage {} {}", slot, tables.usage[slot]));
     }
     for (const auto &[key, slot] : got(tables.vnis.entries()))
@@ -113,8 +114,8 @@ std::vector<std::string> port_lines(const Tables &tables, Names &names)
     for (const auto &[key, slot] : got(tables.vlans.entries()))
         lines.push_back(fmt::format("vlan {} {} slot {}", names[key.ifindex], key.vid, slot));
     for (const auto &[key, member] : got(tables.members.entries()))
-        lines.push_back(fmt::format("member {} {} {} {}", key.slot, key.index, names[member.ifindex],
-                                    member.vid));
+        lines.push_back(fmt::format("member {} {} {} {}", key.slot, key.index,
+                                    names[member.ifindex], member.vid));
     return lines;
 }
 
@@ -157,9 +158,9 @@ std::string Faults::state() const
         names[static_cast<__u32>(link.index)] = link.name;
     std::vector<std::string> lines;
     for (const auto &link : links)
-        lines.push_back(fmt::format("link {} {} up {} group {:x} master {} xdp {}", link.name, link.kind,
-                                    link.is_up(), link.group, names[static_cast<__u32>(link.master)],
-                                    link.xdp_program != 0));
+        lines.push_back(fmt::format("link {} {} up {} group {:x} master {} xdp {}", link.name,
+                                    link.kind, link.is_up(), link.group,
+                                    names[static_cast<__u32>(link.master)], link.xdp_program != 0));
     for (const char *port : {"u", "w"})
         lines.push_back(fmt::format("{} rx-gro {}", port, got(device_feature(port, "rx-gro"))));
     const auto append = [&](const std::vector<std::string> &more) {
@@ -179,11 +180,14 @@ std::string Faults::state() const
     return fmt::format("{}\n", fmt::join(lines, "\n"));
 }
 
-void Faults::at_points(const std::string &command, const std::string &back, unsigned points, bool builds)
+void Faults::at_points(const std::string &command, const std::string &back, unsigned points,
+                       bool builds)
 {
     SCOPED_TRACE(command);
     const std::string before = state(), count_file = file("count");
-    ASSERT_EQ(run(command, fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", count_file, XVTEP_FAULTS)), 0)
+    ASSERT_EQ(
+        run(command, fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", count_file, XVTEP_FAULTS)),
+        0)
         << said_;
     const std::string after = state();
     unsigned calls = 0;
@@ -222,8 +226,9 @@ void Faults::at_points(const std::string &command, const std::string &back, unsi
             EXPECT_EQ(said_, "detach lo: no VNI is attached\n");
             now = state();
         }
-        EXPECT_TRUE(now == before || now == after)
-            << said << "to before:\n" << difference(before, now) << "to after:\n" << difference(after, now);
+        EXPECT_TRUE(now == before || now == after) << said << "to before:\n"
+                                                   << difference(before, now) << "to after:\n"
+                                                   << difference(after, now);
         is_after = now == after;
         if (!is_after) {
             EXPECT_EQ(run(command), 0) << said_;
@@ -241,15 +246,17 @@ constexpr const char *stays = "attach u --vni 9 --name stays --remote 192.168.8.
 TEST_F(Faults, Attach)
 {
     ASSERT_EQ(run(stays), 0) << said_;
-    at_points("attach u w --vni 42 --name v --local 192.168.8.100 --remote 192.168.8.101 --bridge made "
-              "--mac 02:00:00:00:00:42",
-              "detach u --vni 42", 6, true);
+    at_points(
+        "attach u w --vni 42 --name v --local 192.168.8.100 --remote 192.168.8.101 --bridge made "
+        "--mac 02:00:00:00:00:42",
+        "detach u --vni 42", 6, true);
 }
 
 TEST_F(Faults, Detach)
 {
-    const std::string attach = "attach u w --vni 42 --name v --local 192.168.8.100 --remote 192.168.8.101 "
-                               "--bridge made --mac 02:00:00:00:00:42";
+    const std::string attach =
+        "attach u w --vni 42 --name v --local 192.168.8.100 --remote 192.168.8.101 "
+        "--bridge made --mac 02:00:00:00:00:42";
     ASSERT_EQ(run(stays), 0) << said_;
     ASSERT_EQ(run(attach), 0) << said_;
     at_points("detach u --vni 42", attach, 6, false);

@@ -203,10 +203,10 @@ TEST_F(Health, ProgramsThatWereDetachedAreMissedAndPutBack)
     struct Case {
         const char *device, *hook, *program;
     };
-    for (const Case &c : {Case{"u", "ingress", "xvtep_tc_underlay"},
-                          Case{"u", "egress", "xvtep_tc_watch"},
-                          Case{"vxlan0", "egress", "xvtep_tc_device"},
-                          Case{"vxlan0", "ingress", "xvtep_tc_arrived"}}) {
+    for (const Case &c :
+         {Case{"u", "ingress", "xvtep_tc_underlay"}, Case{"u", "egress", "xvtep_tc_watch"},
+          Case{"vxlan0", "egress", "xvtep_tc_device"},
+          Case{"vxlan0", "ingress", "xvtep_tc_arrived"}}) {
         const std::string pin = fmt::format("{}/links/{}_{}", pins(), index(c.device), c.hook);
         if (sh("test -e " + pin).status != 0)
             GTEST_SKIP() << "no TCX here";
@@ -227,12 +227,14 @@ TEST_F(Health, AFilterThatWasDeleted)
 {
     attach();
     const auto index = std::stoi(in(a_, "cat /sys/class/net/u/ifindex"));
-    for (const auto &[hook, program] : {std::pair("ingress", "xvtep_tc_underlay"),
-                                        std::pair("egress", "xvtep_tc_watch")}) {
-        sh(fmt::format("rm {}/links/{}_{}; tc -n {} qdisc add dev u clsact", pins(), index, hook, a_));
+    for (const auto &[hook, program] :
+         {std::pair("ingress", "xvtep_tc_underlay"), std::pair("egress", "xvtep_tc_watch")}) {
+        sh(fmt::format("rm {}/links/{}_{}; tc -n {} qdisc add dev u clsact", pins(), index, hook,
+                       a_));
         // `tc -n` would not see the pins.
         must(fmt::format("nsenter --net=/run/netns/{} tc filter replace dev u {} pref 30838 handle "
-                         "30838 bpf da object-pinned {}/programs/{}", a_, hook, pins(), program));
+                         "30838 bpf da object-pinned {}/programs/{}",
+                         a_, hook, pins(), program));
     }
     EXPECT_EQ(problems(), json::array());
     must(fmt::format("tc -n {} filter del dev u ingress", a_));
@@ -340,7 +342,8 @@ TEST_F(Health, OptionsByIp)
         EXPECT_EQ(all.back()["kind"], "foreign_options");
         EXPECT_EQ(all.back()["object"], words);
         must(fmt::format("ip -n {} link set vxlan0 type vxlan ttl 9 tos 0x10 df set ageing 60 "
-                         "remote 192.168.8.101 local 192.168.8.100", a_));
+                         "remote 192.168.8.101 local 192.168.8.100",
+                         a_));
     }
 }
 
@@ -434,7 +437,9 @@ TEST_F(Health, TheDefaultEntryHasItsAge)
     const std::string shown = run("-s fdb show dev vxlan0").text;
     unsigned used = 1000, updated = 1000;
     EXPECT_EQ(std::sscanf(shown.c_str(), "00:00:00:00:00:00 dst 192.168.8.101 via u used %u/%u",
-                          &used, &updated), 2) << shown;
+                          &used, &updated),
+              2)
+        << shown;
     EXPECT_LT(used, 10U);
     EXPECT_LT(updated, 10U);
 }

@@ -119,9 +119,8 @@ class LabFixture : public testing::Test {
 };
 
 const std::vector<std::string> built_in = {
-    "p2p",    "multicast", "bridge",   "flood",         "static", "proxy",
-    "misses", "dove",      "tenants",  "gateways",      "routed-bridge", "trunk",
-    "engine",
+    "p2p",  "multicast", "bridge",   "flood",         "static", "proxy",  "misses",
+    "dove", "tenants",   "gateways", "routed-bridge", "trunk",  "engine",
 };
 
 using Case = std::tuple<std::string, Ends>;

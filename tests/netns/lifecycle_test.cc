@@ -21,7 +21,8 @@ class Lifecycle : public TwoHosts {
         if (IsSkipped())
             return;
         // The groups of the IPv6 address that u gets by itself are part of state().
-        for (int i = 0; i < 100 && in(a_, "ip maddr show dev u").find("ff02::1:ff") == std::string::npos; i++)
+        for (int i = 0;
+             i < 100 && in(a_, "ip maddr show dev u").find("ff02::1:ff") == std::string::npos; i++)
             ::usleep(20'000);
     }
 
@@ -35,14 +36,14 @@ class Lifecycle : public TwoHosts {
     std::string state(const std::string &ns)
     {
         const auto netns = Netns::open(ns);
-        // "Peer netns reference is invalid", ip says now and then while other namespaces come and go.
+        // "Peer netns reference is invalid", ip says now and then while other namespaces come and
+        // go.
         return must(fmt::format("ip -n {0} -o link show 2>/dev/null | sed \"s/ qlen.*//\"; "
                                 "tc -n {0} qdisc show | grep -v noqueue; "
                                 "ip -n {0} maddr show dev u; "
                                 "find /sys/fs/bpf/xvtep/{1} 2>/dev/null | sort; true",
                                 ns, *netns->cookie()));
     }
-
 };
 
 constexpr const char *good = "attach u --vni 42 --name vxlan0 --remote 192.168.8.101";
@@ -158,7 +159,8 @@ TEST_F(Lifecycle, NamespacesWithTheSameNamesDoNotCollide)
 TEST_F(Lifecycle, SameVniOnTwoUdpPorts)
 {
     ASSERT_EQ(run(good).status, 0);
-    const Output second = run("attach u --vni 42 --name vxlan1 --remote 192.168.8.101 --dstport 8472");
+    const Output second =
+        run("attach u --vni 42 --name vxlan1 --remote 192.168.8.101 --dstport 8472");
     ASSERT_EQ(second.status, 0) << second.text;
     ASSERT_EQ(run("fdb add 02:00:00:00:00:01 dev vxlan1 dst 192.168.8.9").status, 0);
     EXPECT_EQ(run("fdb get 02:00:00:00:00:01 dev vxlan0").status, 2) << "tables apart";
@@ -181,20 +183,19 @@ TEST_F(Lifecycle, SeveralPortsGoByTheRoute)
                                         : fmt::format("10.9.{}.1{}", way, n),
                                      v6 ? 64 : 24, way == 1 ? "u" : "w", v6 ? " nodad" : ""));
             for (const int vni : {42, 43})
-                must(fmt::format("{} -n {} attach u w --vni {} --local {}{} --remote {}{}",
-                                 xvtep(), self, vni, net, n, net, 3 - n));
+                must(fmt::format("{} -n {} attach u w --vni {} --local {}{} --remote {}{}", xvtep(),
+                                 self, vni, net, n, net, 3 - n));
             ip(self, fmt::format("addr add 10.20.1.{}/24 dev xvtep42", n));
         }
         const auto sent_by = [&](const char *device) {
-            return std::stoul(in(a_, fmt::format("cat /sys/class/net/{}/statistics/tx_packets",
-                                                 device)));
+            return std::stoul(
+                in(a_, fmt::format("cat /sys/class/net/{}/statistics/tx_packets", device)));
         };
         for (const int way : {1, 2, 1}) {
             for (const int n : {1, 2})
-                ip(n == 1 ? a_ : b_,
-                   fmt::format("route replace {}{}{} via {}", net, 3 - n, end,
-                               v6 ? fmt::format("fd0{}::1{}", way, 3 - n)
-                                  : fmt::format("10.9.{}.1{}", way, 3 - n)));
+                ip(n == 1 ? a_ : b_, fmt::format("route replace {}{}{} via {}", net, 3 - n, end,
+                                                 v6 ? fmt::format("fd0{}::1{}", way, 3 - n)
+                                                    : fmt::format("10.9.{}.1{}", way, 3 - n)));
             ::usleep(1'100'000); // a cached next hop's life
             const auto before = sent_by(way == 1 ? "u" : "w");
             EXPECT_EQ(pings_lost(a_, "10.20.1.2", 5), 0) << way;
@@ -214,7 +215,8 @@ TEST_F(Lifecycle, AChangedMacIsFollowed)
 {
     constexpr const char *old_mac = "02:00:00:00:00:aa", *new_mac = "02:00:00:00:00:bb";
     ip(b_, fmt::format("link add vxlan0 address {} type vxlan id 42 dev u remote 192.168.8.100 "
-                       "dstport 4789", old_mac));
+                       "dstport 4789",
+                       old_mac));
     ASSERT_EQ(run(good).status, 0);
     for (const auto &[ns, n] : {std::pair(a_, 1), std::pair(b_, 2)}) {
         ip(ns, fmt::format("addr add 10.20.1.{}/24 dev vxlan0", n));
@@ -282,7 +284,8 @@ TEST_F(Lifecycle, PinsOfADeadNamespaceGo)
 TEST_F(Lifecycle, AKernelTableThatWasEmptiedIsLearnedAnew)
 {
     ASSERT_EQ(run("attach u --vni 42 --name vxlan0").status, 0); // no default entry
-    must(fmt::format("{} -n {} attach u --vni 42 --name vxlan0 --remote 192.168.8.100", xvtep(), b_));
+    must(fmt::format("{} -n {} attach u --vni 42 --name vxlan0 --remote 192.168.8.100", xvtep(),
+                     b_));
     for (const auto &[ns, n] : {std::pair(a_, 1), std::pair(b_, 2)})
         ip(ns, fmt::format("addr add 10.20.1.{}/24 dev vxlan0", n));
     ASSERT_EQ(pings_lost(b_, "10.20.1.1"), 0);
@@ -291,8 +294,9 @@ TEST_F(Lifecycle, AKernelTableThatWasEmptiedIsLearnedAnew)
          {fmt::format("bridge -n {} fdb flush dev vxlan0", a_),
           fmt::format("ip -n {0} link set vxlan0 down; ip -n {0} link set vxlan0 up", a_)}) {
         must(words);
-        ip(a_, fmt::format("neigh replace 10.20.1.2 lladdr {} dev vxlan0", mac)); // no ARP without a default
-        ::usleep(1'100'000); // no next hop is remembered
+        ip(a_, fmt::format("neigh replace 10.20.1.2 lladdr {} dev vxlan0",
+                           mac)); // no ARP without a default
+        ::usleep(1'100'000);      // no next hop is remembered
         EXPECT_LE(pings_lost(b_, "10.20.1.1", 10, "-i 0.1"), 1) << words;
     }
 }
@@ -301,10 +305,10 @@ TEST_F(Lifecycle, AttachTellsOfIpsecPolicies)
 {
     EXPECT_EQ(run(good).text, "");
     ASSERT_EQ(run("detach u").status, 0);
-    const Output policy = sh(fmt::format(
-        "ip -n {} xfrm policy add dir out src 192.168.8.100/32 dst 192.168.8.101/32 proto udp tmpl src "
-        "192.168.8.100 dst 192.168.8.101 proto esp mode transport",
-        a_));
+    const Output policy = sh(fmt::format("ip -n {} xfrm policy add dir out src 192.168.8.100/32 "
+                                         "dst 192.168.8.101/32 proto udp tmpl src "
+                                         "192.168.8.100 dst 192.168.8.101 proto esp mode transport",
+                                         a_));
     if (policy.status != 0)
         GTEST_SKIP() << "no xfrm policies here: " << policy.text;
     EXPECT_NE(run(good).text.find("vxlan0: IPsec policies are in force"), std::string::npos);

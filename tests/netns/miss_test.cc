@@ -200,9 +200,9 @@ TEST_F(MissCase, SoAreMissesOfManyKeys)
     to.sll_family = AF_PACKET;
     to.sll_ifindex = static_cast<int>(::if_nametoindex("vxlan0"));
     const std::vector<std::uint8_t> l2{2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0x08, 0x00};
-    const std::vector<std::uint8_t> arp{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 2, 8, 6,
-                                        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 2, 10, 20, 1, 2,
-                                        0, 0, 0, 0, 0, 0, 10, 20, 0, 0};
+    const std::vector<std::uint8_t> arp{
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0,  0,  0, 0, 2, 8, 6, 0, 1, 8, 0,  6,  4, 0,
+        1,    2,    0,    0,    0,    0,    2, 10, 20, 1, 2, 0, 0, 0, 0, 0, 0, 10, 20, 0, 0};
     for (const auto &[start, at] : {std::pair(l2, 4), std::pair(arp, 40)}) {
         SCOPED_TRACE(at);
         auto frame = start;
@@ -216,7 +216,8 @@ TEST_F(MissCase, SoAreMissesOfManyKeys)
             (void)::sendto(socket.get(), frame.data(), frame.size(), 0,
                            reinterpret_cast<const sockaddr *>(&to), sizeof(to)); // dropped: ENOBUFS
         }
-        const bool within = std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(900);
+        const bool within =
+            std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(900);
         while (source->poll(listener, std::chrono::milliseconds(100)).value_or(0) != 0) {
         }
         EXPECT_EQ(std::set(listener.heard.begin(), listener.heard.end()).size(), keys);
@@ -380,10 +381,9 @@ TEST_F(MissCase, NeighboursAsIpPrintsThem)
     must(on_a(fmt::format("neigh add 10.20.1.3 lladdr {} dev vxlan0", peer_mac)));
     must(on_a(fmt::format("neigh add fd20::3 lladdr {} dev vxlan0 nud reachable", peer_mac)));
     ip(a_, fmt::format("neigh replace 10.20.1.3 lladdr {} dev vxlan0 nud permanent", peer_mac));
-    EXPECT_EQ(must(on_a("neigh show")),
-              fmt::format("10.20.1.3 dev vxlan0 lladdr {0} PERMANENT\n"
-                          "fd20::3 dev vxlan0 lladdr {0} REACHABLE\n",
-                          peer_mac));
+    EXPECT_EQ(must(on_a("neigh show")), fmt::format("10.20.1.3 dev vxlan0 lladdr {0} PERMANENT\n"
+                                                    "fd20::3 dev vxlan0 lladdr {0} REACHABLE\n",
+                                                    peer_mac));
     // The words and keys of `ip neigh`, blanks at a line's end aside.
     const auto line = in(a_, "ip -4 neigh show dev vxlan0");
     EXPECT_EQ(must(on_a("neigh show dev vxlan0")).substr(0, line.find_last_not_of(" \n") + 1),
@@ -473,7 +473,8 @@ TEST_F(MissCase, ALargeBatchStopsAtTheLineThatFails)
     EXPECT_EQ(sh(on_a("fdb get " + mac(2301) + " dev vxlan0")).status, 2);
 }
 
-// What a large batch is written by; where it fails entries go in one by one, and nobody would notice.
+// What a large batch is written by; where it fails entries go in one by one, and nobody would
+// notice.
 TEST_F(MissCase, RowsGoInUpToTheFirstPlaceThatIsTaken)
 {
     const auto bulk =

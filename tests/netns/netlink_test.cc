@@ -482,7 +482,8 @@ TEST_F(NetlinkTest, AddressesRoutesAndNeighbours)
         EXPECT_EQ(found->mac, mac_b);
         EXPECT_TRUE(found->state & NUD_PERMANENT);
     }
-    EXPECT_EQ(std::ranges::count(*netlink->neighbours(peer), ip("10.1.0.2"), &KernelNeighbour::ip), 0);
+    EXPECT_EQ(std::ranges::count(*netlink->neighbours(peer), ip("10.1.0.2"), &KernelNeighbour::ip),
+              0);
     EXPECT_TRUE(netlink->route_to(ip("10.1.0.1"))->is_local);
     EXPECT_FALSE(netlink->route_to(ip("10.1.0.2"))->is_local);
 
@@ -514,7 +515,8 @@ TEST_F(NetlinkTest, CorrectsNeighboursThatAreThereAndNotByHand)
     };
     for (const std::string address : {"10.1.0.2", "fd00:1::2"}) {
         const auto said = [&](const char *state) {
-            return in("neigh replace " + address + " lladdr " + mac_a.text() + " dev v0 nud " + state);
+            return in("neigh replace " + address + " lladdr " + mac_a.text() + " dev v0 nud " +
+                      state);
         };
         const auto correct = [&] {
             EXPECT_TRUE(works(netlink->correct_neighbour(veth, ip(address.c_str()), mac_b)));
@@ -525,8 +527,9 @@ TEST_F(NetlinkTest, CorrectsNeighboursThatAreThereAndNotByHand)
             EXPECT_EQ(said(state), "");
             EXPECT_EQ(correct(), address + " lladdr " + mac_b.text() + " STALE \n") << state;
         }
-        EXPECT_EQ(in("neigh replace " + address + " lladdr " + mac_b.text() + " dev v0 nud reachable"),
-                  "");
+        EXPECT_EQ(
+            in("neigh replace " + address + " lladdr " + mac_b.text() + " dev v0 nud reachable"),
+            "");
         EXPECT_EQ(correct(), address + " lladdr " + mac_b.text() + " REACHABLE \n");
         for (const char *state : {"permanent", "noarp"}) {
             EXPECT_EQ(said(state), "");
@@ -543,14 +546,14 @@ TEST_F(NetlinkTest, ReadsAndForgetsWhatBridgesLearned)
     ASSERT_TRUE(works(netlink->change_link(*bridge, {.up = true})));
     ASSERT_TRUE(works(netlink->change_link(netlink->link("v1")->index, {.up = true})));
     ASSERT_TRUE(works(netlink->change_link(veth, {.up = true, .master = *bridge})));
-    for (const auto &words : {mac_a.text() + " dev v0 master dynamic", mac_b.text() + " dev v0 self"})
+    for (const auto &words :
+         {mac_a.text() + " dev v0 master dynamic", mac_b.text() + " dev v0 self"})
         EXPECT_EQ(output_of("bridge -n " + a->name + " fdb add " + words + " 2>&1"), "");
     const auto has = [&](const Mac &mac) {
         const auto lines = netlink->bridge_fdb();
         EXPECT_TRUE(works(lines));
-        return std::ranges::any_of(*lines, [&](const auto &one) {
-            return one.first == veth && one.second.mac == mac;
-        });
+        return std::ranges::any_of(
+            *lines, [&](const auto &one) { return one.first == veth && one.second.mac == mac; });
     };
     EXPECT_TRUE(has(mac_a));
     EXPECT_FALSE(has(mac_b)) << "the device's own";

@@ -76,9 +76,9 @@ class PortOffload : public Offload {
     std::string offloads()
     {
         std::string all;
-        for (const char *name : {"generic-receive-offload", "tx-checksum-ip-generic",
-                                 "tx-checksum-sctp", "tx-tcp-segmentation", "tx-vlan-offload",
-                                 "tx-vlan-stag-hw-insert"})
+        for (const char *name :
+             {"generic-receive-offload", "tx-checksum-ip-generic", "tx-checksum-sctp",
+              "tx-tcp-segmentation", "tx-vlan-offload", "tx-vlan-stag-hw-insert"})
             all += fmt::format("{} {}\n", name, feature(c_, "eth0", name));
         return all;
     }

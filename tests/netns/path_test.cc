@@ -17,7 +17,10 @@ struct PathCase {
     const char *options = ""; // of xvtep's ends
 };
 
-void PrintTo(const PathCase &path, std::ostream *out) { *out << path.name; }
+void PrintTo(const PathCase &path, std::ostream *out)
+{
+    *out << path.name;
+}
 
 class Path : public NetnsCase, public ::testing::WithParamInterface<PathCase> {
   protected:
@@ -48,8 +51,7 @@ class Path : public NetnsCase, public ::testing::WithParamInterface<PathCase> {
             if (way == Way::kernel) {
                 ip(h, fmt::format("link add vxlan0 mtu 1500 type vxlan id 42 dev u local {} remote "
                                   "{} dstport 4789 {}",
-                                  from, to,
-                                  t.v6 ? "udp6zerocsumtx udp6zerocsumrx" : "noudpcsum"));
+                                  from, to, t.v6 ? "udp6zerocsumtx udp6zerocsumrx" : "noudpcsum"));
                 ip(h, "link add br0 type bridge");
                 ip(h, "link set br0 up");
                 ip(h, "link set vxlan0 master br0 up");
@@ -93,19 +95,19 @@ TEST_P(Path, TheSenderIsTold)
     EXPECT_NE(told(true, 1500).find(fmt::format("mtu: {}", room(1500))), std::string::npos)
         << told(true, 1500);
     // And TCP, whose packets are GSO's, finds its way.
-    const std::string sums = must(
-        fmt::format("ip netns exec {0} timeout 20 python3 {1}/tests/support/receive.py 10.20.1.2 & "
-                    "ip netns exec {2} timeout 20 python3 {1}/tests/support/send.py 10.20.1.2; wait",
-                    c_[2], XVTEP_SOURCE_DIR, c_[1]));
+    const std::string sums = must(fmt::format(
+        "ip netns exec {0} timeout 20 python3 {1}/tests/support/receive.py 10.20.1.2 & "
+        "ip netns exec {2} timeout 20 python3 {1}/tests/support/send.py 10.20.1.2; wait",
+        c_[2], XVTEP_SOURCE_DIR, c_[1]));
     ASSERT_EQ(std::count(sums.begin(), sums.end(), '\n'), 2) << sums;
-    EXPECT_EQ(sums.substr(0, sums.find('\n')),
-              sums.substr(sums.find('\n') + 1, sums.find('\n')));
+    EXPECT_EQ(sums.substr(0, sums.find('\n')), sums.substr(sums.find('\n') + 1, sums.find('\n')));
 }
 
 TEST_P(Path, WhatMayBeSplitIs)
 {
     // Nor does the kernel's device split on IPv6.
-    if (GetParam().v6 || std::string_view(GetParam().options).find("--df set") != std::string_view::npos)
+    if (GetParam().v6 ||
+        std::string_view(GetParam().options).find("--df set") != std::string_view::npos)
         return;
     ASSERT_EQ(pings_lost(c_[1], "10.20.1.2"), 0);
     EXPECT_EQ(pings_lost(c_[1], "10.20.1.2", 3, "-M dont -i 0.05 -s 1472"), 0);
@@ -153,7 +155,8 @@ TEST_F(SeveralPorts, HaveTheirWholeMtu)
     wire(a, "v", b, "v");
     ip(a, "addr add 192.168.8.1/24 dev u");
     ip(b, "addr add 192.168.8.2/24 dev u");
-    must(fmt::format("{} -n {} attach u v --vni 42 --name vxlan0 --remote 192.168.8.2", xvtep(), a));
+    must(
+        fmt::format("{} -n {} attach u v --vni 42 --name vxlan0 --remote 192.168.8.2", xvtep(), a));
     ip(b, "link add vxlan0 type vxlan id 42 dev u remote 192.168.8.1 dstport 4789");
     ip(b, "link set vxlan0 up");
     ip(a, "addr add 10.20.1.1/24 dev vxlan0");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who may do what, what other users of the machine can do about it, and the way out where the tables
-// are not to be read.
+// Who may do what, what other users of the machine can do about it, and the way out where the
+// tables are not to be read.
 
 #include <bpf/bpf.h>
 #include <sys/file.h>
@@ -34,15 +34,19 @@ class Privileges : public NetnsCase {
         directory_ = state_directory("/sys/fs/bpf", Netns::open(a_)->cookie().value_or(0));
     }
 
-    Output run(const std::string &words) { return sh(fmt::format("{} -n {} {}", xvtep(), a_, words)); }
+    Output run(const std::string &words)
+    {
+        return sh(fmt::format("{} -n {} {}", xvtep(), a_, words));
+    }
 
-    // A script with a bpf file system of its own that everybody may write to, as the kernel makes it.
-    // In it, `as CAPABILITIES WORDS…` is xvtep run by nobody with no more than these.
+    // A script with a bpf file system of its own that everybody may write to, as the kernel makes
+    // it. In it, `as CAPABILITIES WORDS…` is xvtep run by nobody with no more than these.
     Output in_open_bpffs(const std::string &script)
     {
         std::ofstream(file("script"))
             << "mount -t bpf -o mode=1777 bpf /sys/fs/bpf || exit 99\n"
-            << "cp " << xvtep() << " " << file("xvtep") << " && chmod 755 " << file(".") << " " << file("xvtep") << "\n"
+            << "cp " << xvtep() << " " << file("xvtep") << " && chmod 755 " << file(".") << " "
+            << file("xvtep") << "\n"
             << "nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"; }\n"
             << "as() { caps=$1; shift; nsenter --net=/run/netns/" << a_
             << " setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,$caps"
@@ -79,7 +83,9 @@ TEST_F(Privileges, TheseAreEnough)
         script += all + words + "\n";
     EXPECT_EQ(in_open_bpffs(script + "ls /sys/fs/bpf | grep xvtep").text, "0\n0\n0\n0\n0\n0\n");
     // Without programs to load one less is.
-    EXPECT_EQ(in_open_bpffs(all + attach + "\nas +net_admin,+bpf port add w --vni 42\n" + all + "detach u").text,
+    EXPECT_EQ(in_open_bpffs(all + attach + "\nas +net_admin,+bpf port add w --vni 42\n" + all +
+                            "detach u")
+                  .text,
               "0\n0\n0\n");
 }
 
@@ -87,17 +93,24 @@ TEST_F(Privileges, TheseAreEnough)
 TEST_F(Privileges, WhatCannotBeRemovedIsSaid)
 {
     const std::string words = attach;
-    EXPECT_EQ(in_open_bpffs("root " + words + " --mode skb\n"
-                            "chown -R nobody /sys/fs/bpf/xvtep\n"
-                            "as +net_admin,+bpf,+perfmon detach u\n"
-                            "chown -R root /sys/fs/bpf/xvtep\n"
-                            "ip -n " + a_ + " link show u | grep -c xdpgeneric\n"
-                            "root show | grep -c vni\n"
-                            "root detach lo\n"
-                            "ip -n " + a_ + " link show u | grep -c xdpgeneric\n"
-                            "ls /sys/fs/bpf | grep xvtep").text,
-              "0\ndetach u: look at XDP of ifindex 3: no permission (needs CAP_SYS_ADMIN, for XDP)\n2\n"
-              "1\n0\ndetach lo: no VNI is attached\n2\n0\n");
+    EXPECT_EQ(
+        in_open_bpffs("root " + words +
+                      " --mode skb\n"
+                      "chown -R nobody /sys/fs/bpf/xvtep\n"
+                      "as +net_admin,+bpf,+perfmon detach u\n"
+                      "chown -R root /sys/fs/bpf/xvtep\n"
+                      "ip -n " +
+                      a_ +
+                      " link show u | grep -c xdpgeneric\n"
+                      "root show | grep -c vni\n"
+                      "root detach lo\n"
+                      "ip -n " +
+                      a_ +
+                      " link show u | grep -c xdpgeneric\n"
+                      "ls /sys/fs/bpf | grep xvtep")
+            .text,
+        "0\ndetach u: look at XDP of ifindex 3: no permission (needs CAP_SYS_ADMIN, for XDP)\n2\n"
+        "1\n0\ndetach lo: no VNI is attached\n2\n0\n");
 }
 
 TEST_F(Privileges, StateIsItsMakers)
@@ -105,25 +118,32 @@ TEST_F(Privileges, StateIsItsMakers)
     const std::string all = "as +net_admin,+bpf,+perfmon ", words = attach;
     EXPECT_EQ(in_open_bpffs("root " + words + "\n" + all + "detach u\nroot detach u").text,
               "0\ndetach u: open /sys/fs/bpf/xvtep: permission denied (another user's)\n2\n0\n");
-    EXPECT_EQ(in_open_bpffs("nobody mkdir /sys/fs/bpf/xvtep; root " + words + "; root show").text,
-              "attach u: use /sys/fs/bpf/xvtep: user 65534 has made it: remove it, and mount the bpf file "
-              "system with mode=0700\n2\n"
-              "show: use /sys/fs/bpf/xvtep: user 65534 has made it: remove it, and mount the bpf file "
-              "system with mode=0700\n2\n");
+    EXPECT_EQ(
+        in_open_bpffs("nobody mkdir /sys/fs/bpf/xvtep; root " + words + "; root show").text,
+        "attach u: use /sys/fs/bpf/xvtep: user 65534 has made it: remove it, and mount the bpf "
+        "file "
+        "system with mode=0700\n2\n"
+        "show: use /sys/fs/bpf/xvtep: user 65534 has made it: remove it, and mount the bpf file "
+        "system with mode=0700\n2\n");
 }
 
 // Whatever another user can open, locked, keeps nobody waiting.
 TEST_F(Privileges, NoOtherUserHoldsTheLock)
 {
     const std::string words = attach;
-    EXPECT_EQ(in_open_bpffs("root " + words + "\n"
-                            "for path in /sys/fs/bpf $(find /sys/fs/bpf/xvtep); do\n"
-                            "  nobody flock -n $path sleep 5 >/dev/null 2>&1 & holders=\"$holders $!\"\n"
-                            "done\n"
-                            "sleep 0.5\n"
-                            "timeout 3 " + xvtep() + " -n " + a_ + " detach u; echo $?\n"
-                            "kill $holders 2>/dev/null; true").text,
-              "0\n0\n");
+    EXPECT_EQ(
+        in_open_bpffs("root " + words +
+                      "\n"
+                      "for path in /sys/fs/bpf $(find /sys/fs/bpf/xvtep); do\n"
+                      "  nobody flock -n $path sleep 5 >/dev/null 2>&1 & holders=\"$holders $!\"\n"
+                      "done\n"
+                      "sleep 0.5\n"
+                      "timeout 3 " +
+                      xvtep() + " -n " + a_ +
+                      " detach u; echo $?\n"
+                      "kill $holders 2>/dev/null; true")
+            .text,
+        "0\n0\n");
 }
 
 TEST_F(Privileges, TheLockIsThereForAll)
@@ -135,7 +155,8 @@ TEST_F(Privileges, TheLockIsThereForAll)
     {
         auto lock = Lock::take("/sys/fs/bpf");
         ASSERT_TRUE(lock) << lock.error().message();
-        EXPECT_EQ(sh(fmt::format("timeout 0.5 {} -n {} detach u", xvtep(), a_)).status, 124) << "waits";
+        EXPECT_EQ(sh(fmt::format("timeout 0.5 {} -n {} detach u", xvtep(), a_)).status, 124)
+            << "waits";
     }
     EXPECT_EQ(run("detach u").status, 0);
     EXPECT_FALSE(std::filesystem::exists(directory_));
@@ -145,10 +166,12 @@ TEST_F(Privileges, CpusUnknown)
 {
     ASSERT_EQ(run(attach).status, 0);
     const std::string hidden = "unshare -m sh -c \"mount -t tmpfs none /sys/devices/system/cpu; ";
-    for (const char *words : {"stats", "attach u --vni 43 --remote 192.168.8.9", "port add w --vni 42"}) {
+    for (const char *words :
+         {"stats", "attach u --vni 43 --remote 192.168.8.9", "port add w --vni 42"}) {
         const Output output = sh(fmt::format("{}{} -n {} {}\"", hidden, xvtep(), a_, words));
         EXPECT_EQ(output.status, 2) << words;
-        EXPECT_NE(output.text.find(": read /sys/devices/system/cpu/possible: no such file or directory\n"),
+        EXPECT_NE(output.text.find(
+                      ": read /sys/devices/system/cpu/possible: no such file or directory\n"),
                   std::string::npos)
             << output.text;
         EXPECT_EQ(std::ranges::count(output.text, '\n'), 1) << output.text;
@@ -157,7 +180,10 @@ TEST_F(Privileges, CpusUnknown)
 
 class Force : public Privileges {
   protected:
-    std::string links() { return must(fmt::format("ip -n {} -o link show | cut -d: -f2-3 | sed \"s/ qlen.*//\"", a_)); }
+    std::string links()
+    {
+        return must(fmt::format("ip -n {} -o link show | cut -d: -f2-3 | sed \"s/ qlen.*//\"", a_));
+    }
 
     void set_layout(__u32 layout)
     {

@@ -72,8 +72,8 @@ class Storm : public NetnsCase {
     {
         const auto cookie = Netns::open(host)->cookie();
         std::uint64_t sum = 0;
-        for (const auto &entry :
-             std::filesystem::directory_iterator(fmt::format("/sys/fs/bpf/xvtep/{}/maps", *cookie))) {
+        for (const auto &entry : std::filesystem::directory_iterator(
+                 fmt::format("/sys/fs/bpf/xvtep/{}/maps", *cookie))) {
             const Fd map(bpf_obj_get(entry.path().c_str()));
             std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map.get()));
             for (std::string line; std::getline(info, line);)
@@ -93,7 +93,8 @@ TEST_F(Storm, OfAMillionMisses)
 {
     const std::string a = host("a"), b = host("b");
     wire(a, "u1", b, "u2");
-    for (const auto &[name, port, n, other] : {std::tuple(a, "u1", 1, 2), std::tuple(b, "u2", 2, 1)}) {
+    for (const auto &[name, port, n, other] :
+         {std::tuple(a, "u1", 1, 2), std::tuple(b, "u2", 2, 1)}) {
         in(name, "sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
         ip(name, fmt::format("addr add 192.168.8.{}/24 dev {}", n, port));
         must(fmt::format("{} -n {} attach {} --vni 42 --name vxlan0 --l2miss --nolearning --mac "
@@ -107,11 +108,12 @@ TEST_F(Storm, OfAMillionMisses)
     ASSERT_EQ(pings_lost(a, "10.20.1.2"), 0);
 
     const std::string out = file("heard");
-    ASSERT_EQ(sh(fmt::format("(exec {} -n {} monitor dev vxlan0 > {} 2>/dev/null) & echo $! > {}.pid; "
-                             "sleep 1",
-                             xvtep(), a, out, out))
-                  .status,
-              0);
+    ASSERT_EQ(
+        sh(fmt::format("(exec {} -n {} monitor dev vxlan0 > {} 2>/dev/null) & echo $! > {}.pid; "
+                       "sleep 1",
+                       xvtep(), a, out, out))
+            .status,
+        0);
     const auto before = map_memory(a);
     int lost = -1;
     std::thread pinger([&] { lost = pings_lost(a, "10.20.1.2", 300, "-i 0.01"); });
@@ -129,8 +131,8 @@ TEST_F(Storm, OfAMillionMisses)
     const Json counted = stats(a);
     EXPECT_EQ(counted["drops"]["no_destination"], misses) << "each was dropped for its reason";
     std::ifstream lines(out);
-    const auto heard = static_cast<std::uint64_t>(
-        std::count(std::istreambuf_iterator<char>(lines), {}, '\n'));
+    const auto heard =
+        static_cast<std::uint64_t>(std::count(std::istreambuf_iterator<char>(lines), {}, '\n'));
     EXPECT_GT(heard, 10'000U);
     EXPECT_EQ(heard + counted["events_lost"].get<std::uint64_t>(), misses)
         << "printed or counted as lost, to the last one";

@@ -38,7 +38,8 @@ class Switch : public NetnsCase {
 
     static void quiet(const std::string &host)
     {
-        in(host, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
+        in(host,
+           "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
     }
 
     // A container at 10.20.1.`n`, its host's end `v` and its name.
@@ -130,9 +131,10 @@ TEST_F(Switch, BridgedPortsHaveOneCopy)
     ip(h_, "link set br0 type bridge fdb_flush"); // the bridge floods, the VTEP knows
     const auto dropped = stats("vxlan0")["drops"]["local_mac"].get<int>();
     const std::string out = file("copies");
-    must(fmt::format("(ip netns exec {} timeout 3 tcpdump -lni eth0 ether proto 0x88b5 >{} 2>/dev/null "
-                     "&) ; sleep 1",
-                     a, out)); // other frames come and go
+    must(fmt::format(
+        "(ip netns exec {} timeout 3 tcpdump -lni eth0 ether proto 0x88b5 >{} 2>/dev/null "
+        "&) ; sleep 1",
+        a, out)); // other frames come and go
     send(s, "eth0", Ether{.dst = mac.c_str(), .type = 0x88b5} / payload(46));
     ::usleep(2'500'000);
     EXPECT_EQ(must("grep -c 0x88b5 " + out), "1\n");
@@ -165,13 +167,14 @@ TEST_F(Switch, DetachUnderTrafficLeavesNoEntries)
         std::atomic<bool> stop = false;
         std::thread churn([&] {
             for (unsigned n = 0; !stop; n++) {
-                const std::string source =
-                    fmt::format("02:00:00:{:02x}:{:02x}:{:02x}", n >> 16 & 0xff, n >> 8 & 0xff, n & 0xff);
+                const std::string source = fmt::format("02:00:00:{:02x}:{:02x}:{:02x}",
+                                                       n >> 16 & 0xff, n >> 8 & 0xff, n & 0xff);
                 send(w_, "u1",
                      Ether{.dst = mac.c_str()} /
                          (Ipv4{.src = "192.168.8.2", .dst = "192.168.8.1"} /
                           (Udp{} / (Vxlan{} / (Ether{.dst = "ff:ff:ff:ff:ff:ff",
-                                                     .src = source.c_str(), .type = 0x88b5} /
+                                                     .src = source.c_str(),
+                                                     .type = 0x88b5} /
                                                payload(46))))));
             }
         });

@@ -29,7 +29,10 @@ struct Topology {
     const char *kernel_options = ""; // of the kernel's
 };
 
-void PrintTo(const Topology &topology, std::ostream *out) { *out << topology.name; }
+void PrintTo(const Topology &topology, std::ostream *out)
+{
+    *out << topology.name;
+}
 
 class Traffic : public NetnsCase, public ::testing::WithParamInterface<Topology> {
   protected:
@@ -46,8 +49,7 @@ class Traffic : public NetnsCase, public ::testing::WithParamInterface<Topology>
         }
         const bool xdp = std::string_view(t.mode) != "auto" && std::string_view(t.mode) != "tc";
         for (const int n : {1, 2}) {
-            wire(hosts_[n], "v", containers_[n], "eth0",
-                 t.mtu - (t.v6 ? 70U : 50U));
+            wire(hosts_[n], "v", containers_[n], "eth0", t.mtu - (t.v6 ? 70U : 50U));
             // Frames that XDP takes must be finished: nothing fills a checksum in later.
             if (xdp) {
                 in(hosts_[n], fmt::format("ethtool -K u{} tx off tso off gso off", n));
@@ -97,9 +99,8 @@ TEST_P(Traffic, EverythingCrosses)
     EXPECT_EQ(pings_lost(containers_[2], "10.20.1.1"), 0);
     EXPECT_EQ(pings_lost(containers_[1], "10.20.1.2", 3, "-i 0.05 -s 1372"), 0) << "1,400 bytes";
     const int largest = static_cast<int>(t.mtu) - (t.v6 ? 70 : 50) - 28;
-    EXPECT_EQ(pings_lost(containers_[1], "10.20.1.2", 3,
-                         fmt::format("-M do -i 0.05 -s {}", largest)),
-              0)
+    EXPECT_EQ(
+        pings_lost(containers_[1], "10.20.1.2", 3, fmt::format("-M do -i 0.05 -s {}", largest)), 0)
         << "the largest that fits";
 
     // Content, not only arrival: the sum of what came is the sum of what went.
@@ -188,13 +189,13 @@ TEST_P(Reload, TenUnderAFloodOfPingsLoseNothing)
         ip(ns, fmt::format("addr add 10.20.1.{}/24 dev vxlan0", n));
     }
     // The flood outlasts the reloads: it is stopped, not counted out.
-    const std::string text = must(
-        fmt::format("ip netns exec {0} timeout -s INT 140 ping -q -f -c 10000000 10.20.1.2 > "
-                    "{3} & p=$!; sleep 0.3; for i in 1 2 3 4 5 6 7 8 9 10; do "
-                    "{1} -n {0} reload && {1} -n {2} reload || exit 9; done; "
-                    "pkill -INT -P $p ping; wait $p; cat {3}",
-                    a, xvtep(), b, file("ping")),
-        150);
+    const std::string text =
+        must(fmt::format("ip netns exec {0} timeout -s INT 140 ping -q -f -c 10000000 10.20.1.2 > "
+                         "{3} & p=$!; sleep 0.3; for i in 1 2 3 4 5 6 7 8 9 10; do "
+                         "{1} -n {0} reload && {1} -n {2} reload || exit 9; done; "
+                         "pkill -INT -P $p ping; wait $p; cat {3}",
+                         a, xvtep(), b, file("ping")),
+             150);
     long sent = 0, received = 0;
     const auto at = text.find(" packets transmitted");
     ASSERT_NE(at, std::string::npos) << text;

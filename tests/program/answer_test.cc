@@ -56,8 +56,7 @@ TEST_F(Answers, ArpFromTheTable)
 {
     with(XV_VTEP_PROXY);
     neighbour("10.20.1.3", target);
-    const Outcome run =
-        encap(Ether{.dst = "ff:ff:ff:ff:ff:ff", .type = 0x0806} / arp_request());
+    const Outcome run = encap(Ether{.dst = "ff:ff:ff:ff:ff:ff", .type = 0x0806} / arp_request());
     Bytes reply;
     put32(reply, 0x00010800);
     put32(reply, 0x06040002);
@@ -90,10 +89,10 @@ TEST_F(Answers, SolicitationsFromTheTable)
     const Bytes source = option(1, 1, "02:00:00:00:00:07");
     // The option says where to answer, also behind another option.
     for (const Bytes &options : {source, [&] {
-             Bytes two = option(14, 1, "00:00:00:00:00:00");
-             put(two, source);
-             return two;
-         }()}) {
+                                     Bytes two = option(14, 1, "00:00:00:00:00:00");
+                                     put(two, source);
+                                     return two;
+                                 }()}) {
         const Outcome run = encap(solicitation(options));
         const Bytes want = advertisement(0x60000000, "02:00:00:00:00:07");
         EXPECT_EQ(run.packet, want) << difference(run.packet, want);
@@ -144,9 +143,13 @@ TEST_F(Answers, TooBigIsToldOnIpv4)
     icmp[3] = static_cast<std::uint8_t>(check & 0xff);
     const unsigned id = static_cast<unsigned>(run.packet.at(18) << 8 | run.packet.at(19));
     const std::string to = asker.text();
-    const Bytes want = Ether{.dst = to.c_str(), .src = mac.c_str()} /
-                       (Ipv4{.src = "10.20.1.3", .dst = "10.20.1.2", .proto = 1, .ttl = 9, .id = id, .fragment = 0x4000} /
-                        icmp);
+    const Bytes want = Ether{.dst = to.c_str(), .src = mac.c_str()} / (Ipv4{.src = "10.20.1.3",
+                                                                            .dst = "10.20.1.2",
+                                                                            .proto = 1,
+                                                                            .ttl = 9,
+                                                                            .id = id,
+                                                                            .fragment = 0x4000} /
+                                                                       icmp);
     EXPECT_EQ(run.packet, want) << difference(run.packet, want);
     EXPECT_EQ(run.action, tc_redirect);
 }
@@ -199,8 +202,8 @@ TEST_F(Answers, RscSkipsTheRouter)
     const Outcome run = encap(Ether{.dst = via.c_str()} / l3);
     const Bytes inner(run.packet.begin() + 50, run.packet.end());
     EXPECT_EQ(inner, (Ether{.dst = mac.c_str(), .src = via.c_str()} / l3)) << "its TTL is kept";
-    EXPECT_EQ(*Ip::parse("192.168.8.101"),
-              Ip::from_bytes(run.packet.data() + 30, 4)) << "to the target's VTEP";
+    EXPECT_EQ(*Ip::parse("192.168.8.101"), Ip::from_bytes(run.packet.data() + 30, 4))
+        << "to the target's VTEP";
 }
 
 TEST_F(Answers, GroupPolicyBothWays)
@@ -225,8 +228,9 @@ TEST_F(Answers, GroupPolicyBothWays)
         << "what is no id, D or A stays here";
     const auto arrives = [&](std::uint32_t word) {
         return tc(skeleton->progs.xvtep_tc_underlay, under,
-                  Ether{.dst = own.c_str()} / (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100"} /
-                                               (Udp{} / (Vxlan{.flags = word} / frame))))
+                  Ether{.dst = own.c_str()} /
+                      (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100"} /
+                       (Udp{} / (Vxlan{.flags = word} / frame))))
             .mark;
     };
     EXPECT_EQ(arrives(0x88401234), 0x401234U);

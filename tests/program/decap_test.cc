@@ -10,7 +10,10 @@ namespace {
 const Mac container = *Mac::parse("02:00:00:00:00:02");
 const Mac far_mac = *Mac::parse("02:00:00:00:00:01");
 
-Bytes inner_udp(std::size_t size = 18) { return Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(size))); }
+Bytes inner_udp(std::size_t size = 18)
+{
+    return Ether{} / (Ipv4{} / (Udp{.dst = 9} / payload(size)));
+}
 
 class Decap : public ProgramCase {
   protected:
@@ -23,8 +26,8 @@ class Decap : public ProgramCase {
         if (let_in_)
             let_in(*Ip::parse(sender));
         mac_ = under.mac.text();
-        const Ether ether{.dst = mac_.c_str(), .src = "02:00:00:00:00:fe",
-                          .type = v6() ? 0x86ddU : 0x0800U};
+        const Ether ether{
+            .dst = mac_.c_str(), .src = "02:00:00:00:00:fe", .type = v6() ? 0x86ddU : 0x0800U};
         if (v6())
             return ether / (Ipv6{.src = "fd08::101", .dst = "fd08::100", .tos = tos} /
                             (Udp{.from = "fd08::101", .to = "fd08::100"} / (Vxlan{} / inner)));
@@ -98,8 +101,8 @@ TEST_F(Decap, TheVtepsOwnMacIsTheHostsWhateverTheTableSays)
     }
 }
 
-// What is new goes, as it is, to the kernel's device, which learns it; the programs learn it where it
-// arrives (tests/conformance, learning).
+// What is new goes, as it is, to the kernel's device, which learns it; the programs learn it where
+// it arrives (tests/conformance, learning).
 TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
 {
     known_ = false;
@@ -158,8 +161,8 @@ TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
     }
 }
 
-// A tenant with many MACs leaves room for the others, and all leave some for entries made by hand. What
-// finds no room is delivered, and teaches the kernel's device nothing either.
+// A tenant with many MACs leaves room for the others, and all leave some for entries made by hand.
+// What finds no room is delivered, and teaches the kernel's device nothing either.
 TEST_F(Decap, LearningLeavesRoom)
 {
     known_ = false;
@@ -204,8 +207,8 @@ TEST_F(Decap, EcnByRfc6040)
                     return inner6 ? Ether{.type = 0x86dd} / (Ipv6{.tos = tos} / udp)
                                   : Ether{} / (Ipv4{.tos = tos} / udp);
                 };
-                SCOPED_TRACE(testing::Message() << "inner " << in << " outer " << out
-                                                << (inner6 ? " IPv6" : " IPv4"));
+                SCOPED_TRACE(testing::Message()
+                             << "inner " << in << " outer " << out << (inner6 ? " IPv6" : " IPv4"));
                 for (const bool with_xdp : {false, true}) {
                     const Outcome run =
                         with_xdp
@@ -234,8 +237,7 @@ TEST_F(Decap, CutAtEveryByte)
                 const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, cut);
                 EXPECT_EQ(tc_run.action, tc_pass) << size << ": its lengths lie, the stack judges";
                 EXPECT_EQ(tc_run.packet, cut) << size;
-                EXPECT_EQ(tc_run.counted,
-                          (std::map<std::string, std::uint64_t>{{"bad_length", 1}}))
+                EXPECT_EQ(tc_run.counted, (std::map<std::string, std::uint64_t>{{"bad_length", 1}}))
                     << size;
             }
             const Outcome xdp_run = xdp(skeleton->progs.xvtep_xdp_underlay, under, cut);
@@ -283,7 +285,8 @@ TEST_F(Decap, ForeignCaptures)
 {
     if (!std::filesystem::exists(std::string(XVTEP_SOURCE_DIR) + "/../shared/captures"))
         GTEST_SKIP() << "no ../shared/captures beside the project";
-    for (const auto &[name, dport] : {std::pair("vxlan.pcap", 4789), std::pair("vxlan_port_8472.pcap", 8472)}) {
+    for (const auto &[name, dport] :
+         {std::pair("vxlan.pcap", 4789), std::pair("vxlan_port_8472.pcap", 8472)}) {
         const auto packets = captured(name);
         ASSERT_FALSE(packets.empty()) << name;
         vtep.dstport = htons(static_cast<std::uint16_t>(dport));
@@ -303,8 +306,8 @@ TEST_F(Decap, ForeignCaptures)
             EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
         }
     }
-    for (const char *name : {"gso-ipv4-vxlan-ipv4.pcap", "gso-ipv6-vxlan-ipv6.pcap",
-                             "nsh-over-vxlan-gpe.pcap"})
+    for (const char *name :
+         {"gso-ipv4-vxlan-ipv4.pcap", "gso-ipv6-vxlan-ipv6.pcap", "nsh-over-vxlan-gpe.pcap"})
         for (const Bytes &packet : captured(name)) {
             if (packet.size() > 3500)
                 continue; // more than a test run takes

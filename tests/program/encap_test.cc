@@ -16,10 +16,7 @@ class Encap : public KnownCase {
         hop("fd08::101");
     }
 
-    Outcome send(const Bytes &frame)
-    {
-        return tc(skeleton->progs.xvtep_tc_device, device, frame);
-    }
+    Outcome send(const Bytes &frame) { return tc(skeleton->progs.xvtep_tc_device, device, frame); }
 
     static unsigned source_port(const Bytes &packet, std::size_t l3)
     {
@@ -33,15 +30,20 @@ class Encap : public KnownCase {
         const std::string to = next_hop.text(), from = under.mac.text();
         const unsigned id = static_cast<unsigned>(got.at(18) << 8 | got.at(19));
         return Ether{.dst = to.c_str(), .src = from.c_str()} /
-               (Ipv4{.src = "192.168.8.100", .dst = "192.168.8.101", .tos = tos, .ttl = ttl,
-                     .id = id, .fragment = df} /
+               (Ipv4{.src = "192.168.8.100",
+                     .dst = "192.168.8.101",
+                     .tos = tos,
+                     .ttl = ttl,
+                     .id = id,
+                     .fragment = df} /
                 (Udp{.src = source_port(got, 20)} / (Vxlan{} / frame)));
     }
 };
 
 Bytes udp4(unsigned dport = 9, unsigned tos = 0, unsigned df = 0)
 {
-    return Ether{} / (Ipv4{.tos = tos, .ttl = 9, .fragment = df} / (Udp{.dst = dport} / payload(31)));
+    return Ether{} /
+           (Ipv4{.tos = tos, .ttl = 9, .fragment = df} / (Udp{.dst = dport} / payload(31)));
 }
 
 TEST_F(Encap, WholePacket)
@@ -113,7 +115,9 @@ TEST_F(Encap, OnlyAProvenSizeIsSent)
     xv_hop value{};
     const xv_hop_key at = hop_key("192.168.8.101");
     ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hops), &at, &value), 0);
-    const auto frame = [](std::size_t size) { return Ether{} / (Ipv4{} / (Udp{} / payload(size - 42))); };
+    const auto frame = [](std::size_t size) {
+        return Ether{} / (Ipv4{} / (Udp{} / payload(size - 42)));
+    };
     for (const unsigned proven : {600U, 1400U}) {
         value.proven = static_cast<__u16>(proven);
         write(skeleton->maps.hops, at, value);
@@ -130,13 +134,12 @@ TEST_F(Encap, InheritsAndMarks)
     struct Case {
         unsigned flags, tos, inner_tos, inner_df, want_tos, want_ttl, want_df;
     };
-    for (const Case &c : {Case{0, 0x20, 0, 0, 0x20, 64, 0}, Case{0, 0, 1, 0, 1, 64, 0},
-                          Case{0, 0, 2, 0, 2, 64, 0}, Case{0, 0, 3, 0, 2, 64, 0},
-                          Case{XV_VTEP_TOS_INHERIT, 0, 0xb8, 0, 0xb8, 64, 0},
-                          Case{XV_VTEP_TTL_INHERIT, 0, 0, 0, 0, 9, 0},
-                          Case{XV_VTEP_DF_SET, 0, 0, 0, 0, 64, 0x4000},
-                          Case{XV_VTEP_DF_INHERIT, 0, 0, 0x4000, 0, 64, 0x4000},
-                          Case{XV_VTEP_DF_INHERIT, 0, 0, 0, 0, 64, 0}}) {
+    for (const Case &c :
+         {Case{0, 0x20, 0, 0, 0x20, 64, 0}, Case{0, 0, 1, 0, 1, 64, 0}, Case{0, 0, 2, 0, 2, 64, 0},
+          Case{0, 0, 3, 0, 2, 64, 0}, Case{XV_VTEP_TOS_INHERIT, 0, 0xb8, 0, 0xb8, 64, 0},
+          Case{XV_VTEP_TTL_INHERIT, 0, 0, 0, 0, 9, 0}, Case{XV_VTEP_DF_SET, 0, 0, 0, 0, 64, 0x4000},
+          Case{XV_VTEP_DF_INHERIT, 0, 0, 0x4000, 0, 64, 0x4000},
+          Case{XV_VTEP_DF_INHERIT, 0, 0, 0, 0, 64, 0}}) {
         vtep.flags = XV_VTEP_LEARNING | c.flags;
         vtep.tos = static_cast<__u8>(c.tos);
         write_vtep();
@@ -174,7 +177,8 @@ TEST_F(Encap, UdpChecksumIsRightOnIpv6)
     }();
     for (const Bytes &frame :
          {Ether{} / (Ipv4{.proto = 6} / tcp), udp4(),
-          Ether{} / (Ipv4{} / (Udp{.dst = 9, .from = "10.20.1.2", .to = "10.20.1.3"} / payload(333))),
+          Ether{} /
+              (Ipv4{} / (Udp{.dst = 9, .from = "10.20.1.2", .to = "10.20.1.3"} / payload(333))),
           Ether{.type = 0x86dd} /
               (Ipv6{} / (Udp{.dst = 9, .from = "fd20::2", .to = "fd20::3"} / payload(64))),
           Ether{.type = 0x0806} / arp_request(), Ether{.type = 0x88b5} / payload(201),
@@ -184,8 +188,8 @@ TEST_F(Encap, UdpChecksumIsRightOnIpv6)
         ASSERT_EQ(run.packet.size(), frame.size() + XV_OUTER_V6);
         const Bytes datagram(run.packet.begin() + 54, run.packet.end());
         EXPECT_NE(datagram[6] | datagram[7], 0) << "IPv6 wants a checksum";
-        EXPECT_EQ(transport_checksum(*Ip::parse("fd08::100"), *Ip::parse("fd08::101"), 17, datagram),
-                  0);
+        EXPECT_EQ(
+            transport_checksum(*Ip::parse("fd08::100"), *Ip::parse("fd08::101"), 17, datagram), 0);
         EXPECT_EQ(Bytes(run.packet.begin() + XV_OUTER_V6, run.packet.end()), frame);
     }
 }
@@ -204,7 +208,9 @@ TEST_F(Encap, SourcePortsSpreadFlowsAndKeepThem)
          }},
         {"other",
          [](unsigned n) {
-             const std::string source = "02:00:00:00:01:" + Mac{{0, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}}.text().substr(15);
+             const std::string source =
+                 "02:00:00:00:01:" +
+                 Mac{{0, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}}.text().substr(15);
              return Ether{.src = source.c_str(), .type = 0x88b5} / payload(46);
          }},
     };
@@ -212,7 +218,8 @@ TEST_F(Encap, SourcePortsSpreadFlowsAndKeepThem)
         std::set<unsigned> ports;
         for (unsigned n = 0; n < 64; n++) {
             const unsigned first = source_port(send(frame(n)).packet, 20);
-            EXPECT_EQ(source_port(send(frame(n)).packet, 20), first) << name << ": one flow, one port";
+            EXPECT_EQ(source_port(send(frame(n)).packet, 20), first)
+                << name << ": one flow, one port";
             EXPECT_GE(first, 49152U);
             ports.insert(first);
         }

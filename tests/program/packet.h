@@ -15,7 +15,10 @@ namespace xvtep::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
-inline void put8(Bytes &out, unsigned value) { out.push_back(static_cast<std::uint8_t>(value)); }
+inline void put8(Bytes &out, unsigned value)
+{
+    out.push_back(static_cast<std::uint8_t>(value));
+}
 inline void put16(Bytes &out, unsigned value)
 {
     put8(out, value >> 8 & 0xff);
@@ -26,9 +29,18 @@ inline void put32(Bytes &out, std::uint32_t value)
     put16(out, value >> 16);
     put16(out, value & 0xffff);
 }
-inline void put(Bytes &out, const Bytes &more) { out.insert(out.end(), more.begin(), more.end()); }
-inline void put(Bytes &out, const Ip &ip) { out.insert(out.end(), ip.bytes(), ip.bytes() + ip.size()); }
-inline void put(Bytes &out, const Mac &mac) { out.insert(out.end(), mac.octets.begin(), mac.octets.end()); }
+inline void put(Bytes &out, const Bytes &more)
+{
+    out.insert(out.end(), more.begin(), more.end());
+}
+inline void put(Bytes &out, const Ip &ip)
+{
+    out.insert(out.end(), ip.bytes(), ip.bytes() + ip.size());
+}
+inline void put(Bytes &out, const Mac &mac)
+{
+    out.insert(out.end(), mac.octets.begin(), mac.octets.end());
+}
 
 inline std::uint32_t sum16(const Bytes &bytes)
 {
@@ -187,14 +199,15 @@ inline Bytes arp_request()
 // "00: 02 00 … | 02 00 …" for the first lines that differ.
 inline std::string difference(const Bytes &got, const Bytes &want)
 {
-    std::string text = "got " + std::to_string(got.size()) + " bytes, want " +
-                       std::to_string(want.size()) + "\n";
+    std::string text =
+        "got " + std::to_string(got.size()) + " bytes, want " + std::to_string(want.size()) + "\n";
     const auto hex = [](const Bytes &bytes, std::size_t at) {
         std::string line;
         for (std::size_t i = at; i < at + 16; i++) {
             static const char *digits = "0123456789abcdef";
-            line += i < bytes.size() ? std::string{digits[bytes[i] >> 4], digits[bytes[i] & 15], ' '}
-                                     : "-- ";
+            line += i < bytes.size()
+                        ? std::string{digits[bytes[i] >> 4], digits[bytes[i] & 15], ' '}
+                        : "-- ";
         }
         return line;
     };

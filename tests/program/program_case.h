@@ -84,8 +84,9 @@ class ProgramCase : public ::testing::Test {
         vtep.underlays[0] = static_cast<__u32>(under.index);
         write_vtep();
         write(skeleton->maps.underlays, under.index,
-            xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
+              xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
+        write(skeleton->maps.ports, port.index,
+              xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
     }
 
     void write_vtep()
@@ -180,8 +181,8 @@ class ProgramCase : public ::testing::Test {
         std::ranges::copy(mac.octets, value.mac);
         value.flags = static_cast<__u16>(flags);
         value.updated = now() - age;
-        write(skeleton->maps.neighs, xv_neigh_key{vtep.vni, vtep.dstport, 0, to_addr(*Ip::parse(ip))},
-            value);
+        write(skeleton->maps.neighs,
+              xv_neigh_key{vtep.vni, vtep.dstport, 0, to_addr(*Ip::parse(ip))}, value);
     }
 
     std::optional<xv_fdb> found(const Mac &mac) const

@@ -44,7 +44,8 @@ class Verdicts : public ProgramCase {
 
     void port_flags(unsigned flags, std::uint32_t slot = vtep_slot)
     {
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, slot, XV_MODE_TC, flags, 0, {}, 0, {}, 0});
+        write(skeleton->maps.ports, port.index,
+              xv_port{port_slot, slot, XV_MODE_TC, flags, 0, {}, 0, {}, 0});
     }
 
     std::map<int, std::function<Outcome()>> cases()
@@ -56,8 +57,7 @@ class Verdicts : public ProgramCase {
         return {
             {XV_NOT_IP, [=] { return to_us(0x0806, arp_request()); }},
             {XV_NOT_UDP, [=] { return to_us(0x0800, Ipv4{.proto = 6} / payload(20)); }},
-            {XV_OTHER_PORT,
-             [=] { return to_us(0x0800, Ipv4{} / (Udp{.dst = 53} / payload(20))); }},
+            {XV_OTHER_PORT, [=] { return to_us(0x0800, Ipv4{} / (Udp{.dst = 53} / payload(20))); }},
             {XV_FRAGMENT,
              [=] { return to_us(0x0800, Ipv4{.fragment = 0x2000} / (Udp{} / payload(24))); }},
             {XV_IP_OPTIONS,
@@ -76,7 +76,8 @@ class Verdicts : public ProgramCase {
              }},
             {XV_MARTIAN,
              [=, this] {
-                 return decap(in_vxlan({}, inner(), {.src = "192.168.8.100", .dst = "192.168.8.100"}));
+                 return decap(
+                     in_vxlan({}, inner(), {.src = "192.168.8.100", .dst = "192.168.8.100"}));
              }},
             {XV_UNKNOWN_VNI, [=, this] { return decap(in_vxlan({.vni = 43}, inner())); }},
             {XV_NO_UDP6_CSUM,
@@ -93,9 +94,11 @@ class Verdicts : public ProgramCase {
             {XV_TO_ADMIT,
              [=, this] {
                  entry(far_mac, "192.168.8.102", 0);
-                 return decap(in_vxlan({}, inner(), {.src = "192.168.8.102", .dst = "192.168.8.100"}));
+                 return decap(
+                     in_vxlan({}, inner(), {.src = "192.168.8.102", .dst = "192.168.8.100"}));
              }},
-            {XV_TO_LEARN, [=, this] { return decap(in_vxlan({}, inner({.src = "02:00:00:00:00:09"}))); }},
+            {XV_TO_LEARN,
+             [=, this] { return decap(in_vxlan({}, inner({.src = "02:00:00:00:00:09"}))); }},
             {XV_DEVICE_GONE,
              [=, this] {
                  const auto at = static_cast<__u32>(device.index);
@@ -216,8 +219,10 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         ASSERT_TRUE(skeleton);
         vtep = fresh;
         write_vtep();
-        write(skeleton->maps.underlays, under.index, xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
-        write(skeleton->maps.ports, port.index, xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
+        write(skeleton->maps.underlays, under.index,
+              xv_underlay{underlay_slot, XV_MODE_XDP, 0, 0, {}, 0, 0});
+        write(skeleton->maps.ports, port.index,
+              xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
         entry(far_mac, "192.168.8.101", 0);
         let_in(*Ip::parse("192.168.8.101"));
         const Outcome run = table.at(verdict)();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Preloaded (LD_PRELOAD), it has one system call of a program fail, or kills the program there:
-//   XVTEP_FAULT=N:ERRNO  the Nth call of those below fails with this errno; ERRNO 0: SIGKILL instead
-//   XVTEP_FAULT_COUNT=FILE  how many such calls there were, written at the program's end
+//   XVTEP_FAULT=N:ERRNO  the Nth call of those below fails with this errno; ERRNO 0: SIGKILL
+//   instead XVTEP_FAULT_COUNT=FILE  how many such calls there were, written at the program's end
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -50,7 +50,10 @@ static int fails(void)
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define WRAP(type, name, parameters, arguments)                                                    \
-    type name parameters { return fails() ? -1 : REAL(name) arguments; }
+    type name parameters                                                                           \
+    {                                                                                              \
+        return fails() ? -1 : REAL(name) arguments;                                                \
+    }
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))

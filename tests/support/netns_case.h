@@ -102,8 +102,8 @@ class NetnsCase : public ::testing::Test {
     static int pings_lost(const std::string &host, const std::string &to, int count = 3,
                           const std::string &options = "-i 0.05")
     {
-        const Output output =
-            sh(fmt::format("ip netns exec {} ping -q -W 1 -c {} {} {}", host, count, options, to), 60);
+        const Output output = sh(
+            fmt::format("ip netns exec {} ping -q -W 1 -c {} {} {}", host, count, options, to), 60);
         int sent = 0, received = 0;
         const auto at = output.text.find(" packets transmitted");
         if (at == std::string::npos)

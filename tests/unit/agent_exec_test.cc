@@ -156,7 +156,8 @@ TEST_F(Exec, IsKilledWithItsChildrenWhenItIsTooSlow)
 // Its death cannot be had by its process group.
 TEST_F(Exec, IsKilledWhenItHasLeftItsGroup)
 {
-    make("exec python3 -c 'import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(60)'",
+    make("exec python3 -c 'import os, time; os.setpgid(0, os.getpgid(os.getppid())); "
+         "time.sleep(60)'",
          500ms);
     const auto began = Loop::Clock::now();
     const auto got = ask(of_mac);

@@ -10,8 +10,14 @@ TEST(Log, EscapesWhatSteersTerminals)
 {
     EXPECT_EQ(escaped("plain, täglich, 日本, 🦆"), "plain, täglich, 日本, 🦆");
     EXPECT_EQ(escaped("\x1b[31mred\r\n\tx\x7f"), "\\x1b[31mred\\x0d\\x0a\\x09x\\x7f");
-    EXPECT_EQ(escaped("\xc2\x9b" "31m"), "\\xc2\\x9b31m") << "C1's CSI";
-    EXPECT_EQ(escaped("\x9b" "31m"), "\\x9b31m") << "no UTF-8";
+    EXPECT_EQ(escaped("\xc2\x9b"
+                      "31m"),
+              "\\xc2\\x9b31m")
+        << "C1's CSI";
+    EXPECT_EQ(escaped("\x9b"
+                      "31m"),
+              "\\x9b31m")
+        << "no UTF-8";
     EXPECT_EQ(escaped(std::string_view("a\0b", 3)), "a\\x00b");
     for (const char *cut : {"\xe6\x97", "\xf0\x9f\xa6", "\xc3"})
         EXPECT_EQ(escaped(cut).substr(0, 2), "\\x") << "cut short";

@@ -88,18 +88,19 @@ TEST_F(MetricsHttp, Answers)
 {
     metrics_.found = 7;
     const auto metrics = ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-    EXPECT_TRUE(metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"))
+    EXPECT_TRUE(
+        metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"))
         << metrics;
     const auto body = metrics.substr(metrics.find("\r\n\r\n") + 4);
     EXPECT_EQ(body, metrics_.text());
     EXPECT_TRUE(metrics.contains(fmt::format("\r\nContent-Length: {}\r\n", body.size())));
     EXPECT_TRUE(ask("GET /healthz?x HTTP/1.0\n\n").ends_with("\r\n\r\nok\n"));
-    EXPECT_TRUE(ask("HEAD /healthz HTTP/1.1\r\n\r\n").ends_with("Content-Length: 3\r\nConnection: close\r\n\r\n"));
-    for (const auto &[request, status] : {std::pair("GET / HTTP/1.1\r\n\r\n", "404"),
-                                          std::pair("POST /metrics HTTP/1.1\r\n\r\n", "405"),
-                                          std::pair("nonsense\r\n\r\n", "400"),
-                                          std::pair("\r\n\r\n", "400"),
-                                          std::pair("GET /healthz\r\n\r\n", "400")})
+    EXPECT_TRUE(ask("HEAD /healthz HTTP/1.1\r\n\r\n")
+                    .ends_with("Content-Length: 3\r\nConnection: close\r\n\r\n"));
+    for (const auto &[request, status] :
+         {std::pair("GET / HTTP/1.1\r\n\r\n", "404"),
+          std::pair("POST /metrics HTTP/1.1\r\n\r\n", "405"), std::pair("nonsense\r\n\r\n", "400"),
+          std::pair("\r\n\r\n", "400"), std::pair("GET /healthz\r\n\r\n", "400")})
         EXPECT_EQ(ask(request).substr(9, 3), status) << request;
     EXPECT_EQ(ask("GET /" + std::string(9000, 'x')).substr(9, 3), "431");
 }

@@ -142,12 +142,13 @@ TEST(VtepText, IsTwoLines)
     other.proxy = other.rsc = other.l2miss = other.l3miss = other.gbp = true;
     other.maxaddress = 9;
     other.hard_ageing = 60;
-    EXPECT_EQ(to_text(other),
-              "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
-              "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 "
-              "dstport 4789 srcport 49152 65535 ttl inherit tos 0 df unset flowlabel 0xabcde "
-              "nolearning ageing 300 udpcsum hard-ageing 60 maxaddress 9 proxy rsc l2miss l3miss gbp "
-              "reserved-bits 0xf7ffffff000000ff udp6zerocsumtx udp6zerocsumrx master br0\n");
+    EXPECT_EQ(
+        to_text(other),
+        "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
+        "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 "
+        "dstport 4789 srcport 49152 65535 ttl inherit tos 0 df unset flowlabel 0xabcde "
+        "nolearning ageing 300 udpcsum hard-ageing 60 maxaddress 9 proxy rsc l2miss l3miss gbp "
+        "reserved-bits 0xf7ffffff000000ff udp6zerocsumtx udp6zerocsumrx master br0\n");
 }
 
 TEST(VtepText, HasALineForEachProblem)
@@ -162,9 +163,8 @@ TEST(VtepText, HasALineForEachProblem)
 
 TEST(Neigh, IsIps)
 {
-    NeighEntry entry{.ip = *Ip::parse("10.20.1.3"),
-                     .device = "vxlan0",
-                     .mac = *Mac::parse("b2:ee:aa:42:8b:0b")};
+    NeighEntry entry{
+        .ip = *Ip::parse("10.20.1.3"), .device = "vxlan0", .mac = *Mac::parse("b2:ee:aa:42:8b:0b")};
     EXPECT_EQ(to_text(entry, true, false),
               "10.20.1.3 dev vxlan0 lladdr b2:ee:aa:42:8b:0b PERMANENT\n");
     entry.state = NeighState::reachable;

@@ -216,9 +216,9 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
 
 TEST(ParseAttach, TakesTheRestOfIproute2sOptions)
 {
-    const auto request = attach_with({"--proxy", "--rsc", "--l2miss", "--l3miss", "--gbp",
-                                      "--maxaddress", "7", "--hard-ageing", "60",
-                                      "--reachable-time", "5", "--reserved_bits", "0xff"});
+    const auto request =
+        attach_with({"--proxy", "--rsc", "--l2miss", "--l3miss", "--gbp", "--maxaddress", "7",
+                     "--hard-ageing", "60", "--reachable-time", "5", "--reserved_bits", "0xff"});
     ASSERT_TRUE(request) << request.error().message();
     EXPECT_TRUE(request->proxy && request->rsc && request->l2miss && request->l3miss);
     EXPECT_TRUE(request->gbp);

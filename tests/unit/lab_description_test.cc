@@ -341,8 +341,8 @@ TEST(LabDescription, IsFoundByNameOrFile)
 
 TEST(LabPicture, ShowsHostsAndWires)
 {
-    const LabState state{*parse_lab(two_hosts, "two.json"), std::string(two_hosts), false, true,
-                         false, ""};
+    const LabState state{
+        *parse_lab(two_hosts, "two.json"), std::string(two_hosts), false, true, false, ""};
     EXPECT_EQ(draw_lab(state), R"(two: two hosts
 
 ┌─ xvtep-two-a ───────────────────────┐

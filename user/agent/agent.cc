@@ -11,7 +11,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Key mac_key(const Record &record) { return {record.vni, record.mac}; }
+Key mac_key(const Record &record)
+{
+    return {record.vni, record.mac};
+}
 
 Record without_ip(Record record)
 {
@@ -20,7 +23,10 @@ Record without_ip(Record record)
 }
 
 // Sent to since it was last written; both in seconds ago, to the second.
-bool used_since(const FdbEntry &entry) { return entry.used + 1 < entry.updated; }
+bool used_since(const FdbEntry &entry)
+{
+    return entry.used + 1 < entry.updated;
+}
 
 } // namespace
 
@@ -149,9 +155,8 @@ void Agent::ask(const Key &key, std::uint64_t id)
     question->second.attempts++;
     metrics_.lookups++;
     spdlog::debug("{} is looked up", key.text());
-    directory_->look_up(key, [this, key, id](Directory::Answer answer) {
-        answered(key, id, std::move(answer));
-    });
+    directory_->look_up(
+        key, [this, key, id](Directory::Answer answer) { answered(key, id, std::move(answer)); });
 }
 
 Agent::Question Agent::close(Questions::iterator question)
@@ -421,7 +426,10 @@ void Agent::changed(const Key &key, const std::optional<Record> &record)
         forget_moved_here(key, *record);
 }
 
-void Agent::lost_track() { recheck_all(); }
+void Agent::lost_track()
+{
+    recheck_all();
+}
 
 void Agent::recheck_all()
 {
@@ -457,8 +465,7 @@ void Agent::adopt()
                 const Record record{vtep.vni, entry.mac, std::nullopt, entry.dst, entry.port};
                 held_.try_emplace(mac_key(record), Held{record, {mac_key(record)}});
             }
-        for (const auto &entry :
-             host_.neighbours(vtep.name).value_or(std::vector<NeighEntry>{})) {
+        for (const auto &entry : host_.neighbours(vtep.name).value_or(std::vector<NeighEntry>{})) {
             const auto mac = held_.find(Key{vtep.vni, entry.mac});
             if (entry.state != NeighState::reachable || mac == held_.end())
                 continue;
@@ -555,7 +562,7 @@ void Agent::tick_device(const VtepInfo &vtep, const TableCopy &tables, Time read
         const auto *ip = std::get_if<Ip>(&key.what);
         const auto neighbour = ip != nullptr ? neighbours.find(*ip) : neighbours.end();
         const auto lifetime = ip != nullptr ? vtep.reachable_time : vtep.ageing;
-        const auto updated = ip == nullptr                 ? entry->second.updated
+        const auto updated = ip == nullptr                   ? entry->second.updated
                              : neighbour == neighbours.end() ? 0
                                                              : neighbour->second;
         if (lifetime != 0 && updated >= lifetime / 2 && updated > 0 && used_since(entry->second))

@@ -29,8 +29,8 @@
 namespace xvtep::agent {
 
 struct AgentOptions {
-    bool announce = true; // to the directory
-    std::chrono::milliseconds absent_for{2000};  // an absent key is not asked for again
+    bool announce = true;                         // to the directory
+    std::chrono::milliseconds absent_for{2000};   // an absent key is not asked for again
     std::chrono::milliseconds refused_for{10000}; // nor one whose answer was refused
     std::chrono::milliseconds awaited_for{5000};  // but news of it is awaited since somebody asked
     std::chrono::milliseconds retry_first{100}, retry_most{2000};
@@ -145,7 +145,7 @@ class Agent : public Directory::Client, public MissListener {
     std::uint64_t next_question_ = 0;
     Time refreshed_{};
     std::map<Key, Absent> absent_;
-    std::map<Key, Mac> believed_; // of IPs
+    std::map<Key, Mac> believed_;                       // of IPs
     std::map<std::uint32_t, std::size_t> questions_of_; // open, by VNI
     std::map<Key, Held> held_;
     std::map<Key, Due> due_;

@@ -22,11 +22,11 @@ using Json = nlohmann::json;
 constexpr unsigned frames_at_once = 256;
 constexpr std::size_t askers_most = 512; // of one port
 constexpr std::size_t state_size_max = 64 << 20;
-constexpr auto settling = 30s; // for ports that come, and a directory that is slow
+constexpr auto settling = 30s;        // for ports that come, and a directory that is slow
 constexpr auto publish_pause = 100ms; // hosts that dispute an address make work for everybody
-constexpr auto asker_waits = 5s; // it has asked three times by then, and given up
+constexpr auto asker_waits = 5s;      // it has asked three times by then, and given up
 constexpr unsigned tell_times = 2;
-constexpr auto tell_pause = 1s;        // for an IP
+constexpr auto tell_pause = 1s; // for an IP
 constexpr std::size_t tales_most = 4096;
 constexpr std::size_t tell_frames = 500; // at a time, and then
 constexpr auto tell_rest = 50ms;
@@ -52,7 +52,7 @@ Record Endpoints::placed(Record record) const
 {
     const auto vtep = vteps_.find(record.vni);
     if (record.vtep == Ip{})
-        record.vtep = options_.vtep  ? *options_.vtep
+        record.vtep = options_.vtep          ? *options_.vtep
                       : vtep != vteps_.end() ? vtep->second.local.value_or(Ip{})
                                              : Ip{};
     if (record.port == 0 && vtep != vteps_.end())
@@ -86,9 +86,8 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
     };
     // Of a bridge with several VTEPs only its VLANs could tell whose a port is.
     const auto vteps_in = [&](int bridge) {
-        return std::ranges::count_if(links, [&](const Link &link) {
-            return link.kind == "vxlan" && link.master == bridge;
-        });
+        return std::ranges::count_if(
+            links, [&](const Link &link) { return link.kind == "vxlan" && link.master == bridge; });
     };
     std::map<int, std::string> devices; // to be snooped at
     std::map<Name, Place> bridged;
@@ -246,8 +245,7 @@ void Endpoints::answer(const Record &record)
         const auto snoop = snoops_.find(asker.ifindex);
         if (snoop == snoops_.end() || now - when > asker_waits)
             continue;
-        const auto frame =
-            answer_frame({asker.mac, asker.ip, asker.vlan, record.ip}, record.mac);
+        const auto frame = answer_frame({asker.mac, asker.ip, asker.vlan, record.ip}, record.mac);
         (void)::send(snoop->second.socket.get(), frame.data(), frame.size(), 0);
     }
     askers_.erase(found);
@@ -309,8 +307,7 @@ std::size_t Endpoints::tell_ports(const Key &key, const Mac &mac)
              place != places_.end() && place->first.device == snoop.device; ++place) {
             if (place->second != key.vni)
                 continue;
-            const auto frame =
-                announcement_frame(std::get<Ip>(key.what), mac, place->first.vlan);
+            const auto frame = announcement_frame(std::get<Ip>(key.what), mac, place->first.vlan);
             (void)::send(snoop.socket.get(), frame.data(), frame.size(), 0);
             frames++;
         }
@@ -454,12 +451,12 @@ void Endpoints::taken(std::uint32_t vni, const Mac &mac)
 void Endpoints::publish_soon()
 {
     if (!std::exchange(publishing_, true))
-        loop_.after(std::max<Loop::Clock::duration>(
-                        10ms, published_at_ + publish_pause - Loop::Clock::now()),
+        loop_.after(std::max<Loop::Clock::duration>(10ms, published_at_ + publish_pause -
+                                                              Loop::Clock::now()),
                     [this, alive = alive_] {
-            if (*alive)
-                publish();
-        });
+                        if (*alive)
+                            publish();
+                    });
 }
 
 void Endpoints::publish()
@@ -484,8 +481,7 @@ void Endpoints::publish()
         return;
     // Nothing yet is not the same as nothing: what a run before this one announced is left until
     // the directory has been asked.
-    if (!published_ && own.empty() &&
-        Loop::Clock::now() < started_ + settling &&
+    if (!published_ && own.empty() && Loop::Clock::now() < started_ + settling &&
         (!remembered_.empty() || std::ranges::any_of(endpoints_, [](const auto &endpoint) {
             return !endpoint.second.certain;
         })))
@@ -559,8 +555,8 @@ void Endpoints::save()
     for (const auto &what : remembered_)
         add(what.place, what.name, what.ips);
     std::error_code error;
-    std::filesystem::create_directories(
-        std::filesystem::path(options_.state_file).parent_path(), error);
+    std::filesystem::create_directories(std::filesystem::path(options_.state_file).parent_path(),
+                                        error);
     const auto done = replace_file(options_.state_file, all.dump(1) + "\n");
     if (!done && !std::exchange(complained_of_saving_, true))
         spdlog::warn("{}", done.error().message());

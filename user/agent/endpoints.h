@@ -29,9 +29,9 @@
 namespace xvtep::agent {
 
 struct EndpointOptions {
-    std::vector<Record> given;  // their vtep and port are filled in where they are absent
-    std::optional<Ip> vtep;     // announced instead of the VTEPs' local addresses
-    std::string state_file;     // what was heard, for the next run; "": none
+    std::vector<Record> given;        // their vtep and port are filled in where they are absent
+    std::optional<Ip> vtep;           // announced instead of the VTEPs' local addresses
+    std::string state_file;           // what was heard, for the next run; "": none
     std::size_t most_per_port = 4096; // addresses; a host behind it may make them up
 };
 
@@ -133,9 +133,9 @@ class Endpoints {
     std::map<Key, Tale> tales_;
     bool telling_ = false;
     std::map<Name, Endpoint> endpoints_;
-    std::set<Record> fixed_;                // given, and own addresses
-    std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard
-    std::map<Name, Place> bridged_;         // what the bridges said last
+    std::set<Record> fixed_;        // given, and own addresses
+    std::map<Name, Place> ceded_;   // taken, until seen elsewhere or heard
+    std::map<Name, Place> bridged_; // what the bridges said last
     std::vector<Remembered> remembered_;
     std::optional<std::set<Record>> published_;
     Loop::Clock::time_point started_ = Loop::Clock::now(), published_at_{};

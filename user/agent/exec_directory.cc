@@ -28,7 +28,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t line_max = 512;     // of standard error; what is behind is dropped
+constexpr std::size_t line_max = 512; // of standard error; what is behind is dropped
 constexpr std::size_t errors_at_once = 65536;
 constexpr auto errors_rest = 10ms; // after each time: a flood waits in the pipe
 
@@ -103,7 +103,8 @@ class ExecDirectory : public Directory {
         for (auto &[pid, process] : dying_) {
             loop_.forget(process.get());
             pollfd death{process.get(), POLLIN, 0};
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Loop::Clock::now());
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(until - Loop::Clock::now());
             ::poll(&death, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
             ::waitpid(pid, nullptr, WNOHANG);
         }
@@ -201,8 +202,8 @@ class ExecDirectory : public Directory {
                                                     POSIX_SPAWN_SETSIGDEF);
         std::string shell = "sh", option = "-c", command = options_.command;
         const std::array<char *, 4> words{shell.data(), option.data(), command.data(), nullptr};
-        const int error = ::posix_spawn(&run.pid, "/bin/sh", &actions, &attributes, words.data(),
-                                        environ);
+        const int error =
+            ::posix_spawn(&run.pid, "/bin/sh", &actions, &attributes, words.data(), environ);
         ::posix_spawn_file_actions_destroy(&actions);
         ::posix_spawnattr_destroy(&attributes);
         if (error != 0) {

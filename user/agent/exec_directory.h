@@ -5,8 +5,8 @@
 //
 // on standard input, and answers on standard output with a record (record.h), or with nothing,
 // `null` or `{}` where there is none. Any exit status but 0 says that it does not know. What it
-// writes to standard error is logged, a few lines a second. It is killed with its process group when
-// it has ended, too. It hears of no changes and takes no announcements.
+// writes to standard error is logged, a few lines a second. It is killed with its process group
+// when it has ended, too. It hears of no changes and takes no announcements.
 #pragma once
 
 #include <chrono>

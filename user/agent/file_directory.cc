@@ -174,10 +174,10 @@ class FileDirectory : public Directory {
             const auto &[record, node] = **parsed;
             for (const auto &key : keys_of(record))
                 fresh.insert_or_assign(key, record);
-            std::erase_if(missing, [&, &there = record, ours = node == options_.node](
-                                       const Record &own) {
-                return ours ? own == there : same_endpoint(own, there);
-            });
+            std::erase_if(missing,
+                          [&, &there = record, ours = node == options_.node](const Record &own) {
+                              return ours ? own == there : same_endpoint(own, there);
+                          });
         });
         if (!missing.empty() && saved_ == own_)
             save_later(1s); // somebody removed them
@@ -237,9 +237,10 @@ class FileDirectory : public Directory {
         const auto removed = removed_.find(record);
         if (own_.contains(record) || removed == removed_.end() || removed->second < removals_most)
             return false;
-        complain(fmt::format("another agent announces by the name {}, too: give each a --node of its "
-                             "own",
-                             options_.node));
+        complain(
+            fmt::format("another agent announces by the name {}, too: give each a --node of its "
+                        "own",
+                        options_.node));
         return true;
     }
 

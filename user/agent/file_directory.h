@@ -5,9 +5,9 @@
 //
 // It is watched for changes, and looked at each second. Agents add and remove the lines `by`
 // themselves, under a lock (PATH.lock) and with a rename, so that several may share one file, each
-// under a name of its own (two with one name are said to be, and left alone); other lines are left as they
-// are. There are no leases: what a dead host announced stays until somebody removes it. Of a file
-// over 64 MiB nothing is read, of a line over 4 KiB (a comment, too) neither.
+// under a name of its own (two with one name are said to be, and left alone); other lines are left
+// as they are. There are no leases: what a dead host announced stays until somebody removes it. Of
+// a file over 64 MiB nothing is read, of a line over 4 KiB (a comment, too) neither.
 #pragma once
 
 #include "user/agent/directory.h"

@@ -67,7 +67,8 @@ Result<> replace_file(const std::string &path, std::string_view text)
 {
     const std::string temporary = path + ".new";
     ::unlink(temporary.c_str()); // of a run that was killed
-    const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    const Fd fd(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (!fd)
         return errno_failure("write", temporary, errno);
     Result<> done = write_all(fd.get(), text, temporary);

@@ -48,7 +48,8 @@ class Host {
     // is no error. One result for each change.
     virtual std::vector<Result<>> write(std::span<const Change> changes) = 0;
 
-    // All tables, by device (but those renamed meanwhile); a million entries take seconds, in which the loop goes on.
+    // All tables, by device (but those renamed meanwhile); a million entries take seconds, in which
+    // the loop goes on.
     virtual void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) = 0;
 
     virtual Result<std::vector<FdbEntry>> fdb(const std::string &device) = 0;

@@ -20,11 +20,10 @@ Result<std::unique_ptr<LinkEvents>> LinkEvents::open(Loop &loop, std::function<v
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
     address.nl_groups = RTMGRP_LINK;
-    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address),
-                          sizeof(address)) != 0)
+    if (!socket ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0)
         return errno_failure("watch", "links", errno);
-    return std::unique_ptr<LinkEvents>(
-        new LinkEvents(loop, std::move(socket), std::move(changed)));
+    return std::unique_ptr<LinkEvents>(new LinkEvents(loop, std::move(socket), std::move(changed)));
 }
 
 LinkEvents::LinkEvents(Loop &loop, Fd socket, std::function<void()> changed)
@@ -46,12 +45,12 @@ void LinkEvents::drain()
     while (::recv(socket_.get(), message.data(), message.size(), 0) > 0 || errno == ENOBUFS) {
     }
     if (!std::exchange(waiting_, true))
-        timer_ = loop_.after(std::max<Loop::Clock::duration>(5ms, last_ + 100ms - Loop::Clock::now()),
-                             [this] {
-            last_ = Loop::Clock::now();
-            waiting_ = false;
-            changed_();
-        });
+        timer_ = loop_.after(
+            std::max<Loop::Clock::duration>(5ms, last_ + 100ms - Loop::Clock::now()), [this] {
+                last_ = Loop::Clock::now();
+                waiting_ = false;
+                changed_();
+            });
 }
 
 } // namespace xvtep::agent

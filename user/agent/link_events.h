@@ -12,8 +12,8 @@ namespace xvtep::agent {
 
 class LinkEvents {
   public:
-    // `changed`: a moment after the first of a burst of changes, ten times a second at most: whoever
-    // is behind a port can make them.
+    // `changed`: a moment after the first of a burst of changes, ten times a second at most:
+    // whoever is behind a port can make them.
     static Result<std::unique_ptr<LinkEvents>> open(Loop &loop, std::function<void()> changed);
     ~LinkEvents();
     LinkEvents(const LinkEvents &) = delete;

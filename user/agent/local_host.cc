@@ -111,7 +111,8 @@ void wait_for(Loop &loop, std::shared_ptr<std::future<Copies>> reading,
 
 } // namespace
 
-Result<LocalHost> LocalHost::open(Loop &loop, std::set<std::uint32_t> only, std::optional<Ip> known_as)
+Result<LocalHost> LocalHost::open(Loop &loop, std::set<std::uint32_t> only,
+                                  std::optional<Ip> known_as)
 {
     TRY_ASSIGN(auto netlink, Netlink::open());
     return LocalHost(loop, std::move(netlink), std::move(only), known_as);

@@ -17,7 +17,10 @@ class LocalHost : public Host {
                                   std::optional<Ip> known_as = {});
 
     std::vector<VtepInfo> vteps() override;
-    [[nodiscard]] const std::vector<VtepInfo> &served() const { return vteps_; } // as vteps() had it
+    [[nodiscard]] const std::vector<VtepInfo> &served() const
+    {
+        return vteps_;
+    } // as vteps() had it
     // Whether the neighbour tables say the record's IP is at its MAC; a person's entry may not.
     [[nodiscard]] bool agrees(const Record &record) const;
     bool is_own(const Ip &address) override { return own_.contains(address); }
@@ -27,8 +30,7 @@ class LocalHost : public Host {
     Result<std::vector<NeighEntry>> neighbours(const std::string &device) override;
 
   private:
-    LocalHost(Loop &loop, Netlink netlink, std::set<std::uint32_t> only,
-              std::optional<Ip> known_as)
+    LocalHost(Loop &loop, Netlink netlink, std::set<std::uint32_t> only, std::optional<Ip> known_as)
         : loop_(&loop), netlink_(std::move(netlink)), only_(std::move(only)), known_as_(known_as)
     {
     }

@@ -80,8 +80,9 @@ std::string escaped(std::string_view text)
     while (!text.empty()) {
         const auto size = sequence_at(text);
         const auto first = static_cast<unsigned char>(text[0]);
-        const bool control = first < ' ' || first == 0x7f ||
-                             (size == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
+        const bool control =
+            first < ' ' || first == 0x7f ||
+            (size == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
         if (size != 0 && !control) {
             clean += text.substr(0, size);
             text.remove_prefix(size);

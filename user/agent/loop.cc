@@ -42,7 +42,10 @@ Loop::Timer Loop::after(Clock::duration delay, std::function<void()> due)
     return timer;
 }
 
-void Loop::cancel(Timer timer) { timers_.erase(timer); }
+void Loop::cancel(Timer timer)
+{
+    timers_.erase(timer);
+}
 
 void Loop::run_timers()
 {
@@ -73,7 +76,7 @@ void Loop::run(Clock::time_point deadline)
             const auto &event = events[static_cast<std::size_t>(i)];
             const auto found = watched_.find(static_cast<int>(event.data.u64 & 0xffffffff));
             if (found == watched_.end() || found->second->id != event.data.u64 >> 32)
-                continue; // forgotten by a callback before it
+                continue;                       // forgotten by a callback before it
             const auto watched = found->second; // outlives being forgotten meanwhile
             watched->ready(event.events);
         }

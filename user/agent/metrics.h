@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the agent counts, as Prometheus wants to read it. Written by the agent's thread, read by any.
+// What the agent counts, as Prometheus wants to read it. Written by the agent's thread, read by
+// any.
 #pragma once
 
 #include <array>
@@ -27,15 +28,15 @@ struct Metrics {
     using Counter = std::atomic<std::uint64_t>;
 
     Counter l2misses = 0, l3misses = 0, events_lost = 0;
-    Counter coalesced = 0;     // misses for a key that is being asked for, or known to be absent
-    Counter from_memory = 0;   // misses answered without asking
-    Counter overloaded = 0;    // misses dropped: too many questions open
+    Counter coalesced = 0;   // misses for a key that is being asked for, or known to be absent
+    Counter from_memory = 0; // misses answered without asking
+    Counter overloaded = 0;  // misses dropped: too many questions open
     Counter lookups = 0, found = 0, absent = 0, failed = 0, refused = 0;
     Counter writes = 0, removals = 0, write_errors = 0;
     Counter changes = 0, lost_tracks = 0;
     Counter held = 0, questions = 0, announced = 0; // gauges
-    Histogram lookup_time; // question to answer
-    Histogram miss_time;   // miss in the data path to entry in the tables
+    Histogram lookup_time;                          // question to answer
+    Histogram miss_time;                            // miss in the data path to entry in the tables
 
     [[nodiscard]] std::string text() const; // Prometheus' text format 0.0.4
 };

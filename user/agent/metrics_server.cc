@@ -192,7 +192,9 @@ struct MetricsServer::Impl {
     std::thread thread_;
 };
 
-MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl))
+{
+}
 MetricsServer::~MetricsServer() = default;
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const std::string &address,

@@ -69,8 +69,7 @@ class Reader {
 
 bool is_host(const Ip &ip)
 {
-    return !ip.is_any() && !ip.is_multicast() && !ip.is_loopback() &&
-           ip != Ip::v4(0xffffffff);
+    return !ip.is_any() && !ip.is_multicast() && !ip.is_loopback() && ip != Ip::v4(0xffffffff);
 }
 
 } // namespace
@@ -120,7 +119,8 @@ Result<Record> parse_record(const Key &key, std::string_view text)
     if (const auto wrong = what_is_wrong(record))
         return refuse(*wrong);
     if (!answers(record, key))
-        return refuse(fmt::format("it is for mac {}{}", mac->text(), ip ? " ip " + ip->text() : ""));
+        return refuse(
+            fmt::format("it is for mac {}{}", mac->text(), ip ? " ip " + ip->text() : ""));
     return record;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Hears what the hosts behind a local port say of their own addresses and ask of others': ARP
-// (RFC 826, RFC 5227) and neighbour discovery (RFC 4861 4.3, 4.4; RFC 4862 5.4). And answers them, and tells
-// them of addresses that have moved (RFC 5227 3, RFC 4861 7.2.6).
+// (RFC 826, RFC 5227) and neighbour discovery (RFC 4861 4.3, 4.4; RFC 4862 5.4). And answers them,
+// and tells them of addresses that have moved (RFC 5227 3, RFC 4861 7.2.6).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace xvtep::agent {
 struct Heard {
     Mac mac;
     Ip ip;
-    std::uint16_t vlan = 0;    // 0: untagged
+    std::uint16_t vlan = 0;     // 0: untagged
     std::optional<Ip> wanted{}; // asked for
 };
 

@@ -16,7 +16,8 @@ std::string Error::message() const
 
 std::string errno_text(int code)
 {
-    std::string text = strerrordesc_np(code) ? strerrordesc_np(code) : "error " + std::to_string(code);
+    std::string text =
+        strerrordesc_np(code) ? strerrordesc_np(code) : "error " + std::to_string(code);
     // "No such device" reads as part of a sentence; "RFS specific error" keeps its capitals.
     if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])))
         text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
@@ -25,8 +26,8 @@ std::string errno_text(int code)
 
 Failure usage_failure(std::string_view operation, std::string_view object, std::string_view cause)
 {
-    return Failure(Error{Fault::usage, std::string(operation), std::string(object),
-                         std::string(cause), 0});
+    return Failure(
+        Error{Fault::usage, std::string(operation), std::string(object), std::string(cause), 0});
 }
 
 Failure system_failure(std::string_view operation, std::string_view object, std::string_view cause,

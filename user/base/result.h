@@ -25,7 +25,7 @@ namespace xvtep {
 #define XVTEP_CONCAT(a, b) XVTEP_CONCAT_(a, b)
 #define TRY(expression)                                                                            \
     do {                                                                                           \
-        if (auto &&try_result_ = (expression); !try_result_)                                         \
+        if (auto &&try_result_ = (expression); !try_result_)                                       \
             return std::unexpected(std::move(try_result_).error());                                \
     } while (0)
 #define TRY_ASSIGN(declaration, expression)                                                        \

@@ -86,7 +86,7 @@ Result<agent::DirectoryMaker> make_directory(const Values &values, const std::st
     };
     if (const auto path = behind("file:"); path && !path->empty())
         return [options = agent::FileOptions{*path, node}](agent::Loop &loop,
-                                                          agent::Directory::Client &client) {
+                                                           agent::Directory::Client &client) {
             return agent::make_file_directory(loop, client, options);
         };
     if (const auto command = behind("exec:"); command && !command->empty())
@@ -112,13 +112,13 @@ Result<agent::DirectoryMaker> make_directory(const Values &values, const std::st
         return values.wrong("--etcd-user and --etcd-password-file go together");
     if (!etcd.password_file.empty())
         TRY_SET(options.password, agent::read_password(etcd.password_file));
-    return [options, file = etcd.password_file](agent::Loop &loop,
-                                                agent::Directory::Client &client) {
-        if (!file.empty())
-            for (const auto &warning : agent::password_warnings(options, file))
-                spdlog::warn("{}", warning);
-        return agent::make_etcd_directory(loop, client, options);
-    };
+    return
+        [options, file = etcd.password_file](agent::Loop &loop, agent::Directory::Client &client) {
+            if (!file.empty())
+                for (const auto &warning : agent::password_warnings(options, file))
+                    spdlog::warn("{}", warning);
+            return agent::make_etcd_directory(loop, client, options);
+        };
 }
 
 } // namespace
@@ -134,11 +134,12 @@ Result<ParsedAgent> parse_agent(const Words &words, const Context &context)
 
     CLI::App app("Answer the misses of this host's VTEPs from a directory, and announce its own "
                  "endpoints there. Runs until it is stopped.");
-    app.add_option("--directory", directory,
-                   "file:PATH, etcd:URL[,URL...] or exec:COMMAND")->required();
+    app.add_option("--directory", directory, "file:PATH, etcd:URL[,URL...] or exec:COMMAND")
+        ->required();
     app.add_option("--vni", vnis, "serve these VNIs only (default: all)");
     app.add_option("--node", node, "this host's name in the directory (default: the host name)");
-    app.add_option("--vtep", vtep, "announce this VTEP address (default: each VTEP's local address)");
+    app.add_option("--vtep", vtep,
+                   "announce this VTEP address (default: each VTEP's local address)");
     app.add_option("--endpoint", endpoints, "announce VNI,MAC[,IP[,VTEP]] too");
     app.add_flag("--no-announce", no_announce, "announce nothing");
     app.add_flag("--withdraw", options.withdraw,
@@ -146,7 +147,8 @@ Result<ParsedAgent> parse_agent(const Words &words, const Context &context)
     app.add_option("--state", options.endpoints.state_file,
                    "file that keeps what was heard of endpoints for the next run "
                    "(default: in /run/xvtep; none)");
-    app.add_option("--metrics", options.metrics, "ADDRESS:PORT that serves /metrics for Prometheus");
+    app.add_option("--metrics", options.metrics,
+                   "ADDRESS:PORT that serves /metrics for Prometheus");
     app.add_option("--lease", etcd.lease,
                    "etcd: seconds until a dead host's endpoints vanish (default 60)");
     app.add_option("--etcd-cacert", etcd.cacert, "etcd: file with the servers' CA certificate");

@@ -63,7 +63,8 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
     app.add_option("--reserved-bits,--reserved_bits", reserved_bits,
                    "mask of VXLAN header bits that must be 0 (default: all unused ones)");
     add_switch(app, "gpe", gpe, "refused: inner packets without Ethernet have no MAC to switch by");
-    add_switch(app, "external", external, "refused: each VNI is attached by name, none by metadata");
+    add_switch(app, "external", external,
+               "refused: each VNI is attached by name, none by metadata");
     app.add_option("--bridge", request.bridge, "bridge to join; made if there is none");
     app.add_option("--mac", mac, "MAC of the VTEP's device");
     app.add_option("--mtu", mtu, "MTU of the VTEP's device (default: underlay - 50, IPv6 - 70)");
@@ -103,8 +104,8 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
         TRY_SET(request.reachable_time,
                 values.number("reachable-time", reachable_time, 1, 0xffffffff));
     if (!reserved_bits.empty())
-        TRY_SET(request.reserved_bits, values.number<std::uint64_t>("reserved-bits", reserved_bits,
-                                                                    0, ~std::uint64_t{0}));
+        TRY_SET(request.reserved_bits,
+                values.number<std::uint64_t>("reserved-bits", reserved_bits, 0, ~std::uint64_t{0}));
     if (csum->count() != 0)
         request.udpcsum = udpcsum;
     if (!mac.empty())
@@ -118,8 +119,9 @@ Result<ParsedAttach> parse_attach(const Words &words, const Context &context)
         request.mode = *found;
     }
     if (gpe)
-        return values.wrong("--gpe is refused: its packets carry no Ethernet header, so there is no "
-                            "MAC for the forwarding database to go by");
+        return values.wrong(
+            "--gpe is refused: its packets carry no Ethernet header, so there is no "
+            "MAC for the forwarding database to go by");
     if (external)
         return values.wrong("--external is refused: it would accept every VNI of the port, while "
                             "xvtep takes only those attached (attach each with --vni)");
@@ -139,8 +141,9 @@ Result<> run_attach(const Context &context, const Words &words)
         json["ipsec"] = made.ipsec;
         context.print(document(json, context.pretty));
     } else if (made.ipsec) {
-        context.print(made.name + ": IPsec policies are in force here; packets that they wrap, or demand to be "
-                                  "wrapped, take the kernel's path\n");
+        context.print(made.name +
+                      ": IPsec policies are in force here; packets that they wrap, or demand to be "
+                      "wrapped, take the kernel's path\n");
     }
     return {};
 }

@@ -49,8 +49,8 @@ class FdbLines {
     // As parsed, at the first write().
     std::vector<FdbEntry> entries_;
     std::vector<std::optional<FdbVerb>> verbs_; // none: for the general parser
-    std::size_t at_ = 0; // the next to write
-    std::size_t at_once_ = most; // fewer where lines fail, with -force
+    std::size_t at_ = 0;                        // the next to write
+    std::size_t at_once_ = most;                // fewer where lines fail, with -force
 };
 
 } // namespace xvtep::cli

@@ -32,10 +32,12 @@ constexpr Command commands[] = {
     {"reload", "put this binary's programs in place of the running ones", run_reload},
     {"port", "add, del, show: local ports on the fast path", run_port},
     {"fdb", "add, append, replace, del, show, get, flush: forwarding entries", run_fdb},
-    {"neigh", "add, change, replace, del, show, get, flush: neighbours for proxy and rsc", run_neigh},
+    {"neigh", "add, change, replace, del, show, get, flush: neighbours for proxy and rsc",
+     run_neigh},
     {"monitor", "print misses as they come", run_monitor},
     {"stats", "packets by VTEP and port, and why others were not forwarded", run_stats},
-    {"agent", "answer misses from a directory, and announce this host's endpoints there", run_agent},
+    {"agent", "answer misses from a directory, and announce this host's endpoints there",
+     run_agent},
     {"lab", "up, show, test, down: example networks in namespaces", run_lab},
 };
 

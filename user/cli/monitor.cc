@@ -38,7 +38,8 @@ class StopSignals {
     StopSignals &operator=(const StopSignals &) = delete;
 
   private:
-    struct sigaction old_int_ {}, old_term_ {};
+    struct sigaction old_int_ {
+    }, old_term_{};
 };
 
 // In `ip monitor neigh`'s words.
@@ -115,7 +116,8 @@ Result<> run_monitor(const Context &context, const Words &words)
     while (stopped == 0 && count > 0) {
         auto wait = std::chrono::milliseconds(1000);
         if (deadline) {
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now());
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now());
             if (left.count() <= 0)
                 break;
             wait = std::min(wait, left);

@@ -17,9 +17,8 @@ constexpr const char *usage = "       xvtep neigh show [dev IFNAME]\n"
 Result<Tail> entry_tail(const std::string &command, const Words &words, const Context &context)
 {
     // `to IP` and a bare state are iproute2's too.
-    return parse_tail(command, words,
-                      {"to", "lladdr", "dev", "nud", "permanent!", "reachable!"}, context,
-                      entry_usage, 1);
+    return parse_tail(command, words, {"to", "lladdr", "dev", "nud", "permanent!", "reachable!"},
+                      context, entry_usage, 1);
 }
 
 Result<> neigh_write(NeighVerb verb, const std::string &command, const Context &context,
@@ -98,8 +97,7 @@ Result<> neigh_flush(const Context &context, const Words &words)
 
 Result<NeighEntry> parse_neigh_entry(const std::string &command, const Tail &tail, bool needs_mac)
 {
-    const std::string address =
-        !tail.plain.empty() ? tail.plain[0] : tail.find("to").value_or("");
+    const std::string address = !tail.plain.empty() ? tail.plain[0] : tail.find("to").value_or("");
     const Values values{command, address};
     if (address.empty())
         return values.wrong("no IP address given");

@@ -211,12 +211,12 @@ std::string to_text(const VtepInfo &vtep)
         text += " remote " + vtep.remote->text();
     if (vtep.group)
         text += " group " + vtep.group->text();
-    text += fmt::format(" dstport {} srcport {} {} ttl {} tos {} df {}", vtep.dstport,
-                        vtep.srcport_min, vtep.srcport_max, or_inherit_text(vtep.ttl),
-                        vtep.tos.inherit || vtep.tos.value == 0
-                            ? or_inherit_text(vtep.tos)
-                            : fmt::format("{:#x}", vtep.tos.value),
-                        df_name(vtep.df));
+    text +=
+        fmt::format(" dstport {} srcport {} {} ttl {} tos {} df {}", vtep.dstport, vtep.srcport_min,
+                    vtep.srcport_max, or_inherit_text(vtep.ttl),
+                    vtep.tos.inherit || vtep.tos.value == 0 ? or_inherit_text(vtep.tos)
+                                                            : fmt::format("{:#x}", vtep.tos.value),
+                    df_name(vtep.df));
     if (vtep.flowlabel != 0)
         text += fmt::format(" flowlabel {:#x}", vtep.flowlabel);
     text += fmt::format(" {}learning ageing {} {}udpcsum", vtep.learning ? "" : "no", vtep.ageing,
@@ -225,9 +225,9 @@ std::string to_text(const VtepInfo &vtep)
         text += fmt::format(" hard-ageing {}", vtep.hard_ageing);
     if (vtep.maxaddress != 0)
         text += fmt::format(" maxaddress {}", vtep.maxaddress);
-    for (const auto &[on, word] :
-         {std::pair(vtep.proxy, "proxy"), std::pair(vtep.rsc, "rsc"), std::pair(vtep.l2miss, "l2miss"),
-          std::pair(vtep.l3miss, "l3miss"), std::pair(vtep.gbp, "gbp")})
+    for (const auto &[on, word] : {std::pair(vtep.proxy, "proxy"), std::pair(vtep.rsc, "rsc"),
+                                   std::pair(vtep.l2miss, "l2miss"),
+                                   std::pair(vtep.l3miss, "l3miss"), std::pair(vtep.gbp, "gbp")})
         if (on)
             text += fmt::format(" {}", word);
     if (vtep.reserved_bits != ~used_bits(vtep.gbp))

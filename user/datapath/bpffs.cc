@@ -37,7 +37,10 @@ Result<bool> is_bpffs(const std::string &path)
     return errno_failure("look for a bpf file system at", path, errno);
 }
 
-std::string base_of(const std::string &root) { return root + "/xvtep"; }
+std::string base_of(const std::string &root)
+{
+    return root + "/xvtep";
+}
 
 // Whose pins are there decides what our programs run with.
 Result<> check_owner(const std::string &root)
@@ -81,7 +84,8 @@ Result<bool> lock(const Fd &fd, const std::string &path, std::chrono::microsecon
         if (errno != EWOULDBLOCK && errno != EINTR)
             return errno_failure("lock", path, errno);
         if (std::chrono::steady_clock::now() > deadline)
-            return system_failure("lock", path, "another xvtep command has held it for 30 s", EBUSY);
+            return system_failure("lock", path, "another xvtep command has held it for 30 s",
+                                  EBUSY);
         std::this_thread::sleep_for(again);
     }
     struct stat found {};
@@ -109,14 +113,15 @@ Result<std::string> bpffs_root()
     TRY(found);
     for (int pid = ::getppid(); !(found && *found) && pid > 0; pid = parent_of(pid)) {
         theirs = fmt::format("/proc/{}/root{}", pid, usual);
-        if (auto seen = is_bpffs(theirs); seen || found) // the first that may not be looked at is told
+        if (auto seen = is_bpffs(theirs);
+            seen || found) // the first that may not be looked at is told
             found = std::move(seen);
     }
     TRY(found);
     if (!*found)
-        return system_failure("open", usual,
-                              "no bpf file system there (mount -t bpf -o mode=0700 bpf /sys/fs/bpf)",
-                              ENOENT);
+        return system_failure(
+            "open", usual, "no bpf file system there (mount -t bpf -o mode=0700 bpf /sys/fs/bpf)",
+            ENOENT);
     TRY(check_owner(theirs));
     return theirs;
 }
@@ -135,7 +140,8 @@ Result<Lock> Lock::take(const std::string &root)
         // at once comes behind.
         TRY(lock(turn, queue, std::chrono::milliseconds(3), deadline));
         // One at a time, and all others wait for it: it may look more often.
-        TRY_ASSIGN(const bool ours, lock(directory, base, std::chrono::microseconds(300), deadline));
+        TRY_ASSIGN(const bool ours,
+                   lock(directory, base, std::chrono::microseconds(300), deadline));
         if (ours)
             return Lock(root, std::move(directory));
     }
@@ -147,9 +153,8 @@ Lock::~Lock()
     if (!directory_)
         return;
     const std::string base = base_of(root_);
-    if (const auto names = names_in(base); !names || std::ranges::any_of(*names, [](auto &name) {
-            return name != "turn";
-        }))
+    if (const auto names = names_in(base);
+        !names || std::ranges::any_of(*names, [](auto &name) { return name != "turn"; }))
         return;
     ::rmdir((base + "/turn").c_str());
     ::rmdir(base.c_str());
@@ -166,8 +171,7 @@ Result<std::vector<std::uint64_t>> pinned_cookies(const std::string &root)
     TRY_ASSIGN(const auto names, names_in(base_of(root)));
     for (const auto &name : names) {
         std::uint64_t cookie = 0;
-        const auto [end, problem] =
-            std::from_chars(name.data(), name.data() + name.size(), cookie);
+        const auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), cookie);
         if (problem == std::errc() && end == name.data() + name.size())
             cookies.push_back(cookie);
     }
@@ -221,7 +225,8 @@ Result<> check_privileges(std::string_view operation, std::string_view object, P
     if (missing.empty())
         return {};
     return system_failure(operation, object,
-                          fmt::format("no permission (needs {})", fmt::join(missing, " and ")), EPERM);
+                          fmt::format("no permission (needs {})", fmt::join(missing, " and ")),
+                          EPERM);
 }
 
 } // namespace xvtep

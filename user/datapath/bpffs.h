@@ -30,7 +30,9 @@ class Lock {
     ~Lock();
 
   private:
-    Lock(std::string root, Fd directory) : root_(std::move(root)), directory_(std::move(directory)) {}
+    Lock(std::string root, Fd directory) : root_(std::move(root)), directory_(std::move(directory))
+    {
+    }
     std::string root_;
     Fd directory_;
 };

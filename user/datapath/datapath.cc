@@ -18,10 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array pinned_programs = {Program::tc_underlay, Program::tc_watch,
-                                        Program::tc_device,   Program::tc_arrived,
-                                        Program::tc_port,     Program::tc_port_watch,
-                                        Program::fdb_put};
+constexpr std::array pinned_programs = {
+    Program::tc_underlay, Program::tc_watch,      Program::tc_device, Program::tc_arrived,
+    Program::tc_port,     Program::tc_port_watch, Program::fdb_put};
 
 // Pinned last: while it is missing the set is half made.
 constexpr const char *last_map = "layout";
@@ -116,11 +115,12 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY(layout);
     TRY_ASSIGN(const auto version, layout->look_up(0));
     if (version != XV_LAYOUT)
-        return system_failure("open", "data path",
-                              fmt::format("its maps have layout {}, this xvtep has {} (`xvtep detach "
-                                          "--force` removes it all; then attach again)",
-                                          version.value_or(0), XV_LAYOUT),
-                              EPROTO);
+        return system_failure(
+            "open", "data path",
+            fmt::format("its maps have layout {}, this xvtep has {} (`xvtep detach "
+                        "--force` removes it all; then attach again)",
+                        version.value_or(0), XV_LAYOUT),
+            EPROTO);
     TRY_ASSIGN(auto dstports, (Table<__u32, __u64>::open(maps, "dstports")));
     TRY_ASSIGN(auto vteps, (Table<__u32, xv_vtep>::open(maps, "vteps")));
     TRY_ASSIGN(auto vnis, (Table<xv_vni_key, __u32>::open(maps, "vnis")));
@@ -144,15 +144,25 @@ Result<Tables> Tables::open(const std::string &directory)
     Fd counters(bpf_obj_get((maps + "/counters").c_str()));
     if (!counters)
         return errno_failure("open map", "counters", errno);
-    return Tables{std::move(dstports),  std::move(vteps),
-                  std::move(vnis),      std::move(vni_hints),
-                  std::move(devices),   std::move(locals),
-                  std::move(alive),     std::move(underlays), PortTable(std::move(ports), std::move(port_hints)),
-                  std::move(vlans),     std::move(members),
-                  std::move(fdb),       std::move(floods),
-                  std::move(ages),      std::move(usage),
-                  std::move(sweep),     std::move(neighs),
-                  std::move(listening), std::move(bells),
+    return Tables{std::move(dstports),
+                  std::move(vteps),
+                  std::move(vnis),
+                  std::move(vni_hints),
+                  std::move(devices),
+                  std::move(locals),
+                  std::move(alive),
+                  std::move(underlays),
+                  PortTable(std::move(ports), std::move(port_hints)),
+                  std::move(vlans),
+                  std::move(members),
+                  std::move(fdb),
+                  std::move(floods),
+                  std::move(ages),
+                  std::move(usage),
+                  std::move(sweep),
+                  std::move(neighs),
+                  std::move(listening),
+                  std::move(bells),
                   std::move(counters)};
 }
 
@@ -243,7 +253,10 @@ LoadedPrograms::LoadedPrograms(LoadedPrograms &&other) noexcept
 {
 }
 
-LoadedPrograms::~LoadedPrograms() { delete impl_; }
+LoadedPrograms::~LoadedPrograms()
+{
+    delete impl_;
+}
 
 Result<LoadedPrograms> LoadedPrograms::load(const std::string &directory)
 {

@@ -73,6 +73,9 @@ void quiet_libraries()
     refusal.clear();
 }
 
-std::string last_complaint() { return refusal.empty() ? complaint : refusal; }
+std::string last_complaint()
+{
+    return refusal.empty() ? complaint : refusal;
+}
 
 } // namespace xvtep

@@ -75,9 +75,9 @@ template <class Key, class Value> class Table {
         bool first = true;
         for (;;) {
             __u32 count = chunk;
-            const int failed = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &batch_in,
-                                                    &batch_out, keys.data(), values.data(), &count,
-                                                    nullptr);
+            const int failed =
+                bpf_map_lookup_batch(fd_.get(), first ? nullptr : &batch_in, &batch_out,
+                                     keys.data(), values.data(), &count, nullptr);
             const int error = failed != 0 ? errno : 0;
             if (error == ENOSPC)
                 return entries_one_by_one();

@@ -154,7 +154,8 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact)
     TRY_ASSIGN(const __u32 by_clsact, clsact_program(place));
     bpf_tc_hook hook = clsact_hook(place);
     const bpf_tc_opts ours = clsact_options();
-    if (const int error = by_clsact != 0 ? -bpf_tc_detach(&hook, &ours) : 0; error != 0 && error != ENODEV)
+    if (const int error = by_clsact != 0 ? -bpf_tc_detach(&hook, &ours) : 0;
+        error != 0 && error != ENODEV)
         return errno_failure("detach", name_of(place), error, last_complaint());
     if (!remove_clsact)
         return {};

@@ -49,9 +49,8 @@ Result<OpenProgram> open_unloaded(const XdpPlace &place, Program which)
     if (!open.skeleton)
         return errno_failure("attach", place.device, errno, "open BPF object");
     bpf_program *program = nullptr;
-    bpf_object__for_each_program(program, open.skeleton->obj)
-        bpf_program__set_autoload(program, bpf_program__name(program) ==
-                                               std::string_view(program_name(which)));
+    bpf_object__for_each_program(program, open.skeleton->obj) bpf_program__set_autoload(
+        program, bpf_program__name(program) == std::string_view(program_name(which)));
     bpf_map *map = nullptr;
     bpf_object__for_each_map(map, open.skeleton->obj)
     {
@@ -131,10 +130,10 @@ std::vector<xdp_program *> ours_in(const xdp_multiprog *found)
 Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *found, int ifindex)
 {
     for (xdp_program *program : programs) {
-        const int error = xdp_multiprog__is_legacy(found)
-                              ? xdp_multiprog__detach(found)
-                              : xdp_program__detach(program, ifindex,
-                                                    xdp_multiprog__attach_mode(found), 0);
+        const int error =
+            xdp_multiprog__is_legacy(found)
+                ? xdp_multiprog__detach(found)
+                : xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(found), 0);
         if (error != 0 && error != -ENOENT && error != -ENODEV)
             return errno_failure("detach XDP from", fmt::format("ifindex {}", ifindex), -error,
                                  last_complaint());

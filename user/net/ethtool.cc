@@ -171,6 +171,9 @@ Result<> set_device_feature(const std::string &ifname, const std::string &featur
     return {};
 }
 
-bool is_unsupported(const Error &error) { return error.code == 0 || error.code == EOPNOTSUPP; }
+bool is_unsupported(const Error &error)
+{
+    return error.code == 0 || error.code == EOPNOTSUPP;
+}
 
 } // namespace xvtep

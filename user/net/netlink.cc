@@ -390,8 +390,8 @@ Result<std::vector<std::pair<int, Prefix>>> Netlink::addresses()
 {
     using Address = std::pair<int, Prefix>;
     Message message(RTM_GETADDR, 0, ifaddrmsg{});
-    auto found = impl_->socket.dump<Address>(
-        message, [&](const nlmsghdr &line) -> std::optional<Address> {
+    auto found =
+        impl_->socket.dump<Address>(message, [&](const nlmsghdr &line) -> std::optional<Address> {
             const auto *const header = payload<ifaddrmsg>(line);
             if (!header)
                 return std::nullopt;

@@ -45,7 +45,7 @@ struct Link {
     std::string kind{}; // IFLA_INFO_KIND: "veth", "vxlan", "bridge", …; "" for hardware
     Mac mac{};
     unsigned mtu = 0;
-    unsigned type = 0;  // ARPHRD_*
+    unsigned type = 0;               // ARPHRD_*
     unsigned flags = 0;              // IFF_*
     int master = 0;                  // ifindex or 0
     int lower = 0;                   // IFLA_LINK: a veth's peer, a vxlan's underlay device
@@ -126,7 +126,7 @@ class Netlink {
 
     Result<std::vector<Prefix>> addresses(int index);
     Result<std::vector<std::pair<int, Prefix>>> addresses(); // of all links, by ifindex
-    Result<> add_address(int index, const Prefix &address); // IPv6: without duplicate detection
+    Result<> add_address(int index, const Prefix &address);  // IPv6: without duplicate detection
     Result<> add_route(const Prefix &destination, const std::optional<Ip> &gateway, int oif);
     Result<Route> route_to(const Ip &destination, int oif = 0);
     Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
@@ -164,8 +164,8 @@ class Netlink {
     std::unique_ptr<Impl> impl_;
 };
 
-// At least `most` of a device's entries, if there are as many, in the calling thread's namespace: to
-// read them all takes the kernel time that grows with the square of their number.
+// At least `most` of a device's entries, if there are as many, in the calling thread's namespace:
+// to read them all takes the kernel time that grows with the square of their number.
 Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most);
 
 } // namespace xvtep

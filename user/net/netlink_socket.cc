@@ -114,7 +114,8 @@ std::expected<std::vector<int>, Refusal> NetlinkSocket::request_each(std::span<M
         if (messages[n].overflown())
             return std::unexpected(Refusal{EMSGSIZE, {}});
         nlmsghdr &header = messages[n].header();
-        // The kernel tells of each error; one acknowledgement, of the last, says that it is through.
+        // The kernel tells of each error; one acknowledgement, of the last, says that it is
+        // through.
         header.nlmsg_flags |= NLM_F_REQUEST;
         if (n + 1 == messages.size())
             header.nlmsg_flags |= NLM_F_ACK;

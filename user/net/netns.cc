@@ -259,7 +259,9 @@ std::vector<Netns> Netns::visible(bool *all)
     return found;
 }
 
-Netns::Netns(Netns &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Netns::Netns(Netns &&other) noexcept : fd_(std::exchange(other.fd_, -1))
+{
+}
 
 Netns &Netns::operator=(Netns &&other) noexcept
 {
@@ -267,9 +269,14 @@ Netns &Netns::operator=(Netns &&other) noexcept
     return *this;
 }
 
-Netns::~Netns() { const Fd closed(fd_); }
+Netns::~Netns()
+{
+    const Fd closed(fd_);
+}
 
-Netns::Scope::Scope(Scope &&other) noexcept : back_(std::exchange(other.back_, -1)) {}
+Netns::Scope::Scope(Scope &&other) noexcept : back_(std::exchange(other.back_, -1))
+{
+}
 
 Netns::Scope::~Scope()
 {
@@ -298,7 +305,8 @@ std::string Netns::name() const
 {
     bool ignored = true;
     for (std::string &name : entries(run_dir, ignored))
-        if (struct stat status {}; ::stat(path_of(name).c_str(), &status) == 0 && status.st_ino == inode())
+        if (struct stat status{};
+            ::stat(path_of(name).c_str(), &status) == 0 && status.st_ino == inode())
             return std::move(name);
     return "net:[" + std::to_string(inode()) + "]";
 }

@@ -38,7 +38,8 @@ Result<bool> has_ipsec_policies()
     if (got < 0)
         return errno_failure(operation, object, errno);
     const auto *const first = reinterpret_cast<const nlmsghdr *>(answer.data());
-    return static_cast<std::size_t>(got) >= sizeof(*first) && first->nlmsg_type == XFRM_MSG_NEWPOLICY;
+    return static_cast<std::size_t>(got) >= sizeof(*first) &&
+           first->nlmsg_type == XFRM_MSG_NEWPOLICY;
 }
 
 } // namespace xvtep

@@ -121,8 +121,8 @@ class SteadyPing {
     std::jthread thread_;
 };
 
-// The misses of a namespace as they are heard, from here on. Their own times are the kernel's coarse
-// clock's.
+// The misses of a namespace as they are heard, from here on. Their own times are the kernel's
+// coarse clock's.
 class MissEar : private MissListener {
   public:
     static Result<std::unique_ptr<MissEar>> open(LabNode &node)
@@ -160,7 +160,8 @@ class MissEar : private MissListener {
         heard_.emplace_back(steady_clock::now(), device + " misses " + what);
     }
 
-    std::vector<std::pair<steady_clock::time_point, std::string>> heard_; // the thread's until it ends
+    std::vector<std::pair<steady_clock::time_point, std::string>>
+        heard_; // the thread's until it ends
     std::jthread thread_;
 };
 
@@ -214,9 +215,8 @@ class Timeline {
         for (const auto &[other, text] : events_)
             if (text.starts_with(host + " agent: ") && text.ends_with(look_up))
                 time = std::min(time, other);
-        const auto at = std::ranges::find_if(events_, [&](const auto &event) {
-            return event.first >= time;
-        });
+        const auto at =
+            std::ranges::find_if(events_, [&](const auto &event) { return event.first >= time; });
         events_.insert(at, {time, host + " " + what});
     }
 
@@ -262,8 +262,8 @@ Result<double> ping_once(const LabState &state, LabNodes &nodes, const std::stri
 {
     const auto start = steady_clock::now();
     TRY_ASSIGN(const EchoOutcome outcome,
-               send_echoes(nodes.at(from).netns, {.to = address_of(state, to),
-                                                  .timeout = milliseconds(within)}));
+               send_echoes(nodes.at(from).netns,
+                           {.to = address_of(state, to), .timeout = milliseconds(within)}));
     if (outcome.received != 1)
         return failed("ping", fmt::format("no reply in {} ms{}{}", within,
                                           outcome.problem.empty() ? "" : ", ", outcome.problem));
@@ -313,9 +313,9 @@ Result<std::string> check_nothing_preloaded(const LabState &state, LabNodes &nod
         TRY_ASSIGN(const auto entries, list_fdb(nodes.at(host->name), vtep->request.name, false));
         TRY_ASSIGN(const auto known, neighbours(nodes.at(host->name), vtep->request.name));
         if (!entries.empty() || !known.empty())
-            return failed(host->name + " " + vtep->request.name,
-                          fmt::format("{} FDB entries, {} neighbours", entries.size(),
-                                      known.size()));
+            return failed(
+                host->name + " " + vtep->request.name,
+                fmt::format("{} FDB entries, {} neighbours", entries.size(), known.size()));
         count++;
     }
     return fmt::format("{} VTEPs{}", count,
@@ -328,8 +328,8 @@ Result<std::string> check_first_ping(const LabState &state, LabNodes &nodes,
     const std::set<std::string> hosts = {state.lab.host_of(check.from)->name,
                                          state.lab.host_of(check.to)->name};
     TRY_ASSIGN(Timeline timeline, Timeline::start(state, nodes, hosts));
-    timeline.add(timeline.began(), fmt::format("{} pings {}", check.from,
-                                               address_of(state, check.to).text()));
+    timeline.add(timeline.began(),
+                 fmt::format("{} pings {}", check.from, address_of(state, check.to).text()));
     const auto took = ping_once(state, nodes, check.from, check.to, check.within);
     timeline.add(steady_clock::now(), took ? check.from + " has the reply" : "no reply");
     const std::string lines = timeline.text();
@@ -343,8 +343,8 @@ Result<std::string> check_only_talkers(const LabState &state, LabNodes &nodes,
 {
     std::map<std::string, std::set<std::string>> peers; // containers, by host
     for (const auto &[one, other] : check.pairs) {
-        const std::string here = state.lab.host_of(one)->name, there =
-                                                                   state.lab.host_of(other)->name;
+        const std::string here = state.lab.host_of(one)->name,
+                          there = state.lab.host_of(other)->name;
         if (here != there) {
             peers[here].insert(other);
             peers[there].insert(one);

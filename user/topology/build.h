@@ -61,8 +61,9 @@ Result<> build_lab(const LabState &state);
 // The namespaces of this machine that build_lab() made, whichever lab's; by name.
 std::vector<std::string> lab_namespaces();
 
-// Kills what build_lab() started in the namespaces, detaches what is attached, then removes devices and namespaces. Goes on where
-// something fails and returns the first failure. Names that do not exist are passed over.
+// Kills what build_lab() started in the namespaces, detaches what is attached, then removes devices
+// and namespaces. Goes on where something fails and returns the first failure. Names that do not
+// exist are passed over.
 Result<> remove_namespaces(const std::vector<std::string> &names);
 
 } // namespace xvtep

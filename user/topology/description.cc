@@ -956,8 +956,8 @@ class Names {
             for (const Prefix &prefix : prefixes)
                 if (prefix.address == lab.directory->address)
                     return;
-        wrong("directory", "\"" + host->name + "\" has no address " +
-                               lab.directory->address.text());
+        wrong("directory",
+              "\"" + host->name + "\" has no address " + lab.directory->address.text());
     }
 
     static void check_vtep(const LabDescription &lab, const LabDevice &device)
@@ -1138,8 +1138,8 @@ class Names {
             wrong("checks", "no bridge \"" + container.bridge + "\" on \"" + check.to + "\"");
         if (std::ranges::find(to.containers, container.host_device, &LabContainer::host_device) !=
             to.containers.end())
-            wrong("checks", "\"" + container.host_device + "\" is another's on \"" + check.to +
-                                "\"");
+            wrong("checks",
+                  "\"" + container.host_device + "\" is another's on \"" + check.to + "\"");
     }
     static void check_names(const LabDescription &lab, const OutageCheck &check)
     {

@@ -76,8 +76,8 @@ struct LabContainer {
 
 // Where the agents look misses up.
 struct LabDirectory {
-    std::string host;             // that runs etcd; "": a file of the lab's
-    Ip address;                   // of etcd, one of the host's
+    std::string host; // that runs etcd; "": a file of the lab's
+    Ip address;       // of etcd, one of the host's
     std::uint16_t port = 2379;
 };
 

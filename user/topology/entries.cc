@@ -74,8 +74,8 @@ Result<std::vector<FdbLine>> list_fdb(LabNode &node, const std::string &device, 
     TRY_ASSIGN(const auto entries, show_fdb(device));
     std::vector<FdbLine> lines;
     for (const FdbEntry &entry : entries)
-        lines.push_back({entry.mac, entry.dst, entry.via,
-                         entry.state == FdbState::dynamic && entry.learned});
+        lines.push_back(
+            {entry.mac, entry.dst, entry.via, entry.state == FdbState::dynamic && entry.learned});
     return lines;
 }
 
@@ -157,7 +157,9 @@ struct MissWatch::Impl : MissListener {
     std::vector<LabMiss> misses;
 };
 
-MissWatch::MissWatch(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MissWatch::MissWatch(std::unique_ptr<Impl> impl) : impl_(std::move(impl))
+{
+}
 MissWatch::MissWatch(MissWatch &&) noexcept = default;
 
 MissWatch::~MissWatch()

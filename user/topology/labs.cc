@@ -802,8 +802,8 @@ constexpr std::string_view trunk = R"({
 const std::vector<std::string_view> &builtin_labs()
 {
     static const std::vector<std::string_view> labs = {
-        p2p,    multicast, bridge,   flood,         fixed, proxy,
-        misses, dove,      tenants,  gateways,      routed_bridge, trunk, engine,
+        p2p,  multicast, bridge,   flood,         fixed, proxy,  misses,
+        dove, tenants,   gateways, routed_bridge, trunk, engine,
     };
     return labs;
 }

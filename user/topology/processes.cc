@@ -29,11 +29,11 @@ namespace {
 
 constexpr const char *mark = "XVTEP_LAB_PROCESS=";
 constexpr int kill_timeout = 5000; // milliseconds
-constexpr std::array directories = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
-                                    "/sbin",           "/bin"};
+constexpr std::array directories = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                    "/usr/bin",        "/sbin",          "/bin"};
 
-// The mark's value in a process's environment; none: not a lab's. It has no environment for a moment
-// where it becomes another program.
+// The mark's value in a process's environment; none: not a lab's. It has no environment for a
+// moment where it becomes another program.
 std::optional<std::string> mark_of(pid_t pid)
 {
     for (int tries = 0; tries < 20; tries++) {

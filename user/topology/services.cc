@@ -41,8 +41,8 @@ bool is_running(const std::string &netns_name)
 
 std::string url(const Ip &address, unsigned port)
 {
-    return fmt::format("http://{}:{}", address.is_v4() ? address.text() : "[" + address.text() + "]",
-                       port);
+    return fmt::format("http://{}:{}",
+                       address.is_v4() ? address.text() : "[" + address.text() + "]", port);
 }
 
 std::string state_path(const LabState &state, const std::string &host)
@@ -82,8 +82,8 @@ bool is_healthy(const LabDirectory &directory)
     in.sin_port = in6.sin6_port = htons(directory.port);
     std::memcpy(v4 ? static_cast<void *>(&in.sin_addr) : &in6.sin6_addr, directory.address.bytes(),
                 directory.address.size());
-    const auto *const address = v4 ? reinterpret_cast<const sockaddr *>(&in)
-                                   : reinterpret_cast<const sockaddr *>(&in6);
+    const auto *const address =
+        v4 ? reinterpret_cast<const sockaddr *>(&in) : reinterpret_cast<const sockaddr *>(&in6);
     if (::connect(socket.get(), address, v4 ? sizeof(in) : sizeof(in6)) < 0)
         return false;
     constexpr std::string_view request = "GET /health HTTP/1.0\r\n\r\n";
@@ -149,12 +149,29 @@ Result<> start_directory(const LabState &state, LabNode &node)
     TRY(make_directory(lab_directory(state.lab.name)));
     TRY_ASSIGN(const std::string etcd, find_program("etcd"));
     TRY(start_process(node, "etcd",
-                      {etcd, "--name", "lab", "--data-dir",
-                       lab_directory(state.lab.name) + "/etcd", "--listen-client-urls", clients,
-                       "--advertise-client-urls", clients, "--listen-peer-urls", peers,
-                       "--initial-advertise-peer-urls", peers, "--initial-cluster",
-                       "lab=" + peers, "--heartbeat-interval", "50", "--election-timeout", "250",
-                       "--logger", "zap", "--log-level", "warn"},
+                      {etcd,
+                       "--name",
+                       "lab",
+                       "--data-dir",
+                       lab_directory(state.lab.name) + "/etcd",
+                       "--listen-client-urls",
+                       clients,
+                       "--advertise-client-urls",
+                       clients,
+                       "--listen-peer-urls",
+                       peers,
+                       "--initial-advertise-peer-urls",
+                       peers,
+                       "--initial-cluster",
+                       "lab=" + peers,
+                       "--heartbeat-interval",
+                       "50",
+                       "--election-timeout",
+                       "250",
+                       "--logger",
+                       "zap",
+                       "--log-level",
+                       "warn"},
                       log));
     TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
     if (!becomes(start_timeout, [&] { return is_healthy(directory); }))
@@ -176,11 +193,13 @@ Result<> start_agent(const LabState &state, const LabHost &host, LabNode &node)
                       {state.program, "agent", "--directory", where, "--node", host.name, "--state",
                        state_path(state, host.name), "--log", "json", "--log-level", "debug"},
                       log));
-    if (!becomes(start_timeout, [&] {
-            const std::string text = contents(log);
-            return text.find("\"ready: ", std::min(before, text.size())) != std::string::npos ||
-                   !is_running(node.name);
-        }) ||
+    if (!becomes(start_timeout,
+                 [&] {
+                     const std::string text = contents(log);
+                     return text.find("\"ready: ", std::min(before, text.size())) !=
+                                std::string::npos ||
+                            !is_running(node.name);
+                 }) ||
         !is_running(node.name))
         return system_failure("start agent", host.name, "it does not get ready, see " + log);
     for (const LabContainer &container : host.containers)

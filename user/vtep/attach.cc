@@ -31,12 +31,12 @@ namespace {
 // would forget it after, or a little less.
 std::uint16_t renew_shift(std::uint32_t ageing)
 {
-    return static_cast<std::uint16_t>(
-        std::bit_width(kernel_ageing(ageing) * 1'000'000'000ULL / 4) - 1);
+    return static_cast<std::uint16_t>(std::bit_width(kernel_ageing(ageing) * 1'000'000'000ULL / 4) -
+                                      1);
 }
 
-// The kernel would make one as good, but mark it as made at random, and udev (MACAddressPolicy) gives
-// such a device another, later.
+// The kernel would make one as good, but mark it as made at random, and udev (MACAddressPolicy)
+// gives such a device another, later.
 Mac random_mac()
 {
     std::random_device random;
@@ -104,8 +104,8 @@ class Attachment {
             return {};
         }
         if (request_.remote) {
-            const auto route = session_.netlink.route_to(
-                *request_.remote, ports_.size() == 1 ? ports_[0].index : 0);
+            const auto route = session_.netlink.route_to(*request_.remote,
+                                                         ports_.size() == 1 ? ports_[0].index : 0);
             if (route && route->source && !route->source->is_multicast()) {
                 local_ = *route->source;
                 return {};
@@ -124,10 +124,9 @@ class Attachment {
             }
         }
         if (!first)
-            return session_.refused(
-                fmt::format("no {} address to send from (give --local)",
-                            told ? (v6_ ? "IPv6" : "IPv4") : "IPv4 or IPv6"),
-                EADDRNOTAVAIL);
+            return session_.refused(fmt::format("no {} address to send from (give --local)",
+                                                told ? (v6_ ? "IPv6" : "IPv4") : "IPv4 or IPv6"),
+                                    EADDRNOTAVAIL);
         local_ = *first;
         v6_ = local_.is_v6();
         return {};
@@ -171,7 +170,8 @@ class Attachment {
         undo_.push([this] { (void)release_unused_underlays(session_); });
         for (const auto &port : ports_) {
             const auto key = static_cast<__u32>(port.index);
-            TRY_ASSIGN(const auto there, session_.in_words(session_.tables->underlays.look_up(key)));
+            TRY_ASSIGN(const auto there,
+                       session_.in_words(session_.tables->underlays.look_up(key)));
             if (there)
                 continue;
             xv_underlay entry{};
@@ -179,8 +179,7 @@ class Attachment {
             // First the entry, by which a repair finds what is attached.
             TRY(session_.in_words(session_.tables->mark_alive(key)));
             TRY(session_.in_words(session_.tables->underlays.put(key, entry)));
-            TRY_ASSIGN(auto made,
-                       attach_programs(session_, port, Role::underlay, request_.mode));
+            TRY_ASSIGN(auto made, attach_programs(session_, port, Role::underlay, request_.mode));
             entry.mode = to_table_mode(made.mode);
             entry.auto_mode = made.auto_mode;
             entry.made_clsact = made.made_clsact;
@@ -295,8 +294,7 @@ class Attachment {
             entry.dest.addr = vtep_.remote;
             entry.dest.vni = vtep_.vni;
             entry.dest.port = vtep_.dstport;
-            entry.dest.ifindex =
-                ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
+            entry.dest.ifindex = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.dests = 1;
             entry.updated = entry.used = monotonic();
@@ -312,19 +310,17 @@ class Attachment {
     {
         vtep_.vni = request_.vni;
         vtep_.ifindex = static_cast<__u32>(device_.index);
-        vtep_.flags = flag_if(v6_, XV_VTEP_V6) | flag_if(request_.learning, XV_VTEP_LEARNING) |
-                      flag_if(udpcsum() && !(v6_ && request_.udp6zerocsumtx), XV_VTEP_UDPCSUM) |
-                      flag_if(request_.udp6zerocsumrx, XV_VTEP_ZERO_CSUM6_RX) |
-                      flag_if(request_.ttl.inherit, XV_VTEP_TTL_INHERIT) |
-                      flag_if(request_.tos.inherit, XV_VTEP_TOS_INHERIT) |
-                      flag_if(request_.df == Df::set, XV_VTEP_DF_SET) |
-                      flag_if(request_.df == Df::inherit, XV_VTEP_DF_INHERIT) |
-                      flag_if(request_.proxy, XV_VTEP_PROXY) |
-                      flag_if(request_.rsc, XV_VTEP_RSC) |
-                      flag_if(request_.l2miss, XV_VTEP_L2MISS) |
-                      flag_if(request_.l3miss, XV_VTEP_L3MISS) |
-                      flag_if(request_.gbp, XV_VTEP_GBP) |
-                      flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE);
+        vtep_.flags =
+            flag_if(v6_, XV_VTEP_V6) | flag_if(request_.learning, XV_VTEP_LEARNING) |
+            flag_if(udpcsum() && !(v6_ && request_.udp6zerocsumtx), XV_VTEP_UDPCSUM) |
+            flag_if(request_.udp6zerocsumrx, XV_VTEP_ZERO_CSUM6_RX) |
+            flag_if(request_.ttl.inherit, XV_VTEP_TTL_INHERIT) |
+            flag_if(request_.tos.inherit, XV_VTEP_TOS_INHERIT) |
+            flag_if(request_.df == Df::set, XV_VTEP_DF_SET) |
+            flag_if(request_.df == Df::inherit, XV_VTEP_DF_INHERIT) |
+            flag_if(request_.proxy, XV_VTEP_PROXY) | flag_if(request_.rsc, XV_VTEP_RSC) |
+            flag_if(request_.l2miss, XV_VTEP_L2MISS) | flag_if(request_.l3miss, XV_VTEP_L3MISS) |
+            flag_if(request_.gbp, XV_VTEP_GBP) | flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE);
         vtep_.local = to_addr(local_);
         if (const auto remote = request_.remote ? request_.remote : request_.group)
             vtep_.remote = to_addr(*remote);

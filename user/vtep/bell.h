@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What wakes a listener for misses: a tap device in the VTEPs' namespace, to which bpf/miss.h sends a
-// copy of a frame. It goes with its descriptor, and so with the process.
+// What wakes a listener for misses: a tap device in the VTEPs' namespace, to which bpf/miss.h sends
+// a copy of a frame. It goes with its descriptor, and so with the process.
 #pragma once
 
 #include "user/base/fd.h"

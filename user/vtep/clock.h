@@ -14,7 +14,8 @@ inline std::uint64_t monotonic() // ns
 {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * second + static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint64_t>(now.tv_sec) * second +
+           static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 inline std::uint64_t seconds_ago(std::uint64_t stamp, std::uint64_t now)

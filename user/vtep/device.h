@@ -28,16 +28,16 @@ Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep);
 // Also where no namespace that can be seen has it, as far as the kernel's links tell.
 Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep);
 
-// The ageing that it is given: 0, which is never here, is its own 300 s there, and it counts jiffies
-// in 32 bits.
+// The ageing that it is given: 0, which is never here, is its own 300 s there, and it counts
+// jiffies in 32 bits.
 constexpr std::uint32_t longest_kernel_ageing = 4'000'000; // s
 constexpr std::uint32_t kernel_ageing(std::uint32_t ageing)
 {
     return ageing == 0 || ageing > longest_kernel_ageing ? longest_kernel_ageing : ageing;
 }
 
-// An error where it is in a namespace that cannot be seen. One that is going takes it along: that is
-// waited for.
+// An error where it is in a namespace that cannot be seen. One that is going takes it along: that
+// is waited for.
 Result<> reach_device(Session &session, const xv_vtep &vtep);
 
 // Here or wherever it was moved to. Fine where it is gone.

@@ -97,7 +97,8 @@ class Writer {
     {
         std::vector<xv_dest> all{entry.dest};
         for (__u32 n = 1; n < entry.dests; n++) {
-            TRY_ASSIGN(const auto dest, session_.in_words(session_.tables->floods.look_up({key_, n})));
+            TRY_ASSIGN(const auto dest,
+                       session_.in_words(session_.tables->floods.look_up({key_, n})));
             if (dest)
                 all.push_back(*dest);
         }
@@ -317,18 +318,19 @@ std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const 
     };
     std::vector<Part> parts(parts_of(entries.size(), worth));
     const auto now = monotonic();
-    side_by_side(entries.size(), parts.size(), [&](std::size_t n, std::size_t from, std::size_t to) {
-        std::array<xv_fdb_row, FdbBulk::most> rows;
-        Part &part = parts[n];
-        part = {from, to, 0};
-        for (std::size_t count = 1, put = 1; count == put && from + part.done < to;) {
-            count = std::min(rows.size(), to - from - part.done);
-            for (std::size_t i = 0; i < count; i++)
-                rows[i] = plain_row(vtep, entries[from + part.done + i], now);
-            put = bulk.put(std::span(rows).first(count));
-            part.done += put;
-        }
-    });
+    side_by_side(entries.size(), parts.size(),
+                 [&](std::size_t n, std::size_t from, std::size_t to) {
+                     std::array<xv_fdb_row, FdbBulk::most> rows;
+                     Part &part = parts[n];
+                     part = {from, to, 0};
+                     for (std::size_t count = 1, put = 1; count == put && from + part.done < to;) {
+                         count = std::min(rows.size(), to - from - part.done);
+                         for (std::size_t i = 0; i < count; i++)
+                             rows[i] = plain_row(vtep, entries[from + part.done + i], now);
+                         put = bulk.put(std::span(rows).first(count));
+                         part.done += put;
+                     }
+                 });
     std::size_t there = 0;
     bool whole = true;
     for (const auto &part : parts) {
@@ -342,8 +344,8 @@ std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const 
     return there;
 }
 
-// Plain entries up to the first that the kernel's device has already. How many. Where one's place in
-// our table is taken all the same, it is written again, one by one.
+// Plain entries up to the first that the kernel's device has already. How many. Where one's place
+// in our table is taken all the same, it is written again, one by one.
 std::size_t add_to_kernel(Session &session, const xv_vtep &vtep, std::span<const FdbEntry> entries)
 {
     std::vector<KernelFdbEntry> rows;
@@ -364,8 +366,8 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
     const auto fits = [&](const FdbEntry &entry) {
         return entry.device == entries.front().device && is_plain(*vtep, entry);
     };
-    auto plain = entries.first(static_cast<std::size_t>(
-        std::ranges::find_if_not(entries, fits) - entries.begin()));
+    auto plain = entries.first(
+        static_cast<std::size_t>(std::ranges::find_if_not(entries, fits) - entries.begin()));
     if (plain.size() < 2)
         return 0;
     const auto bulk = FdbBulk::open(session.directory);

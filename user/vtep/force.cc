@@ -29,7 +29,8 @@ Result<bool> is_made(const Session &session, const Link &link)
         return false;
     if (link.group == unfinished_group)
         return true;
-    TRY_ASSIGN(const auto program, attached_tc({session.directory, link.index, Hook::egress, link.name}));
+    TRY_ASSIGN(const auto program,
+               attached_tc({session.directory, link.index, Hook::egress, link.name}));
     return program == program_name(Program::tc_device);
 }
 

@@ -45,8 +45,7 @@ constexpr std::size_t most_entries = 16384;
 // kernel's device learned by itself is none.
 Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
 {
-    TRY_ASSIGN(const auto entries,
-               some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries));
+    TRY_ASSIGN(const auto entries, some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries));
     std::size_t count = 0;
     for (const auto &entry : entries) {
         if (!is_permanent(entry.state, entry.flags, NUD_PERMANENT | NUD_NOARP))
@@ -178,9 +177,10 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
         const auto link = std::ranges::find(*links_, static_cast<int>(key), &Link::index);
         TRY_ASSIGN(const auto entry, session_->tables->underlays.look_up(key));
         if (link == links_->end() || !entry) {
-            found.push_back({"underlay_gone", fmt::format("ifindex {}", key),
-                             fmt::format("underlay port {} of {} is gone", i + 1, vtep.underlay_count),
-                             "detach " + name + ", and attach it to another"});
+            found.push_back(
+                {"underlay_gone", fmt::format("ifindex {}", key),
+                 fmt::format("underlay port {} of {} is gone", i + 1, vtep.underlay_count),
+                 "detach " + name + ", and attach it to another"});
             continue;
         }
         TRY(missing_programs(*link, underlay_programs, found));
@@ -233,15 +233,16 @@ Result<std::vector<Problem>> Inspection::of_device(const xv_vtep &vtep, const Li
                                      "(ip neigh show dev {}): {}",
                                      name, neighbours),
                          "write them by \"xvtep neigh\" with the same words", neighbours});
-    if (const auto options = device.vxlan ? foreign_options(vtep, *device.vxlan)
-                                          : std::vector<std::string>();
+    if (const auto options =
+            device.vxlan ? foreign_options(vtep, *device.vxlan) : std::vector<std::string>();
         !options.empty())
-        found.push_back({"foreign_options", fmt::format("{}", fmt::join(options, ", ")),
-                         fmt::format("the kernel's device was given options that xvtep does not go by: {}",
-                                     fmt::join(options, ", ")),
-                         "\"xvtep detach\" and \"xvtep attach\" with them (local: \"xvtep set\"; "
-                         "remote: \"xvtep fdb replace 00:00:00:00:00:00\")",
-                         options.size()});
+        found.push_back(
+            {"foreign_options", fmt::format("{}", fmt::join(options, ", ")),
+             fmt::format("the kernel's device was given options that xvtep does not go by: {}",
+                         fmt::join(options, ", ")),
+             "\"xvtep detach\" and \"xvtep attach\" with them (local: \"xvtep set\"; "
+             "remote: \"xvtep fdb replace 00:00:00:00:00:00\")",
+             options.size()});
     return found;
 }
 
@@ -254,10 +255,10 @@ Result<> Inspection::missing_programs(const Link &link, std::span<const ProgramA
         if (pinned == pinned_.end())
             TRY_SET(there, is_tc_attached({session_->directory, link.index, hook, link.name}));
         if (!there)
-            found.push_back({"program_missing", program_name(program),
-                             fmt::format("program {} is missing at {}", program_name(program),
-                                         link.name),
-                             "\"xvtep reload\" puts it back"});
+            found.push_back(
+                {"program_missing", program_name(program),
+                 fmt::format("program {} is missing at {}", program_name(program), link.name),
+                 "\"xvtep reload\" puts it back"});
     }
     return {};
 }
@@ -266,8 +267,7 @@ void Inspection::missing_xdp(const Link &link, __u32 mode, Program program,
                              std::vector<Problem> &found) const
 {
     // What may not be looked at is there, as far as it can be said.
-    if (mode == XV_MODE_TC ||
-        (link.xdp_program != 0 && is_xdp_attached(link.index).value_or(true)))
+    if (mode == XV_MODE_TC || (link.xdp_program != 0 && is_xdp_attached(link.index).value_or(true)))
         return;
     found.push_back({"program_missing", program_name(program),
                      fmt::format("program {} is missing at {}", program_name(program), link.name),

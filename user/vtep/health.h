@@ -33,7 +33,7 @@ class Inspection {
     [[nodiscard]] Problem absence_of(const xv_vtep &vtep, const MovedDevice *moved) const;
     [[nodiscard]] Result<std::vector<Problem>> of_device(const xv_vtep &vtep, const Link &device);
     Result<> missing_programs(const Link &link, std::span<const ProgramAt> wanted,
-                          std::vector<Problem> &found) const;
+                              std::vector<Problem> &found) const;
     void missing_xdp(const Link &link, __u32 mode, Program program,
                      std::vector<Problem> &found) const;
     [[nodiscard]] bool has_address(const Ip &address);

@@ -23,7 +23,8 @@ Result<> remove_members(Session &session,
                         const std::function<bool(__u32 slot, const xv_member &)> &which)
 {
     TRY_ASSIGN(auto all, session.tables->members.entries());
-    std::ranges::sort(all, {}, [](const auto &m) { return std::pair(m.first.slot, m.first.index); });
+    std::ranges::sort(all, {},
+                      [](const auto &m) { return std::pair(m.first.slot, m.first.index); });
     for (std::size_t at = 0; at < all.size();) {
         const __u32 slot = all[at].first.slot;
         const std::size_t begin = at;
@@ -49,7 +50,10 @@ Result<> remove_members(Session &session,
     return {};
 }
 
-bool is_out_of_reach(const Error &error) { return error.code == ENOENT || error.code == ENODEV; }
+bool is_out_of_reach(const Error &error)
+{
+    return error.code == ENOENT || error.code == ENODEV;
+}
 
 Result<> with_veth_peer(Netlink &netlink, const Link &veth,
                         const std::function<Result<>(const std::string &peer)> &action)

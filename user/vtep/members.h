@@ -14,8 +14,8 @@ Result<> remove_members(Session &session,
                         const std::function<bool(__u32 slot, const xv_member &)> &which);
 
 // Of a veth's sender, what native XDP cannot do for it, and the flag that says we switched it off.
-// A tag beside the packet XDP does not see, and takes the frame for an untagged one; a checksum that
-// is unfinished nobody finishes behind it.
+// A tag beside the packet XDP does not see, and takes the frame for an untagged one; a checksum
+// that is unfinished nobody finishes behind it.
 struct SenderOffload {
     const char *feature;
     __u32 flag;

@@ -95,7 +95,10 @@ std::string L2Miss::mac_text() const
     return address.text();
 }
 
-std::string L3Miss::ip_text() const { return Ip::from_bytes(ip.data(), ip.size()).text(); }
+std::string L3Miss::ip_text() const
+{
+    return Ip::from_bytes(ip.data(), ip.size()).text();
+}
 
 struct MissSource::Impl {
     struct Closer {
@@ -240,7 +243,9 @@ struct MissSource::Impl {
     }
 };
 
-MissSource::MissSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MissSource::MissSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl))
+{
+}
 MissSource::MissSource(MissSource &&) noexcept = default;
 MissSource &MissSource::operator=(MissSource &&) noexcept = default;
 MissSource::~MissSource() = default;
@@ -261,13 +266,12 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         if (!socket)
             return errno_failure("open socket for", "device names", errno);
         impl->names.emplace(std::move(socket));
-        impl->map = Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size,
-                                      nullptr));
+        impl->map =
+            Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size, nullptr));
         if (!impl->map)
             return errno_failure("create", "ring buffer", errno);
         quiet_libraries();
-        impl->ring.reset(
-            ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
+        impl->ring.reset(ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
         if (!impl->ring)
             return errno_failure("open", "ring buffer", errno);
         TRY_SET(impl->place, add_listener(session, impl->map.get()));
@@ -295,8 +299,8 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     for (;;) {
         // What is there already needs no wake-up, which takes longer than the miss itself.
         int found = impl_->consume();
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-            end - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         const bool over = !forever && left.count() <= 0;
         if (found == 0 && !over) {
             // Nothing wakes it when the data path goes: look once a second.
@@ -318,7 +322,10 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     }
 }
 
-int MissSource::fd() const { return impl_->wakers.get(); }
+int MissSource::fd() const
+{
+    return impl_->wakers.get();
+}
 
 std::uint64_t MissSource::lost() const
 {

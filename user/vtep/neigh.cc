@@ -38,8 +38,8 @@ NeighEntry describe(const std::string &device, const Ip &ip, const xv_neigh &val
 {
     NeighEntry entry{.ip = ip, .device = device, .mac = {}};
     std::ranges::copy(value.mac, entry.mac.octets.begin());
-    entry.state = (value.flags & XV_NEIGH_PERMANENT) != 0 ? NeighState::permanent
-                                                          : NeighState::reachable;
+    entry.state =
+        (value.flags & XV_NEIGH_PERMANENT) != 0 ? NeighState::permanent : NeighState::reachable;
     entry.updated = seconds_ago(value.updated, now);
     return entry;
 }
@@ -118,7 +118,8 @@ Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
 {
     TRY_ASSIGN(auto session, Session::reader("neigh get", ip.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    TRY_ASSIGN(const auto value, session.in_words(session.tables->neighs.look_up(key_of(vtep, ip))));
+    TRY_ASSIGN(const auto value,
+               session.in_words(session.tables->neighs.look_up(key_of(vtep, ip))));
     const std::uint64_t now = monotonic();
     if (!value || !is_live(vtep, *value, now))
         return session.refused("no such entry", ENOENT);

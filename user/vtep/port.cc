@@ -20,8 +20,9 @@
 namespace xvtep {
 namespace {
 
-// Sets a feature of a veth's other end; where it has to be, `flag` says so in the port's entry before
-// it is: else nobody would put it back after a kill in between. An error where it is out of reach.
+// Sets a feature of a veth's other end; where it has to be, `flag` says so in the port's entry
+// before it is: else nobody would put it back after a kill in between. An error where it is out of
+// reach.
 Result<> switch_peer(Session &session, const Link &veth, const char *feature, bool wanted,
                      xv_port &port, __u32 flag)
 {
@@ -35,7 +36,10 @@ Result<> switch_peer(Session &session, const Link &veth, const char *feature, bo
     });
 }
 
-bool is_forbidden(const Error &error) { return error.code == EPERM || error.code == EACCES; }
+bool is_forbidden(const Error &error)
+{
+    return error.code == EPERM || error.code == EACCES;
+}
 
 Result<bool> has_vlans(const Session &session, __u32 ifindex)
 {
@@ -63,8 +67,8 @@ Result<xv_vtep> find_vtep(const Session &session, const PortRequest &request)
     return *found;
 }
 
-// Programs and a `ports` entry, for a device that has neither yet. Until the entry has a VNI a repair
-// takes it all back.
+// Programs and a `ports` entry, for a device that has neither yet. Until the entry has a VNI a
+// repair takes it all back.
 Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &undo)
 {
     xv_port port{};
@@ -91,8 +95,8 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     if (made.mode == Mode::xdp && link.kind == "veth")
         for (const auto &[feature, flag] : sender_offloads)
             TRY(switch_peer(session, link, feature, false, port, flag));
-    port.flags |= flag_if(made.auto_mode, XV_PORT_AUTO_MODE) |
-                  flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
+    port.flags |=
+        flag_if(made.auto_mode, XV_PORT_AUTO_MODE) | flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
     TRY(session.tables->ports.put(index, port));
     return port;
 }
@@ -121,9 +125,8 @@ Result<> add(Session &session, const PortRequest &request)
     Undo undo;
     TRY_ASSIGN(auto port, tables.ports.look_up(index));
     if (port && request.mode != Mode::automatic && to_table_mode(request.mode) != port->mode)
-        return session.refused(fmt::format("its mode is {} already",
-                                           mode_name(from_table_mode(port->mode))),
-                               EBUSY);
+        return session.refused(
+            fmt::format("its mode is {} already", mode_name(from_table_mode(port->mode))), EBUSY);
     const xv_vlan_key vlan{index, request.vlan.value_or(0)};
     TRY_ASSIGN(const auto vlan_slot, tables.vlans.look_up(vlan));
     if (port && (request.vlan ? vlan_slot.has_value() : port->vtep != 0))

@@ -88,14 +88,15 @@ Result<> put_peer_back(Session &session, const Link &link, __u32 flags)
 {
     if (link.kind != "veth")
         return {};
-    const auto done = with_veth_peer(session.netlink, link, [&](const std::string &peer) -> Result<> {
-        if ((flags & XV_PORT_MADE_GRO) != 0)
-            TRY(set_device_feature(peer, "rx-gro", false));
-        for (const auto &[feature, flag] : sender_offloads)
-            if ((flags & flag) != 0)
-                TRY(set_device_feature(peer, feature, true));
-        return {};
-    });
+    const auto done =
+        with_veth_peer(session.netlink, link, [&](const std::string &peer) -> Result<> {
+            if ((flags & XV_PORT_MADE_GRO) != 0)
+                TRY(set_device_feature(peer, "rx-gro", false));
+            for (const auto &[feature, flag] : sender_offloads)
+                if ((flags & flag) != 0)
+                    TRY(set_device_feature(peer, feature, true));
+            return {};
+        });
     return done || is_out_of_reach(done.error()) ? Result<>() : done;
 }
 

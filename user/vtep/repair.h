@@ -10,8 +10,8 @@ namespace xvtep {
 // whole is not touched, and nothing is removed where it could not be looked at: then it fails.
 Result<> repair(Session &session);
 
-// Each may be called on what is half made; what is gone already is fine. Where one fails, the tables
-// still say what is left, and the next repair goes on with it.
+// Each may be called on what is half made; what is gone already is fine. Where one fails, the
+// tables still say what is left, and the next repair goes on with it.
 Result<> remove_vtep(Session &session, const xv_vtep &vtep);
 Result<> remove_port(Session &session, int ifindex);
 Result<> release_unused_underlays(Session &session);

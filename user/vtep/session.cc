@@ -71,9 +71,15 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
 
 } // namespace
 
-Failure Session::because(const Error &step) const { return because_of(step, operation, object); }
+Failure Session::because(const Error &step) const
+{
+    return because_of(step, operation, object);
+}
 
-Batch::Batch() { kept.batches++; }
+Batch::Batch()
+{
+    kept.batches++;
+}
 
 Batch::~Batch()
 {
@@ -81,7 +87,10 @@ Batch::~Batch()
         rest();
 }
 
-void Batch::rest() { kept.resources.reset(); }
+void Batch::rest()
+{
+    kept.resources.reset();
+}
 
 Result<Session> Session::reader(std::string operation, std::string object)
 {
@@ -205,7 +214,10 @@ xv_addr to_addr(const Ip &ip)
     return addr;
 }
 
-Ip to_ip(const xv_addr &addr) { return Ip::from_bytes(&addr, sizeof(addr)); }
+Ip to_ip(const xv_addr &addr)
+{
+    return Ip::from_bytes(&addr, sizeof(addr));
+}
 
 bool addr_is_set(const xv_addr &addr)
 {

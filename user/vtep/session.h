@@ -26,9 +26,9 @@ struct Resources {
     Netlink netlink;
     std::string root; // bpffs
     std::uint64_t cookie = 0;
-    std::string directory;        // the namespace's state in root
-    std::optional<Tables> tables; // none: nothing is attached
-    std::optional<Lock> lock;     // held by writers
+    std::string directory;                // the namespace's state in root
+    std::optional<Tables> tables;         // none: nothing is attached
+    std::optional<Lock> lock;             // held by writers
     std::map<std::string, xv_vtep> named; // VTEPs looked up by a batch's table commands
     std::vector<xv_vtep> removed; // whose device was gone, by the repair before a writer's command
 };
@@ -86,7 +86,10 @@ struct Session {
 void set_name(xv_vtep &vtep, const std::string &name);
 
 // A table flag, or none.
-constexpr __u32 flag_if(bool on, __u32 flag) { return on ? flag : 0; }
+constexpr __u32 flag_if(bool on, __u32 flag)
+{
+    return on ? flag : 0;
+}
 
 xv_addr to_addr(const Ip &ip);
 Ip to_ip(const xv_addr &addr);

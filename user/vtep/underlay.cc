@@ -17,7 +17,10 @@ constexpr const char *gro = "rx-gro";
 
 // Frames of a local stack are skbs: XDP would copy each and end GSO and GRO (design: "which
 // program where"). Only hardware hands over native frames.
-bool suits_native_xdp(const Link &link) { return link.kind.empty(); }
+bool suits_native_xdp(const Link &link)
+{
+    return link.kind.empty();
+}
 
 } // namespace
 

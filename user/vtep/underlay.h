@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Programs on a port: which mode suits it, and getting it there. Shared by underlay and local ports.
+// Programs on a port: which mode suits it, and getting it there. Shared by underlay and local
+// ports.
 #pragma once
 
 #include "user/datapath/tc_attach.h"

@@ -32,7 +32,9 @@ bool is_interface_name(const std::string &name)
 Result<> validate(const AttachRequest &r)
 {
     const std::string object = fmt::format("{}", fmt::join(r.devices, " "));
-    const auto wrong = [&](const std::string &cause) { return usage_failure("attach", object, cause); };
+    const auto wrong = [&](const std::string &cause) {
+        return usage_failure("attach", object, cause);
+    };
 
     if (r.devices.empty())
         return wrong("no device given");

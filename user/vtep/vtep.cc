@@ -220,9 +220,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
         if (choice->was(vtep) && (!vni || vtep.vni == *vni))
             count++;
     TRY_ASSIGN(auto chosen, session.in_words(session.vteps()));
-    std::erase_if(chosen, [&](const xv_vtep &vtep) {
-        return !(*choice)(vtep) || (vni && vtep.vni != *vni);
-    });
+    std::erase_if(
+        chosen, [&](const xv_vtep &vtep) { return !(*choice)(vtep) || (vni && vtep.vni != *vni); });
     for (const auto &vtep : chosen)
         TRY(reach_device(session, vtep)); // all or none
     for (const auto &vtep : chosen) {
@@ -236,9 +235,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     if (count == 0 && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
     if (count == 0)
-        return session.refused(vni ? fmt::format("VNI {} is not attached", *vni)
-                                   : "no VNI is attached",
-                               ENOENT);
+        return session.refused(
+            vni ? fmt::format("VNI {} is not attached", *vni) : "no VNI is attached", ENOENT);
     return count;
 }
 
