@@ -14,9 +14,9 @@
 #include "bench/harness.h"
 #include "bench/misses.h"
 #include "bench/shell.h"
+#include "bpf/abi/tables.h"
 #include "user/datapath/bpffs.h"
 #include "xvtep/netns.h"
-#include "xvtep/tables.h"
 
 namespace xvtep::bench {
 namespace {

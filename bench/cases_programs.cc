@@ -22,9 +22,9 @@ struct Path {
 };
 constexpr Path paths[] = {
     {"xdp_underlay", Direction::in, "xdp", Hook::tc},
-    {"tc_underlay", Direction::in, "tc", Hook::tc},
+    {"tc_underlay_ingress", Direction::in, "tc", Hook::tc},
     {"xdp_port", Direction::out, "xdp", Hook::xdp},
-    {"tc_port", Direction::out, "tc", Hook::tc},
+    {"tc_port_ingress", Direction::out, "tc", Hook::tc},
 };
 
 struct Counts {

@@ -11,8 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "bpf/abi/wire.h"
 #include "xvtep/ip.h"
-#include "xvtep/wire.h"
 
 namespace xvtep::bench {
 namespace {

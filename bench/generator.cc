@@ -7,7 +7,7 @@
 
 #include "bench/world.h"
 #include "generator.skel.h"
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "xvtep/netns.h"
 
 namespace xvtep::bench {
@@ -15,7 +15,7 @@ namespace xvtep::bench {
 Result<Generator> Generator::open(const std::string &netns, const std::string &device, Frame frame,
                                   bool vxlan, Variety variety)
 {
-    quiet_libraries();
+    capture_libbpf_log();
     TRY_ASSIGN(const int index, index_of(netns, device));
     Generator made;
     made.netns_ = netns;
@@ -33,7 +33,7 @@ Result<Generator> Generator::open(const std::string &netns, const std::string &d
     constants.vni = vni;
     constants.marks = variety.marks;
     if (generator_bpf::load(made.skeleton_.get()) != 0)
-        return errno_failure("load program", "generator", errno, last_complaint());
+        return errno_failure("load program", "generator", errno, last_libbpf_error());
     return made;
 }
 

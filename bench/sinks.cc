@@ -13,18 +13,18 @@
 #include "bench/bpf/captured.h"
 #include "bench/world.h"
 #include "sinks.skel.h"
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "xvtep/netns.h"
 
 namespace xvtep::bench {
 
 Result<Sink> Sink::open()
 {
-    quiet_libraries();
+    capture_libbpf_log();
     Sink made;
     made.skeleton_.reset(sinks_bpf::open_and_load(), sinks_bpf::destroy);
     if (!made.skeleton_)
-        return errno_failure("load program", "sinks", errno, last_complaint());
+        return errno_failure("load program", "sinks", errno, last_libbpf_error());
     return made;
 }
 

@@ -8,7 +8,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "xvtep/tables.h"
+#include "bpf/abi/tables.h"
 
 /*
  * A step that the verifier checks once, with any arguments: a static function it walks through
@@ -94,8 +94,8 @@ XV_ASSERT_EVEN(xv_vtep, underlay_mac);
 XV_ASSERT_EVEN(xv_underlay, mac);
 XV_ASSERT_EVEN(xv_port, seen_mac);
 XV_ASSERT_EVEN(xv_port, claimed_mac);
-XV_ASSERT_EVEN(xv_hop, dmac);
-XV_ASSERT_EVEN(xv_hop, smac);
+XV_ASSERT_EVEN(xv_nexthop, dmac);
+XV_ASSERT_EVEN(xv_nexthop, smac);
 XV_ASSERT_EVEN(xv_neigh, mac);
 
 static __always_inline int mac_is_zero(const __u8 *mac)

@@ -3,8 +3,8 @@
  * Ageing without a daemon. A look-up never returns an expired entry; what nobody looks up again is
  * removed here, or a peer that makes up MACs would fill the table for good, and maxaddress.
  *
- *   learn --> ticket = ++tail, ages[ticket] = key              (fdb.h)
- *   timer --> head .. : expired --> gone, else a new ticket     a fifth of the queue a second
+ *   learn --> gc_seq = ++tail, gc_queue[gc_seq] = key              (fdb.h)
+ *   timer --> head .. : expired --> gone, else a new gc_seq     a fifth of the queue a second
  *
  * One walk over a table of a million would be one long softirq: hence the queue.
  */
@@ -37,10 +37,10 @@ static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct 
            fdb_hard_expired(vtep, entry, now);
 }
 
-/* usage[slot] of the VTEP, and of all in usage[0]. */
+/* fdb_count[slot] of the VTEP, and of all in fdb_count[0]. */
 static __always_inline __u64 *usage_of(__u32 slot)
 {
-    return bpf_map_lookup_elem(&usage, &slot);
+    return bpf_map_lookup_elem(&fdb_count, &slot);
 }
 
 /* Whether learning may add an entry: by maxaddress, and without taking others' room. */
@@ -88,45 +88,45 @@ static __always_inline void fdb_remove(const struct xv_vtep *vtep, const struct 
         usage_give(vtep);
 }
 
-static __always_inline struct xv_sweep *sweep_state(void)
+static __always_inline struct xv_gc *sweep_state(void)
 {
     __u32 zero = 0;
 
-    return bpf_map_lookup_elem(&sweep, &zero);
+    return bpf_map_lookup_elem(&gc_state, &zero);
 }
 
 static __always_inline __u64 age_ticket(void)
 {
-    struct xv_sweep *state = sweep_state();
+    struct xv_gc *state = sweep_state();
 
     return state ? __sync_fetch_and_add(&state->tail, 1) + 1 : 0;
 }
 
 struct sweep_loop {
-    struct xv_sweep *state;
+    struct xv_gc *state;
     __u64 now;
-    __u64 limit; /* younger tickets may not be in `ages` yet */
+    __u64 limit; /* younger gc_seqs may not be in `gc_queue` yet */
 };
 
 static long sweep_one(__u32 index, void *context)
 {
     struct sweep_loop *loop = context;
-    struct xv_sweep *state = loop->state;
+    struct xv_gc *state = loop->state;
     struct xv_fdb_key *found, key;
     struct xv_vtep *vtep;
     struct xv_fdb *entry;
-    __u64 ticket;
+    __u64 gc_seq;
 
     if (state->head >= loop->limit)
         return 1;
-    ticket = ++state->head;
-    found = bpf_map_lookup_elem(&ages, &ticket);
+    gc_seq = ++state->head;
+    found = bpf_map_lookup_elem(&gc_queue, &gc_seq);
     if (!found)
         return 0;
     key = *found;
-    bpf_map_delete_elem(&ages, &ticket);
+    bpf_map_delete_elem(&gc_queue, &gc_seq);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (!entry || entry->ticket != ticket)
+    if (!entry || entry->gc_seq != gc_seq)
         return 0;
     vtep = vtep_by_vni(key.vni, key.dstport);
     if (!vtep || fdb_expired(vtep, entry, loop->now)) {
@@ -136,9 +136,9 @@ static long sweep_one(__u32 index, void *context)
             bpf_map_delete_elem(&fdb, &key);
         return 0;
     }
-    ticket = age_ticket();
-    entry->ticket = ticket;
-    bpf_map_update_elem(&ages, &ticket, &key, BPF_ANY);
+    gc_seq = age_ticket();
+    entry->gc_seq = gc_seq;
+    bpf_map_update_elem(&gc_queue, &gc_seq, &key, BPF_ANY);
     return 0;
 }
 
@@ -170,7 +170,7 @@ static int sweep_tick(void *map, int *index, struct sweeper *sweeper)
 /* Whoever has work for the timer starts it: a learner, or one who found no room. */
 static __always_inline void age_arm(void)
 {
-    struct xv_sweep *state = sweep_state();
+    struct xv_gc *state = sweep_state();
     struct sweeper *found;
     __u32 zero = 0;
 
@@ -185,9 +185,9 @@ static __always_inline void age_arm(void)
     bpf_timer_start(&found->timer, XV_SECOND, 0);
 }
 
-static __always_inline void age_add(const struct xv_fdb_key *key, __u64 ticket)
+static __always_inline void age_add(const struct xv_fdb_key *key, __u64 gc_seq)
 {
-    bpf_map_update_elem(&ages, &ticket, key, BPF_ANY);
+    bpf_map_update_elem(&gc_queue, &gc_seq, key, BPF_ANY);
     age_arm();
 }
 

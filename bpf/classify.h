@@ -23,9 +23,10 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
     if (!vtep || !(addr_equal(&o->dst, &vtep->local) ||
                    (addr_is_multicast(&o->dst) && addr_equal(&o->dst, &vtep->remote)))) {
         /* Off the fast path: only now is it worth asking whether the address is ours at all. */
-        if (!bpf_map_lookup_elem(&locals, &o->dst))
+        if (!bpf_map_lookup_elem(&local_addrs, &o->dst))
             return XV_NOT_LOCAL;
-        return flags & XV_VXLAN_FLAG_VNI ? vtep ? XV_NOT_LOCAL : XV_UNKNOWN_VNI : XV_NO_VNI_FLAG;
+        return flags & XV_VXLAN_FLAG_VNI ? vtep ? XV_NOT_LOCAL : XV_VXLAN_VNI_NOT_FOUND
+                                         : XV_NO_VNI_FLAG;
     }
     *found = vtep;
     if (addr_equal(&o->src, &vtep->local) || addr_is_martian(&o->src))
@@ -38,25 +39,25 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
 }
 
 /* Where a packet came from, as an entry's destination. */
-static __always_inline struct xv_dest dest_from(const struct xv_vtep *vtep,
-                                                const struct xv_addr *from)
+static __always_inline struct xv_remote dest_from(const struct xv_vtep *vtep,
+                                                  const struct xv_addr *from)
 {
-    return (struct xv_dest){.addr = *from, .vni = vtep->vni, .port = vtep->dstport};
+    return (struct xv_remote){.addr = *from, .vni = vtep->vni, .port = vtep->dstport};
 }
 
 /* The checks of vxlan_set_mac() on an inner source address. */
 static __always_inline int check_source(const struct xv_vtep *vtep, const __u8 *source)
 {
     if (mac_equal(source, vtep->mac))
-        return XV_OWN_SOURCE;
-    return mac_is_multicast(source) || mac_is_zero(source) ? XV_BAD_SOURCE : XV_CONTINUE;
+        return XV_LOCAL_MAC;
+    return mac_is_multicast(source) || mac_is_zero(source) ? XV_MAC_INVALID_SOURCE : XV_CONTINUE;
 }
 
 /*
  * Whether a frame whose source is behind `from` is let in. XV_TO_LEARN, XV_TO_ADMIT: it is to go
  * through the kernel's device, and is learned where it arrives.
  */
-static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_dest *from,
+static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_remote *from,
                                  const __u8 *source, __u64 now)
 {
     int refused = check_source(vtep, source);

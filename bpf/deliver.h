@@ -7,7 +7,7 @@
 #include "bpf/tc.h"
 
 /* `ingress`: we are at a TC ingress, where the container's end of a veth is in reach. */
-static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *dest, __u16 flags,
+static __always_inline int to_port(struct __sk_buff *skb, const struct xv_remote *dest, __u16 flags,
                                    int ingress)
 {
     if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
@@ -22,7 +22,7 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_dest *
 
 /*
  * To the local port that `entry` names, from the tunnel. The bridge gets a copy now and then, by
- * which it sees the source; tc_port_watch drops it at the same port. The frame itself keeps its
+ * which it sees the source; tc_port_egress drops it at the same port. The frame itself keeps its
  * place among the others.
  */
 static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_vtep *vtep,
@@ -74,8 +74,8 @@ XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
 }
 
 /*
- * To the stack or the bridge, past tc_arrived, which only looks whether `mac` is the device's. The
- * device is alive.
+ * To the stack or the bridge, past tc_device_ingress, which only looks whether `mac` is the
+ * device's. The device is alive.
  */
 static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                      const __u8 *mac)

@@ -8,7 +8,7 @@
 
 #include <bpf/bpf_endian.h>
 
-#include "xvtep/verdicts.h"
+#include "bpf/abi/reasons.h"
 
 #define XV_ECN_MASK 3
 #define XV_ECN_ECT1 1

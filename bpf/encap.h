@@ -57,7 +57,7 @@ static __always_inline __u32 flow_pick(const struct inner *in)
 }
 
 static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_header *vxlan,
-                                       const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                       const struct xv_vtep *vtep, const struct xv_remote *dest,
                                        const struct inner *in, __u32 frame_size)
 {
     udp->source = bpf_htons(vtep->srcport_min +
@@ -71,7 +71,8 @@ static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_heade
     vxlan->vni = bpf_htonl(dest->vni << 8);
 }
 
-static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *hop, __be16 proto)
+static __always_inline void build_eth(struct ethhdr *eth, const struct xv_nexthop *hop,
+                                      __be16 proto)
 {
     if (hop) {
         mac_copy(eth->h_dest, hop->dmac);
@@ -96,8 +97,8 @@ static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
 
 /* `frame_size`: the inner frame's. `hop` may be NULL: the kernel then writes the MACs. */
 static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
-                                           const struct xv_vtep *vtep, const struct xv_dest *dest,
-                                           const struct inner *in, const struct xv_hop *hop,
+                                           const struct xv_vtep *vtep, const struct xv_remote *dest,
+                                           const struct inner *in, const struct xv_nexthop *hop,
                                            __u32 frame_size)
 {
     __be32 *word = (__be32 *)&h->ip;
@@ -123,8 +124,8 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
 }
 
 static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *h,
-                                           const struct xv_vtep *vtep, const struct xv_dest *dest,
-                                           const struct inner *in, const struct xv_hop *hop,
+                                           const struct xv_vtep *vtep, const struct xv_remote *dest,
+                                           const struct inner *in, const struct xv_nexthop *hop,
                                            __u32 frame_size)
 {
     __u32 tos = outer_tos(vtep, in);

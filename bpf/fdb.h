@@ -4,8 +4,8 @@
  *
  * The kernel's device has the same entries, so that what is left to it goes the same way: those
  * that user space makes are made there, too, and a MAC is learned here where the kernel's device
- * has just learned it (tc_arrived). Behind a bridge an entry is used only while the bridge, too,
- * sends frames for that MAC the same way (`bridged`): see fdb_agrees().
+ * has just learned it (tc_device_ingress). Behind a bridge an entry is used only while the bridge,
+ * too, sends frames for that MAC the same way (`bridged`): see fdb_agrees().
  */
 #ifndef XVTEP_BPF_FDB_H
 #define XVTEP_BPF_FDB_H
@@ -14,8 +14,9 @@
 #include "bpf/alive.h"
 
 #define XV_BRIDGE_LIFE (1ULL << 33) /* ns: what the bridge has last done is good for so long */
-#define XV_BRIDGE_SHIFT 29 /* of CLOCK_MONOTONIC ns: but it sees each source every half a second   \
-                            */
+#define XV_BRIDGE_SHIFT                                                                            \
+    29 /* of CLOCK_MONOTONIC ns: but it sees each source every half a second                       \
+        */
 #define XV_NEVER 63
 
 typedef __u32 __attribute__((may_alias)) key_word;
@@ -102,7 +103,7 @@ static __always_inline void fdb_touch(__u64 *stamp, __u64 now)
         *stamp = now;
 }
 
-static __always_inline int fdb_same_place(const struct xv_fdb *entry, const struct xv_dest *dest,
+static __always_inline int fdb_same_place(const struct xv_fdb *entry, const struct xv_remote *dest,
                                           __u32 local)
 {
     if ((entry->flags & XV_FDB_LOCAL) != local)
@@ -117,7 +118,7 @@ static __always_inline int fdb_same_place(const struct xv_fdb *entry, const stru
  * with the kernel's device; so does ageing that removes it in the meantime.
  */
 XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
-                      const struct xv_dest *dest, __u32 flags, __u64 now)
+                      const struct xv_remote *dest, __u32 flags, __u64 now)
 {
     struct xv_fdb fresh = {};
     struct xv_fdb_key key;
@@ -133,21 +134,21 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
     }
     fresh.dest = *dest;
     fresh.flags = flags;
-    fresh.dests = 1;
+    fresh.remotes = 1;
     fresh.updated = now;
     fresh.used = now;
     fresh.created = xv_stamp(now);
     if (old)
-        fresh.ticket = old->ticket;
+        fresh.gc_seq = old->gc_seq;
     else if (vtep->ageing || vtep->hard_ageing)
-        fresh.ticket = age_ticket();
+        fresh.gc_seq = age_ticket();
     if (bpf_map_update_elem(&fdb, &key, &fresh, old ? BPF_EXIST : BPF_NOEXIST)) {
         if (!old)
             usage_give(vtep);
         return 0;
     }
-    if (!old && fresh.ticket)
-        age_add(&key, fresh.ticket);
+    if (!old && fresh.gc_seq)
+        age_add(&key, fresh.gc_seq);
     return 0;
 }
 
@@ -157,7 +158,7 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
  * live entry is to be learned anew when this bit of the clock changes, or XV_NEVER.
  */
 static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,
-                                     const struct xv_dest *dest, __u32 local, __u32 shift,
+                                     const struct xv_remote *dest, __u32 local, __u32 shift,
                                      __u64 now)
 {
     struct xv_fdb_key key;
@@ -169,7 +170,7 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
         return fdb_has_room(vtep) ? XV_TO_LEARN : XV_CONTINUE;
     if (!fdb_same_place(entry, dest, local)) {
         if (entry->flags & XV_FDB_KEPT)
-            return local ? XV_CONTINUE : XV_STATIC_MOVED;
+            return local ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
         return XV_TO_LEARN;
     }
     if (fdb_expired(vtep, entry, now))
@@ -187,7 +188,7 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
  * with it for a port, 0 for a VTEP. Returns a drop verdict, or XV_CONTINUE.
  */
 static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac,
-                                     const struct xv_dest *dest, __u16 flags, __u64 now)
+                                     const struct xv_remote *dest, __u16 flags, __u64 now)
 {
     struct xv_fdb_key key;
     struct xv_fdb *entry;
@@ -202,7 +203,7 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
             return XV_CONTINUE;
         }
         if (entry->flags & XV_FDB_KEPT)
-            return flags & XV_FDB_LOCAL ? XV_CONTINUE : XV_STATIC_MOVED;
+            return flags & XV_FDB_LOCAL ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
     }
     fdb_write(vtep, &key, dest, flags, now);
     return XV_CONTINUE;

@@ -4,7 +4,7 @@
  *
  *   encap -- fresh in `hops`, and of a proven size? -- yes --> write its MACs, bpf_redirect
  *                                                  `- no ---> the kernel's device, with XV_EXPECT
- *   egress of the underlay port (tc_watch): the packet has its final MACs --> `hops`
+ *   egress of the underlay port (tc_underlay_egress): the packet has its final MACs --> `hops`
  *
  * So a packet a second goes the kernel's way, with all that it goes by there: rules for ports,
  * marks and source addresses, a route's own MTU, blackholes, netfilter, xfrm policies. What does
@@ -23,17 +23,17 @@
 #define XV_MTU_SURE 576 /* smaller packets pass any underlay: IPv4's least maximum */
 
 /* The underlay port that packets to `dest` have to leave by, or 0: the route decides. */
-static __always_inline __u32 hop_oif(const struct xv_vtep *vtep, const struct xv_dest *dest)
+static __always_inline __u32 hop_oif(const struct xv_vtep *vtep, const struct xv_remote *dest)
 {
     if (dest->ifindex)
         return dest->ifindex;
     return vtep->underlay_count == 1 ? vtep->underlays[0] : 0;
 }
 
-static __always_inline struct xv_hop *
-hop_find(const struct xv_vtep *vtep, const struct xv_dest *dest, __u32 mark, __u8 tos, __u64 now)
+static __always_inline struct xv_nexthop *
+hop_find(const struct xv_vtep *vtep, const struct xv_remote *dest, __u32 mark, __u8 tos, __u64 now)
 {
-    struct xv_hop_key key = {
+    struct xv_nexthop_key key = {
         .to = dest->addr,
         .from = xv_address_mix(&vtep->local),
         .oif = hop_oif(vtep, dest),
@@ -41,7 +41,7 @@ hop_find(const struct xv_vtep *vtep, const struct xv_dest *dest, __u32 mark, __u
         .port = dest->port,
         .tos = tos & ~3,
     };
-    struct xv_hop *hop = bpf_map_lookup_elem(&hops, &key);
+    struct xv_nexthop *hop = bpf_map_lookup_elem(&nexthops, &key);
 
     return hop && now < hop->expires ? hop : NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps, one set per network namespace; include/xvtep/tables.h says what is in them. */
+/* The maps, one set per network namespace; bpf/abi/tables.h says what is in them. */
 #ifndef XVTEP_BPF_MAPS_H
 #define XVTEP_BPF_MAPS_H
 
@@ -7,7 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "xvtep/tables.h"
+#include "bpf/abi/tables.h"
 
 /* Allocated as filled: a million FDB entries would otherwise cost every namespace 100 MB. */
 #define XV_HASH(map, key_type, value_type, entries)                                                \
@@ -34,19 +34,19 @@ XV_ARRAY(counters, BPF_MAP_TYPE_PERCPU_ARRAY, struct xv_counters, XV_SLOTS);
 XV_ARRAY(vni_hints, BPF_MAP_TYPE_ARRAY, __u32, XV_VNI_HINTS);
 XV_HASH(vnis, struct xv_vni_key, __u32, XV_SLOTS);
 XV_HASH(devices, __u32, __u32, XV_SLOTS);
-XV_HASH(locals, struct xv_addr, __u32, XV_SLOTS);
+XV_HASH(local_addrs, struct xv_addr, __u32, XV_SLOTS);
 XV_HASH(underlays, __u32, struct xv_underlay, XV_PORTS_MAX);
 XV_HASH(ports, __u32, struct xv_port, XV_PORTS_MAX);
 XV_ARRAY(port_hints, BPF_MAP_TYPE_ARRAY, struct xv_port_hint, XV_PORT_HINTS);
 XV_HASH(vlans, struct xv_vlan_key, __u32, XV_VLANS_MAX);
 XV_HASH(members, struct xv_member_key, struct xv_member, XV_VLANS_MAX);
 XV_HASH(fdb, struct xv_fdb_key, struct xv_fdb, XV_FDB_ENTRIES);
-XV_HASH(floods, struct xv_flood_key, struct xv_dest, XV_FDB_ENTRIES / 4);
-XV_HASH(ages, __u64, struct xv_fdb_key, XV_FDB_ENTRIES);
+XV_HASH(remotes, struct xv_flood_key, struct xv_remote, XV_FDB_ENTRIES / 4);
+XV_HASH(gc_queue, __u64, struct xv_fdb_key, XV_FDB_ENTRIES);
 XV_HASH(neighs, struct xv_neigh_key, struct xv_neigh, XV_NEIGHS_MAX);
-XV_ARRAY(missed, BPF_MAP_TYPE_ARRAY, struct xv_missed_set, 1 << XV_MISSED_BITS);
-XV_ARRAY(listening, BPF_MAP_TYPE_ARRAY, __u32, 1);
-XV_ARRAY(bells, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
+XV_ARRAY(miss_ratelimit, BPF_MAP_TYPE_ARRAY, struct xv_ratelimit_set, 1 << XV_RATELIMIT_BITS);
+XV_ARRAY(listener_mask, BPF_MAP_TYPE_ARRAY, __u32, 1);
+XV_ARRAY(wakeup_taps, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
 
 XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_sender, XV_SENDERS);
 XV_ARRAY(merged, BPF_MAP_TYPE_ARRAY, __u32, XV_MERGED_FLOWS);
@@ -72,8 +72,8 @@ struct {
         __type(value, value_type);                                                                 \
     } map SEC(".maps")
 
-XV_SHARED_ARRAY(usage, __u64, XV_SLOTS);
-XV_SHARED_ARRAY(sweep, struct xv_sweep, 1);
+XV_SHARED_ARRAY(fdb_count, __u64, XV_SLOTS);
+XV_SHARED_ARRAY(gc_state, struct xv_gc, 1);
 
 struct sweeper {
     struct bpf_timer timer;
@@ -101,9 +101,9 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, XV_HOPS_MAX);
-    __type(key, struct xv_hop_key);
-    __type(value, struct xv_hop);
-} hops SEC(".maps");
+    __uint(max_entries, XV_NEXTHOPS_MAX);
+    __type(key, struct xv_nexthop_key);
+    __type(value, struct xv_nexthop);
+} nexthops SEC(".maps");
 
 #endif

@@ -16,7 +16,7 @@
 struct raise_loop {
     struct xv_event event;
     struct __sk_buff *skb;
-    __u32 listening;
+    __u32 listener_mask;
     __u32 lost, taken;
 };
 
@@ -36,12 +36,12 @@ static long raise_one(__u32 index, void *context)
     __u64 before;
     void *ring;
 
-    if (index >= XV_LISTENERS_MAX || !(loop->listening >> index))
+    if (index >= XV_LISTENERS_MAX || !(loop->listener_mask >> index))
         return 1; /* there are no more: a round of nothing takes 20 ns */
-    if (!(loop->listening >> index & 1))
+    if (!(loop->listener_mask >> index & 1))
         return 0;
     ring = bpf_map_lookup_elem(&listeners, &index);
-    bell = bpf_map_lookup_elem(&bells, &index);
+    bell = bpf_map_lookup_elem(&wakeup_taps, &index);
     if (!ring || !bell)
         return 0;
     rings = loop->skb->gso_size ? 0 : *bell;
@@ -66,30 +66,30 @@ static __always_inline __u64 missed_mix(__u64 word, __u64 by)
     return (word ^ word >> 32) * by;
 }
 
-static __always_inline __u32 missed_set(const struct xv_missed *miss)
+static __always_inline __u32 missed_set(const struct xv_ratelimit *miss)
 {
     return (missed_mix(miss->what[0], 0x9e3779b97f4a7c15ULL) ^
             missed_mix(miss->what[1], 0xc2b2ae3d27d4eb4fULL) ^
             missed_mix(miss->what[2], 0x165667b19e3779f9ULL)) >>
-           (64 - XV_MISSED_BITS);
+           (64 - XV_RATELIMIT_BITS);
 }
 
 /* Where in its set to note that this one is raised, or -1: it was, within the last second. */
-XV_STEP int missed_way(const struct xv_missed *miss)
+XV_STEP int missed_way(const struct xv_ratelimit *miss)
 {
-    struct xv_missed_set *set;
+    struct xv_ratelimit_set *set;
     __u64 least = ~0ULL; /* beside `oldest`, or the verifier goes through all ways by each */
     __u32 at, oldest = 0;
 
     if (!miss)
         return -1;
     at = missed_set(miss);
-    set = bpf_map_lookup_elem(&missed, &at);
+    set = bpf_map_lookup_elem(&miss_ratelimit, &at);
     if (!set)
         return -1;
 #pragma unroll
-    for (int n = 0; n < XV_MISSED_WAYS; n++) {
-        struct xv_missed *way = &set->way[n];
+    for (int n = 0; n < XV_RATELIMIT_WAYS; n++) {
+        struct xv_ratelimit *way = &set->way[n];
 
         if (way->what[0] == miss->what[0] && way->what[1] == miss->what[1] &&
             way->what[2] == miss->what[2])
@@ -102,21 +102,21 @@ XV_STEP int missed_way(const struct xv_missed *miss)
     return oldest;
 }
 
-static __always_inline void missed_note(const struct xv_missed *miss, int way)
+static __always_inline void missed_note(const struct xv_ratelimit *miss, int way)
 {
     __u32 at = missed_set(miss);
-    struct xv_missed_set *set = bpf_map_lookup_elem(&missed, &at);
+    struct xv_ratelimit_set *set = bpf_map_lookup_elem(&miss_ratelimit, &at);
 
     if (set)
-        set->way[way & (XV_MISSED_WAYS - 1)] = *miss;
+        set->way[way & (XV_RATELIMIT_WAYS - 1)] = *miss;
 }
 
 XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 kind,
                        const struct xv_addr *addr, __u64 now)
 {
     struct raise_loop loop = {.skb = skb};
-    __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listening, &zero);
-    struct xv_missed miss = {.time = now};
+    __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listener_mask, &zero);
+    struct xv_ratelimit miss = {.time = now};
     struct xv_counters *counters;
     int way;
 
@@ -127,7 +127,7 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     way = missed_way(&miss);
     if (way < 0)
         return 0;
-    loop.listening = *listeners_bits;
+    loop.listener_mask = *listeners_bits;
     loop.event.time = now;
     loop.event.vni = vtep->vni;
     loop.event.ifindex = vtep->ifindex;

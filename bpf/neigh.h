@@ -103,7 +103,7 @@ XV_STEP int proxy_arp(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 n
     __builtin_memcpy(arp.sender_ip, &ip, 4);
     if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0) ||
         bpf_skb_store_bytes(skb, ETH_HLEN, &arp, sizeof(arp), 0))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     return XV_PROXIED;
 }
 
@@ -201,7 +201,7 @@ XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 no
     reply.nd.checksum = csum_finish(sum);
     if (bpf_skb_change_tail(skb, sizeof(reply) - 2, 0) ||
         bpf_skb_store_bytes(skb, 0, &reply.eth, sizeof(reply) - 2, 0))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     return XV_PROXIED;
 }
 

@@ -9,8 +9,8 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 
+#include "bpf/abi/wire.h"
 #include "bpf/addr.h"
-#include "xvtep/wire.h"
 
 #define XV_IP_FRAGMENT 0x3fff /* more-fragments flag and offset */
 

@@ -3,8 +3,8 @@
  * Packets larger than the path. The sender is told, by ICMP that seems to come from its
  * destination, as skb_tunnel_check_pmtu() does it: across a bridge, and without a default entry.
  *
- * Routers on the underlay tell us of smaller paths by ICMP about our own outer packets: tc_underlay
- * lets it pass, to the stack, and remembers.
+ * Routers on the underlay tell us of smaller paths by ICMP about our own outer packets:
+ * tc_underlay_ingress lets it pass, to the stack, and remembers.
  */
 #ifndef XVTEP_BPF_PMTU_H
 #define XVTEP_BPF_PMTU_H
@@ -189,8 +189,8 @@ static __always_inline void pmtu_learn(const struct xv_addr *told, const struct 
     struct xv_pmtu fresh = {.expires = now + XV_PMTU_LIFE, .mtu = mtu};
     __u32 known = pmtu_of(to, now);
 
-    if ((known && known <= mtu) || !addr_equal(told, from) || !bpf_map_lookup_elem(&locals, from) ||
-        !port_is_ours(udp->dest) ||
+    if ((known && known <= mtu) || !addr_equal(told, from) ||
+        !bpf_map_lookup_elem(&local_addrs, from) || !port_is_ours(udp->dest) ||
         !vtep_by_vni(bpf_ntohl(vxlan->vni) >> 8, udp->dest)) /* vxlan_err_lookup() */
         return;
     bpf_map_update_elem(&pmtus, to, &fresh, BPF_ANY); /* in use within XV_HOP_LIFE */

@@ -41,16 +41,16 @@ static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vi
            (port->flags & XV_PORT_XDP ? XV_FDB_XDP : 0);
 }
 
-static __always_inline struct xv_dest port_place(__u64 place)
+static __always_inline struct xv_remote port_place(__u64 place)
 {
-    return (struct xv_dest){.ifindex = place, .vid = place >> 32};
+    return (struct xv_remote){.ifindex = place, .vid = place >> 32};
 }
 
 /* `place`: the VLAN in the upper half, the port below. As port_check(). */
 XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
                              const struct ethhdr *eth, __u64 place, __u64 now)
 {
-    struct xv_dest here = port_place(place);
+    struct xv_remote here = port_place(place);
     __u32 shift = XV_BRIDGE_SHIFT;
     int verdict;
 
@@ -86,7 +86,7 @@ static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port
 XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
                       const struct ethhdr *eth, __u64 place, __u64 now)
 {
-    struct xv_dest here = port_place(place);
+    struct xv_remote here = port_place(place);
 
     if (vtep && port && eth)
         fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
@@ -96,13 +96,13 @@ XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
 /*
  * The source of a frame, after port_check() said so. Behind a bridge it may not take what is known
  * elsewhere: whether it has moved is the bridge's to say, which sends frames for it to the port
- * then (tc_port_watch). Until that, frames for it go by the bridge.
+ * then (tc_port_egress). Until that, frames for it go by the bridge.
  */
 static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
                                        const struct ethhdr *eth, __u64 place, __u64 now)
 {
     struct xv_fdb *entry = fdb_find(vtep, eth->h_source, now);
-    struct xv_dest here = port_place(place);
+    struct xv_remote here = port_place(place);
 
     if (!entry || !(port->flags & XV_PORT_BRIDGED) || here.vid ||
         fdb_same_place(entry, &here, XV_FDB_LOCAL)) {

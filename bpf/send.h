@@ -9,8 +9,9 @@
 
 /* No verdicts: */
 #define XV_HERE (-1) /* the destination is a VTEP of this host */
-#define XV_ASK (-2)  /* no next hop is known, for a packet of this size: the kernel's device sends \
-                      */
+#define XV_ASK                                                                                     \
+    (-2) /* no next hop is known, for a packet of this size: the kernel's device sends             \
+          */
 
 /* A frame on its way out, besides the skb. */
 struct job {
@@ -21,7 +22,7 @@ struct job {
     __u32 room;          /* what an inner L3 packet may have, with XV_OVER_MTU */
     int short_circuited; /* rsc has rewritten its addresses */
     int no_hop;          /* with XV_ASK: no next hop is known at all */
-    int action;          /* with XV_CONTINUE, XV_PROXIED and XV_TOO_BIG */
+    int action;          /* with XV_CONTINUE, XV_PROXIED and XV_PKT_TOO_BIG */
     struct ethhdr eth;
     __u64 sum; /* of the frame behind its L2 header, for a UDP checksum */
 };
@@ -30,7 +31,7 @@ struct job {
 static __always_inline int answer(struct __sk_buff *skb, struct job *job, int verdict)
 {
     if (job->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), job->vid))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     skb->tc_index = XV_DELIVERED;
     job->action = bpf_redirect(job->ifindex, job->redirect);
     return verdict;
@@ -61,8 +62,8 @@ static __always_inline struct sent sent_of(struct __sk_buff *skb, const struct x
  * verdict: the frame is then as it was.
  */
 static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                    const struct xv_dest *dest, const struct inner *in,
-                                    const struct xv_hop *hop, struct job *job)
+                                    const struct xv_remote *dest, const struct inner *in,
+                                    const struct xv_nexthop *hop, struct job *job)
 {
     struct headers headers = {};
     struct l2 l2;
@@ -78,17 +79,17 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
     if (verdict == XV_CONTINUE)
         job->action = bpf_redirect(hop->ifindex, 0);
     else if (!verdict_drops(verdict) && tc_put_tags_back(skb, &l2))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     return verdict;
 }
 
 /* To one VTEP: XV_CONTINUE with the job's action set, XV_ASK, XV_HERE, or a verdict. */
 static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const struct xv_dest *dest, struct job *job)
+                                   const struct xv_remote *dest, struct job *job)
 {
     struct xv_addr to = dest->addr;
     struct inner in = {};
-    struct xv_hop *hop;
+    struct xv_nexthop *hop;
     struct sent sent;
     int verdict;
     __u32 mtu;
@@ -96,7 +97,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
     if (!addr_is_set(&to))
         return XV_ASK;
     if (parse_frame(skb, &in))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     if (in.cut) /* the kernel's device drops it: skb_vlan_inet_prepare() */
         return XV_KERNEL_PATH;
     if (vtep->flags & XV_VTEP_GBP)
@@ -104,7 +105,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
     hop = hop_find(vtep, dest, skb->mark, outer_tos(vtep, &in), job->now);
     if (hop && !is_alive(hop->ifindex))
         hop = NULL;
-    if (!hop && bpf_map_lookup_elem(&locals, &to))
+    if (!hop && bpf_map_lookup_elem(&local_addrs, &to))
         return XV_HERE;
     sent = sent_of(skb, vtep, in.headers);
     if (skb->len + XV_OUTER_V6 + XV_TAG_SIZE > 0xffff) /* more than an IP header can say */
@@ -133,11 +134,11 @@ XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fd
                  struct job *job)
 {
     if (!vtep || !entry || !job)
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     fdb_touch(&entry->used, job->now);
-    if (entry->dests > 1 || addr_is_multicast(&entry->dest.addr)) {
+    if (entry->remotes > 1 || addr_is_multicast(&entry->dest.addr)) {
         /* The kernel's device replicates: its list of defaults is kept in step. */
-        count_tx(vtep->slot, tc_packets(skb) * entry->dests, (__u64)skb->len * entry->dests);
+        count_tx(vtep->slot, tc_packets(skb) * entry->remotes, (__u64)skb->len * entry->remotes);
         return XV_FLOODED;
     }
     return send_to(skb, vtep, &entry->dest, job);
@@ -150,7 +151,7 @@ XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fd
  * ten seconds, and others than us may write into its table. `asks`: it counts as encapsulated.
  */
 XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                            const struct xv_dest *dest, int unknown, int asks)
+                            const struct xv_remote *dest, int unknown, int asks)
 {
     struct inner in = {};
     struct sent sent;
@@ -196,12 +197,12 @@ XV_STEP int tell_sender(struct __sk_buff *skb, struct job *job)
     int told;
 
     if (!job || parse_frame(skb, &in))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     if (skb->vlan_present) /* the kernel's device has the tag in the packet: it tells no one */
         return XV_OVER_MTU;
     told = too_big(skb, &in, job->room);
     if (told)
-        return told < 0 ? XV_HELPER : answer(skb, job, XV_TOO_BIG);
+        return told < 0 ? XV_REWRITE_FAILED : answer(skb, job, XV_PKT_TOO_BIG);
     return XV_OVER_MTU;
 }
 
@@ -232,15 +233,15 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
     __u32 packets = tc_packets(skb);
     __u64 bytes = skb->len;
     struct xv_vtep *target;
-    struct xv_dest back;
+    struct xv_remote back;
     int verdict;
 
     if (!vtep || !entry || !job)
-        return XV_HELPER;
-    back = (struct xv_dest){.addr = vtep->local, .vni = vtep->vni, .port = vtep->dstport};
+        return XV_REWRITE_FAILED;
+    back = (struct xv_remote){.addr = vtep->local, .vni = vtep->vni, .port = vtep->dstport};
     target = vtep_by_vni(entry->dest.vni, entry->dest.port);
     if (!target)
-        return XV_NO_DESTINATION;
+        return XV_NO_TX_TARGET;
     if (target->slot == vtep->slot)
         return XV_HAIRPIN;
     verdict = check_source(target, job->eth.h_source);
@@ -262,14 +263,14 @@ XV_STEP int sum_stage(struct __sk_buff *skb, struct job *job)
     if (skb->gso_size)
         return XV_CONTINUE;
     if (!job || parse_frame(skb, &in))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     /* Taking a tag out of the metadata takes the next one out of the packet: tc_take_l2(). */
     return tc_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN, &job->sum);
 }
 
 /*
- * Out by the entry (not by NULL, which is a miss): XV_CONTINUE, XV_TOO_BIG with the job's action
- * set, XV_ASK, or another verdict. Each step's stack is free again before the next one's.
+ * Out by the entry (not by NULL, which is a miss): XV_CONTINUE, XV_PKT_TOO_BIG with the job's
+ * action set, XV_ASK, or another verdict. Each step's stack is free again before the next one's.
  */
 static __always_inline int send_stage(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                       struct xv_fdb *entry, struct job *job)
@@ -278,7 +279,7 @@ static __always_inline int send_stage(struct __sk_buff *skb, const struct xv_vte
 
     if (!entry) {
         l2miss(skb, vtep, job->eth.h_dest, job->now);
-        return XV_NO_DESTINATION;
+        return XV_NO_TX_TARGET;
     }
     verdict = wants_csum(vtep) ? sum_stage(skb, job) : XV_CONTINUE;
     if (verdict == XV_CONTINUE)

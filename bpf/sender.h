@@ -4,9 +4,9 @@
  * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn): what a
  * firewall, an IPsec policy, rp_filter or a device that is down keeps out there is not let in here.
  *
- *   tc_underlay: senders[place] = outer source; tc_index = XV_SENDER | place
+ *   tc_underlay_ingress: senders[place] = outer source; tc_index = XV_SENDER | place
  *   the kernel:  its rules, reassembly, decapsulation; its device learns the inner source
- *   tc_arrived:  the sender is let in; admit(), and fdb_learn() with its address
+ *   tc_device_ingress:  the sender is let in; admit(), and fdb_learn() with its address
  */
 #ifndef XVTEP_BPF_SENDER_H
 #define XVTEP_BPF_SENDER_H

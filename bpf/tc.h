@@ -64,7 +64,7 @@ XV_STEP int parse_frame(struct __sk_buff *skb, struct inner *in)
     struct ethhdr *eth = take(&c, sizeof(*eth));
 
     if (!eth || !in)
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     parse_inner(&c, in, eth, eth->h_proto, ETH_HLEN);
     in->tagged |= skb->vlan_present;
     return XV_CONTINUE;
@@ -130,7 +130,7 @@ static __always_inline int tc_finish(__u32 slot, int verdict, __u32 packets, int
 {
     if (verdict == XV_CONTINUE)
         return action;
-    if (verdict == XV_PROXIED || verdict == XV_TOO_BIG) {
+    if (verdict == XV_PROXIED || verdict == XV_PKT_TOO_BIG) {
         count_verdict(slot, verdict, packets);
         return action;
     }
@@ -230,19 +230,19 @@ static __always_inline int tc_take_l2(struct __sk_buff *skb, const struct ethhdr
     __builtin_memcpy(l2->bytes + 12, tag, sizeof(tag));
     l2->size += XV_TAG_SIZE;
     if (bpf_skb_vlan_pop(skb))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     if (skb->vlan_present) {
         tag[0] = skb->vlan_proto;
         tag[1] = bpf_htons(skb->vlan_tci);
         __builtin_memcpy(l2->bytes + 16, tag, sizeof(tag));
         l2->size += XV_TAG_SIZE;
         if (bpf_skb_vlan_pop(skb))
-            return XV_HELPER;
+            return XV_REWRITE_FAILED;
     }
     if (skb->vlan_present) /* a third */
-        return tc_put_tags_back(skb, l2) ? XV_HELPER : XV_KERNEL_PATH;
+        return tc_put_tags_back(skb, l2) ? XV_REWRITE_FAILED : XV_KERNEL_PATH;
     if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     l2->l3_proto = eth.h_proto;
     __builtin_memcpy(l2->bytes + (l2->size == XV_TAGGED_SIZE ? 20 : 16), &eth.h_proto, 2);
     return XV_CONTINUE;
@@ -354,13 +354,13 @@ static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct in
         else if (in->l3_offset != from)
             failed = bpf_skb_load_bytes(skb, from, tags, sizeof(tags));
         *total += (__u32)bpf_csum_diff(NULL, 0, tags, sizeof(tags), 0);
-        return failed ? XV_HELPER : XV_CONTINUE;
+        return failed ? XV_REWRITE_FAILED : XV_CONTINUE;
     }
     if (has_inner_checksums(skb, in))
         return XV_KERNEL_PATH;
     bpf_loop(65536 / XV_SUM_CHUNK, sum_chunk, &loop, 0);
     if (loop.at != loop.end)
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     *total += loop.sum;
     return XV_CONTINUE;
 }
@@ -397,9 +397,10 @@ static __always_inline int tc_grow(struct __sk_buff *skb, const struct l2 *l2, _
         return XV_KERNEL_PATH;
     }
     if (bpf_skb_change_head(skb, room, 0))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     /* As adjust_room leaves it: nothing but zeros between the new L2 header and the old L3 one. */
-    return bpf_skb_store_bytes(skb, room, &zeros, sizeof(zeros), 0) ? XV_HELPER : XV_CONTINUE;
+    return bpf_skb_store_bytes(skb, room, &zeros, sizeof(zeros), 0) ? XV_REWRITE_FAILED
+                                                                    : XV_CONTINUE;
 }
 
 /* What tc_encap() writes, of either family: one place, as the stack is small. */
@@ -437,13 +438,13 @@ static __always_inline int tc_store_headers(struct __sk_buff *skb, const struct 
     else
         failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN + XV_TAG_SIZE,
                                       BPF_F_RECOMPUTE_CSUM);
-    return failed ? XV_HELPER : XV_CONTINUE;
+    return failed ? XV_REWRITE_FAILED : XV_CONTINUE;
 }
 
 static __always_inline int tc_write_v4(struct __sk_buff *skb, struct headers *h,
-                                       const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                       const struct xv_vtep *vtep, const struct xv_remote *dest,
                                        const struct inner *in, const struct l2 *l2,
-                                       const struct xv_hop *hop, __u64 sum)
+                                       const struct xv_nexthop *hop, __u64 sum)
 {
     struct outer_v4 *outer = &h->v4.outer;
     int verdict;
@@ -462,9 +463,9 @@ static __always_inline int tc_write_v4(struct __sk_buff *skb, struct headers *h,
 }
 
 static __always_inline int tc_write_v6(struct __sk_buff *skb, struct headers *h,
-                                       const struct xv_vtep *vtep, const struct xv_dest *dest,
+                                       const struct xv_vtep *vtep, const struct xv_remote *dest,
                                        const struct inner *in, const struct l2 *l2,
-                                       const struct xv_hop *hop, __u64 sum)
+                                       const struct xv_nexthop *hop, __u64 sum)
 {
     struct outer_v6 *outer = &h->v6.outer;
     int verdict;
@@ -487,7 +488,7 @@ static __always_inline int tc_strip(struct __sk_buff *skb, const struct outer *o
     if (bpf_skb_adjust_room(skb, -(__s32)o->size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
         return XV_KERNEL_PATH;
     if (bpf_skb_store_bytes(skb, 0, inner, sizeof(*inner), 0))
-        return XV_HELPER;
+        return XV_REWRITE_FAILED;
     return XV_CONTINUE;
 }
 
@@ -522,7 +523,7 @@ static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, 
         if (ecn == (ip.tos & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v4(&ip, ecn);
-        return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), 0) ? XV_HELPER : XV_CONTINUE;
+        return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), 0) ? XV_REWRITE_FAILED : XV_CONTINUE;
     }
     if (proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr ip;
@@ -533,8 +534,9 @@ static __always_inline int tc_ecn(struct __sk_buff *skb, const struct outer *o, 
         if (ecn == (ip.flow_lbl[0] >> 4 & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v6(&ip, ecn);
-        return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM) ? XV_HELPER
-                                                                                   : XV_CONTINUE;
+        return bpf_skb_store_bytes(skb, at, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM)
+                   ? XV_REWRITE_FAILED
+                   : XV_CONTINUE;
     }
     return XV_CONTINUE;
 }

@@ -18,7 +18,7 @@ static __always_inline void count_verdict(__u32 slot, int verdict, __u32 packets
     /* One comparison of the very register that is the index, or Linux 6.1 does not see its bound.
      */
     asm volatile("" : "+r"(at));
-    if (c && at < XV_VERDICTS)
+    if (c && at < XV_REASONS)
         c->verdict[at] += packets;
 }
 

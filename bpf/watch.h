@@ -8,8 +8,8 @@
 
 /* An outer packet that is plain VXLAN of ours. */
 struct watched {
-    struct xv_hop_key key;
-    struct xv_hop hop;
+    struct xv_nexthop_key key;
+    struct xv_nexthop hop;
     __u32 vni;
     __u8 mac[6];   /* of the inner frame, destination */
     __u8 fragment; /* any */
@@ -111,13 +111,13 @@ static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w
                                         __u64 now)
 {
     struct xv_underlay *underlay;
-    struct xv_hop *known;
+    struct xv_nexthop *known;
     __u32 size = watch_size(skb);
 
     w->hop.proven = size < 0xffff ? size : 0xffff;
     w->key.mark = skb->mark;
     w->key.oif = via ? skb->ifindex : 0;
-    known = bpf_map_lookup_elem(&hops, &w->key);
+    known = bpf_map_lookup_elem(&nexthops, &w->key);
     if (known &&
         now < known->expires) { /* one of many: of segments, of what the kernel has to send */
         if (known->proven < w->hop.proven)
@@ -130,10 +130,10 @@ static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w
     w->hop.xdp = underlay && underlay->xdp_xmit;
     w->hop.mtu = pmtu_of(&w->key.to, now);
     w->hop.expires = now + XV_HOP_LIFE;
-    bpf_map_update_elem(&hops, &w->key, &w->hop, BPF_ANY);
+    bpf_map_update_elem(&nexthops, &w->key, &w->hop, BPF_ANY);
 }
 
-/* A frame that our FDB has no entry for, and counted as no_destination, was sent all the same. */
+/* A frame that our FDB has no entry for, and counted as no_tx_target, was sent all the same. */
 static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct watched *w)
 {
     struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
@@ -142,8 +142,7 @@ static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct w
 
     if (!c)
         return;
-    c->verdict[XV_NO_DESTINATION] -=
-        packets; /* another CPU's may go below 0: only the sum counts */
+    c->verdict[XV_NO_TX_TARGET] -= packets; /* another CPU's may go below 0: only the sum counts */
     c->verdict[XV_KERNEL_TABLE] += packets;
 }
 

@@ -50,7 +50,7 @@ static __always_inline int xdp_ecn(struct cursor *c, const struct outer *o, __be
             return XV_CONTINUE;
         ecn = ecn_decapsulate(o->tos, ip->tos);
         if (ecn < 0)
-            return XV_ECN_CE_DROP;
+            return XV_IP_TUNNEL_ECN;
         if (ecn != (ip->tos & XV_ECN_MASK))
             ecn_set_v4(ip, ecn);
     } else if (proto == bpf_htons(ETH_P_IPV6)) {
@@ -60,7 +60,7 @@ static __always_inline int xdp_ecn(struct cursor *c, const struct outer *o, __be
             return XV_CONTINUE;
         ecn = ecn_decapsulate(o->tos, ip->flow_lbl[0] >> 4);
         if (ecn < 0)
-            return XV_ECN_CE_DROP;
+            return XV_IP_TUNNEL_ECN;
         if (ecn != (ip->flow_lbl[0] >> 4 & XV_ECN_MASK))
             ecn_set_v6(ip, ecn);
     }
@@ -73,7 +73,7 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
     __u32 size = o->frame_size - o->size;
 
     if (bpf_xdp_adjust_head(xdp, o->size))
-        return xdp_conclude(vtep->slot, XV_HELPER);
+        return xdp_conclude(vtep->slot, XV_REWRITE_FAILED);
     count_rx(vtep->slot, 1, size);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
@@ -120,10 +120,10 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
                                      struct cursor *c, struct ethhdr *eth, struct xv_fdb *entry,
                                      __u64 now)
 {
-    const struct xv_dest *dest = &entry->dest;
+    const struct xv_remote *dest = &entry->dest;
     __u32 size = bpf_xdp_get_buff_len(xdp), outer_size;
     struct inner in = {};
-    struct xv_hop *hop;
+    struct xv_nexthop *hop;
 
     parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
     hop = hop_find(vtep, dest, 0, outer_tos(vtep, &in), now);
@@ -138,7 +138,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         eth = (void *)(long)xdp->data;
         struct outer_v6 *outer = (void *)(eth + 1);
         if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
-            return xdp_conclude(vtep->slot, XV_HELPER);
+            return xdp_conclude(vtep->slot, XV_REWRITE_FAILED);
         build_outer_v6(eth, outer, vtep, dest, &in, hop, size);
     } else {
         if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
@@ -146,7 +146,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         eth = (void *)(long)xdp->data;
         struct outer_v4 *outer = (void *)(eth + 1);
         if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
-            return xdp_conclude(vtep->slot, XV_HELPER);
+            return xdp_conclude(vtep->slot, XV_REWRITE_FAILED);
         build_outer_v4(eth, outer, vtep, dest, &in, hop, size);
     }
     fdb_touch(&entry->used, now);

@@ -3,12 +3,11 @@
  * The programs, one page each; a stage is a header of its own.
  *
  *                     underlay port                         VTEP's device / local port
- *   in   xdp_underlay --> tc_underlay ----------------------> device ingress, port
- *        parse . classify . admit . ecn . strip . deliver     tc_arrived (by the kernel's device)
- *   out  tc_watch <------------------------------------------ tc_device, tc_port, xdp_port
- *        (next hops)   encap . pmtu . hop . fdb . neigh . learn . parse
- *   port  tc_port_watch: what the bridge sends to a local port
- *   table xvtep_fdb_put, for user space
+ *   in   xdp_underlay --> tc_underlay_ingress ----------------------> device ingress, port
+ *        parse . classify . admit . ecn . strip . deliver     tc_device_ingress (by the kernel's
+ * device) out  tc_underlay_egress <------------------------------------------ tc_device_egress,
+ * tc_port_ingress, xdp_port (next hops)   encap . pmtu . hop . fdb . neigh . learn . parse port
+ * tc_port_egress: what the bridge sends to a local port table xvtep_fdb_put, for user space
  *
  * The programs repeat what the kernel has done before: what is new goes through its vxlan device,
  * its routing and its bridge, and is remembered where it comes out.
@@ -37,7 +36,7 @@ static __always_inline int take_verdict(struct __sk_buff *skb, struct outer *o,
                                         struct xv_vtep **vtep, struct ethhdr *inner, __u64 now)
 {
     struct cursor c = tc_linear(skb, XV_LINEAR);
-    struct xv_dest sender;
+    struct xv_remote sender;
     int verdict, merged;
 
     verdict = tc_in_vlan(skb) ? XV_NOT_IP : parse_outer(&c, o, skb->len);
@@ -52,9 +51,9 @@ static __always_inline int take_verdict(struct __sk_buff *skb, struct outer *o,
     if (verdict != XV_CONTINUE)
         return verdict;
     if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
-        return XV_SHORT_INNER;
+        return XV_PKT_TOO_SMALL;
     if (tc_ecn_drops(skb, o, inner->h_proto)) /* before it teaches anything */
-        return XV_ECN_CE_DROP;
+        return XV_IP_TUNNEL_ECN;
     merged = is_merged(skb, &c, o, now);
     sender = dest_from(*vtep, &o->src);
     verdict = admit(*vtep, &sender, inner->h_source, now);
@@ -81,7 +80,7 @@ XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
     if (verdict == XV_CONTINUE)
         verdict = tc_ecn(skb, &o, inner.h_proto);
     if (verdict == XV_CONTINUE && skb->vlan_present && bpf_skb_vlan_pop(skb))
-        verdict = XV_HELPER;
+        verdict = XV_REWRITE_FAILED;
     if (verdict == XV_CONTINUE)
         verdict = tc_strip(skb, &o, &inner);
     if (verdict == XV_CONTINUE) {
@@ -99,7 +98,7 @@ XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
 
 /* Ingress of an underlay port, behind the kernel's GRO. */
 SEC("tc")
-int xvtep_tc_underlay(struct __sk_buff *skb)
+int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
 {
     int action;
 
@@ -115,7 +114,7 @@ int xvtep_tc_underlay(struct __sk_buff *skb)
 
 /* Egress of an underlay port: where what the kernel's device sends passes by. */
 SEC("tc")
-int xvtep_tc_watch(struct __sk_buff *skb)
+int xvtep_tc_underlay_egress(struct __sk_buff *skb)
 {
     __u32 packets = tc_packets(skb);
     int verdict;
@@ -131,7 +130,7 @@ int xvtep_tc_watch(struct __sk_buff *skb)
 
 /* Egress of a VTEP's own device: from the host's stack or the bridge. */
 SEC("tc")
-int xvtep_tc_device(struct __sk_buff *skb)
+int xvtep_tc_device_egress(struct __sk_buff *skb)
 {
     struct job job = {.ifindex = skb->ifindex, .redirect = BPF_F_INGRESS};
     struct xv_vtep *vtep = vtep_by_device(skb->ifindex);
@@ -143,7 +142,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
         return XV_PASS;
     job.now = bpf_ktime_get_coarse_ns();
     if (tc_read_eth(skb, &job.eth))
-        return tc_conclude(vtep->slot, XV_HELPER, packets);
+        return tc_conclude(vtep->slot, XV_REWRITE_FAILED, packets);
     from_port = skb->tc_index == XV_FROM_PORT;
     skb->tc_index = 0;
     many = mac_is_multicast(job.eth.h_dest);
@@ -162,7 +161,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
             return to_port(skb, &entry->dest, entry->flags, 0);
         }
         if (fdb_agrees(entry, job.now))
-            return tc_conclude(vtep->slot, XV_LOCAL_MAC, packets);
+            return tc_conclude(vtep->slot, XV_PORT_COPY, packets);
         entry = NULL; /* the bridge knows another place for it, or none */
     }
     if (entry && !from_port && !skb->vlan_present)
@@ -173,7 +172,7 @@ int xvtep_tc_device(struct __sk_buff *skb)
     if (!entry)
         entry = fdb_default(vtep);
     verdict = send_stage(skb, vtep, entry, &job);
-    if (verdict == XV_NO_DESTINATION) { /* the kernel's device drops it, or knows better */
+    if (verdict == XV_NO_TX_TARGET) { /* the kernel's device drops it, or knows better */
         count_verdict(vtep->slot, verdict, packets);
         skb->tc_index = XV_UNLISTED;
         return XV_PASS;
@@ -208,13 +207,13 @@ static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhd
                                   struct xv_sender *sender, __u64 now)
 {
     struct xv_addr nowhere = {};
-    struct xv_dest from;
+    struct xv_remote from;
     int verdict;
 
     if (sender)
         sender->let_in = xv_stamp(now) | 1; /* 0 is never */
     if (mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source))
-        return XV_BAD_SOURCE;
+        return XV_MAC_INVALID_SOURCE;
     if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
     from = dest_from(vtep, sender ? &sender->addr : &nowhere);
@@ -229,7 +228,7 @@ static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhd
  * learned, goes to the local ports too, and is counted.
  */
 SEC("tc")
-int xvtep_tc_arrived(struct __sk_buff *skb)
+int xvtep_tc_device_ingress(struct __sk_buff *skb)
 {
     __u64 now = bpf_ktime_get_coarse_ns();
     __u32 mark = skb->tc_index;
@@ -265,7 +264,7 @@ int xvtep_tc_arrived(struct __sk_buff *skb)
 
 /* Egress of a bridged local port: what the bridge sends there shows that it agrees. */
 SEC("tc")
-int xvtep_tc_port_watch(struct __sk_buff *skb)
+int xvtep_tc_port_egress(struct __sk_buff *skb)
 {
     __u32 ifindex = skb->ifindex, mark = skb->tc_index;
     struct ethhdr eth XV_EVEN;
@@ -289,7 +288,8 @@ int xvtep_tc_port_watch(struct __sk_buff *skb)
     if (!(entry->flags & XV_FDB_LOCAL) || entry->dest.ifindex != ifindex) {
         if (!mac_equal(eth.h_dest, port->claimed_mac))
             return XV_PASS;
-        if (!(entry->flags & XV_FDB_CLAIMED)) { /* a flood comes by tc_device, too, which says no */
+        if (!(entry->flags &
+              XV_FDB_CLAIMED)) { /* a flood comes by tc_device_egress, too, which says no */
             entry->flags |= XV_FDB_CLAIMED;
             return XV_PASS;
         }
@@ -303,7 +303,7 @@ int xvtep_tc_port_watch(struct __sk_buff *skb)
 
 /* Ingress of a local port: a container's veth or a trunk. */
 SEC("tc")
-int xvtep_tc_port(struct __sk_buff *skb)
+int xvtep_tc_port_ingress(struct __sk_buff *skb)
 {
     __u32 packets = tc_packets(skb), ifindex = skb->ifindex;
     struct job job = {.ifindex = ifindex};
@@ -324,11 +324,11 @@ int xvtep_tc_port(struct __sk_buff *skb)
                            packets);
     job.now = bpf_ktime_get_coarse_ns();
     if (tc_read_eth(skb, &job.eth))
-        return tc_conclude(port->slot, XV_HELPER, packets);
+        return tc_conclude(port->slot, XV_REWRITE_FAILED, packets);
     if (mac_is_multicast(job.eth.h_source) || mac_is_zero(job.eth.h_source))
-        return tc_conclude(vtep->slot, XV_BAD_SOURCE, packets);
+        return tc_conclude(vtep->slot, XV_MAC_INVALID_SOURCE, packets);
     if (job.vid && bpf_skb_vlan_pop(skb))
-        return tc_conclude(port->slot, XV_HELPER, packets);
+        return tc_conclude(port->slot, XV_REWRITE_FAILED, packets);
 
     bridged = port->flags & XV_PORT_BRIDGED && !job.vid; /* a mapped VLAN is not that bridge's */
     if (port_check(vtep, port, &job.eth, (__u64)job.vid << 32 | ifindex, job.now) == XV_TO_LEARN) {
@@ -379,7 +379,8 @@ int xvtep_tc_port(struct __sk_buff *skb)
         return tc_conclude(port->slot, bridged ? XV_TO_BRIDGE : XV_DEVICE_GONE, packets);
     if (verdict != XV_CONTINUE && !verdict_drops(verdict)) {
         skb->tc_index = XV_FROM_PORT;
-        return bpf_redirect(vtep->ifindex, 0); /* tc_device comes to the same verdict, and counts */
+        return bpf_redirect(vtep->ifindex,
+                            0); /* tc_device_egress comes to the same verdict, and counts */
     }
     return tc_finish(vtep->slot, verdict, packets, job.action);
 }
@@ -391,7 +392,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
     struct xv_fdb *entry;
-    struct xv_dest sender;
+    struct xv_remote sender;
     struct xv_vtep *vtep;
     struct ethhdr *inner;
     struct outer o = {};
@@ -414,7 +415,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
         return XDP_PASS;
     inner = take(&c, sizeof(*inner));
     if (!inner)
-        return xdp_conclude(vtep->slot, XV_SHORT_INNER);
+        return xdp_conclude(vtep->slot, XV_PKT_TOO_SMALL);
     sender = dest_from(vtep, &o.src);
     verdict = admit(vtep, &sender, inner->h_source, now);
     if (verdict == XV_CONTINUE)
@@ -451,7 +452,7 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     if (port_check(vtep, port, eth, ifindex, now) != XV_CONTINUE)
         return XDP_PASS;
     entry = fdb_find(vtep, eth->h_dest, now);
-    if (!entry || entry->dests > 1 || mac_equal(eth->h_dest, vtep->mac) ||
+    if (!entry || entry->remotes > 1 || mac_equal(eth->h_dest, vtep->mac) ||
         (port->flags & XV_PORT_BRIDGED && !fdb_agrees(entry, now)) ||
         xdp_is_for_tc(vtep, eth, entry))
         return XDP_PASS;

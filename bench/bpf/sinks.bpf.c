@@ -2,8 +2,9 @@
 /* Where frames end: counted, or kept to be looked at, and dropped. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
-#include <stddef.h>
+
 #include <bpf/bpf_helpers.h>
+#include <stddef.h>
 
 #include "bench/bpf/captured.h"
 
@@ -55,10 +56,11 @@ static __always_inline struct captured *room(void)
     ({                                                                                             \
         barrier_var(size);                                                                         \
         size <= sizeof(((struct captured *)0)->frame);                                             \
-    }) && ({                                                                                       \
-        barrier_var(size);                                                                         \
-        size >= 24;                                                                                \
-    })
+    }) &&                                                                                          \
+        ({                                                                                         \
+            barrier_var(size);                                                                     \
+            size >= 24;                                                                            \
+        })
 
 static __always_inline void keep(struct captured *c, __u32 size, __u32 ifindex)
 {

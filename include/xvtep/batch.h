@@ -14,7 +14,7 @@ class Batch {
     Batch();
     ~Batch(); // on the thread that made it
     // Gives the lock back now: before waiting for more to do. The next write takes it again.
-    static void rest();
+    static void unlock();
     Batch(const Batch &) = delete;
     Batch &operator=(const Batch &) = delete;
 };

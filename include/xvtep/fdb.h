@@ -17,8 +17,8 @@
 
 namespace xvtep {
 
-// permanent and fixed entries stay, and frames do not move them; dynamic ones age as learned ones.
-enum class FdbState { permanent, fixed /* "static" */, dynamic };
+// permanent and static entries stay, and frames do not move them; dynamic ones age as learned ones.
+enum class FdbState { permanent, static_, dynamic };
 
 // An entry with one destination; one with several is as many of these.
 struct FdbEntry {
@@ -43,12 +43,12 @@ struct FdbEntry {
 // replaced by each of them.
 enum class FdbVerb { add, append, replace };
 
-// Fault::usage: `dst` unspecified, of the other family, or a group for a unicast MAC; a VNI out of
-// range. EEXIST: the entry, or the destination to append, is there; EINVAL: a second destination
+// ErrorKind::usage: `dst` unspecified, of the other family, or a group for a unicast MAC; a VNI out
+// of range. EEXIST: the entry, or the destination to append, is there; EINVAL: a second destination
 // for a unicast MAC; ENOSPC: maxaddress, 512 destinations, or the table is full.
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry);
 // One after another, until one fails; `written` says how many came before it. The fastest way to
-// write many: permanent and fixed unicast entries cost one update of the map each.
+// write many: permanent and static unicast entries cost one update of the map each.
 Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written);
 
 // The entry, or of its destinations those with the address `dst`. ENOENT.

@@ -30,8 +30,8 @@ struct NeighEntry {
 // How write_neigh() meets a live entry: add refuses, change wants one, replace takes either.
 enum class NeighVerb { add, change, replace };
 
-// Fault::usage: an address that is no host's. EEXIST (add), ENOENT (change); ENOSPC: the table, for
-// 2^20 entries of all VTEPs, is full.
+// ErrorKind::usage: an address that is no host's. EEXIST (add), ENOENT (change); ENOSPC: the table,
+// for 2^20 entries of all VTEPs, is full.
 Result<> write_neigh(NeighVerb verb, const NeighEntry &entry);
 
 Result<> delete_neigh(const Ip &ip, const std::string &device); // ENOENT

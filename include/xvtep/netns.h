@@ -17,8 +17,8 @@ class Netns {
     // The calling thread's.
     static Result<Netns> current();
 
-    // As `ip -n NAME`: /run/netns/NAME, or a path where `name` has a slash. Fault::usage where it
-    // can be no name; ENOENT: there is none; EINVAL: it is something else.
+    // As `ip -n NAME`: /run/netns/NAME, or a path where `name` has a slash. ErrorKind::usage where
+    // it can be no name; ENOENT: there is none; EINVAL: it is something else.
     static Result<Netns> open(const std::string &name);
 
     // As `ip netns add NAME`, with the loopback device up. EEXIST: the name is taken.

@@ -31,7 +31,7 @@ struct PortInfo {
     std::vector<Problem> problems{};
 };
 
-// All or nothing. Fault::usage: a VNI or VLAN out of range; ENOENT: the VNI is not attached;
+// All or nothing. ErrorKind::usage: a VNI or VLAN out of range; ENOENT: the VNI is not attached;
 // ENOTUNIQ: on several UDP ports; EEXIST: the port, or its VLAN, has a VNI already; EBUSY: it has
 // another mode, or is an underlay port or a VTEP's device; EINVAL: not an Ethernet device, or a
 // bridge.
@@ -40,7 +40,8 @@ Result<> add_port(const PortRequest &request);
 // One VLAN of a trunk, or (none) the whole port; what was learned behind it goes too. ENOENT.
 Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan);
 
-// One for each port and VLAN, in the order of the interface indexes. `problems`: as with show().
+// One for each port and VLAN, in the order of the interface indexes. `problems`: as with
+// list_vteps().
 Result<std::vector<PortInfo>> show_ports(bool problems = false);
 
 } // namespace xvtep

@@ -21,15 +21,15 @@
 
 namespace xvtep {
 
-// Whose fault it was; the command line's exit status.
-enum class Fault {
+// The class of an error; also the command line's exit status.
+enum class ErrorKind {
     usage = 1,  // the values given are wrong whatever the system
     system = 2, // the system, or what is set up on it, refused
 };
 
 // One line: "OPERATION OBJECT: CAUSE", as in "attach eth9: no such device".
 //
-// Any call may fail with Fault::system and one of these codes:
+// Any call may fail with ErrorKind::system and one of these codes:
 //   EPERM   a capability is missing (all need CAP_NET_ADMIN and CAP_BPF; the first attach and
 //   reload
 //           CAP_PERFMON; XDP CAP_SYS_ADMIN), or another user made xvtep/ in the bpf file system
@@ -40,11 +40,11 @@ enum class Fault {
 //   EBUSY   (calls that change something) the lock was not to be had within 30 s
 // or with what a system call it needs has failed with. The headers name only the codes beyond.
 struct Error {
-    Fault fault = Fault::system;
+    ErrorKind kind = ErrorKind::system;
     std::string operation; // as on the command line: "fdb add"
     std::string object;    // a device, a MAC, an IP; may be empty
     std::string cause;
-    int code = 0; // a positive errno where one was the cause, else 0; 0 with Fault::usage
+    int code = 0; // a positive errno where one was the cause, else 0; 0 with ErrorKind::usage
 
     [[nodiscard]] std::string message() const; // the line, without a newline
 };

@@ -123,7 +123,7 @@ struct VtepInfo {
     // Told by attach() alone: the namespace has IPsec policies. Packets that one wraps, or demands
     // to be wrapped, take the kernel's path.
     bool ipsec = false;
-    std::vector<Problem> problems{}; // looked for by show() alone, if asked to
+    std::vector<Problem> problems{}; // looked for by list_vteps() alone, if asked to
 };
 
 // The bits that a VTEP with or without group policy gives a meaning to, as reserved_bits counts
@@ -133,7 +133,7 @@ constexpr std::uint64_t used_bits(bool gbp)
     return gbp ? 0x88ffffff'ffffff00 : 0x08000000'ffffff00;
 }
 
-// What attach refuses before it looks at the system: Fault::usage.
+// What attach refuses before it looks at the system: ErrorKind::usage.
 Result<> validate(const AttachRequest &request);
 
 // Makes the VTEP's device and attaches programs to its underlay ports; all or nothing. validate()'s
@@ -148,7 +148,7 @@ Result<VtepInfo> attach(const AttachRequest &request);
 Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni);
 
 // Removes all that the library has in the namespace, whatever the state of its tables: of another
-// layout, unreadable, gone. VTEPs' devices are known by the program xvtep_tc_device at their
+// layout, unreadable, gone. VTEPs' devices are known by the program xvtep_tc_device_egress at their
 // egress. What only tables tell is put back where they can be read: a bridge that attach made,
 // features of underlay ports and of containers' devices. Needs CAP_SYS_ADMIN. Nothing there is no
 // error.
@@ -156,10 +156,11 @@ Result<> detach_by_force();
 
 // All VTEPs, or those of an underlay port or of one VTEP device; by VNI. None is no error.
 // `problems`: look for them, which reads the kernel's tables too.
-Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, bool problems = false);
+Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
+                                         bool problems = false);
 
 // Gives a VTEP another outer source address, while frames go on: for one whose host's address has
-// changed. Of the same family as before (Fault::usage); others' tables are their own affair.
+// changed. Of the same family as before (ErrorKind::usage); others' tables are their own affair.
 Result<> set_local(const std::string &device, const Ip &local);
 
 // Puts this library's programs in place of the running ones, on all ports or on `device`; no frame

@@ -193,7 +193,7 @@ std::vector<Case> decap_cases()
          {.reserved_bits = 0x00000000000000ff},
          {in(plain, {.flags = 0xf8ffffff}), refuse(from_wire(plain, {.reserved = 2}))}},
 
-        {"decap", "unknown_vni", {}, {refuse(from_wire(plain, {.vni = 43})), in(all)}},
+        {"decap", "vxlan_vni_not_found", {}, {refuse(from_wire(plain, {.vni = 43})), in(all)}},
         {"decap", "vni_zero", {}, {refuse(from_wire(plain, {.vni = 0})), in(all)}},
         {"decap", "other_udp_port", {}, {refuse(from_wire(plain, {.port = 4790})), in(all)}},
         {"decap",

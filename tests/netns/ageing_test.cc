@@ -97,8 +97,8 @@ TEST_F(Ageing, WhatNobodyLooksUpIsRemovedToo)
         ::usleep(250'000);
     const Tables now = tables();
     EXPECT_EQ(now.fdb.entries()->size(), 0U);
-    EXPECT_EQ(now.ages.entries()->size(), 0U);
-    EXPECT_EQ(now.usage[1], 0U);
+    EXPECT_EQ(now.gc_queue.entries()->size(), 0U);
+    EXPECT_EQ(now.fdb_count[1], 0U);
     hear(0, 10); // and the timer starts again
     EXPECT_EQ(shown(), 10U);
     for (int i = 0; i < 40 && kept() != 0; i++)
@@ -165,18 +165,18 @@ TEST_F(Ageing, MaxaddressBoundsWhatIsLearned)
     attach("--ageing 2 --maxaddress 3");
     hear(0, 10);
     EXPECT_EQ(shown(), 3U);
-    EXPECT_EQ(tables().usage[1], 3U);
+    EXPECT_EQ(tables().fdb_count[1], 3U);
     ::usleep(2'500'000);
     // By hand there is room at once, by learning once the timer has been.
     must(fmt::format("{} -n {} fdb add 02:00:00:00:01:00 dev vxlan0 dst 192.168.8.101", xvtep(),
                      a_));
-    for (int i = 0; i < 40 && tables().usage[1] != 1; i++)
+    for (int i = 0; i < 40 && tables().fdb_count[1] != 1; i++)
         ::usleep(100'000);
     hear(20, 10);
     EXPECT_EQ(shown(), 3U);
-    EXPECT_EQ(tables().usage[1], 3U);
+    EXPECT_EQ(tables().fdb_count[1], 3U);
     must(fmt::format("{} -n {} fdb flush dev vxlan0", xvtep(), a_));
-    EXPECT_EQ(tables().usage[1], 0U);
+    EXPECT_EQ(tables().fdb_count[1], 0U);
 }
 
 } // namespace

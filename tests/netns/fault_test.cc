@@ -85,7 +85,7 @@ std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
         const auto vtep = *got(tables.vteps.look_up(slot));
         lines.push_back(fmt::format("vtep {} slot {} vni {} flags {:x} members {}", names[ifindex],
                                     slot, vtep.vni, vtep.flags, vtep.members));
-        lines.push_back(fmt::format("usage {} {}", slot, tables.usage[slot]));
+        lines.push_back(fmt::format("usage {} {}", slot, tables.fdb_count[slot]));
     }
     for (const auto &[key, slot] : got(tables.vnis.entries()))
         lines.push_back(fmt::format("vni {} slot {}", key.vni, slot));
@@ -95,11 +95,11 @@ std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
     for (const auto &[hint, slot] : got(tables.vni_hints.entries()))
         if (slot != 0)
             lines.push_back(fmt::format("hint {} {}", hint, slot));
-    for (const auto &[address, one] : got(tables.locals.entries()))
+    for (const auto &[address, one] : got(tables.local_addrs.entries()))
         lines.push_back("local " + hex(&address, sizeof(address)));
     for (const auto &[key, entry] : got(tables.fdb.entries()))
         lines.push_back(fmt::format("fdb {} {} {} {}", key.vni, hex(key.mac, 6),
-                                    hex(&entry.dest.addr, sizeof(entry.dest.addr)), entry.dests));
+                                    hex(&entry.dest.addr, sizeof(entry.dest.addr)), entry.remotes));
     return lines;
 }
 

@@ -203,10 +203,10 @@ TEST_F(Health, ProgramsThatWereDetachedAreMissedAndPutBack)
     struct Case {
         const char *device, *hook, *program;
     };
-    for (const Case &c :
-         {Case{"u", "ingress", "xvtep_tc_underlay"}, Case{"u", "egress", "xvtep_tc_watch"},
-          Case{"vxlan0", "egress", "xvtep_tc_device"},
-          Case{"vxlan0", "ingress", "xvtep_tc_arrived"}}) {
+    for (const Case &c : {Case{"u", "ingress", "xvtep_tc_underlay_ingress"},
+                          Case{"u", "egress", "xvtep_tc_underlay_egress"},
+                          Case{"vxlan0", "egress", "xvtep_tc_device_egress"},
+                          Case{"vxlan0", "ingress", "xvtep_tc_device_ingress"}}) {
         const std::string pin = fmt::format("{}/links/{}_{}", pins(), index(c.device), c.hook);
         if (sh("test -e " + pin).status != 0)
             GTEST_SKIP() << "no TCX here";
@@ -227,8 +227,8 @@ TEST_F(Health, AFilterThatWasDeleted)
 {
     attach();
     const auto index = std::stoi(in(a_, "cat /sys/class/net/u/ifindex"));
-    for (const auto &[hook, program] :
-         {std::pair("ingress", "xvtep_tc_underlay"), std::pair("egress", "xvtep_tc_watch")}) {
+    for (const auto &[hook, program] : {std::pair("ingress", "xvtep_tc_underlay_ingress"),
+                                        std::pair("egress", "xvtep_tc_underlay_egress")}) {
         sh(fmt::format("rm {}/links/{}_{}; tc -n {} qdisc add dev u clsact", pins(), index, hook,
                        a_));
         // `tc -n` would not see the pins.
@@ -238,7 +238,7 @@ TEST_F(Health, AFilterThatWasDeleted)
     }
     EXPECT_EQ(problems(), json::array());
     must(fmt::format("tc -n {} filter del dev u ingress", a_));
-    EXPECT_EQ(problem("object"), "xvtep_tc_underlay");
+    EXPECT_EQ(problem("object"), "xvtep_tc_underlay_ingress");
     must(fmt::format("tc -n {} qdisc del dev u clsact", a_));
     EXPECT_EQ(problems().size(), 2U);
     works("reload");
@@ -306,7 +306,7 @@ TEST_F(Health, FramesByEntriesOfBridgeAreNotDropped)
     ip(a_, fmt::format("neigh add 10.20.1.2 lladdr {} dev vxlan0 nud permanent", mac));
     must(fmt::format("bridge -n {} fdb add {} dev vxlan0 dst 192.168.8.101 self static", a_, mac));
     const auto dropped = [&] {
-        return json::parse(run("-j stats").text)[0]["drops"].value("no_destination", 0ULL);
+        return json::parse(run("-j stats").text)[0]["drops"].value("no_tx_target", 0ULL);
     };
     const auto before = dropped();
     ASSERT_EQ(pings_lost(a_, "10.20.1.2"), 0);

@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "tests/support/netns_case.h"
+#include "user/lab/capture.h"
+#include "user/lab/test_frame.h"
 #include "user/net/netlink.h"
-#include "user/topology/capture.h"
-#include "user/topology/test_frame.h"
 
 namespace xvtep::test {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/topology/lab.h"
+#include "user/lab/lab.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,10 +19,10 @@
 
 #include "user/base/fd.h"
 #include "user/datapath/bpffs.h"
+#include "user/lab/build.h"
+#include "user/lab/description.h"
+#include "user/lab/processes.h"
 #include "user/net/netlink.h"
-#include "user/topology/build.h"
-#include "user/topology/description.h"
-#include "user/topology/processes.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -101,7 +101,7 @@ class LabFixture : public testing::Test {
         EXPECT_EQ(*lab_show(false), "no lab is up\n");
         const auto refused = lab_test();
         ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().fault, Fault::system);
+        EXPECT_EQ(refused.error().kind, ErrorKind::system);
     }
 
     static void expect_passes()
@@ -134,7 +134,7 @@ TEST_P(BuiltInLab, StandsPassesAndGoes)
     if (name == "dove" && ends != Ends::xvtep) {
         const auto refused = lab_up(options);
         ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().fault, Fault::usage);
+        EXPECT_EQ(refused.error().kind, ErrorKind::usage);
         expect_nothing_left();
         return;
     }
@@ -171,7 +171,7 @@ TEST_F(Lab, OfANameIsUpOnce)
     ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
     const auto again = lab_up({.name_or_file = "p2p", .kernel = true});
     ASSERT_FALSE(again);
-    EXPECT_EQ(again.error().fault, Fault::system);
+    EXPECT_EQ(again.error().kind, ErrorKind::system);
     EXPECT_EQ(again.error().message(), "lab up p2p: this lab is up already");
     expect_passes(); // and is none the worse
 }
@@ -204,7 +204,7 @@ TEST_F(Lab, ThatFailsLeavesNothing)
     const auto lab = lab_up({.name_or_file = path});
     std::filesystem::remove(path);
     ASSERT_FALSE(lab);
-    EXPECT_EQ(lab.error().fault, Fault::system);
+    EXPECT_EQ(lab.error().kind, ErrorKind::system);
     EXPECT_TRUE(lab.error().message().starts_with(
         "add address 192.0.2.1/24 dev eth0 in xvtep-fails-b: file exists"))
         << lab.error().message();

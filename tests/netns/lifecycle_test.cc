@@ -230,7 +230,7 @@ TEST_F(Lifecycle, AChangedMacIsFollowed)
     ASSERT_EQ(run("fdb flush dev vxlan0 dynamic").status, 0);
     EXPECT_FALSE(answered()) << "both have it";
     const auto dropped = nlohmann::json::parse(run("-j stats dev vxlan0").text);
-    EXPECT_GT(dropped[0]["drops"]["own_source"], 0) << dropped.dump(1);
+    EXPECT_GT(dropped[0]["drops"]["local_mac"], 0) << dropped.dump(1);
     ip(a_, fmt::format("link set vxlan0 address {}", new_mac));
     ASSERT_EQ(run("fdb flush dev vxlan0 dynamic").status, 0);
     EXPECT_TRUE(answered());

@@ -308,9 +308,9 @@ TEST_F(MissCase, WhatIsLeftKeepsTheDescriptorReadable)
         (void)source->poll(listener, std::chrono::milliseconds(0));
         EXPECT_EQ(listener.count, before + 4);
     }
-    const auto bell = Json::parse(
-        must(fmt::format("bpftool -j map lookup pinned /sys/fs/bpf/xvtep/{}/maps/bells key 0 0 0 0",
-                         *Netns::open(a_)->cookie())));
+    const auto bell = Json::parse(must(fmt::format(
+        "bpftool -j map lookup pinned /sys/fs/bpf/xvtep/{}/maps/wakeup_taps key 0 0 0 0",
+        *Netns::open(a_)->cookie())));
     EXPECT_EQ(bell["formatted"]["value"], 0) << "the device's index may be another's by now";
 }
 
@@ -488,7 +488,7 @@ TEST_F(MissCase, RowsGoInUpToTheFirstPlaceThatIsTaken)
             rows[n].key.mac[5] = static_cast<std::uint8_t>(first + n);
             rows[n].value.dest.addr = {{0, 0, htonl(0xffff), htonl(0xc0a80866)}}; // 192.168.8.102
             rows[n].value.flags = XV_FDB_USER | XV_FDB_PERMANENT;
-            rows[n].value.dests = 1;
+            rows[n].value.remotes = 1;
         }
     };
     number(100);

@@ -115,8 +115,8 @@ TEST_F(NetnsTest, IsMadeAndRemoved)
 TEST_F(NetnsTest, IsALinuxNetworkNamespaceOrRefused)
 {
     for (const char *name : {"", ".", "..", "a/b"})
-        EXPECT_EQ(Netns::create(name).error().fault, Fault::usage) << name;
-    EXPECT_EQ(Netns::remove("../netns").error().fault, Fault::usage);
+        EXPECT_EQ(Netns::create(name).error().kind, ErrorKind::usage) << name;
+    EXPECT_EQ(Netns::remove("../netns").error().kind, ErrorKind::usage);
     EXPECT_EQ(Netns::open("/proc/self/ns/uts").error().code, EINVAL);
     EXPECT_EQ(Netns::open("/dev/null").error().code, EINVAL);
 }
@@ -180,9 +180,9 @@ TEST_F(NetlinkTest, RefusesNamesTheKernelCannotHold)
 {
     for (const char *name : {"", "a/b", "a b", "v%d", "0123456789abcdef"}) {
         const NewLink link{.name = name};
-        EXPECT_EQ(netlink->add_bridge(link).error().fault, Fault::usage) << name;
-        EXPECT_EQ(netlink->link(name).error().fault, Fault::usage) << name;
-        EXPECT_EQ(netlink->change_link(1, {.name = name}).error().fault, Fault::usage) << name;
+        EXPECT_EQ(netlink->add_bridge(link).error().kind, ErrorKind::usage) << name;
+        EXPECT_EQ(netlink->link(name).error().kind, ErrorKind::usage) << name;
+        EXPECT_EQ(netlink->change_link(1, {.name = name}).error().kind, ErrorKind::usage) << name;
     }
     EXPECT_TRUE(works(netlink->add_bridge({.name = "0123456789abcde"})));
     EXPECT_TRUE(works(netlink->link("0123456789abcde")));
@@ -595,7 +595,7 @@ TEST_F(EthtoolTest, SaysWhatItCannotSwitch)
 
     EXPECT_EQ(device_feature("v0", "no-such").error().cause, "no such feature");
     EXPECT_EQ(device_feature("v9", "rx-gro").error().code, ENODEV);
-    EXPECT_EQ(device_feature("0123456789abcdef", "rx-gro").error().fault, Fault::usage);
+    EXPECT_EQ(device_feature("0123456789abcdef", "rx-gro").error().kind, ErrorKind::usage);
 }
 
 TEST_F(SysctlTest, IsOfTheThreadsNamespace)
@@ -614,8 +614,8 @@ TEST_F(SysctlTest, IsOfTheThreadsNamespace)
     EXPECT_EQ(sysctl("net/ipv4/none").error().code, ENOENT);
     EXPECT_EQ(set_sysctl("net/ipv4/ip_default_ttl", "many").error().code, EINVAL);
     for (const char *key : {"", "../self/environ", "net/../../self/comm", "/etc/passwd"}) {
-        EXPECT_EQ(sysctl(key).error().fault, Fault::usage) << key;
-        EXPECT_EQ(set_sysctl(key, "").error().fault, Fault::usage) << key;
+        EXPECT_EQ(sysctl(key).error().kind, ErrorKind::usage) << key;
+        EXPECT_EQ(set_sysctl(key, "").error().kind, ErrorKind::usage) << key;
     }
 }
 

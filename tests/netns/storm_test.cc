@@ -129,7 +129,7 @@ TEST_F(Storm, OfAMillionMisses)
     EXPECT_EQ(lost, 0) << "of the pair that is known";
     EXPECT_EQ(map_memory(a), before);
     const Json counted = stats(a);
-    EXPECT_EQ(counted["drops"]["no_destination"], misses) << "each was dropped for its reason";
+    EXPECT_EQ(counted["drops"]["no_tx_target"], misses) << "each was dropped for its reason";
     std::ifstream lines(out);
     const auto heard =
         static_cast<std::uint64_t>(std::count(std::istreambuf_iterator<char>(lines), {}, '\n'));

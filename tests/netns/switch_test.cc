@@ -129,7 +129,7 @@ TEST_F(Switch, BridgedPortsHaveOneCopy)
     ASSERT_EQ(pings_lost(a, "10.20.1.3"), 0);
     const std::string mac = in(a, "cat /sys/class/net/eth0/address").substr(0, 17);
     ip(h_, "link set br0 type bridge fdb_flush"); // the bridge floods, the VTEP knows
-    const auto dropped = stats("vxlan0")["drops"]["local_mac"].get<int>();
+    const auto dropped = stats("vxlan0")["drops"]["port_copy"].get<int>();
     const std::string out = file("copies");
     must(fmt::format(
         "(ip netns exec {} timeout 3 tcpdump -lni eth0 ether proto 0x88b5 >{} 2>/dev/null "
@@ -138,7 +138,7 @@ TEST_F(Switch, BridgedPortsHaveOneCopy)
     send(s, "eth0", Ether{.dst = mac.c_str(), .type = 0x88b5} / payload(46));
     ::usleep(2'500'000);
     EXPECT_EQ(must("grep -c 0x88b5 " + out), "1\n");
-    EXPECT_GE(stats("vxlan0")["drops"]["local_mac"], dropped + 1);
+    EXPECT_GE(stats("vxlan0")["drops"]["port_copy"], dropped + 1);
 }
 
 TEST_F(Switch, TheHostReachesItsPortsThroughProxyAndPastEntriesForAll)

@@ -18,10 +18,10 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/netns_case.h"
+#include "user/lab/capture.h"
+#include "user/lab/tagging.h"
+#include "user/lab/test_frame.h"
 #include "user/net/netlink.h"
-#include "user/topology/capture.h"
-#include "user/topology/tagging.h"
-#include "user/topology/test_frame.h"
 
 namespace xvtep::test {
 namespace {

@@ -12,7 +12,7 @@ class Answers : public ProgramCase {
   protected:
     Outcome encap(const Bytes &frame, unsigned mark = 0)
     {
-        return tc(skeleton->progs.xvtep_tc_device, device, frame, 0, mark);
+        return tc(skeleton->progs.xvtep_tc_device_egress, device, frame, 0, mark);
     }
 
     static Bytes solicitation(const Bytes &options, unsigned hops = 255,
@@ -227,7 +227,7 @@ TEST_F(Answers, GroupPolicyBothWays)
     EXPECT_EQ(flags(encap(frame, 0xff48abcd)), static_cast<int>(0x8848abcd))
         << "what is no id, D or A stays here";
     const auto arrives = [&](std::uint32_t word) {
-        return tc(skeleton->progs.xvtep_tc_underlay, under,
+        return tc(skeleton->progs.xvtep_tc_underlay_ingress, under,
                   Ether{.dst = own.c_str()} /
                       (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100"} /
                        (Udp{} / (Vxlan{.flags = word} / frame))))

@@ -40,7 +40,7 @@ class Decap : public ProgramCase {
     // Through both programs: TC strips; XDP strips and leaves metadata, or redirects.
     void expect_stripped(const Bytes &inner)
     {
-        const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner));
+        const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner));
         EXPECT_EQ(tc_run.action, tc_redirect);
         EXPECT_EQ(tc_run.packet, inner) << difference(tc_run.packet, inner);
         EXPECT_EQ(tc_run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
@@ -75,7 +75,7 @@ TEST_F(Decap, StripsOnIpv6)
 TEST_F(Decap, KnownMacGoesToItsPort)
 {
     local_entry(container, XV_FDB_XDP);
-    const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner_udp()));
     EXPECT_EQ(tc_run.action, tc_redirect);
     EXPECT_EQ(tc_run.packet, inner_udp());
     const Outcome xdp_run = xdp(skeleton->progs.xvtep_xdp_underlay, under, outer(inner_udp()));
@@ -113,7 +113,7 @@ TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
         EXPECT_EQ(xdp_run.action, XDP_PASS) << why;
         EXPECT_EQ(xdp_run.packet, packet) << why;
         EXPECT_TRUE(xdp_run.counted.empty()) << why;
-        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
         EXPECT_EQ(run.action, tc_pass) << why;
         EXPECT_EQ(run.packet, packet) << why;
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"to_learn", 1}})) << why;
@@ -132,16 +132,17 @@ TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
     expect_left("heard of by the kernel's device a while ago");
 
     entry(far_mac, "192.168.8.109", XV_FDB_STATIC);
-    const Outcome kept = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    const Outcome kept = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner_udp()));
     EXPECT_EQ(kept.action, tc_shot);
-    EXPECT_EQ(kept.counted, (std::map<std::string, std::uint64_t>{{"static_moved", 1}}));
+    EXPECT_EQ(kept.counted, (std::map<std::string, std::uint64_t>{{"vxlan_entry_exists", 1}}));
     EXPECT_EQ(to_ip(found(far_mac)->dest.addr).text(), "192.168.8.109");
 
     vtep.renew_shift = 63;
     write_vtep();
     entry(far_mac, "192.168.8.101", 0, 1, 100'000'000'000ULL);
     const auto before = found(far_mac)->updated;
-    EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp())).action, tc_redirect);
+    EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner_udp())).action,
+              tc_redirect);
     EXPECT_GT(found(far_mac)->updated, before) << "refreshed by reception";
 }
 
@@ -154,7 +155,7 @@ TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
         write_vtep();
         const Bytes packet = outer(inner_udp());
         EXPECT_EQ(xdp(skeleton->progs.xvtep_xdp_underlay, under, packet).packet, packet);
-        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
         EXPECT_EQ(run.action, tc_pass);
         EXPECT_EQ(run.packet, packet);
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"to_admit", 1}}));
@@ -167,9 +168,10 @@ TEST_F(Decap, LearningLeavesRoom)
 {
     known_ = false;
     const auto learns = [&](std::uint64_t own, std::uint64_t all) {
-        write(skeleton->maps.usage, __u32{0}, __u64{all});
-        write(skeleton->maps.usage, __u32{vtep_slot}, __u64{own});
-        const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+        write(skeleton->maps.fdb_count, __u32{0}, __u64{all});
+        write(skeleton->maps.fdb_count, __u32{vtep_slot}, __u64{own});
+        const Outcome run =
+            tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner_udp()));
         EXPECT_TRUE(run.counted.contains("to_learn") ? run.action == tc_pass
                                                      : run.action == tc_redirect);
         return run.action == tc_pass;
@@ -190,7 +192,7 @@ TEST_F(Decap, NoLearning)
     vtep.flags &= ~static_cast<__u32>(XV_VTEP_LEARNING);
     write_vtep();
     known_ = false;
-    tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner_udp()));
+    tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner_udp()));
     EXPECT_FALSE(found(far_mac));
 }
 
@@ -210,13 +212,13 @@ TEST_F(Decap, EcnByRfc6040)
                 SCOPED_TRACE(testing::Message()
                              << "inner " << in << " outer " << out << (inner6 ? " IPv6" : " IPv4"));
                 for (const bool with_xdp : {false, true}) {
-                    const Outcome run =
-                        with_xdp
-                            ? xdp(skeleton->progs.xvtep_xdp_underlay, under, outer(inner(in), out))
-                            : tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner(in), out));
+                    const Outcome run = with_xdp ? xdp(skeleton->progs.xvtep_xdp_underlay, under,
+                                                       outer(inner(in), out))
+                                                 : tc(skeleton->progs.xvtep_tc_underlay_ingress,
+                                                      under, outer(inner(in), out));
                     if (table[in][out] < 0) {
                         EXPECT_EQ(run.action, with_xdp ? static_cast<int>(XDP_DROP) : tc_shot);
-                        EXPECT_EQ(run.counted.count("ecn_ce"), 1U);
+                        EXPECT_EQ(run.counted.count("ip_tunnel_ecn"), 1U);
                         continue;
                     }
                     const Bytes want = inner(static_cast<unsigned>(table[in][out]));
@@ -234,7 +236,7 @@ TEST_F(Decap, CutAtEveryByte)
         for (std::size_t size = ETH_HLEN; size < whole.size(); size++) {
             const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
             if (size >= ETH_HLEN + (six ? 40U : 20U)) { // less the kernel's test run refuses
-                const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay, under, cut);
+                const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, cut);
                 EXPECT_EQ(tc_run.action, tc_pass) << size << ": its lengths lie, the stack judges";
                 EXPECT_EQ(tc_run.packet, cut) << size;
                 EXPECT_EQ(tc_run.counted, (std::map<std::string, std::uint64_t>{{"bad_length", 1}}))
@@ -248,10 +250,11 @@ TEST_F(Decap, CutAtEveryByte)
         for (std::size_t size = 0; size <= inner_udp().size(); size++) {
             const Bytes all = inner_udp();
             const Bytes inner(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size));
-            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, outer(inner));
+            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner));
             if (size < ETH_HLEN) {
                 EXPECT_EQ(run.action, tc_shot) << size;
-                EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"short_inner", 1}}));
+                EXPECT_EQ(run.counted,
+                          (std::map<std::string, std::uint64_t>{{"pkt_too_small", 1}}));
             } else {
                 EXPECT_EQ(run.counted.size(), 1U) << size;
                 EXPECT_TRUE(run.action == tc_redirect || run.action == tc_pass) << size;
@@ -300,7 +303,7 @@ TEST_F(Decap, ForeignCaptures)
             write_vtep();
             let_in(Ip::from_bytes(packet.data() + 26, 4));
             const Bytes inner(packet.begin() + XV_OUTER_V4, packet.end());
-            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
             EXPECT_EQ(run.action, tc_redirect) << name;
             EXPECT_EQ(run.packet, inner) << difference(run.packet, inner);
             EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
@@ -311,7 +314,7 @@ TEST_F(Decap, ForeignCaptures)
         for (const Bytes &packet : captured(name)) {
             if (packet.size() > 3500)
                 continue; // more than a test run takes
-            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+            const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
             EXPECT_EQ(run.action, tc_pass) << name << ": not this host's";
             EXPECT_EQ(run.packet, packet) << name;
             EXPECT_EQ(run.counted.size(), 1U);

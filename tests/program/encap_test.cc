@@ -16,7 +16,10 @@ class Encap : public KnownCase {
         hop("fd08::101");
     }
 
-    Outcome send(const Bytes &frame) { return tc(skeleton->progs.xvtep_tc_device, device, frame); }
+    Outcome send(const Bytes &frame)
+    {
+        return tc(skeleton->progs.xvtep_tc_device_egress, device, frame);
+    }
 
     static unsigned source_port(const Bytes &packet, std::size_t l3)
     {
@@ -69,7 +72,7 @@ TEST_F(Encap, EveryPacketHasItsOwnIdentification)
         ids.insert(sent.packet.at(18) << 8 | sent.packet.at(19));
     };
     for (int n = 0; n < 3; n++) {
-        note(tc(skeleton->progs.xvtep_tc_port, port, udp4()));
+        note(tc(skeleton->progs.xvtep_tc_port_ingress, port, udp4()));
         note(xdp(skeleton->progs.xvtep_xdp_port, port, udp4()));
     }
     EXPECT_EQ(ids.size(), 6U);
@@ -87,45 +90,45 @@ TEST_F(Encap, WithoutAHopTheKernelsDeviceSends)
 // The host may route by any of these: what was learned for one is nothing for another.
 TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
 {
-    const auto taken = [&](const std::function<void(xv_hop_key &)> &change) {
+    const auto taken = [&](const std::function<void(xv_nexthop_key &)> &change) {
         skeleton.reset(xvtep_bpf__open_and_load());
         write_vtep();
         entry(container, "192.168.8.101");
-        xv_hop value{};
+        xv_nexthop value{};
         value.expires = now() + 60'000'000'000ULL;
         value.ifindex = static_cast<__u32>(under.index);
         value.proven = 65535;
-        xv_hop_key at = hop_key("192.168.8.101");
+        xv_nexthop_key at = hop_key("192.168.8.101");
         change(at);
-        write(skeleton->maps.hops, at, value);
+        write(skeleton->maps.nexthops, at, value);
         return send(udp4()).action == tc_redirect;
     };
-    EXPECT_TRUE(taken([](xv_hop_key &) {}));
-    EXPECT_FALSE(taken([](xv_hop_key &k) { k.from++; }));
-    EXPECT_FALSE(taken([](xv_hop_key &k) { k.port = htons(4790); }));
-    EXPECT_FALSE(taken([](xv_hop_key &k) { k.mark = 1; }));
-    EXPECT_FALSE(taken([](xv_hop_key &k) { k.tos = 4; }));
-    EXPECT_FALSE(taken([](xv_hop_key &k) { k.oif = 0; }));
+    EXPECT_TRUE(taken([](xv_nexthop_key &) {}));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.from++; }));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.port = htons(4790); }));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.mark = 1; }));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.tos = 4; }));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.oif = 0; }));
 }
 
 // A route's own MTU is not in our tables: only sizes that the kernel has sent whole are repeated.
 TEST_F(Encap, OnlyAProvenSizeIsSent)
 {
     hop("192.168.8.101");
-    xv_hop value{};
-    const xv_hop_key at = hop_key("192.168.8.101");
-    ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hops), &at, &value), 0);
+    xv_nexthop value{};
+    const xv_nexthop_key at = hop_key("192.168.8.101");
+    ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.nexthops), &at, &value), 0);
     const auto frame = [](std::size_t size) {
         return Ether{} / (Ipv4{} / (Udp{} / payload(size - 42)));
     };
     for (const unsigned proven : {600U, 1400U}) {
         value.proven = static_cast<__u16>(proven);
-        write(skeleton->maps.hops, at, value);
+        write(skeleton->maps.nexthops, at, value);
         EXPECT_EQ(send(frame(proven - 36)).action, tc_redirect) << proven;
         EXPECT_EQ(send(frame(proven - 35)).action, tc_pass) << proven;
     }
     value.proven = 0;
-    write(skeleton->maps.hops, at, value);
+    write(skeleton->maps.nexthops, at, value);
     EXPECT_EQ(send(frame(540)).action, tc_redirect) << "any path takes 576";
 }
 
@@ -247,10 +250,10 @@ TEST_F(Encap, WatchRemembersTheNextHop)
     const Bytes packet = Ether{.dst = to.c_str(), .src = from.c_str()} /
                          (Ipv4{.dst = "192.168.8.102"} / (Udp{} / payload(30)));
     // Untagged traffic of the host teaches nothing.
-    EXPECT_EQ(tc(skeleton->progs.xvtep_tc_watch, under, packet).action, tc_pass);
-    const xv_hop_key key = hop_key("192.168.8.102");
-    xv_hop value{};
-    EXPECT_NE(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.hops), &key, &value), 0);
+    EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay_egress, under, packet).action, tc_pass);
+    const xv_nexthop_key key = hop_key("192.168.8.102");
+    xv_nexthop value{};
+    EXPECT_NE(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.nexthops), &key, &value), 0);
 }
 
 } // namespace

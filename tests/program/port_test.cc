@@ -13,7 +13,8 @@ class Ports : public KnownCase {
   protected:
     Outcome send()
     {
-        return tc(skeleton->progs.xvtep_tc_port, port, Ether{} / (Ipv4{} / (Udp{} / payload(31))));
+        return tc(skeleton->progs.xvtep_tc_port_ingress, port,
+                  Ether{} / (Ipv4{} / (Udp{} / payload(31))));
     }
 
     void hint(int ifindex, std::uint32_t slot)
@@ -48,7 +49,7 @@ TEST_F(Ports, ASourceIsLearnedAgainWithTheNextTickOfTheClock)
     EXPECT_TRUE(found(source));
     // Others behind the same port are not taken for it.
     const Mac other = *Mac::parse("02:00:00:00:00:77");
-    tc(skeleton->progs.xvtep_tc_port, port,
+    tc(skeleton->progs.xvtep_tc_port_ingress, port,
        Ether{.src = "02:00:00:00:00:77"} / (Ipv4{} / (Udp{} / payload(31))));
     EXPECT_TRUE(found(other));
 }

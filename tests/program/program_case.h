@@ -19,13 +19,13 @@
 
 #include <gtest/gtest.h>
 
+#include "bpf/abi/tables.h"
+#include "bpf/abi/wire.h"
 #include "tests/program/packet.h"
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "user/net/netlink.h"
 #include "user/vtep/session.h"
 #include "xvtep.skel.h"
-#include "xvtep/tables.h"
-#include "xvtep/wire.h"
 
 namespace xvtep::test {
 
@@ -62,9 +62,9 @@ class ProgramCase : public ::testing::Test {
         device = *netlink->link("vx");
         port = *netlink->link("port");
 
-        quiet_libraries();
+        capture_libbpf_log();
         skeleton.reset(xvtep_bpf__open_and_load());
-        ASSERT_TRUE(skeleton) << last_complaint();
+        ASSERT_TRUE(skeleton) << last_libbpf_error();
         vtep.slot = vtep_slot;
         vtep.vni = 42;
         vtep.ifindex = static_cast<__u32>(device.index);
@@ -99,7 +99,7 @@ class ProgramCase : public ::testing::Test {
             alive.ifindex = static_cast<__u32>(link.index);
             write(skeleton->maps.alive, link.index, alive);
         }
-        write(skeleton->maps.locals, vtep.local, __u32{1});
+        write(skeleton->maps.local_addrs, vtep.local, __u32{1});
         write(skeleton->maps.dstports, __u32{4789 / 64}, __u64{1} << 4789 % 64);
     }
 
@@ -134,14 +134,14 @@ class ProgramCase : public ::testing::Test {
     }
 
     void entry(const Mac &mac, const char *dst, unsigned flags = XV_FDB_PERMANENT,
-               std::uint16_t dests = 1, std::uint64_t age = 0)
+               std::uint16_t remotes = 1, std::uint64_t age = 0)
     {
         xv_fdb value{};
         value.dest.addr = to_addr(*Ip::parse(dst));
         value.dest.vni = vtep.vni;
         value.dest.port = vtep.dstport;
         value.flags = static_cast<__u16>(flags);
-        value.dests = dests;
+        value.remotes = remotes;
         value.updated = value.used = now() - age;
         write(skeleton->maps.fdb, key(mac), value);
     }
@@ -162,7 +162,7 @@ class ProgramCase : public ::testing::Test {
         xv_fdb value{};
         value.dest.ifindex = static_cast<__u32>(port.index);
         value.flags = static_cast<__u16>(XV_FDB_LOCAL | flags);
-        value.dests = 1;
+        value.remotes = 1;
         value.updated = now();
         value.bridged = xv_stamp(value.updated) | 1; // the bridge agrees
         write(skeleton->maps.fdb, key(mac), value);
@@ -194,9 +194,9 @@ class ProgramCase : public ::testing::Test {
         return value;
     }
 
-    xv_hop_key hop_key(const char *dst) const
+    xv_nexthop_key hop_key(const char *dst) const
     {
-        xv_hop_key made{};
+        xv_nexthop_key made{};
         made.to = to_addr(*Ip::parse(dst));
         made.from = xv_address_mix(&vtep.local);
         made.oif = static_cast<__u32>(under.index);
@@ -207,16 +207,16 @@ class ProgramCase : public ::testing::Test {
 
     void hop(const char *dst, unsigned mark = 0)
     {
-        xv_hop value{};
+        xv_nexthop value{};
         value.expires = now() + 60'000'000'000ULL;
         value.ifindex = static_cast<__u32>(under.index);
         value.xdp = 1;
         std::ranges::copy(next_hop.octets, value.dmac);
         std::ranges::copy(under.mac.octets, value.smac);
         value.proven = 65535;
-        xv_hop_key at = hop_key(dst);
+        xv_nexthop_key at = hop_key(dst);
         at.mark = mark;
-        write(skeleton->maps.hops, at, value);
+        write(skeleton->maps.nexthops, at, value);
     }
 
     Outcome tc(bpf_program *program, const Link &on, const Bytes &packet, unsigned gso_size = 0,
@@ -256,8 +256,8 @@ class ProgramCase : public ::testing::Test {
                 sums["rx"] += cpu.rx_packets;
                 sums["tx"] += cpu.tx_packets;
 #define X(name, text, meaning) sums[text] += cpu.verdict[XV_##name];
-                XV_PASSED_VERDICTS(X)
-                XV_DROPPED_VERDICTS(X)
+                XV_PASSED_REASONS(X)
+                XV_DROPPED_REASONS(X)
 #undef X
             }
         }

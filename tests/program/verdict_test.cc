@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Every verdict of xvtep/verdicts.h is reached; one without a case here fails.
+// Every verdict of bpf/abi/reasons.h is reached; one without a case here fails.
 #include <algorithm>
 #include <functional>
 
@@ -34,13 +34,16 @@ class Verdicts : public ProgramCase {
 
     Outcome decap(const Bytes &packet)
     {
-        return tc(skeleton->progs.xvtep_tc_underlay, under, packet);
+        return tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
     }
     Outcome encap(const Bytes &frame, unsigned gso = 0)
     {
-        return tc(skeleton->progs.xvtep_tc_device, device, frame, gso);
+        return tc(skeleton->progs.xvtep_tc_device_egress, device, frame, gso);
     }
-    Outcome from_port(const Bytes &frame) { return tc(skeleton->progs.xvtep_tc_port, port, frame); }
+    Outcome from_port(const Bytes &frame)
+    {
+        return tc(skeleton->progs.xvtep_tc_port_ingress, port, frame);
+    }
 
     void port_flags(unsigned flags, std::uint32_t slot = vtep_slot)
     {
@@ -79,7 +82,7 @@ class Verdicts : public ProgramCase {
                  return decap(
                      in_vxlan({}, inner(), {.src = "192.168.8.100", .dst = "192.168.8.100"}));
              }},
-            {XV_UNKNOWN_VNI, [=, this] { return decap(in_vxlan({.vni = 43}, inner())); }},
+            {XV_VXLAN_VNI_NOT_FOUND, [=, this] { return decap(in_vxlan({.vni = 43}, inner())); }},
             {XV_NO_UDP6_CSUM,
              [=, this] {
                  on_v6();
@@ -89,7 +92,8 @@ class Verdicts : public ProgramCase {
              }},
             {XV_GSO,
              [=, this] {
-                 return tc(skeleton->progs.xvtep_tc_underlay, under, in_vxlan({}, inner()), 100);
+                 return tc(skeleton->progs.xvtep_tc_underlay_ingress, under, in_vxlan({}, inner()),
+                           100);
              }},
             {XV_TO_ADMIT,
              [=, this] {
@@ -138,27 +142,27 @@ class Verdicts : public ProgramCase {
             {XV_NO_VNI_FLAG, [=, this] { return decap(in_vxlan({.flags = 0}, inner())); }},
             {XV_RESERVED_BITS,
              [=, this] { return decap(in_vxlan({.flags = 0x08000001}, inner())); }},
-            {XV_SHORT_INNER, [=, this] { return decap(in_vxlan({}, payload(13))); }},
-            {XV_BAD_SOURCE,
+            {XV_PKT_TOO_SMALL, [=, this] { return decap(in_vxlan({}, payload(13))); }},
+            {XV_MAC_INVALID_SOURCE,
              [=, this] { return decap(in_vxlan({}, inner({.src = "01:00:00:00:00:01"}))); }},
-            {XV_OWN_SOURCE,
+            {XV_LOCAL_MAC,
              [=, this] {
                  const std::string own = device.mac.text();
                  return decap(in_vxlan({}, inner({.src = own.c_str()})));
              }},
-            {XV_STATIC_MOVED,
+            {XV_VXLAN_ENTRY_EXISTS,
              [=, this] {
                  entry(far_mac, "192.168.8.109", XV_FDB_STATIC);
                  return decap(in_vxlan({}, inner()));
              }},
-            {XV_ECN_CE_DROP,
+            {XV_IP_TUNNEL_ECN,
              [=, this] {
                  Ipv4 ip = ours();
                  ip.tos = 3;
                  return decap(in_vxlan({}, inner(), ip));
              }},
-            {XV_NO_DESTINATION, [=, this] { return encap(inner()); }},
-            {XV_LOCAL_MAC,
+            {XV_NO_TX_TARGET, [=, this] { return encap(inner()); }},
+            {XV_PORT_COPY,
              [=, this] {
                  local_entry(container, XV_FDB_BRIDGED);
                  return encap(inner());
@@ -173,7 +177,7 @@ class Verdicts : public ProgramCase {
                  port_flags(XV_PORT_TRUNK, 0);
                  return from_port(inner());
              }},
-            {XV_TOO_BIG,
+            {XV_PKT_TOO_BIG,
              [=, this] {
                  entry(container, "192.168.8.101");
                  return encap(too_big(0x4000));
@@ -199,13 +203,13 @@ class Verdicts : public ProgramCase {
 
 // What a test run cannot reach: it takes no packet of 64 KiB, no helper fails there, and no packet
 // comes marked by another program.
-constexpr int unreachable[] = {XV_OVERSIZE, XV_HELPER, XV_KERNEL_TABLE, XV_MISDIRECTED};
+constexpr int unreachable[] = {XV_OVERSIZE, XV_REWRITE_FAILED, XV_KERNEL_TABLE, XV_MISDIRECTED};
 
 TEST_F(Verdicts, EachIsReachedAndCountedOnce)
 {
     const std::map<int, const char *> names = {
 #define X(name, text, meaning) {XV_##name, text},
-        XV_PASSED_VERDICTS(X) XV_DROPPED_VERDICTS(X)
+        XV_PASSED_REASONS(X) XV_DROPPED_REASONS(X)
 #undef X
     };
     const auto table = cases();
@@ -227,10 +231,10 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         let_in(*Ip::parse("192.168.8.101"));
         const Outcome run = table.at(verdict)();
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{name, 1}}));
-        if (verdict == XV_SWITCHED || verdict == XV_PROXIED || verdict == XV_TOO_BIG)
+        if (verdict == XV_SWITCHED || verdict == XV_PROXIED || verdict == XV_PKT_TOO_BIG)
             EXPECT_EQ(run.action, tc_redirect);
         else
-            EXPECT_EQ(run.action, verdict >= XV_FIRST_DROPPED && verdict != XV_NO_DESTINATION
+            EXPECT_EQ(run.action, verdict >= XV_FIRST_DROPPED && verdict != XV_NO_TX_TARGET
                                       ? tc_shot
                                       : tc_pass); // the kernel's device drops, or knows better
     }
@@ -239,7 +243,7 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
 TEST_F(Verdicts, ExpiredEntriesAreNoDestination)
 {
     entry(container, "192.168.8.101", 0, 1, 301'000'000'000ULL);
-    EXPECT_EQ(encap(inner()).counted.count("no_destination"), 1U);
+    EXPECT_EQ(encap(inner()).counted.count("no_tx_target"), 1U);
     EXPECT_FALSE(found(container)) << "removed when met";
 }
 

@@ -18,7 +18,7 @@
 #include "tests/program/packet.h"
 #include "tests/support/netns_case.h"
 #include "tests/support/sockets.h"
-#include "user/topology/capture.h"
+#include "user/lab/capture.h"
 
 namespace xvtep::test {
 

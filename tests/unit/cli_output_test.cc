@@ -20,7 +20,7 @@ FdbEntry entry(const char *mac, const char *dst, FdbState state)
 
 FdbEntry full_entry()
 {
-    FdbEntry made = entry("02:00:00:00:00:01", "192.168.8.102", FdbState::fixed);
+    FdbEntry made = entry("02:00:00:00:00:01", "192.168.8.102", FdbState::static_);
     made.port = 8472;
     made.vni = 43;
     made.via = "eth0";
@@ -203,14 +203,14 @@ TEST(Stats, HideZerosInTextOnly)
     stats.vni = 42;
     stats.rx_packets = 1;
     stats.rx_bytes = 98;
-    stats.drops = {{"too_big", 3}, {"helper", 0}};
+    stats.drops = {{"pkt_too_big", 3}, {"rewrite_failed", 0}};
     stats.passed = {{"flooded", 18446744073709551615U}};
     EXPECT_EQ(to_text(stats), "vxlan0 vni 42: rx 1 packets 98 bytes, tx 0 packets 0 bytes\n"
-                              "    dropped  too_big          3\n"
+                              "    dropped  pkt_too_big      3\n"
                               "    passed   flooded          18446744073709551615\n");
     EXPECT_EQ(to_json(stats).dump(),
               R"({"ifname":"vxlan0","vni":42,"rx_packets":1,"rx_bytes":98,"tx_packets":0,)"
-              R"("tx_bytes":0,"events_lost":0,"drops":{"too_big":3,"helper":0},)"
+              R"("tx_bytes":0,"events_lost":0,"drops":{"pkt_too_big":3,"rewrite_failed":0},)"
               R"("passed":{"flooded":18446744073709551615}})");
     stats.vni.reset();
     stats.events_lost = 2;

@@ -205,7 +205,7 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
         const auto request = attach_with(words);
         ASSERT_FALSE(request) << cause;
         EXPECT_EQ(request.error().message(), std::string("attach eth0: ") + cause);
-        EXPECT_EQ(request.error().fault, Fault::usage) << cause;
+        EXPECT_EQ(request.error().kind, ErrorKind::usage) << cause;
     }
     EXPECT_EQ(attach_of({}).error().message(), "attach: DEV is required");
     EXPECT_EQ(attach_of({"eth0"}).error().message(), "attach eth0: --vni is required");
@@ -266,7 +266,7 @@ TEST(ParseFdb, TakesWordsInAnyOrder)
     EXPECT_EQ(full->vni, 16777215U);
     EXPECT_EQ(full->via, "eth0");
     EXPECT_TRUE(full->router);
-    EXPECT_EQ(full->state, FdbState::fixed);
+    EXPECT_EQ(full->state, FdbState::static_);
 
     const Words base = {"2:0:0:0:0:1", "dev", "v", "dst", "10.0.0.1", "dynamic"};
     EXPECT_EQ(fdb_of(base)->state, FdbState::dynamic);
@@ -301,7 +301,7 @@ TEST(ParseFdb, RefusesWrongWordsInOneLine)
         const auto entry = fdb_of(words);
         ASSERT_FALSE(entry) << line;
         EXPECT_EQ(entry.error().message(), line);
-        EXPECT_EQ(entry.error().fault, Fault::usage);
+        EXPECT_EQ(entry.error().kind, ErrorKind::usage);
     }
 }
 
@@ -346,7 +346,7 @@ TEST(ParseNeigh, RefusesWrongWordsInOneLine)
         const auto entry = neigh_of(words);
         ASSERT_FALSE(entry) << line;
         EXPECT_EQ(entry.error().message(), line);
-        EXPECT_EQ(entry.error().fault, Fault::usage);
+        EXPECT_EQ(entry.error().kind, ErrorKind::usage);
     }
 }
 

@@ -41,7 +41,7 @@ TEST(EtcdUrl, Refusals)
                              "http://a/p,http://b/q", "http://a b"}) {
         const auto parsed = parse_etcd_url(text);
         ASSERT_FALSE(parsed) << text;
-        EXPECT_EQ(parsed.error().fault, Fault::usage) << text;
+        EXPECT_EQ(parsed.error().kind, ErrorKind::usage) << text;
     }
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/topology/description.h"
+#include "user/lab/description.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <fstream>
 
-#include "user/topology/capture.h"
-#include "user/topology/lab.h"
-#include "user/topology/labs.h"
-#include "user/topology/picture.h"
+#include "user/lab/capture.h"
+#include "user/lab/lab.h"
+#include "user/lab/labs.h"
+#include "user/lab/picture.h"
 
 namespace xvtep {
 namespace {
@@ -51,7 +51,7 @@ void expect_refusal(std::string_view what, std::string_view with, const std::str
 {
     const auto lab = parse_lab(replaced(what, with), "two.json");
     ASSERT_FALSE(lab) << with;
-    EXPECT_EQ(lab.error().fault, Fault::usage);
+    EXPECT_EQ(lab.error().kind, ErrorKind::usage);
     EXPECT_EQ(lab.error().message(), "read lab two.json: " + message);
 }
 
@@ -234,7 +234,7 @@ TEST(LabDescription, RefusesWhatIsNoJson)
     for (const char *text : {"", "{", "{} {}", "[1,", "\xff"}) {
         const auto lab = parse_lab(text, "f");
         ASSERT_FALSE(lab) << text;
-        EXPECT_EQ(lab.error().fault, Fault::usage);
+        EXPECT_EQ(lab.error().kind, ErrorKind::usage);
         EXPECT_TRUE(lab.error().message().starts_with("read lab f: not JSON at byte "))
             << lab.error().message();
     }
@@ -324,11 +324,11 @@ TEST(LabDescription, IsFoundByNameOrFile)
 {
     const auto none = find_lab("nosuchlab");
     ASSERT_FALSE(none);
-    EXPECT_EQ(none.error().fault, Fault::usage);
+    EXPECT_EQ(none.error().kind, ErrorKind::usage);
     EXPECT_EQ(none.error().message(), "read lab nosuchlab: neither a built-in lab nor a file");
     const auto missing = find_lab("/nonexistent/lab.json");
     ASSERT_FALSE(missing);
-    EXPECT_EQ(missing.error().fault, Fault::system);
+    EXPECT_EQ(missing.error().kind, ErrorKind::system);
     EXPECT_EQ(find_lab("/").error().message(), "read lab /: is a directory");
 
     const std::string path = testing::TempDir() + "/xvtep-lab-test.json";

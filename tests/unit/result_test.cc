@@ -13,11 +13,11 @@ namespace {
 
 TEST(Error, IsOneLine)
 {
-    EXPECT_EQ((Error{Fault::system, "attach", "eth9", "no such device", ENODEV}.message()),
+    EXPECT_EQ((Error{ErrorKind::system, "attach", "eth9", "no such device", ENODEV}.message()),
               "attach eth9: no such device");
-    EXPECT_EQ((Error{Fault::system, "list links", "", "timed out", 0}.message()),
+    EXPECT_EQ((Error{ErrorKind::system, "list links", "", "timed out", 0}.message()),
               "list links: timed out");
-    EXPECT_EQ((Error{Fault::usage, "", "vni", "too large", 0}.message()), "vni: too large");
+    EXPECT_EQ((Error{ErrorKind::usage, "", "vni", "too large", 0}.message()), "vni: too large");
 }
 
 TEST(Error, SaysErrnoInLowerCase)
@@ -34,11 +34,11 @@ TEST(Failure, CarriesWhoseFaultItWas)
 {
     const Result<int> usage = usage_failure("create link", "x", "bad name");
     ASSERT_FALSE(usage);
-    EXPECT_EQ(usage.error().fault, Fault::usage);
+    EXPECT_EQ(usage.error().kind, ErrorKind::usage);
     EXPECT_EQ(usage.error().code, 0);
 
     const Result<int> plain = errno_failure("create link", "x", EEXIST);
-    EXPECT_EQ(plain.error().fault, Fault::system);
+    EXPECT_EQ(plain.error().kind, ErrorKind::system);
     EXPECT_EQ(plain.error().code, EEXIST);
     EXPECT_EQ(plain.error().message(), "create link x: file exists");
 

@@ -77,7 +77,7 @@ using Copies = Result<std::map<std::string, TableCopy>>;
 // A thread starts in the namespace of the one that starts it.
 Copies read_tables()
 {
-    TRY_ASSIGN(const auto before, show(std::nullopt));
+    TRY_ASSIGN(const auto before, list_vteps(std::nullopt));
     TRY_ASSIGN(auto fdb, show_fdb(std::nullopt));
     TRY_ASSIGN(const auto neighbours, show_neigh(std::nullopt));
     std::map<std::string, TableCopy> copies;
@@ -88,7 +88,7 @@ Copies read_tables()
     for (const auto &entry : neighbours)
         copies[entry.device].neighbours.emplace(entry.ip, entry.updated);
     // Those that kept their names all the while; empty ones, too.
-    TRY_ASSIGN(const auto after, show(std::nullopt));
+    TRY_ASSIGN(const auto after, list_vteps(std::nullopt));
     std::map<std::string, TableCopy> whole;
     for (const auto &vtep : before)
         if (std::ranges::any_of(after, [&](const VtepInfo &now) {
@@ -120,7 +120,7 @@ Result<LocalHost> LocalHost::open(Loop &loop, std::set<std::uint32_t> only,
 
 std::vector<VtepInfo> LocalHost::vteps()
 {
-    auto now = show(std::nullopt);
+    auto now = list_vteps(std::nullopt);
     if (!now) // as it was: what is held for them would be forgotten
         return vteps_;
     std::set<Ip> own;

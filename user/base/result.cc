@@ -26,14 +26,14 @@ std::string errno_text(int code)
 
 Failure usage_failure(std::string_view operation, std::string_view object, std::string_view cause)
 {
-    return Failure(
-        Error{Fault::usage, std::string(operation), std::string(object), std::string(cause), 0});
+    return Failure(Error{ErrorKind::usage, std::string(operation), std::string(object),
+                         std::string(cause), 0});
 }
 
 Failure system_failure(std::string_view operation, std::string_view object, std::string_view cause,
                        int code)
 {
-    return Failure(Error{Fault::system, std::string(operation), std::string(object),
+    return Failure(Error{ErrorKind::system, std::string(operation), std::string(object),
                          std::string(cause), code});
 }
 

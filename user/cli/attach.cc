@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/attach.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -182,7 +183,8 @@ Result<> run_show(const Context &context, const Words &words)
     if (helped)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto all, show(device.empty() ? std::nullopt : std::optional(device), true));
+    TRY_ASSIGN(const auto all,
+               list_vteps(device.empty() ? std::nullopt : std::optional(device), true));
     if (context.json)
         context.print(document(to_json_list(all), context.pretty));
     else

@@ -82,7 +82,7 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
     const auto fail = [&](const std::string &where, const Error &error) {
         std::fflush(context.out);
         std::fprintf(err, "%s\n", printable(where + error.message()).c_str());
-        return static_cast<int>(error.fault);
+        return static_cast<int>(error.kind);
     };
     if (file != "-") {
         opened.open(file);
@@ -127,7 +127,7 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         if (file == "-" && in.rdbuf()->in_avail() <= 0 && !has_input()) {
             if (!write_entries())
                 break;
-            Batch::rest();
+            Batch::unlock();
         }
         std::string text;
         errno = 0;

@@ -69,7 +69,7 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
             std::exchange(is_self ? has_self : has_state, true))
             return std::nullopt;
         if (word == "static")
-            entry.state = FdbState::fixed;
+            entry.state = FdbState::static_;
     }
     return std::pair(*verb, std::move(entry));
 }

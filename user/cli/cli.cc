@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/cli.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 
@@ -172,7 +173,7 @@ Result<std::optional<Netns::Scope>> Context::enter() const
     if (!netns)
         return scope;
     const auto failed = [&](const Error &error) {
-        return Failure(Error{error.fault, "netns", *netns,
+        return Failure(Error{error.kind, "netns", *netns,
                              error.code == ENOENT ? "no such network namespace" : error.cause,
                              error.code});
     };
@@ -234,7 +235,7 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
         std::fflush(out);
         // One line, whatever the words given hold.
         std::fprintf(err, "%s\n", printable(error.message()).c_str());
-        return static_cast<int>(error.fault);
+        return static_cast<int>(error.kind);
     };
     const auto globals = split(arguments, out);
     if (!globals)

@@ -9,10 +9,12 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "user/base/result.h"
 #include "xvtep/netns.h"
+
+namespace CLI {
+class App;
+}
 
 namespace xvtep::cli {
 

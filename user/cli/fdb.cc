@@ -83,7 +83,7 @@ Result<> fdb_show(const Context &context, const Words &words)
         return {};
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto entries, show_fdb(tail.find("dev")));
-    TRY_ASSIGN(const auto vteps, show(tail.find("dev"), true));
+    TRY_ASSIGN(const auto vteps, list_vteps(tail.find("dev"), true));
     return print(context, entries, !tail.has("dev"), vteps);
 }
 
@@ -136,7 +136,7 @@ Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail, b
     const bool permanent = tail.has("permanent") || tail.has("local");
     if (fixed + permanent + tail.has("dynamic") > 1)
         return values.wrong("static, permanent and dynamic exclude each other");
-    entry.state = fixed                 ? FdbState::fixed
+    entry.state = fixed                 ? FdbState::static_
                   : tail.has("dynamic") ? FdbState::dynamic
                                         : FdbState::permanent;
     return entry;

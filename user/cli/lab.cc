@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/topology/lab.h"
+#include "user/lab/lab.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "user/cli/cli.h"

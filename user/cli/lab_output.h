@@ -5,7 +5,7 @@
 #include <string>
 
 #include "user/cli/output.h"
-#include "user/topology/lab.h"
+#include "user/lab/lab.h"
 
 namespace xvtep::cli {
 

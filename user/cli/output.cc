@@ -36,7 +36,7 @@ const char *df_name(Df df)
 
 const char *state_name(FdbState state)
 {
-    return state == FdbState::permanent ? "permanent" : state == FdbState::fixed ? "static" : "";
+    return state == FdbState::permanent ? "permanent" : state == FdbState::static_ ? "static" : "";
 }
 
 const char *neigh_state_name(NeighState state)

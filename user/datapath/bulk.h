@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 
+#include "bpf/abi/tables.h"
 #include "user/base/fd.h"
 #include "user/base/result.h"
-#include "xvtep/tables.h"
 
 namespace xvtep {
 

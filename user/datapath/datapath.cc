@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "user/base/undo.h"
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "xvtep.skel.h"
 
 namespace xvtep {
@@ -18,9 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array pinned_programs = {
-    Program::tc_underlay, Program::tc_watch,      Program::tc_device, Program::tc_arrived,
-    Program::tc_port,     Program::tc_port_watch, Program::fdb_put};
+constexpr std::array pinned_programs = {Program::tc_underlay_ingress,
+                                        Program::tc_underlay_egress,
+                                        Program::tc_device_egress,
+                                        Program::tc_device_ingress,
+                                        Program::tc_port_ingress,
+                                        Program::tc_port_egress,
+                                        Program::fdb_put};
 
 // Pinned last: while it is missing the set is half made.
 constexpr const char *last_map = "layout";
@@ -43,18 +47,18 @@ using Skeleton = std::unique_ptr<xvtep_bpf, SkeletonCloser>;
 bpf_program *find(xvtep_bpf *skeleton, Program program)
 {
     switch (program) {
-    case Program::tc_underlay:
-        return skeleton->progs.xvtep_tc_underlay;
-    case Program::tc_watch:
-        return skeleton->progs.xvtep_tc_watch;
-    case Program::tc_device:
-        return skeleton->progs.xvtep_tc_device;
-    case Program::tc_arrived:
-        return skeleton->progs.xvtep_tc_arrived;
-    case Program::tc_port:
-        return skeleton->progs.xvtep_tc_port;
-    case Program::tc_port_watch:
-        return skeleton->progs.xvtep_tc_port_watch;
+    case Program::tc_underlay_ingress:
+        return skeleton->progs.xvtep_tc_underlay_ingress;
+    case Program::tc_underlay_egress:
+        return skeleton->progs.xvtep_tc_underlay_egress;
+    case Program::tc_device_egress:
+        return skeleton->progs.xvtep_tc_device_egress;
+    case Program::tc_device_ingress:
+        return skeleton->progs.xvtep_tc_device_ingress;
+    case Program::tc_port_ingress:
+        return skeleton->progs.xvtep_tc_port_ingress;
+    case Program::tc_port_egress:
+        return skeleton->progs.xvtep_tc_port_egress;
     case Program::xdp_underlay:
         return skeleton->progs.xvtep_xdp_underlay;
     case Program::xdp_port:
@@ -67,7 +71,7 @@ bpf_program *find(xvtep_bpf *skeleton, Program program)
 
 Result<Skeleton> open_skeleton()
 {
-    quiet_libraries();
+    capture_libbpf_log();
     Skeleton skeleton(xvtep_bpf__open());
     if (!skeleton)
         return errno_failure("open", "BPF object", errno);
@@ -77,7 +81,7 @@ Result<Skeleton> open_skeleton()
 Result<> load(xvtep_bpf &skeleton)
 {
     if (const int error = xvtep_bpf__load(&skeleton); error != 0)
-        return errno_failure("load", "BPF programs", -error, last_complaint());
+        return errno_failure("load", "BPF programs", -error, last_libbpf_error());
     return {};
 }
 
@@ -86,18 +90,18 @@ Result<> load(xvtep_bpf &skeleton)
 const char *program_name(Program program)
 {
     switch (program) {
-    case Program::tc_underlay:
-        return "xvtep_tc_underlay";
-    case Program::tc_watch:
-        return "xvtep_tc_watch";
-    case Program::tc_device:
-        return "xvtep_tc_device";
-    case Program::tc_arrived:
-        return "xvtep_tc_arrived";
-    case Program::tc_port:
-        return "xvtep_tc_port";
-    case Program::tc_port_watch:
-        return "xvtep_tc_port_watch";
+    case Program::tc_underlay_ingress:
+        return "xvtep_tc_underlay_ingress";
+    case Program::tc_underlay_egress:
+        return "xvtep_tc_underlay_egress";
+    case Program::tc_device_egress:
+        return "xvtep_tc_device_egress";
+    case Program::tc_device_ingress:
+        return "xvtep_tc_device_ingress";
+    case Program::tc_port_ingress:
+        return "xvtep_tc_port_ingress";
+    case Program::tc_port_egress:
+        return "xvtep_tc_port_egress";
     case Program::xdp_underlay:
         return "xvtep_xdp_underlay";
     case Program::xdp_port:
@@ -126,7 +130,7 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto vnis, (Table<xv_vni_key, __u32>::open(maps, "vnis")));
     TRY_ASSIGN(auto vni_hints, (Table<__u32, __u32>::open(maps, "vni_hints")));
     TRY_ASSIGN(auto devices, (Table<__u32, __u32>::open(maps, "devices")));
-    TRY_ASSIGN(auto locals, (Table<xv_addr, __u32>::open(maps, "locals")));
+    TRY_ASSIGN(auto local_addrs, (Table<xv_addr, __u32>::open(maps, "local_addrs")));
     TRY_ASSIGN(auto alive, (Table<__u32, bpf_devmap_val>::open(maps, "alive")));
     TRY_ASSIGN(auto underlays, (Table<__u32, xv_underlay>::open(maps, "underlays")));
     TRY_ASSIGN(auto ports, (Table<__u32, xv_port>::open(maps, "ports")));
@@ -134,13 +138,13 @@ Result<Tables> Tables::open(const std::string &directory)
     TRY_ASSIGN(auto vlans, (Table<xv_vlan_key, __u32>::open(maps, "vlans")));
     TRY_ASSIGN(auto members, (Table<xv_member_key, xv_member>::open(maps, "members")));
     TRY_ASSIGN(auto fdb, (Table<xv_fdb_key, xv_fdb>::open(maps, "fdb")));
-    TRY_ASSIGN(auto floods, (Table<xv_flood_key, xv_dest>::open(maps, "floods")));
-    TRY_ASSIGN(auto ages, (Table<__u64, xv_fdb_key>::open(maps, "ages")));
-    TRY_ASSIGN(auto usage, Shared<__u64>::open(maps, "usage"));
-    TRY_ASSIGN(auto sweep, Shared<xv_sweep>::open(maps, "sweep"));
+    TRY_ASSIGN(auto remotes, (Table<xv_flood_key, xv_remote>::open(maps, "remotes")));
+    TRY_ASSIGN(auto gc_queue, (Table<__u64, xv_fdb_key>::open(maps, "gc_queue")));
+    TRY_ASSIGN(auto fdb_count, Shared<__u64>::open(maps, "fdb_count"));
+    TRY_ASSIGN(auto gc_state, Shared<xv_gc>::open(maps, "gc_state"));
     TRY_ASSIGN(auto neighs, (Table<xv_neigh_key, xv_neigh>::open(maps, "neighs")));
-    TRY_ASSIGN(auto listening, (Table<__u32, __u32>::open(maps, "listening")));
-    TRY_ASSIGN(auto bells, (Table<__u32, __u32>::open(maps, "bells")));
+    TRY_ASSIGN(auto listener_mask, (Table<__u32, __u32>::open(maps, "listener_mask")));
+    TRY_ASSIGN(auto wakeup_taps, (Table<__u32, __u32>::open(maps, "wakeup_taps")));
     Fd counters(bpf_obj_get((maps + "/counters").c_str()));
     if (!counters)
         return errno_failure("open map", "counters", errno);
@@ -149,20 +153,20 @@ Result<Tables> Tables::open(const std::string &directory)
                   std::move(vnis),
                   std::move(vni_hints),
                   std::move(devices),
-                  std::move(locals),
+                  std::move(local_addrs),
                   std::move(alive),
                   std::move(underlays),
                   PortTable(std::move(ports), std::move(port_hints)),
                   std::move(vlans),
                   std::move(members),
                   std::move(fdb),
-                  std::move(floods),
-                  std::move(ages),
-                  std::move(usage),
-                  std::move(sweep),
+                  std::move(remotes),
+                  std::move(gc_queue),
+                  std::move(fdb_count),
+                  std::move(gc_state),
                   std::move(neighs),
-                  std::move(listening),
-                  std::move(bells),
+                  std::move(listener_mask),
+                  std::move(wakeup_taps),
                   std::move(counters)};
 }
 
@@ -173,17 +177,17 @@ Result<> Tables::mark_alive(__u32 ifindex) const
     return alive.put(ifindex, value);
 }
 
-__u64 add_usage(const Tables &tables, __u32 slot, std::int64_t more)
+__u64 add_fdb_count(const Tables &tables, __u32 slot, std::int64_t more)
 {
-    add_shared(tables.usage[0], static_cast<__u64>(more));
-    return add_shared(tables.usage[slot], static_cast<__u64>(more));
+    add_shared(tables.fdb_count[0], static_cast<__u64>(more));
+    return add_shared(tables.fdb_count[slot], static_cast<__u64>(more));
 }
 
 Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key)
 {
     TRY_ASSIGN(const bool was_there, tables.fdb.remove(key));
     if (was_there)
-        add_usage(tables, slot, -1);
+        add_fdb_count(tables, slot, -1);
     return was_there;
 }
 
@@ -297,7 +301,7 @@ Result<> LoadedPrograms::pin(const std::string &directory) const
 
 Result<std::size_t> possible_cpus()
 {
-    quiet_libraries();
+    capture_libbpf_log();
     const int count = libbpf_num_possible_cpus();
     if (count <= 0)
         return errno_failure("read", "/sys/devices/system/cpu/possible", -count);

@@ -4,12 +4,12 @@
 
 #include <string>
 
+#include "bpf/abi/tables.h"
 #include "user/base/fd.h"
 #include "user/base/result.h"
 #include "user/datapath/port_table.h"
 #include "user/datapath/shared.h"
 #include "user/datapath/table.h"
-#include "xvtep/tables.h"
 
 namespace xvtep {
 
@@ -19,20 +19,20 @@ struct Tables {
     Table<xv_vni_key, __u32> vnis;
     Table<__u32, __u32> vni_hints;
     Table<__u32, __u32> devices;
-    Table<xv_addr, __u32> locals;
+    Table<xv_addr, __u32> local_addrs;
     Table<__u32, bpf_devmap_val> alive; // see mark_alive()
     Table<__u32, xv_underlay> underlays;
     PortTable ports;
     Table<xv_vlan_key, __u32> vlans;
     Table<xv_member_key, xv_member> members;
     Table<xv_fdb_key, xv_fdb> fdb;
-    Table<xv_flood_key, xv_dest> floods;
-    Table<__u64, xv_fdb_key> ages;
-    Shared<__u64> usage;
-    Shared<xv_sweep> sweep; // one
+    Table<xv_flood_key, xv_remote> remotes;
+    Table<__u64, xv_fdb_key> gc_queue;
+    Shared<__u64> fdb_count;
+    Shared<xv_gc> gc_state; // one
     Table<xv_neigh_key, xv_neigh> neighs;
-    Table<__u32, __u32> listening;
-    Table<__u32, __u32> bells;
+    Table<__u32, __u32> listener_mask;
+    Table<__u32, __u32> wakeup_taps;
     Fd counters; // per CPU, read by stats.cc only
 
     // The device of this ifindex, in the calling thread's namespace, is one of ours from now until
@@ -43,19 +43,19 @@ struct Tables {
 };
 
 // Counts `more` FDB entries of the VTEP in `slot`, fewer where it is negative. Returns the sum.
-__u64 add_usage(const Tables &tables, __u32 slot, std::int64_t more);
+__u64 add_fdb_count(const Tables &tables, __u32 slot, std::int64_t more);
 // An FDB entry of the VTEP in `slot`, and its place under maxaddress. Whether it was there.
 Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
 // The same, of whichever VTEP.
 Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key);
 
 enum class Program {
-    tc_underlay,
-    tc_watch,
-    tc_device,
-    tc_arrived,
-    tc_port,
-    tc_port_watch,
+    tc_underlay_ingress,
+    tc_underlay_egress,
+    tc_device_egress,
+    tc_device_ingress,
+    tc_port_ingress,
+    tc_port_egress,
     xdp_underlay,
     xdp_port,
     fdb_put

@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "bpf/abi/tables.h"
 #include "user/datapath/table.h"
-#include "xvtep/tables.h"
 
 namespace xvtep {
 

@@ -14,7 +14,7 @@
 
 namespace xvtep {
 
-// A pinned BPF map with its key and value types from xvtep/tables.h.
+// A pinned BPF map with its key and value types from bpf/abi/tables.h.
 template <class Key, class Value> class Table {
   public:
     using Entry = std::pair<Key, Value>;

@@ -11,7 +11,7 @@
 
 #include "user/base/fd.h"
 #include "user/datapath/bpffs.h"
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "user/net/netlink.h"
 
 namespace xvtep {
@@ -114,7 +114,7 @@ Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
     options.prog_fd = program_fd;
     options.flags = BPF_TC_F_REPLACE;
     if (const int error = bpf_tc_attach(&hook, &options); error != 0)
-        return errno_failure("attach", place.device, -error, last_complaint());
+        return errno_failure("attach", place.device, -error, last_libbpf_error());
     return {};
 }
 
@@ -122,7 +122,7 @@ Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
 
 Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
 {
-    quiet_libraries();
+    capture_libbpf_log();
     const std::string path = link_path(place);
     TRY_ASSIGN(const Fd pinned, pinned_link(place));
     if (pinned) {
@@ -147,7 +147,7 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
 
 Result<> detach_tc(const TcPlace &place, bool remove_clsact)
 {
-    quiet_libraries();
+    capture_libbpf_log();
     const std::string path = link_path(place);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
         return errno_failure("remove link", path, errno);
@@ -156,7 +156,7 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact)
     const bpf_tc_opts ours = clsact_options();
     if (const int error = by_clsact != 0 ? -bpf_tc_detach(&hook, &ours) : 0;
         error != 0 && error != ENODEV)
-        return errno_failure("detach", name_of(place), error, last_complaint());
+        return errno_failure("detach", name_of(place), error, last_libbpf_error());
     if (!remove_clsact)
         return {};
     // Destroying the qdisc takes others' filters along: only when there are none.

@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 
 #include "user/datapath/bpffs.h"
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "xvtep.skel.h"
 
 namespace xvtep {
@@ -81,7 +81,7 @@ bool is_ours(const xdp_program *program)
 // libxdp looks for its own bpffs; where ours is not in the usual place, it is told.
 void prepare()
 {
-    quiet_libraries();
+    capture_libbpf_log();
     if (const auto root = bpffs_root(); root && *root != "/sys/fs/bpf")
         ::setenv("LIBXDP_BPFFS", root->c_str(), 0);
 }
@@ -108,7 +108,7 @@ Result<Multiprog> attached(int ifindex)
     const std::string device = fmt::format("ifindex {}", ifindex);
     if (error == EPERM)
         TRY(check_privileges("look at XDP of", device, Privilege::xdp));
-    return errno_failure("look at XDP of", device, error, last_complaint());
+    return errno_failure("look at XDP of", device, error, last_libbpf_error());
 }
 
 // Ours among those that are attached.
@@ -136,7 +136,7 @@ Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *fou
                 : xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(found), 0);
         if (error != 0 && error != -ENOENT && error != -ENODEV)
             return errno_failure("detach XDP from", fmt::format("ifindex {}", ifindex), -error,
-                                 last_complaint());
+                                 last_libbpf_error());
     }
     return {};
 }
@@ -163,7 +163,7 @@ Result<> attach_xdp(const XdpPlace &place, Program program)
                               place.generic ? "the device takes no generic XDP program"
                                             : "its driver has no native XDP (--mode skb or tc)",
                               EOPNOTSUPP);
-    return errno_failure("attach", place.device, -error, last_complaint());
+    return errno_failure("attach", place.device, -error, last_libbpf_error());
 }
 
 Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)

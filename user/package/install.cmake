@@ -7,7 +7,6 @@ install(TARGETS xvtep xvtep-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 configure_file(user/package/xvtep-agent.service xvtep-agent.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep-agent.service DESTINATION lib/systemd/system)
 install(TARGETS xvtep_user EXPORT xvtep ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-# The other headers there are the BPF programs' and the tables': not for others.
 foreach(header batch fdb ip listener mac neigh netns port result stats vtep xvtep)
   install(FILES ${CMAKE_SOURCE_DIR}/include/xvtep/${header}.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xvtep)

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bpf/abi/wire.h"
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
 #include "user/net/sysctl.h"
@@ -22,7 +23,6 @@
 #include "user/vtep/session.h"
 #include "user/vtep/underlay.h"
 #include "xvtep/vtep.h"
-#include "xvtep/wire.h"
 
 namespace xvtep {
 namespace {
@@ -115,7 +115,7 @@ class Attachment {
         for (const auto &port : ports_) {
             auto addresses = session_.netlink.addresses(port.index);
             if (!addresses)
-                return session_.because(addresses.error());
+                return session_.wrap(addresses.error());
             for (const auto &prefix : *addresses) {
                 if (prefix.address.is_link_local() || (told && prefix.address.is_v6() != v6_))
                     continue;
@@ -233,12 +233,12 @@ class Attachment {
             options.lower = 0;
         auto made = session_.netlink.add_vxlan(link, options);
         if (!made)
-            return session_.because(made.error());
+            return session_.wrap(made.error());
         const int index = *made;
         undo_.push([this, index] { (void)session_.netlink.delete_link(index); });
         auto device = session_.netlink.link(index);
         if (!device)
-            return session_.because(device.error());
+            return session_.wrap(device.error());
         device_ = std::move(*device);
         return {};
     }
@@ -252,12 +252,12 @@ class Attachment {
             return session_.refused(request_.bridge + " is not a bridge", EINVAL);
         if (!bridge) {
             if (bridge.error().code != ENODEV)
-                return session_.because(bridge.error());
+                return session_.wrap(bridge.error());
             NewLink link{.name = request_.bridge};
             link.group = unfinished_group;
             auto made = session_.netlink.add_bridge(link);
             if (!made)
-                return session_.because(made.error());
+                return session_.wrap(made.error());
             const int index = *made;
             undo_.push([this, index] { (void)session_.netlink.delete_link(index); });
             made_bridge_ = true;
@@ -266,7 +266,7 @@ class Attachment {
             bridge_ = bridge->index;
         }
         if (auto done = session_.netlink.change_link(device_.index, {.master = bridge_}); !done)
-            return session_.because(done.error());
+            return session_.wrap(done.error());
         return {};
     }
 
@@ -274,13 +274,13 @@ class Attachment {
     {
         Tables &tables = *session_.tables;
         fill_vtep();
-        add_usage(tables, vtep_.slot, -static_cast<std::int64_t>(tables.usage[vtep_.slot]));
+        add_fdb_count(tables, vtep_.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep_.slot]));
         undo_.push([this] { (void)remove_vtep(session_, vtep_); });
         TRY(tables.vteps.put(vtep_.slot, vtep_));
         TRY(tables.mark_alive(vtep_.ifindex));
         TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
-        for (const auto &[which, hook] : {std::pair(Program::tc_device, Hook::egress),
-                                          std::pair(Program::tc_arrived, Hook::ingress)}) {
+        for (const auto &[which, hook] : {std::pair(Program::tc_device_egress, Hook::egress),
+                                          std::pair(Program::tc_device_ingress, Hook::ingress)}) {
             TRY_ASSIGN(const auto program, open_program(session_.directory, which));
             bool made_clsact = false; // goes with the device
             TRY(attach_tc({session_.directory, device_.index, hook, device_.name}, program.get(),
@@ -296,11 +296,11 @@ class Attachment {
             entry.dest.port = vtep_.dstport;
             entry.dest.ifindex = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
-            entry.dests = 1;
+            entry.remotes = 1;
             entry.updated = entry.used = monotonic();
             entry.created = xv_stamp(entry.updated);
             TRY(tables.fdb.put(key, entry));
-            add_usage(tables, vtep_.slot, 1);
+            add_fdb_count(tables, vtep_.slot, 1);
         }
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
         return derive_lookups(session_); // packets are taken from here on
@@ -359,15 +359,15 @@ class Attachment {
     {
         if (made_bridge_)
             if (auto up = session_.netlink.change_link(bridge_, {.up = true, .group = 0U}); !up)
-                return session_.because(up.error());
+                return session_.wrap(up.error());
         if (auto up = session_.netlink.change_link(device_.index, {.up = true, .group = 0U}); !up)
-            return session_.because(up.error());
+            return session_.wrap(up.error());
         return {};
     }
 
     Result<VtepInfo> read_back() const
     {
-        TRY_ASSIGN(auto all, show(name()));
+        TRY_ASSIGN(auto all, list_vteps(name()));
         if (all.empty())
             return session_.refused("the device vanished", ENODEV);
         TRY_SET(all.front().ipsec, has_ipsec_policies());

@@ -83,7 +83,7 @@ Result<> reach_device(Session &session, const xv_vtep &vtep)
     for (;;) {
         const auto link = session.netlink.link(static_cast<int>(vtep.ifindex));
         if (!link && link.error().code != ENODEV)
-            return session.because(link.error());
+            return session.wrap(link.error());
         TRY_ASSIGN(const bool living, session.in_words(has_living_link(session, vtep)));
         if ((link && is_device_of(*link, vtep)) || !living)
             return {};

@@ -53,7 +53,7 @@ bool is_live(const xv_vtep &vtep, const xv_fdb &entry, std::uint64_t now)
     return !idle && !old;
 }
 
-bool same_dest(const xv_dest &a, const xv_dest &b)
+bool same_dest(const xv_remote &a, const xv_remote &b)
 {
     return to_ip(a.addr) == to_ip(b.addr) && a.vni == b.vni && a.port == b.port &&
            a.ifindex == b.ifindex;
@@ -67,10 +67,10 @@ std::uint16_t kernel_state(unsigned flags)
     return (flags & XV_FDB_STATIC) != 0 ? NUD_REACHABLE | NUD_NOARP : NUD_REACHABLE;
 }
 
-// An entry as the VTEP's own device has it: what the programs leave to that device (floods, GSO
+// An entry as the VTEP's own device has it: what the programs leave to that device (remotes, GSO
 // packets that want checksums, packets to split) goes the same way, and by it the host's routing
 // is asked for next hops.
-KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_dest &dest)
+KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_remote &dest)
 {
     KernelFdbEntry entry{};
     entry.mac = mac;
@@ -93,12 +93,12 @@ class Writer {
         return session_.in_words(session_.tables->fdb.look_up(key_));
     }
 
-    [[nodiscard]] Result<std::vector<xv_dest>> dests(const xv_fdb &entry) const
+    [[nodiscard]] Result<std::vector<xv_remote>> remotes(const xv_fdb &entry) const
     {
-        std::vector<xv_dest> all{entry.dest};
-        for (__u32 n = 1; n < entry.dests; n++) {
+        std::vector<xv_remote> all{entry.dest};
+        for (__u32 n = 1; n < entry.remotes; n++) {
             TRY_ASSIGN(const auto dest,
-                       session_.in_words(session_.tables->floods.look_up({key_, n})));
+                       session_.in_words(session_.tables->remotes.look_up({key_, n})));
             if (dest)
                 all.push_back(*dest);
         }
@@ -106,22 +106,22 @@ class Writer {
     }
 
     // Writes the whole entry; further destinations first, so that no reader sees a gap.
-    Result<> put(xv_fdb entry, const std::vector<xv_dest> &dests)
+    Result<> put(xv_fdb entry, const std::vector<xv_remote> &remotes)
     {
         for (;;) {
             TRY_ASSIGN(const auto before, current());
             const bool counted = before.has_value();
-            if (!counted && add_usage(*session_.tables, vtep_.slot, 1) > vtep_.maxaddress &&
+            if (!counted && add_fdb_count(*session_.tables, vtep_.slot, 1) > vtep_.maxaddress &&
                 vtep_.maxaddress != 0)
                 if (auto room = make_room(); !room) {
-                    add_usage(*session_.tables, vtep_.slot, -1);
+                    add_fdb_count(*session_.tables, vtep_.slot, -1);
                     return room;
                 }
-            const auto done = write(entry, dests, before);
+            const auto done = write(entry, remotes, before);
             if (done)
                 return done;
             if (!counted)
-                add_usage(*session_.tables, vtep_.slot, -1);
+                add_fdb_count(*session_.tables, vtep_.slot, -1);
             // Learned, or aged out, in the meantime: once more.
             if (done.error().code != (before ? ENOENT : EEXIST))
                 return done;
@@ -132,20 +132,21 @@ class Writer {
     {
         TRY_ASSIGN(const auto entry, current());
         TRY(session_.in_words(remove_entry(*session_.tables, vtep_.slot, key_)));
-        for (__u32 n = 1; entry && n < entry->dests; n++)
-            TRY(session_.in_words(session_.tables->floods.remove({key_, n})));
+        for (__u32 n = 1; entry && n < entry->remotes; n++)
+            TRY(session_.in_words(session_.tables->remotes.remove({key_, n})));
         return {};
     }
 
     // The same in the kernel's device. `flags`: of the entry.
-    Result<> mirror(const std::vector<xv_dest> &before, const std::vector<xv_dest> &after,
+    Result<> mirror(const std::vector<xv_remote> &before, const std::vector<xv_remote> &after,
                     unsigned flags)
     {
         const auto ifindex = static_cast<int>(vtep_.ifindex);
         if (!keeps_several(mac_))
             return after.empty() ? forget_in_kernel() : mirror_one(after.front(), flags);
-        const auto missing = [](const std::vector<xv_dest> &list, const xv_dest &dest) {
-            return std::ranges::none_of(list, [&](const xv_dest &d) { return same_dest(d, dest); });
+        const auto missing = [](const std::vector<xv_remote> &list, const xv_remote &dest) {
+            return std::ranges::none_of(list,
+                                        [&](const xv_remote &d) { return same_dest(d, dest); });
         };
         for (const auto &dest : before)
             if (missing(after, dest))
@@ -155,17 +156,17 @@ class Writer {
                 if (auto done =
                         session_.netlink.append_fdb(ifindex, kernel_entry(vtep_, mac_, dest));
                     !done && done.error().code != EEXIST)
-                    return session_.because(done.error());
+                    return session_.wrap(done.error());
         return {};
     }
 
   private:
-    Result<> mirror_one(const xv_dest &dest, unsigned flags)
+    Result<> mirror_one(const xv_remote &dest, unsigned flags)
     {
         KernelFdbEntry entry = kernel_entry(vtep_, mac_, dest);
         entry.state = kernel_state(flags);
         if (auto done = session_.netlink.replace_fdb(static_cast<int>(vtep_.ifindex), entry); !done)
-            return session_.because(done.error());
+            return session_.wrap(done.error());
         return {};
     }
 
@@ -176,20 +177,20 @@ class Writer {
         entry.mac = mac_;
         const auto done = session_.netlink.delete_fdb(static_cast<int>(vtep_.ifindex), entry);
         if (!done && done.error().code != ENOENT)
-            return session_.because(done.error());
+            return session_.wrap(done.error());
         return {};
     }
 
-    Result<> write(xv_fdb entry, const std::vector<xv_dest> &dests,
+    Result<> write(xv_fdb entry, const std::vector<xv_remote> &remotes,
                    const std::optional<xv_fdb> &before)
     {
-        entry.dest = dests.front();
-        entry.dests = static_cast<__u16>(dests.size());
-        for (__u32 n = 1; n < dests.size(); n++)
-            TRY(session_.tables->floods.put({key_, n}, dests[n]));
+        entry.dest = remotes.front();
+        entry.remotes = static_cast<__u16>(remotes.size());
+        for (__u32 n = 1; n < remotes.size(); n++)
+            TRY(session_.tables->remotes.put({key_, n}, remotes[n]));
         TRY(session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST));
-        for (__u32 n = entry.dests; before && n < before->dests; n++)
-            TRY(session_.tables->floods.remove({key_, n}));
+        for (__u32 n = entry.remotes; before && n < before->remotes; n++)
+            TRY(session_.tables->remotes.remove({key_, n}));
         return {};
     }
 
@@ -201,7 +202,7 @@ class Writer {
         for (const auto &[key, entry] : entries)
             if (key.vni == vtep_.vni && key.dstport == vtep_.dstport && !is_live(vtep_, entry, now))
                 TRY(session_.in_words(remove_entry(*session_.tables, vtep_.slot, key)));
-        if (std::atomic_ref(session_.tables->usage[vtep_.slot]).load() <= vtep_.maxaddress)
+        if (std::atomic_ref(session_.tables->fdb_count[vtep_.slot]).load() <= vtep_.maxaddress)
             return {};
         return session_.refused(
             fmt::format("the VTEP has {} entries already (maxaddress)", vtep_.maxaddress), ENOSPC);
@@ -214,18 +215,18 @@ class Writer {
 };
 
 // But for the port to leave by.
-xv_dest far_end(const xv_vtep &vtep, const FdbEntry &entry)
+xv_remote far_end(const xv_vtep &vtep, const FdbEntry &entry)
 {
-    xv_dest dest{};
+    xv_remote dest{};
     dest.addr = to_addr(entry.dst);
     dest.vni = entry.vni != 0 ? entry.vni : vtep.vni;
     dest.port = entry.port != 0 ? htons(entry.port) : vtep.dstport;
     return dest;
 }
 
-Result<xv_dest> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
+Result<xv_remote> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
 {
-    xv_dest dest = far_end(vtep, entry);
+    xv_remote dest = far_end(vtep, entry);
     if (!entry.via.empty()) {
         const auto via = session.netlink.link(entry.via);
         if (!via)
@@ -244,10 +245,10 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
     if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now) ||
         !addr_is_set(entry.dest.addr)) // known to the kernel's device alone
         return {};
-    for (__u32 n = 0; n < entry.dests; n++) {
+    for (__u32 n = 0; n < entry.remotes; n++) {
         std::optional dest(entry.dest);
         if (n != 0)
-            TRY_SET(dest, session.in_words(session.tables->floods.look_up({key, n})));
+            TRY_SET(dest, session.in_words(session.tables->remotes.look_up({key, n})));
         if (!dest)
             continue;
         FdbEntry &line = all.emplace_back();
@@ -259,7 +260,7 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
         line.via = names.of(dest->ifindex);
         line.router = (entry.flags & XV_FDB_ROUTER) != 0;
         line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
-                     : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::fixed
+                     : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::static_
                                                            : FdbState::dynamic;
         line.used = seconds_ago(entry.used, now);
         line.updated = seconds_ago(entry.updated, now);
@@ -279,10 +280,10 @@ const char *verb_name(FdbVerb verb)
 xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
 {
     xv_fdb fresh{};
-    fresh.dests = 1;
+    fresh.remotes = 1;
     fresh.flags = static_cast<__u16>(XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
                                      flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
-                                     flag_if(entry.state == FdbState::fixed, XV_FDB_STATIC));
+                                     flag_if(entry.state == FdbState::static_, XV_FDB_STATIC));
     fresh.updated = fresh.used = now;
     fresh.created = xv_stamp(now);
     return fresh;
@@ -375,7 +376,7 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
         return 0;
     plain = plain.first(add_to_kernel(session, *vtep, plain));
     const auto count = put_side_by_side(session, *bulk, *vtep, plain);
-    add_usage(*session.tables, vtep->slot, static_cast<std::int64_t>(count));
+    add_fdb_count(*session.tables, vtep->slot, static_cast<std::int64_t>(count));
     return count;
 }
 
@@ -434,20 +435,20 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 
     xv_fdb fresh = fresh_entry(entry, now);
     if (entry.state == FdbState::dynamic) {
-        fresh.ticket = add_shared(session.tables->sweep[0].tail, __u64{1});
-        TRY(session.in_words(session.tables->ages.put(fresh.ticket, key_of(vtep, entry.mac))));
+        fresh.gc_seq = add_shared(session.tables->gc_state[0].tail, __u64{1});
+        TRY(session.in_words(session.tables->gc_queue.put(fresh.gc_seq, key_of(vtep, entry.mac))));
     }
-    std::vector<xv_dest> before;
+    std::vector<xv_remote> before;
     if (by_hand)
-        TRY_SET(before, writer.dests(*old));
-    std::vector<xv_dest> after{dest};
+        TRY_SET(before, writer.remotes(*old));
+    std::vector<xv_remote> after{dest};
     if (verb == FdbVerb::append && by_hand) {
         if (!keeps_several(entry.mac))
             return session.refused(
                 "a unicast MAC has one destination (several only for the default entry and "
                 "multicast MACs); replace changes it",
                 EINVAL);
-        if (std::ranges::any_of(before, [&](const xv_dest &d) { return same_dest(d, dest); }))
+        if (std::ranges::any_of(before, [&](const xv_remote &d) { return same_dest(d, dest); }))
             return session.refused("the destination is there already", EEXIST);
         if (before.size() >= XV_FLOOD_MAX)
             return session.refused(
@@ -459,7 +460,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     TRY(writer.mirror(before, after, fresh.flags));
     if (auto done = writer.put(fresh, after); !done) {
         (void)writer.mirror(after, before, old ? old->flags : 0);
-        return session.because(done.error());
+        return session.wrap(done.error());
     }
     return {};
 }
@@ -472,10 +473,10 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const std::option
     TRY_ASSIGN(const auto entry, writer.current());
     if (!entry || (entry->flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, *entry, monotonic()))
         return session.refused("no such entry", ENOENT);
-    TRY_ASSIGN(const auto before, writer.dests(*entry));
-    std::vector<xv_dest> after = before;
+    TRY_ASSIGN(const auto before, writer.remotes(*entry));
+    std::vector<xv_remote> after = before;
     if (dst)
-        std::erase_if(after, [&](const xv_dest &d) { return to_ip(d.addr) == *dst; });
+        std::erase_if(after, [&](const xv_remote &d) { return to_ip(d.addr) == *dst; });
     else
         after.clear();
     if (after.size() == before.size())
@@ -546,7 +547,7 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
         Mac mac;
         std::ranges::copy(key.mac, mac.octets.begin());
         Writer writer(session, vtep, mac);
-        TRY_ASSIGN(const auto before, writer.dests(entry));
+        TRY_ASSIGN(const auto before, writer.remotes(entry));
         TRY(writer.remove());
         TRY(writer.mirror(before, {}, 0));
     }

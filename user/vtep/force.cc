@@ -31,7 +31,7 @@ Result<bool> is_made(const Session &session, const Link &link)
         return true;
     TRY_ASSIGN(const auto program,
                attached_tc({session.directory, link.index, Hook::egress, link.name}));
-    return program == program_name(Program::tc_device);
+    return program == program_name(Program::tc_device_egress);
 }
 
 Result<std::vector<int>> made_devices(Session &session)

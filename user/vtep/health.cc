@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/vtep/device.h"
 
@@ -30,8 +30,8 @@ Result<bool> sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst
         return false;
     if (to_ip(entry->dest.addr) == dst)
         return true;
-    for (__u32 n = 1; n < entry->dests; n++) {
-        TRY_ASSIGN(const auto dest, (tables.floods.look_up({key, n})));
+    for (__u32 n = 1; n < entry->remotes; n++) {
+        TRY_ASSIGN(const auto dest, (tables.remotes.look_up({key, n})));
         if (dest && to_ip(dest->addr) == dst)
             return true;
     }
@@ -134,7 +134,7 @@ Inspection::Inspection(Session &session, const std::vector<Link> &links)
 
 Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &links)
 {
-    quiet_libraries();
+    capture_libbpf_log();
     Inspection made(session, links);
     TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
     for (const auto &link : pinned)

@@ -27,7 +27,7 @@ Result<Fd> open_places(const Session &session)
 
 Result<__u32> taken(const Session &session)
 {
-    TRY_ASSIGN(const auto bits, session.tables->listening.look_up(0));
+    TRY_ASSIGN(const auto bits, session.tables->listener_mask.look_up(0));
     return bits.value_or(0);
 }
 
@@ -54,9 +54,9 @@ Result<ListenerPlace> add_listener(Session &session, int ring)
         ::rmdir(path.c_str());
         return session.refused("subscribe: " + errno_text(error), error);
     }
-    if (auto done = session.tables->listening.put(0, bits | 1U << place.index); !done) {
+    if (auto done = session.tables->listener_mask.put(0, bits | 1U << place.index); !done) {
         (void)remove_listener(session, place.index);
-        return session.because(done.error());
+        return session.wrap(done.error());
     }
     return place;
 }
@@ -66,12 +66,12 @@ Result<> remove_listener(Session &session, __u32 index)
     TRY_ASSIGN(const auto places, open_places(session));
     if (bpf_map_delete_elem(places.get(), &index) != 0 && errno != ENOENT)
         return errno_failure("remove from", "listeners", errno);
-    TRY(session.tables->bells.put(index, 0));
+    TRY(session.tables->wakeup_taps.put(index, 0));
     for (const auto &path : {directory_of(session, index), session.directory + "/listeners"})
         if (::rmdir(path.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY)
             return errno_failure("remove", path, errno);
     TRY_ASSIGN(const __u32 bits, taken(session)); // last: until then a repair comes back here
-    return session.tables->listening.put(0, bits & ~(1U << index));
+    return session.tables->listener_mask.put(0, bits & ~(1U << index));
 }
 
 Result<> remove_dead_listeners(Session &session)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who listens for misses: a place in the map `listeners`, its bit in `listening`, and a directory
+// Who listens for misses: a place in the map `listeners`, its bit in `listener_mask`, and a
+// directory
 //
 //   /sys/fs/bpf/xvtep/<namespace cookie>/listeners/<n>
 //

@@ -20,7 +20,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "user/datapath/quiet.h"
+#include "user/datapath/libbpf_log.h"
 #include "user/vtep/bell.h"
 #include "user/vtep/listeners.h"
 #include "xvtep/ip.h"
@@ -113,7 +113,7 @@ struct MissSource::Impl {
     Fd more;
     bool more_said = false;
     std::optional<Bell> bell;
-    std::optional<Table<__u32, __u32>> bells; // where its index stands
+    std::optional<Table<__u32, __u32>> wakeup_taps; // where its index stands
     ListenerPlace place;
     std::unique_ptr<ring_buffer, Closer> ring;
     std::uint64_t lost_before = 0;
@@ -163,10 +163,11 @@ struct MissSource::Impl {
     Result<> hang_bell(const Session &session)
     {
         TRY_ASSIGN(auto hung, Bell::hang());
-        TRY_ASSIGN(auto table, (Table<__u32, __u32>::open(session.directory + "/maps", "bells")));
+        TRY_ASSIGN(auto table,
+                   (Table<__u32, __u32>::open(session.directory + "/maps", "wakeup_taps")));
         TRY(table.put(place.index, static_cast<__u32>(hung.ifindex())));
         bell = std::move(hung);
-        bells = std::move(table);
+        wakeup_taps = std::move(table);
         return {};
     }
 
@@ -207,7 +208,7 @@ struct MissSource::Impl {
         if (!bell || bell->hush())
             return;
         // Somebody deleted the device, and another may get its index.
-        (void)bells->put(place.index, 0);
+        (void)wakeup_taps->put(place.index, 0);
         ::epoll_ctl(wakers.get(), EPOLL_CTL_DEL, bell->fd(), nullptr);
         bell.reset();
     }
@@ -270,7 +271,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
             Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size, nullptr));
         if (!impl->map)
             return errno_failure("create", "ring buffer", errno);
-        quiet_libraries();
+        capture_libbpf_log();
         impl->ring.reset(ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
         if (!impl->ring)
             return errno_failure("open", "ring buffer", errno);

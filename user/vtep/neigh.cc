@@ -78,7 +78,7 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
     value.flags = entry.state == NeighState::permanent ? XV_NEIGH_PERMANENT : 0;
     value.updated = now;
     if (auto done = session.tables->neighs.put(key, value); !done)
-        return session.because(done.error());
+        return session.wrap(done.error());
     return {};
 }
 

@@ -223,7 +223,7 @@ Result<std::vector<PortInfo>> show_ports(bool problems)
         return all;
     auto links = session.netlink.links();
     if (!links)
-        return session.because(links.error());
+        return session.wrap(links.error());
     const auto name_of = [&](int ifindex) {
         const auto link = std::ranges::find(*links, ifindex, &Link::index);
         return link == links->end() ? std::string() : link->name;
@@ -232,7 +232,7 @@ Result<std::vector<PortInfo>> show_ports(bool problems)
     if (problems) {
         auto begun = Inspection::begin(session, *links);
         if (!begun)
-            return session.because(begun.error());
+            return session.wrap(begun.error());
         inspection.emplace(std::move(*begun));
     }
     TRY_ASSIGN(const auto fdb, session.in_words(session.tables->fdb.entries()));

@@ -77,10 +77,10 @@ Result<> flush(const Table<Key, Value> &table, const xv_vtep &vtep)
 Result<> flush_entries(const Session &session, const xv_vtep &vtep)
 {
     TRY(flush(session.tables->fdb, vtep));
-    TRY_ASSIGN(const auto floods, session.tables->floods.entries());
+    TRY_ASSIGN(const auto floods, session.tables->remotes.entries());
     for (const auto &[key, dest] : floods)
         if (key.entry.vni == vtep.vni && key.entry.dstport == vtep.dstport)
-            TRY(session.tables->floods.remove(key));
+            TRY(session.tables->remotes.remove(key));
     return flush(session.tables->neighs, vtep);
 }
 
@@ -299,12 +299,12 @@ Result<> derive_lookups(Session &session)
     for (const auto &[hint, slot] : known)
         if (const __u32 want = hints.contains(hint) ? hints[hint] : 0; slot != want)
             TRY(tables.vni_hints.put(hint, want));
-    TRY_ASSIGN(const auto locals, tables.locals.entries());
-    for (const auto &[address, count] : locals)
+    TRY_ASSIGN(const auto local_addrs, tables.local_addrs.entries());
+    for (const auto &[address, count] : local_addrs)
         if (std::ranges::none_of(wanted, is(address)))
-            TRY(tables.locals.remove(address));
+            TRY(tables.local_addrs.remove(address));
     for (const auto &address : wanted)
-        TRY(tables.locals.put(address, 1));
+        TRY(tables.local_addrs.put(address, 1));
     return {};
 }
 
@@ -403,7 +403,7 @@ Result<> remove_vtep(Session &session, const xv_vtep &vtep)
     if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
         TRY(remove_made_bridge(session, static_cast<int>(vtep.bridge)));
     TRY(tables.alive.remove(vtep.ifindex));
-    add_usage(tables, vtep.slot, -static_cast<std::int64_t>(tables.usage[vtep.slot]));
+    add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
     TRY(tables.vteps.put(vtep.slot, xv_vtep{}));
     TRY(tables.devices.remove(vtep.ifindex)); // last: until then a repair comes back here
     return {};

@@ -23,7 +23,7 @@ Result<> unless_gone(Result<> removed);
 // Whether a port drops tags that no VNI is for.
 Result<> mark_trunk(Session &session, __u32 ifindex, bool trunk);
 
-// `locals`, `vni_hints` and `dstports` follow from the VTEPs; this makes them so.
+// `local_addrs`, `vni_hints` and `dstports` follow from the VTEPs; this makes them so.
 Result<> derive_lookups(Session &session);
 
 } // namespace xvtep

@@ -21,7 +21,7 @@ Failure because_of(const Error &step, const std::string &operation, const std::s
 {
     if (step.operation == operation)
         return Failure(step);
-    return Failure(Error{step.fault, operation, object, step.message(), step.code});
+    return Failure(Error{step.kind, operation, object, step.message(), step.code});
 }
 
 constexpr std::uint64_t keep_for = second;
@@ -71,7 +71,7 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
 
 } // namespace
 
-Failure Session::because(const Error &step) const
+Failure Session::wrap(const Error &step) const
 {
     return because_of(step, operation, object);
 }
@@ -84,10 +84,10 @@ Batch::Batch()
 Batch::~Batch()
 {
     if (--kept.batches == 0)
-        rest();
+        unlock();
 }
 
-void Batch::rest()
+void Batch::unlock()
 {
     kept.resources.reset();
 }
@@ -108,7 +108,7 @@ Result<Session> Session::writer(std::string operation, std::string object)
     const ino_t netns = shares ? current_netns() : 0;
     if (shares && kept.resources && kept.netns == netns && monotonic() < kept.until)
         return Session(std::move(operation), std::move(object), kept.resources);
-    Batch::rest();
+    Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
     TRY(session.in_words(session.open_tables()));
     TRY(session.in_words(repair(session)));
@@ -147,7 +147,7 @@ Result<> Session::need_tables()
     auto opened = Tables::open(directory);
     if (!opened) {
         (void)remove_state(root, cookie);
-        return because(opened.error());
+        return wrap(opened.error());
     }
     tables = std::move(*opened);
     return {};

@@ -75,10 +75,10 @@ struct Session {
         return system_failure(operation, object, cause, code);
     }
     // An error of a step, in the command's own words: "attach eth0: create link v: file exists".
-    [[nodiscard]] Failure because(const Error &step) const;
+    [[nodiscard]] Failure wrap(const Error &step) const;
     template <class T> [[nodiscard]] Result<T> in_words(Result<T> done) const
     {
-        return done ? std::move(done) : Result<T>(because(done.error()));
+        return done ? std::move(done) : Result<T>(wrap(done.error()));
     }
 };
 

@@ -17,7 +17,7 @@ Result<DeviceNames> DeviceNames::read(Session &session)
 {
     const auto links = session.netlink.links();
     if (!links)
-        return session.because(links.error());
+        return session.wrap(links.error());
     DeviceNames made;
     for (const auto &link : *links)
         made.names_.emplace(static_cast<__u32>(link.index), link.name);

@@ -14,8 +14,8 @@ struct VerdictName {
 };
 
 #define X(name, text, meaning) {XV_##name, text},
-constexpr VerdictName passed_names[] = {XV_PASSED_VERDICTS(X)};
-constexpr VerdictName dropped_names[] = {XV_DROPPED_VERDICTS(X)};
+constexpr VerdictName passed_names[] = {XV_PASSED_REASONS(X)};
+constexpr VerdictName dropped_names[] = {XV_DROPPED_REASONS(X)};
 #undef X
 
 Result<Stats> read(const Session &session, __u32 slot)
@@ -32,7 +32,7 @@ Result<Stats> read(const Session &session, __u32 slot)
         stats.tx_packets += cpu.tx_packets;
         stats.tx_bytes += cpu.tx_bytes;
         stats.events_lost += cpu.events_lost;
-        for (int verdict = 0; verdict < XV_VERDICTS; verdict++)
+        for (int verdict = 0; verdict < XV_REASONS; verdict++)
             sum.verdict[verdict] += cpu.verdict[verdict];
     }
     for (const auto &[verdict, name] : passed_names)
@@ -49,7 +49,7 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
     TRY_ASSIGN(auto session, Session::reader("stats", device.value_or("")));
     auto links = session.netlink.links();
     if (!links)
-        return session.because(links.error());
+        return session.wrap(links.error());
     std::vector<Stats> all;
     const auto add = [&](__u32 ifindex, __u32 slot, std::optional<__u32> vni) -> Result<> {
         const auto link = std::ranges::find(*links, static_cast<int>(ifindex), &Link::index);

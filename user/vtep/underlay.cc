@@ -48,12 +48,14 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
         return {};
     };
     // TC before XDP: it finishes what XDP begins.
-    if (auto done = attach_at(Hook::ingress, underlay ? Program::tc_underlay : Program::tc_port);
+    if (auto done = attach_at(Hook::ingress,
+                              underlay ? Program::tc_underlay_ingress : Program::tc_port_ingress);
         !done)
-        return session.because(done.error());
-    if (auto done = attach_at(Hook::egress, underlay ? Program::tc_watch : Program::tc_port_watch);
+        return session.wrap(done.error());
+    if (auto done = attach_at(Hook::egress,
+                              underlay ? Program::tc_underlay_egress : Program::tc_port_egress);
         !done)
-        return session.because(done.error());
+        return session.wrap(done.error());
 
     if (made.auto_mode)
         made.mode = suits_native_xdp(link) ? Mode::xdp : Mode::tc;
@@ -63,7 +65,7 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
         if (!done && made.auto_mode)
             made.mode = Mode::tc;
         else if (!done)
-            return session.because(done.error());
+            return session.wrap(done.error());
     }
     undo.commit();
     return made;
@@ -77,7 +79,7 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
         return {};
     const auto on = device_feature(port.name, gro);
     if (!on && !is_unsupported(on.error()))
-        return session.because(on.error());
+        return session.wrap(on.error());
     if (!on || *on)
         return {};
     const auto key = static_cast<__u32>(port.index);

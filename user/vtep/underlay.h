@@ -15,12 +15,12 @@ struct ProgramAt {
     Hook hook;
     Program program;
 };
-constexpr ProgramAt underlay_programs[] = {{Hook::ingress, Program::tc_underlay},
-                                           {Hook::egress, Program::tc_watch}};
-constexpr ProgramAt device_programs[] = {{Hook::egress, Program::tc_device},
-                                         {Hook::ingress, Program::tc_arrived}};
-constexpr ProgramAt port_programs[] = {{Hook::ingress, Program::tc_port},
-                                       {Hook::egress, Program::tc_port_watch}};
+constexpr ProgramAt underlay_programs[] = {{Hook::ingress, Program::tc_underlay_ingress},
+                                           {Hook::egress, Program::tc_underlay_egress}};
+constexpr ProgramAt device_programs[] = {{Hook::egress, Program::tc_device_egress},
+                                         {Hook::ingress, Program::tc_device_ingress}};
+constexpr ProgramAt port_programs[] = {{Hook::ingress, Program::tc_port_ingress},
+                                       {Hook::egress, Program::tc_port_egress}};
 
 enum class Role { underlay, local };
 

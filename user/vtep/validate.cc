@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bpf/abi/tables.h"
+#include "bpf/abi/wire.h"
 #include "user/base/result.h"
-#include "xvtep/tables.h"
 #include "xvtep/vtep.h"
-#include "xvtep/wire.h"
 
 namespace xvtep {
 namespace {

@@ -214,7 +214,7 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     TRY_ASSIGN(auto session, Session::writer("detach", device));
     const auto choice = Choice::of(session, device);
     if (!choice)
-        return session.because(choice.error());
+        return session.wrap(choice.error());
     unsigned count = 0;
     for (const auto &vtep : session.resources->removed)
         if (choice->was(vtep) && (!vni || vtep.vni == *vni))
@@ -240,24 +240,24 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     return count;
 }
 
-Result<std::vector<VtepInfo>> show(const std::optional<std::string> &device, bool problems)
+Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device, bool problems)
 {
     TRY_ASSIGN(auto session, Session::reader("show", device.value_or("")));
     auto links = session.netlink.links();
     if (!links)
-        return session.because(links.error());
+        return session.wrap(links.error());
     std::optional<Choice> choice;
     if (device) {
         auto found = Choice::of(session, *device);
         if (!found)
-            return session.because(found.error());
+            return session.wrap(found.error());
         choice.emplace(std::move(*found));
     }
     std::optional<Inspection> inspection;
     if (problems) {
         auto begun = Inspection::begin(session, *links);
         if (!begun)
-            return session.because(begun.error());
+            return session.wrap(begun.error());
         inspection.emplace(std::move(*begun));
     }
     std::vector<VtepInfo> all;
@@ -292,11 +292,11 @@ Result<> set_local(const std::string &device, const Ip &local)
                                          local.text(), before.text()));
     const auto index = static_cast<int>(vtep.ifindex);
     if (auto done = session.netlink.change_vxlan_local(index, local); !done)
-        return session.because(done.error());
+        return session.wrap(done.error());
     vtep.local = to_addr(local);
     if (auto done = session.tables->vteps.put(vtep.slot, vtep); !done) {
         (void)session.netlink.change_vxlan_local(index, before);
-        return session.because(done.error());
+        return session.wrap(done.error());
     }
     return session.in_words(derive_lookups(session));
 }
@@ -308,7 +308,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
         return session.refused("nothing is attached", ENOENT);
     auto links = session.netlink.links();
     if (!links)
-        return session.because(links.error());
+        return session.wrap(links.error());
     int wanted = 0;
     if (device) {
         const auto link = session.netlink.link(*device);
@@ -325,7 +325,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
     TRY(check_privileges("reload", session.object, Privilege::load));
     auto fresh = LoadedPrograms::load(session.directory);
     if (!fresh)
-        return session.because(fresh.error());
+        return session.wrap(fresh.error());
     Swap swap(session, *fresh);
     const auto swap_all = [&]() -> Result<> {
         for (const auto &link : *links) {
@@ -362,10 +362,10 @@ Result<unsigned> reload(const std::optional<std::string> &device)
         return {};
     };
     if (auto done = swap_all(); !done)
-        return session.because(done.error());
+        return session.wrap(done.error());
     if (wanted == 0)
         if (auto pinned = fresh->pin(session.directory); !pinned)
-            return session.because(pinned.error());
+            return session.wrap(pinned.error());
     return swap.commit();
 }
 

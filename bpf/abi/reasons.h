@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Why a frame was not forwarded: the one list behind the BPF counters, `xvtep stats` and the
+ * README's table. X(NAME, "name in JSON", "what it means").
+ *
+ * PASSED: the frame went on, untouched, to the kernel's stack, bridge or vxlan device.
+ * DROPPED: the frame ended here.
+ *
+ * Adding one changes the layout of struct xv_counters' meaning: append within the group and raise
+ * XV_LAYOUT in tables.h.
+ */
+#ifndef XVTEP_REASONS_H
+#define XVTEP_REASONS_H
+
+#define XV_PASSED_REASONS(X)                                                                       \
+    X(NOT_IP, "not_ip", "underlay: neither plain IPv4 nor plain IPv6 (ARP, VLAN-tagged, ...)")     \
+    X(NOT_UDP, "not_udp", "underlay: another protocol over IP")                                    \
+    X(OTHER_PORT, "other_port", "underlay: UDP to a port that no VTEP uses")                       \
+    X(FRAGMENT, "fragment", "underlay: an outer fragment, left to the kernel to reassemble")       \
+    X(IP_OPTIONS, "ip_options", "underlay: IPv4 options or IPv6 extension headers")                \
+    X(BAD_LENGTH, "bad_length", "underlay: outer headers cut short, or lengths that disagree")     \
+    X(BAD_CHECKSUM, "bad_checksum", "underlay: IPv4 header checksum wrong; the stack drops it")    \
+    X(NOT_LOCAL, "not_local", "underlay: VXLAN to an address that is no VTEP's (transit)")         \
+    X(MARTIAN, "martian", "underlay: from this VTEP's own address, a multicast or no address")     \
+    X(VXLAN_VNI_NOT_FOUND, "vxlan_vni_not_found",                                                  \
+      "underlay: VXLAN to this host, but of a VNI not attached")                                   \
+    X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
+    X(GSO, "gso",                                                                                  \
+      "underlay: a GSO packet, or of a flow that is merged: the kernel's device takes it")         \
+    X(TO_ADMIT, "to_admit", "underlay: of a sender that the kernel is asked about, once a second") \
+    X(TO_LEARN, "to_learn",                                                                        \
+      "underlay: of a new, moved or old entry: the kernel's device learns too")                    \
+    X(KERNEL_TABLE, "kernel_table", "overlay: sent by an entry that only the kernel's device has") \
+    X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
+    X(OVER_MTU, "over_mtu",                                                                        \
+      "overlay: larger than the path; the kernel's device answers or splits")                      \
+    X(KERNEL_PATH, "kernel_path", "overlay: a shape only the kernel's device can encapsulate")     \
+    X(TO_BRIDGE, "to_bridge", "port: not for a known VTEP; the port's bridge decides")             \
+    X(SWITCHED, "switched", "port: delivered to the host or another local port of the VNI")
+
+#define XV_DROPPED_REASONS(X)                                                                      \
+    X(NO_VNI_FLAG, "no_vni_flag", "VXLAN header without the I flag (RFC 7348 5)")                  \
+    X(RESERVED_BITS, "reserved_bits", "VXLAN header with reserved bits set, as Linux drops it")    \
+    X(PKT_TOO_SMALL, "pkt_too_small", "no room for an inner Ethernet header")                      \
+    X(MAC_INVALID_SOURCE, "mac_invalid_source", "inner source MAC is multicast or all zeros")      \
+    X(LOCAL_MAC, "local_mac", "inner source MAC is the VTEP's own (a loop or an echo)")            \
+    X(VXLAN_ENTRY_EXISTS, "vxlan_entry_exists", "source MAC has a static entry for another VTEP")  \
+    X(IP_TUNNEL_ECN, "ip_tunnel_ecn", "outer CE on an inner not-ECT packet (RFC 6040 4.2)")        \
+    X(NO_TX_TARGET, "no_tx_target", "no entry for the MAC and no default entry")                   \
+    X(PORT_COPY, "port_copy", "a bridge's flood copy for a MAC that a fast-path port has")         \
+    X(HAIRPIN, "hairpin", "the destination is behind the port the frame came from")                \
+    X(UNKNOWN_VLAN, "unknown_vlan", "trunk: a VLAN without a VNI")                                 \
+    X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
+    X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
+    X(PKT_TOO_BIG, "pkt_too_big", "larger than the path: the sender was told by ICMP")             \
+    X(DEVICE_GONE, "device_gone", "the VTEP's device was deleted or moved elsewhere a moment ago") \
+    X(MISDIRECTED, "misdirected", "the kernel's device had another VTEP for it than its entry")    \
+    X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
+    X(REWRITE_FAILED, "rewrite_failed", "the kernel refused to rewrite the packet (memory, layout)")
+
+enum xv_reason {
+    XV_CONTINUE = 0,
+#define X(name, text, meaning) XV_##name,
+    XV_PASSED_REASONS(X) XV_FIRST_DROPPED,
+    XV_BEFORE_DROPPED = XV_FIRST_DROPPED - 1,
+    XV_DROPPED_REASONS(X)
+#undef X
+        XV_REASONS,
+};
+
+#endif

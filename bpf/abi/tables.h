@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map key and value, compiled by the BPF programs (C) and by user space (C++). No implicit
+ * padding: keys are hashed as bytes. Numbers are in host byte order unless typed __be*.
+ *
+ *   dstports[port / 64]   bit port % 64: some VTEP uses this UDP port
+ *   vnis{vni, port}       -> slot        (underlay -> overlay)
+ *   vni_hints[vni % size] -> slot        tried first; right for all but VNIs that collide
+ *   devices{ifindex}      -> slot        (the VTEP's own device -> underlay)
+ *   vteps[slot]           -> xv_vtep     the VTEP's configuration
+ *   counters[slot]        -> xv_counters per CPU; VTEPs, underlay ports and ports have one each
+ *   underlays{ifindex}    -> xv_underlay
+ *   ports{ifindex}        -> xv_port     vlans{ifindex, vid} -> slot of the VTEP (trunks)
+ *   port_hints[ifindex % size] -> a copy of a port, tried first
+ *   members{slot, n}      -> xv_member   ports of a VTEP that no bridge serves, 0 .. n-1
+ *   fdb{vni, port, mac}   -> xv_fdb      the all-zeros MAC is the default entry
+ *   remotes{fdb key, n}   -> xv_remote    further destinations of an entry, 1 .. remotes-1
+ *   fdb_count[slot]       -> __u64       FDB entries of the VTEP; of all in fdb_count[0]; mmapable
+ *   gc_queue{gc_seq}      -> xv_fdb_key  entries that can expire, see bpf/age.h
+ *   gc_state[0]              -> xv_gc    where ageing stands; mmapable
+ *   neighs{vni, port, ip} -> xv_neigh    for proxy and rsc
+ *   miss_ratelimit[hash of a key] -> xv_ratelimit_set  misses raised lately
+ *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
+ *   listener_mask[0]          -> __u32       bit n: listeners[n] is there
+ *   wakeup_taps[n]              -> __u32       ifindex of the tap device that wakes listener n, or
+ * 0 nexthops{address, ...}    -> xv_nexthop      cached next hops, see bpf/hop.h pmtus{address} ->
+ * xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h alive{ifindex}        -> (DEVMAP)
+ * devices that xvtep uses; the kernel removes an entry as soon as its device is deleted or changes
+ * its namespace senders[n]            -> xv_sender   VTEPs that send to us, see bpf/sender.h
+ *   merged[hash of a flow] -> __u32      when a GSO packet of it last came in, as xv_stamp()
+ *   local_addrs{address}       -> __u32       how many VTEPs have it as local address or group
+ *   layout[0]             -> __u32       XV_LAYOUT of who made the maps
+ */
+#ifndef XVTEP_TABLES_H
+#define XVTEP_TABLES_H
+
+#include <linux/types.h>
+
+#include "bpf/abi/reasons.h"
+
+/* Raise on any change to this file or to the verdicts. */
+#define XV_LAYOUT 7
+
+#define XV_SLOTS 8192 /* slot 0 is none */
+#define XV_VNI_HINTS 16384
+#define XV_PORT_HINTS 4096
+#define XV_FDB_ENTRIES (1 << 20)
+#define XV_FLOOD_MAX 512 /* destinations of one entry */
+#define XV_MEMBERS_MAX 128
+#define XV_PORTS_MAX 4096
+#define XV_VLANS_MAX 16384
+#define XV_NEXTHOPS_MAX 16384
+#define XV_PMTUS_MAX 4096
+#define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
+#define XV_NEIGHS_MAX (1 << 20)
+#define XV_LISTENERS_MAX 16
+#define XV_RATELIMIT_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
+#define XV_RATELIMIT_WAYS 4
+#define XV_SENDERS 4096      /* a power of 2 */
+#define XV_MERGED_FLOWS 4096 /* a power of 2 */
+
+/*
+ * How much of the FDB (fdb_count[0] counts it) learning may fill: a VTEP with XV_FDB_SMALL entries
+ * or more learns up to XV_FDB_SHARED, a smaller one up to XV_FDB_LEARNED. The rest is for entries
+ * that are made by hand.
+ */
+#define XV_FDB_SMALL 256
+#define XV_FDB_SHARED (XV_FDB_ENTRIES / 2)
+#define XV_FDB_LEARNED (XV_FDB_ENTRIES / 8 * 7)
+
+/* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
+struct xv_addr {
+    __be32 word[4];
+};
+
+struct xv_vni_key {
+    __u32 vni;
+    __be16 dstport;
+    __u16 zero;
+};
+
+enum xv_vtep_flag {
+    XV_VTEP_V6 = 1 << 0, /* the underlay is IPv6 */
+    XV_VTEP_LEARNING = 1 << 1,
+    XV_VTEP_UDPCSUM = 1 << 2, /* send a UDP checksum */
+    XV_VTEP_ZERO_CSUM6_RX = 1 << 3,
+    XV_VTEP_TTL_INHERIT = 1 << 4,
+    XV_VTEP_TOS_INHERIT = 1 << 5,
+    XV_VTEP_DF_SET = 1 << 6,
+    XV_VTEP_DF_INHERIT = 1 << 7,
+    XV_VTEP_MADE_BRIDGE = 1 << 8, /* the bridge is ours to remove, once unused */
+    XV_VTEP_PROXY = 1 << 10,
+    XV_VTEP_RSC = 1 << 11,
+    XV_VTEP_L2MISS = 1 << 12,
+    XV_VTEP_L3MISS = 1 << 13,
+    XV_VTEP_GBP = 1 << 14,
+};
+
+/*
+ * What decapsulation reads is together, 8 bytes in: one cache line where an array's values stand at
+ * 56 modulo 64 (Linux 6.18), else two.
+ */
+struct xv_vtep {
+    __be32 flowlabel;
+    __u32 reachable; /* seconds a reachable neighbour lives */
+    __u32 slot;
+    __u32 vni;
+    __u32 ifindex; /* its own device */
+    __u32 flags;   /* enum xv_vtep_flag */
+    struct xv_addr local;
+    __be16 dstport;
+    __u8 mac[6];                        /* of the device */
+    __u32 reserved_flags, reserved_vni; /* bits of the VXLAN header's words that must be 0 */
+    __u8 underlay_mac[6];               /* of the first underlay port */
+    __u16 nonce;                        /* another in each namespace: see struct xv_meta */
+    __u32 members;                      /* in `members` */
+    __u16 underlay_count;
+    __u16 renew_shift; /* the kernel's device hears of a live entry when this bit of the clock
+                          (ns) changes; 63: never */
+
+    struct xv_addr remote;          /* or group; all zeros: none given */
+    __u16 srcport_min, srcport_max; /* the last is not used, unless it is the first, too */
+    __u16 zero16;
+    __u8 ttl; /* as sent; 0 never */
+    __u8 tos;
+    __u32 ageing;                      /* seconds since last heard of; 0: learned entries stay */
+    __u32 hard_ageing;                 /* seconds since made, whatever is heard; 0: none */
+    __u32 maxaddress;                  /* 0: no bound */
+    __u32 bridge;                      /* ifindex given with --bridge, or 0 */
+    __u32 underlays[XV_UNDERLAYS_MAX]; /* ifindexes, as given to attach */
+    char name[16];                     /* of the device, as last seen; ends in a zero */
+};
+
+struct xv_counters {
+    __u64 rx_packets, rx_bytes; /* delivered; inner frames */
+    __u64 tx_packets, tx_bytes; /* encapsulated; inner frames */
+    __u64 events_lost;          /* misses that a listener had no room for */
+    __u64 verdict[59];          /* by enum xv_reason */
+};
+
+enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
+
+struct xv_underlay {
+    __u32 slot;
+    __u32 mode;        /* enum xv_mode */
+    __u32 made_clsact; /* the clsact qdisc is ours to remove */
+    __u32 auto_mode;   /* chosen by --mode auto */
+    __u8 mac[6];
+    __u16 xdp_xmit; /* XDP frames may be redirected to it */
+    __u32 made_gro; /* its GRO is ours to switch off */
+};
+
+enum xv_port_flag {
+    XV_PORT_BRIDGED = 1 << 0,     /* a bridge serves what the fast path does not */
+    XV_PORT_PEER = 1 << 1,        /* a veth: bpf_redirect_peer reaches the container */
+    XV_PORT_XDP = 1 << 2,         /* frames may be XDP-redirected into it */
+    XV_PORT_TRUNK = 1 << 3,       /* has VLANs; untagged frames only with a slot of its own */
+    XV_PORT_MADE_CLSACT = 1 << 4, /* the clsact qdisc is ours to remove */
+    XV_PORT_MADE_GRO = 1 << 5,    /* the peer's GRO was switched on by us */
+    XV_PORT_AUTO_MODE = 1 << 6,
+    XV_PORT_MADE_CTAG = 1 << 7, /* the peer's tags, 802.1Q, were beside its packets but for us */
+    XV_PORT_MADE_STAG = 1 << 8, /* and 802.1ad */
+    XV_PORT_MADE_CSUM = 1 << 9, /* the peer left checksums unfinished but for us */
+    XV_PORT_MADE_SCTP_CSUM = 1 << 10, /* and SCTP's */
+};
+
+struct xv_port {
+    __u32 slot; /* its counters */
+    __u32 vtep; /* slot of the VTEP that untagged frames belong to, or 0 */
+    __u32 mode; /* enum xv_mode */
+    __u32 flags;
+    /* Who was learned last, and when (CLOCK_MONOTONIC ns, coarse): see port_learn(). */
+    __u64 seen;
+    __u8 seen_mac[6];
+    __u16 seen_vid;
+    /* Last seen here while it was known elsewhere: tc_port_egress learns it if the bridge agrees.
+     */
+    __u8 claimed_mac[6];
+    __u16 zero;
+};
+
+struct xv_port_hint {
+    struct xv_port port;
+    __u32 ifindex; /* 0: none */
+    __u32 zero;
+};
+
+struct xv_vlan_key {
+    __u32 ifindex;
+    __u32 vid;
+};
+
+struct xv_member_key {
+    __u32 slot;
+    __u32 index;
+};
+
+struct xv_member {
+    __u32 ifindex;
+    __u32 vid;
+};
+
+struct xv_fdb_key {
+    __u32 vni;
+    __be16 dstport;
+    __u8 mac[6];
+};
+
+enum xv_fdb_flag {
+    XV_FDB_LOCAL = 1 << 0, /* behind a port: ifindex and vid say which */
+    XV_FDB_STATIC = 1 << 1,
+    XV_FDB_PERMANENT = 1 << 2,
+    XV_FDB_ROUTER = 1 << 3,
+    XV_FDB_USER = 1 << 4, /* written by user space, not learned */
+    XV_FDB_PEER = 1 << 5, /* as XV_PORT_PEER, XV_PORT_XDP of the port */
+    XV_FDB_XDP = 1 << 6,
+    XV_FDB_BRIDGED = 1 << 7, /* as XV_PORT_BRIDGED, where that bridge serves its VLAN */
+    XV_FDB_ASKED = 1 << 8,   /* two bits: next hops asked for, of which nothing has come out yet */
+    XV_FDB_ASKED_MOST = 3 << 8,
+    XV_FDB_CLAIMED = 1 << 10, /* the bridge has sent a frame for it to the port that claims it */
+};
+
+/* Where a frame goes: a VTEP, or a local port. */
+struct xv_remote {
+    struct xv_addr
+        addr;  /* all zeros: of a learned MAC that only the kernel's device knows the place of */
+    __u32 vni; /* to send with */
+    __u32 ifindex; /* the underlay port to leave by (0: the VTEP's), or the local port */
+    __be16 port;
+    __u16 vid; /* of the local port, 0: untagged */
+};
+
+struct xv_fdb {
+    struct xv_remote dest;
+    __u16 flags;   /* enum xv_fdb_flag */
+    __u16 remotes; /* 1 .. XV_FLOOD_MAX */
+    __u64 updated; /* CLOCK_MONOTONIC ns: made or last heard from */
+    __u64 used;    /* CLOCK_MONOTONIC ns: last sent to, to the second */
+    __u32 created; /* xv_stamp(): made, or moved */
+    __u32 bridged; /* xv_stamp(): the bridge last sent a frame for it this way; 0: never */
+    __u64 gc_seq;  /* its place in `gc_queue`; 0: none */
+};
+
+/* A CLOCK_MONOTONIC time in units of 2^20 ns, about a millisecond: it wraps after 52 days. */
+static inline __u32 xv_stamp(__u64 ns)
+{
+    return ns >> 20 & 0xffffffff;
+}
+
+/*
+ * Nanoseconds from `stamp` to `now`, if that is less than 52 days. Clocks of ticks lag a little: a
+ * stamp from up to a quarter of a second later is from now.
+ */
+static inline __u64 xv_since(__u64 now, __u32 stamp)
+{
+    const __u32 passed = xv_stamp(now) - stamp;
+    const __u64 wide = passed;
+
+    return wide > 0xffffff00 ? 0 : wide << 20;
+}
+
+/* As user space hands entries to xvtep_fdb_put. */
+struct xv_fdb_row {
+    struct xv_fdb_key key;
+    __u32 zero;
+    struct xv_fdb value;
+};
+
+struct xv_flood_key {
+    struct xv_fdb_key entry;
+    __u32 index;
+};
+
+struct xv_gc {
+    __u64 head, tail; /* gc_seqs: the oldest, and the next to give out less one */
+    __u64 armed;      /* the timer runs */
+};
+
+struct xv_neigh_key {
+    __u32 vni;
+    __be16 dstport;
+    __u16 zero;
+    struct xv_addr addr;
+};
+
+enum xv_neigh_flag {
+    XV_NEIGH_PERMANENT = 1 << 0, /* else reachable, for xv_vtep.reachable seconds */
+};
+
+struct xv_neigh {
+    __u8 mac[6];
+    __u16 flags;   /* enum xv_neigh_flag */
+    __u64 updated; /* CLOCK_MONOTONIC ns */
+};
+
+enum xv_event_kind { XV_EVENT_L2MISS = 1, XV_EVENT_L3MISS };
+
+/* Keys are compared whole: a set that is full forgets its oldest, which may be raised early. */
+struct xv_ratelimit {
+    __u64 what[3]; /* kind << 32 | ifindex of the VTEP's device; address (a MAC: with zeros) */
+    __u64 time;    /* CLOCK_MONOTONIC ns: last raised */
+};
+
+struct xv_ratelimit_set {
+    struct xv_ratelimit way[XV_RATELIMIT_WAYS];
+};
+
+struct xv_event {
+    __u64 time; /* CLOCK_MONOTONIC ns */
+    __u32 vni;
+    __u32 ifindex; /* the VTEP's device */
+    __u32 kind;    /* enum xv_event_kind */
+    __be16 dstport;
+    __u8 mac[6];         /* of an L2 miss */
+    struct xv_addr addr; /* of an L3 miss */
+    __u32 zero;
+};
+
+/* All of an outer packet that the host's routing may go by. */
+struct xv_nexthop_key {
+    struct xv_addr to;
+    __u64 from;  /* xv_address_mix() of the source */
+    __u32 oif;   /* the port that an entry names (`via`), or the VTEP's only one; else 0 */
+    __u32 mark;  /* of the skb */
+    __be16 port; /* UDP, destination */
+    __u8 tos;    /* without ECN */
+    __u8 zero;
+    __u32 zero2;
+};
+
+struct xv_nexthop {
+    __u64 expires; /* CLOCK_MONOTONIC ns */
+    __u32 ifindex;
+    __u8 dmac[6];
+    __u8 smac[6];
+    __u32 mtu;    /* of the path, where the network said so; 0: the port's */
+    __u16 proven; /* the largest L3 packet that the kernel has sent there whole */
+    __u16 xdp;    /* as xdp_xmit of the port */
+};
+
+static inline __u64 xv_address_mix(const struct xv_addr *a)
+{
+    const __u64 first = a->word[0], third = a->word[2];
+
+    return (first << 32 | a->word[1]) * 0x9e3779b97f4a7c15ULL + (third << 32 | a->word[3]);
+}
+
+/* A VTEP that sends to one of our UDP ports. */
+struct xv_sender {
+    struct xv_addr addr;
+    __u32 let_in; /* xv_stamp(): the kernel last decapsulated a packet of it; 0: never */
+    __be16 port;
+    __u16 noted; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1: last marked; 0: a free place */
+};
+
+/* The first of the places that a sender may have: the others are this one ^ 1, ^ 2, ^ 3. */
+static inline __u32 xv_sender_place(const struct xv_addr *addr, __be16 port)
+{
+    return (xv_address_mix(addr) + port) * 0x9e3779b97f4a7c15ULL >> 40 & (XV_SENDERS - 1);
+}
+
+struct xv_pmtu {
+    __u64 expires; /* CLOCK_MONOTONIC ns */
+    __u32 mtu;     /* of the outer packet */
+    __u32 zero;
+};
+
+/* Left in front of a frame by XDP for the TC program of the same port: stripped already. */
+struct xv_meta {
+    __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: a container's own xvtep does not take it for
+                    its */
+    __u32 slot;
+};
+#define XV_META_MAGIC 0x78767431u
+
+#ifdef __cplusplus
+#define XV_ASSERT static_assert
+#else
+#define XV_ASSERT _Static_assert
+#endif
+XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
+XV_ASSERT(sizeof(struct xv_port) == 40, "no padding");
+XV_ASSERT(sizeof(struct xv_port_hint) == 48, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
+XV_ASSERT(sizeof(struct xv_remote) == 28, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb_row) == 80, "no padding");
+XV_ASSERT(sizeof(struct xv_flood_key) == 16, "no padding");
+XV_ASSERT(sizeof(struct xv_neigh_key) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_neigh) == 16, "no padding");
+XV_ASSERT(sizeof(struct xv_ratelimit) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_event) == 48, "no padding");
+XV_ASSERT(sizeof(struct xv_nexthop_key) == 40, "no padding");
+XV_ASSERT(sizeof(struct xv_nexthop) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_sender) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
+XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
+XV_ASSERT(XV_REASONS <= 59, "xv_counters.verdict is too small");
+
+#endif
