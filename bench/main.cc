@@ -2,14 +2,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "bench/arguments.h"
 #include "bench/harness.h"
 #include "bench/plots.h"
 #include "bench/report.h"
@@ -62,25 +63,26 @@ std::vector<std::string> system_names()
 
 int main(int argc, char **argv)
 {
-    CLI::App app("Measures xvtep beside other systems, in network namespaces, in one run.");
     Options options;
     std::string json_file, plots;
     bool only_list = false;
-    app.add_flag("--quick", options.quick, "short rounds, small tables: within four minutes");
-    app.add_option("--cases", options.cases, "only these (see --list)")->delimiter(',');
-    app.add_option("--systems", options.systems, "only these")->delimiter(',');
-    app.add_option("--json", json_file, "write the results to this file");
-    app.add_option("--plots", plots, "write plots (SVG) into this directory");
-    const auto *rounds =
-        app.add_option("--rounds", options.rounds, "rounds of each case and system");
-    const auto *seconds = app.add_option("--seconds", options.seconds, "of a round");
-    app.add_option("--xvtep", options.xvtep, "the program to measure");
-    app.add_flag("--list", only_list, "list the cases");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError &error) {
-        return app.exit(error) == 0 ? 0 : 1;
-    }
+    unsigned given_rounds = 0;
+    double given_seconds = 0;
+    const std::array arguments = {
+        Argument{"quick", &options.quick, "short rounds and small tables: less than four minutes"},
+        Argument{"cases", &options.cases, "measure only these, A,B,... (see --list)"},
+        Argument{"systems", &options.systems, "measure only these, A,B,..."},
+        Argument{"json", &json_file, "write the results to this file"},
+        Argument{"plots", &plots, "write plots (SVG) into this directory"},
+        Argument{"rounds", &given_rounds, "the number of rounds of each case and system"},
+        Argument{"seconds", &given_seconds, "the length of a round"},
+        Argument{"xvtep", &options.xvtep, "the program to measure"},
+        Argument{"list", &only_list, "list the cases"},
+    };
+    if (const auto status = parse_arguments(
+            argc, argv, "Measures xvtep beside other systems, in network namespaces, in one run.",
+            arguments))
+        return *status;
     const auto all = suites();
     if (only_list) {
         list(all);
@@ -90,16 +92,16 @@ int main(int argc, char **argv)
         return fail(1, fmt::format("--cases {}: no such case", word));
     if (const auto word = unknown(options.systems, system_names()); !word.empty())
         return fail(1, fmt::format("--systems {}: no such system", word));
-    if (options.rounds < 1 || options.seconds <= 0)
-        return fail(1, "--rounds and --seconds: must be above 0");
     if (::geteuid() != 0)
         return fail(2, "needs root, for network namespaces and BPF");
     if (options.quick) {
-        if (rounds->empty())
-            options.rounds = 3;
-        if (seconds->empty())
-            options.seconds = 0.1;
+        options.rounds = 3;
+        options.seconds = 0.1;
     }
+    if (given_rounds != 0)
+        options.rounds = given_rounds;
+    if (given_seconds > 0)
+        options.seconds = given_seconds;
     if (options.xvtep.empty())
         options.xvtep =
             std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "xvtep";
@@ -122,7 +124,7 @@ int main(int argc, char **argv)
     std::fputs(table(harness).c_str(), stdout);
     if (!json_file.empty()) {
         std::ofstream out(json_file);
-        out << json(harness).dump(2) << "\n";
+        out << json(harness) << "\n";
         if (!out.flush())
             return fail(2, fmt::format("write {}: failed", json_file));
     }

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace xvtep::bench {
 namespace {
@@ -48,7 +49,7 @@ std::string figure(double value)
 
 } // namespace
 
-nlohmann::ordered_json json(const Harness &harness)
+std::string json(const Harness &harness)
 {
     using Json = nlohmann::ordered_json;
     utsname name{};
@@ -97,7 +98,7 @@ nlohmann::ordered_json json(const Harness &harness)
                         median(result.rounds.at(System::xvtep)) / median(rounds);
         document["cases"].push_back(one);
     }
-    return document;
+    return document.dump(2);
 }
 
 std::string table(const Harness &harness)

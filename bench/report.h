@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The results as a table and as JSON.
+// The results as a table and as indented JSON.
 #pragma once
 
 #include <string>
-
-#include <nlohmann/json.hpp>
 
 #include "bench/harness.h"
 
@@ -14,6 +12,6 @@ std::string table(const Harness &harness);
 
 // {"machine":{…},"missing":{SYSTEM:why},"cases":[{"name","unit","better","systems":{…},"ratio":{…}}]}
 // "missing" where there are such.
-nlohmann::ordered_json json(const Harness &harness);
+std::string json(const Harness &harness);
 
 } // namespace xvtep::bench

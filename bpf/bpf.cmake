@@ -14,11 +14,13 @@ function(xvtep_add_skeleton name source)
   set(object ${directory}/${stem}.bpf.o)
   set(skeleton ${directory}/${stem}.skel.h)
   file(MAKE_DIRECTORY ${directory})
+  set(options -target bpf -mcpu=v3 -O2 -g -std=gnu11
+    -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member
+    -I${CMAKE_SOURCE_DIR} -isystem /usr/include/${bpf_multiarch})
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${XVTEP_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu11
-      -Wall -Wextra -Wno-unused-parameter -Wno-address-of-packed-member $<$<BOOL:${XVTEP_WERROR}>:-Werror>
-      -I${CMAKE_SOURCE_DIR}/include -I${CMAKE_SOURCE_DIR} -isystem /usr/include/${bpf_multiarch}
+    COMMAND ${XVTEP_CLANG} ${options} $<$<BOOL:${XVTEP_WERROR}>:-Werror>
+      -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
       -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     DEPENDS ${source}
     DEPFILE ${object}.d
@@ -31,6 +33,9 @@ function(xvtep_add_skeleton name source)
     DEPENDS ${object}
     COMMENT "Generating the BPF skeleton of ${stem}"
     VERBATIM)
+  # Never built: it puts the source into compile_commands.json, which editors and clang-tidy read.
+  add_library(${name}_for_editors OBJECT EXCLUDE_FROM_ALL ${source})
+  target_compile_options(${name}_for_editors PRIVATE ${options})
   add_custom_target(${name}_header DEPENDS ${skeleton})
   add_library(${name} INTERFACE)
   add_dependencies(${name} ${name}_header)

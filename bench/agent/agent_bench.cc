@@ -26,11 +26,11 @@
 #include <thread>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <httplib.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/arguments.h"
 #include "user/agent/base64.h"
 #include "user/agent/record.h"
 #include "user/agent/snoop.h"
@@ -329,14 +329,22 @@ Json measure(const Options &options, const std::string &scratch)
 int main(int argc, char **argv)
 {
     Options options;
-    CLI::App app("Waits of new pairs for xvtep's agent: ARP request to answer, entries written.");
-    app.add_option("--directory", options.directory, "etcd (default) or file");
-    app.add_option("--rate", options.rate, "new pairs a second (default 1000)");
-    app.add_option("--seconds", options.seconds, "for so long (default 20)");
-    app.add_option("--endpoints", options.endpoints, "in the directory (default 100000)");
-    app.add_option("--vteps", options.vteps, "that they are behind (default 1000)");
-    app.add_option("--json", options.json, "file for the figures");
-    CLI11_PARSE(app, argc, argv);
+    const std::array arguments = {
+        xvtep::bench::Argument{"directory", &options.directory, "etcd (default) or file"},
+        xvtep::bench::Argument{"rate", &options.rate, "new pairs a second (default 1000)"},
+        xvtep::bench::Argument{"seconds", &options.seconds, "how long (default 20)"},
+        xvtep::bench::Argument{"endpoints", &options.endpoints,
+                               "how many the directory holds (default 100000)"},
+        xvtep::bench::Argument{"vteps", &options.vteps,
+                               "how many VTEPs they are behind (default 1000)"},
+        xvtep::bench::Argument{"json", &options.json, "write the figures to this file"},
+    };
+    if (const auto ended = xvtep::bench::parse_arguments(
+            argc, argv,
+            "Measures how long new pairs wait for xvtep's agent: from the ARP request to the\n"
+            "answer, with the entries written.",
+            arguments))
+        return *ended;
 
     std::array<char, 32> scratch{"/tmp/xvtep-bench-XXXXXX"};
     if (::mkdtemp(scratch.data()) == nullptr)

@@ -2,7 +2,8 @@
 # Who may include what: cmake -DSOURCE=... -P includes.cmake
 #   public headers   the C++ library and each other
 #   cli, agent       of VTEPs nothing but the public headers
-set(public batch fdb ip listener mac neigh netns port result stats vtep xvtep)
+file(GLOB public RELATIVE ${SOURCE}/include/xvtep ${SOURCE}/include/xvtep/*.h)
+list(TRANSFORM public REPLACE "\\.h$" "")
 list(JOIN public "|" public_names)
 set(wrong "")
 

@@ -4,13 +4,15 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS xvtep xvtep-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
-configure_file(user/package/xvtep-agent.service xvtep-agent.service @ONLY)
+# The unit names the program, whose place is known when it is installed: `cmake --install` takes --prefix.
+install(CODE "
+  set(CMAKE_INSTALL_FULL_SBINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
+  configure_file(\"${CMAKE_SOURCE_DIR}/user/package/xvtep-agent.service\"
+    \"${CMAKE_BINARY_DIR}/xvtep-agent.service\" @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/xvtep-agent.service DESTINATION lib/systemd/system)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(TARGETS xvtep_user EXPORT xvtep ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(header batch fdb ip listener mac neigh netns port result stats vtep xvtep)
-  install(FILES ${CMAKE_SOURCE_DIR}/include/xvtep/${header}.h
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xvtep)
-endforeach()
+install(DIRECTORY include/xvtep DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/xvtep)
 install(EXPORT xvtep NAMESPACE xvtep:: FILE xvtep-targets.cmake DESTINATION ${package_dir})
@@ -32,3 +34,8 @@ cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_LIBDIR BASE_DIRECTORY "\${prefix}"
   OUTPUT_VARIABLE XVTEP_PC_LIBDIR)
 configure_file(user/package/xvtep.pc.in ${CMAKE_BINARY_DIR}/xvtep.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Removes what the last `cmake --install` of this build directory installed.
+add_custom_target(uninstall
+  COMMAND ${CMAKE_COMMAND} -DMANIFEST=${CMAKE_BINARY_DIR}/install_manifest.txt
+    -P ${CMAKE_SOURCE_DIR}/user/package/uninstall.cmake)
