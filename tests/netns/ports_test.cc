@@ -48,11 +48,13 @@ class Ports : public OverlayCase {
     }
 };
 
+// The kernel's device has other counters, and on an IPv6 underlay the hosts send more than the
+// containers: this is instantiated for xvtep over IPv4 alone.
+class PortCounters : public Ports {};
+
 // The first packet of a second asks for the next hop, by way of the VTEP's device.
-TEST_P(Ports, EachFrameCountsOnce)
+TEST_P(PortCounters, EachFrameCountsOnce)
 {
-    if (kernel() || underlay_v6())
-        GTEST_SKIP() << "it has other counters, or the hosts have more to say than the containers";
     ASSERT_NO_FATAL_FAILURE(build({.ipv6 = false}));
     entries();
     ASSERT_EQ(pings_lost(c_[1], v4(2)), 0);
@@ -289,6 +291,13 @@ TEST_P(Gateway, WhatTheBridgeWasToldHolds)
 const auto families = fewer_overlays();
 const auto name = [](const auto &test) { return name_of(test.param); };
 INSTANTIATE_TEST_SUITE_P(Overlays, Ports, ::testing::ValuesIn(families), name);
+INSTANTIATE_TEST_SUITE_P(Overlays, PortCounters,
+                         ::testing::ValuesIn(only(families,
+                                                  [](const OverlayParameter &overlay) {
+                                                      return overlay.system != System::kernel &&
+                                                             overlay.underlay == Underlay::v4;
+                                                  })),
+                         name);
 INSTANTIATE_TEST_SUITE_P(Overlays, Gateway, ::testing::ValuesIn(families), name);
 
 } // namespace

@@ -64,6 +64,14 @@ inline std::vector<OverlayParameter> fewer_overlays()
             {System::ports, Underlay::v6},  {System::xdp, Underlay::v4}};
 }
 
+// Those of `all` that `wanted` holds for.
+template <class Predicate>
+std::vector<OverlayParameter> only(std::vector<OverlayParameter> all, Predicate wanted)
+{
+    std::erase_if(all, [&](const auto &overlay) { return !wanted(overlay); });
+    return all;
+}
+
 // What passes one device.
 class Watch {
   public:
