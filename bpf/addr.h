@@ -85,14 +85,14 @@ static __always_inline __u32 halves(__u16 first, __u16 second)
 typedef __u16 __attribute__((may_alias)) mac_part;
 
 /* For an Ethernet header on the stack, which the verifier does not let be read askew. */
-#define XV_EVEN __attribute__((aligned(2)))
+#define XV_ALIGN2 __attribute__((aligned(2)))
 
 #define XV_ASSERT_EVEN(type, member)                                                               \
     XV_ASSERT(__builtin_offsetof(struct type, member) % 2 == 0, "a MAC's place")
 XV_ASSERT_EVEN(xv_vtep, mac);
 XV_ASSERT_EVEN(xv_vtep, underlay_mac);
 XV_ASSERT_EVEN(xv_underlay, mac);
-XV_ASSERT_EVEN(xv_port, seen_mac);
+XV_ASSERT_EVEN(xv_port, last_smac);
 XV_ASSERT_EVEN(xv_port, claimed_mac);
 XV_ASSERT_EVEN(xv_nexthop, dmac);
 XV_ASSERT_EVEN(xv_nexthop, smac);

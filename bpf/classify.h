@@ -9,8 +9,8 @@
 #include "bpf/vtep.h"
 
 /*
- * Sets *found and returns XV_CONTINUE, or a verdict; *found is then set where the frame is a
- * VTEP's (the verdict counts there), else NULL (it counts at the underlay port).
+ * Sets *found and returns XV_CONTINUE, or a reason; *found is then set where the frame is a
+ * VTEP's (the reason counts there), else NULL (it counts at the underlay port).
  */
 static __always_inline int classify(const struct outer *o, struct xv_vtep **found)
 {
@@ -46,7 +46,7 @@ static __always_inline struct xv_remote dest_from(const struct xv_vtep *vtep,
 }
 
 /* The checks of vxlan_set_mac() on an inner source address. */
-static __always_inline int check_source(const struct xv_vtep *vtep, const __u8 *source)
+static __always_inline int check_smac(const struct xv_vtep *vtep, const __u8 *source)
 {
     if (mac_equal(source, vtep->mac))
         return XV_LOCAL_MAC;
@@ -57,20 +57,20 @@ static __always_inline int check_source(const struct xv_vtep *vtep, const __u8 *
  * Whether a frame whose source is behind `from` is let in. XV_TO_LEARN, XV_TO_ADMIT: it is to go
  * through the kernel's device, and is learned where it arrives.
  */
-static __always_inline int admit(const struct xv_vtep *vtep, const struct xv_remote *from,
-                                 const __u8 *source, __u64 now)
+static __always_inline int check_source(const struct xv_vtep *vtep, const struct xv_remote *from,
+                                        const __u8 *source, __u64 now)
 {
-    int refused = check_source(vtep, source);
+    int refused = check_smac(vtep, source);
 
     if (refused)
         return refused;
     if (vtep->flags & XV_VTEP_LEARNING) {
-        int verdict = fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
+        int reason = fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
 
-        if (verdict != XV_CONTINUE)
-            return verdict;
+        if (reason != XV_CONTINUE)
+            return reason;
     }
-    return sender_let_in(&from->addr, from->port, now) ? XV_CONTINUE : XV_TO_ADMIT;
+    return sender_admitted(&from->addr, from->port, now) ? XV_CONTINUE : XV_TO_ADMIT;
 }
 
 #endif

@@ -12,7 +12,7 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_remote
 {
     if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
         return TC_ACT_SHOT;
-    skb->tc_index = XV_DELIVERED;
+    skb->tc_index = XV_MARK_DELIVERED;
     if (flags & XV_FDB_PEER && ingress && !dest->vid) {
         bpf_skb_change_type(skb, XV_PACKET_HOST); /* it may have come by multicast outside */
         return bpf_redirect_peer(dest->ifindex, 0);
@@ -28,8 +28,8 @@ static __always_inline int to_port(struct __sk_buff *skb, const struct xv_remote
 static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                          const struct xv_fdb *entry, __u64 now, int ingress)
 {
-    if (fdb_is_to_show(entry, now) && is_alive(vtep->ifindex)) {
-        skb->tc_index = XV_SHOWN;
+    if (fdb_bridge_needs_copy(entry, now) && is_alive(vtep->ifindex)) {
+        skb->tc_index = XV_MARK_BRIDGE_COPY;
         bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
     }
     return to_port(skb, &entry->dest, entry->flags, ingress);
@@ -80,7 +80,7 @@ XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
 static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                      const __u8 *mac)
 {
-    skb->tc_index = mac_equal(mac, vtep->mac) ? XV_DELIVERED : XV_DELIVERED_OTHER;
+    skb->tc_index = mac_equal(mac, vtep->mac) ? XV_MARK_DELIVERED : XV_MARK_DELIVERED_OTHER_MAC;
     return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
 }
 
@@ -104,27 +104,27 @@ XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
 }
 
 /*
- * A stripped frame. `stale`: skb->protocol is still the outer packet's. `ingress`: we are at a TC
- * ingress.
+ * A stripped frame. `fix_proto`: skb->protocol is still the outer packet's. `ingress`: we are at a
+ * TC ingress.
  */
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const __u8 *mac, __u64 now, int stale, int ingress)
+                                   const __u8 *mac, __u64 now, int fix_proto, int ingress)
 {
     struct xv_fdb *entry = fdb_find_local(vtep, mac, now);
 
     if (!entry && !is_alive(vtep->ifindex))
-        return tc_conclude(vtep->slot, XV_DEVICE_GONE, tc_packets(skb));
+        return to_action(vtep->slot, XV_DEVICE_GONE, tc_packets(skb));
     if (skb->gso_size)
         count_delivered(skb, vtep);
     else
         count_rx(vtep->slot, 1, skb->len);
     if (entry) {
-        if (stale && tc_refresh_protocol(skb))
+        if (fix_proto && skb_fix_proto(skb))
             return TC_ACT_SHOT;
         return to_known_port(skb, vtep, entry, now, ingress);
     }
     if (vtep->members && !mac_equal(mac, vtep->mac)) {
-        if (stale && tc_refresh_protocol(skb))
+        if (fix_proto && skb_fix_proto(skb))
             return TC_ACT_SHOT;
         to_members(skb, vtep, 0, 0);
     }

@@ -3,10 +3,10 @@
 #ifndef XVTEP_BPF_ENCAP_H
 #define XVTEP_BPF_ENCAP_H
 
+#include "bpf/count.h"
 #include "bpf/ecn.h"
-#include "bpf/hop.h"
+#include "bpf/nexthop.h"
 #include "bpf/parse.h"
-#include "bpf/verdict.h"
 
 /* Behind the Ethernet header, which would unalign the rest. */
 struct outer_v4 {
@@ -71,12 +71,12 @@ static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_heade
     vxlan->vni = bpf_htonl(dest->vni << 8);
 }
 
-static __always_inline void build_eth(struct ethhdr *eth, const struct xv_nexthop *hop,
+static __always_inline void build_eth(struct ethhdr *eth, const struct xv_nexthop *nexthop,
                                       __be16 proto)
 {
-    if (hop) {
-        mac_copy(eth->h_dest, hop->dmac);
-        mac_copy(eth->h_source, hop->smac);
+    if (nexthop) {
+        mac_copy(eth->h_dest, nexthop->dmac);
+        mac_copy(eth->h_source, nexthop->smac);
     } else {
         __builtin_memset(eth, 0, 12);
     }
@@ -95,17 +95,17 @@ static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
     return c ? c->tx_packets + from : from;
 }
 
-/* `frame_size`: the inner frame's. `hop` may be NULL: the kernel then writes the MACs. */
+/* `frame_size`: the inner frame's. `nexthop` may be NULL: the kernel then writes the MACs. */
 static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
                                            const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                           const struct inner *in, const struct xv_nexthop *hop,
+                                           const struct inner *in, const struct xv_nexthop *nexthop,
                                            __u32 frame_size)
 {
     __be32 *word = (__be32 *)&h->ip;
     __u64 sum = vtep->local.word[3];
     __u32 value;
 
-    build_eth(eth, hop, bpf_htons(ETH_P_IP));
+    build_eth(eth, nexthop, bpf_htons(ETH_P_IP));
     /* Summed as it is written: what is read back has to be waited for. */
     sum += dest->addr.word[3];
     word[3] = vtep->local.word[3];
@@ -125,12 +125,12 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
 
 static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *h,
                                            const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                           const struct inner *in, const struct xv_nexthop *hop,
+                                           const struct inner *in, const struct xv_nexthop *nexthop,
                                            __u32 frame_size)
 {
     __u32 tos = outer_tos(vtep, in);
 
-    build_eth(eth, hop, bpf_htons(ETH_P_IPV6));
+    build_eth(eth, nexthop, bpf_htons(ETH_P_IPV6));
     *(__be32 *)&h->ip = bpf_htonl(6u << 28 | tos << 20) | vtep->flowlabel;
     h->ip.payload_len = bpf_htons(sizeof(h->udp) + sizeof(h->vxlan) + frame_size);
     h->ip.nexthdr = IPPROTO_UDP;
@@ -149,18 +149,18 @@ static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, 
 {
     __u32 size = l3_size;
 
-    if (l3_size <= XV_MTU_SURE)
+    if (l3_size <= XV_MTU_SAFE)
         return 0;
     if (path_mtu && l3_size > path_mtu)
         return path_mtu;
     if (!oif) /* bpf_check_mtu() would take the packet's own device */
         return 0;
-    bpf_check_mtu(ctx, oif, &size, 0, 0); /* its verdict on a GSO packet says nothing */
+    bpf_check_mtu(ctx, oif, &size, 0, 0); /* its reason on a GSO packet says nothing */
     return l3_size > size ? size : 0;
 }
 
 /* Whether frames to `dest` need a UDP checksum: IPv6 always unless zero is allowed. */
-static __always_inline int wants_csum(const struct xv_vtep *vtep)
+static __always_inline int needs_csum(const struct xv_vtep *vtep)
 {
     return !!(vtep->flags & XV_VTEP_UDPCSUM);
 }

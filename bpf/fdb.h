@@ -5,13 +5,13 @@
  * The kernel's device has the same entries, so that what is left to it goes the same way: those
  * that user space makes are made there, too, and a MAC is learned here where the kernel's device
  * has just learned it (tc_device_ingress). Behind a bridge an entry is used only while the bridge,
- * too, sends frames for that MAC the same way (`bridged`): see fdb_agrees().
+ * too, sends frames for that MAC the same way (`bridged`): see fdb_bridge_agrees().
  */
 #ifndef XVTEP_BPF_FDB_H
 #define XVTEP_BPF_FDB_H
 
-#include "bpf/age.h"
 #include "bpf/alive.h"
+#include "bpf/gc.h"
 
 #define XV_BRIDGE_LIFE (1ULL << 33) /* ns: what the bridge has last done is good for so long */
 #define XV_BRIDGE_SHIFT                                                                            \
@@ -54,23 +54,24 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
  * Whether the bridge has sent a frame for this MAC the same way lately. It decides by more than we
  * know: its own addresses, static entries, port states, filters.
  */
-static __always_inline int fdb_agrees(const struct xv_fdb *entry, __u64 now)
+static __always_inline int fdb_bridge_agrees(const struct xv_fdb *entry, __u64 now)
 {
-    return entry->bridged && xv_since(now, entry->bridged) < XV_BRIDGE_LIFE;
+    return entry->bridge_seen && xv_since(now, entry->bridge_seen) < XV_BRIDGE_LIFE;
 }
 
 /* Whether the bridge has to see a frame again: or it forgets MACs that only we still see. */
-static __always_inline int fdb_is_to_show(const struct xv_fdb *entry, __u64 now)
+static __always_inline int fdb_bridge_needs_copy(const struct xv_fdb *entry, __u64 now)
 {
-    return entry->flags & XV_FDB_BRIDGED && xv_since(now, entry->bridged) > 1ULL << XV_BRIDGE_SHIFT;
+    return entry->flags & XV_FDB_BRIDGED &&
+           xv_since(now, entry->bridge_seen) > 1ULL << XV_BRIDGE_SHIFT;
 }
 
 static __always_inline void fdb_bridge_agreed(struct xv_fdb *entry, __u64 now)
 {
     if (entry->flags & XV_FDB_CLAIMED)
         entry->flags &= ~XV_FDB_CLAIMED;
-    if (!entry->bridged || xv_since(now, entry->bridged) > XV_SECOND / 4)
-        entry->bridged = xv_stamp(now) | 1; /* 0 is never */
+    if (!entry->bridge_seen || xv_since(now, entry->bridge_seen) > XV_SECOND / 4)
+        entry->bridge_seen = xv_stamp(now) | 1; /* 0 is never */
 }
 
 /*
@@ -86,7 +87,7 @@ static __always_inline struct xv_fdb *fdb_find_local(const struct xv_vtep *vtep,
         entry = fdb_find(vtep, mac, now);
     if (!entry || !(entry->flags & XV_FDB_LOCAL))
         return NULL;
-    return !(entry->flags & XV_FDB_BRIDGED) || fdb_agrees(entry, now) ? entry : NULL;
+    return !(entry->flags & XV_FDB_BRIDGED) || fdb_bridge_agrees(entry, now) ? entry : NULL;
 }
 
 static __always_inline struct xv_fdb *fdb_default(const struct xv_vtep *vtep)
@@ -128,8 +129,8 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
         return 0;
     key = *at;
     old = bpf_map_lookup_elem(&fdb, &key);
-    if (!old && !usage_take(vtep)) {
-        age_arm();
+    if (!old && !fdb_count_reserve(vtep)) {
+        gc_start_timer();
         return 0;
     }
     fresh.dest = *dest;
@@ -141,20 +142,20 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
     if (old)
         fresh.gc_seq = old->gc_seq;
     else if (vtep->ageing || vtep->hard_ageing)
-        fresh.gc_seq = age_ticket();
+        fresh.gc_seq = gc_next_seq();
     if (bpf_map_update_elem(&fdb, &key, &fresh, old ? BPF_EXIST : BPF_NOEXIST)) {
         if (!old)
-            usage_give(vtep);
+            fdb_count_release(vtep);
         return 0;
     }
     if (!old && fresh.gc_seq)
-        age_add(&key, fresh.gc_seq);
+        gc_enqueue(&key, fresh.gc_seq);
     return 0;
 }
 
 /*
  * What learning that `mac` is behind `dest` would do, without doing it: XV_CONTINUE where nothing
- * is to be done (or nothing can be, for want of room), XV_TO_LEARN, or a drop verdict. `shift`: a
+ * is to be done (or nothing can be, for want of room), XV_TO_LEARN, or a drop reason. `shift`: a
  * live entry is to be learned anew when this bit of the clock changes, or XV_NEVER.
  */
 static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,
@@ -169,13 +170,13 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
     if (!entry)
         return fdb_has_room(vtep) ? XV_TO_LEARN : XV_CONTINUE;
     if (!fdb_same_place(entry, dest, local)) {
-        if (entry->flags & XV_FDB_KEPT)
+        if (entry->flags & XV_FDB_NOAGE)
             return local ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
         return XV_TO_LEARN;
     }
     if (fdb_expired(vtep, entry, now))
         return XV_TO_LEARN;
-    if (entry->flags & XV_FDB_KEPT || shift == XV_NEVER) {
+    if (entry->flags & XV_FDB_NOAGE || shift == XV_NEVER) {
         fdb_touch(&entry->updated, now);
         return XV_CONTINUE;
     }
@@ -185,7 +186,7 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
 
 /*
  * The kernel's vxlan_snoop(): `mac` was seen behind `dest`. `flags`: XV_FDB_LOCAL and what goes
- * with it for a port, 0 for a VTEP. Returns a drop verdict, or XV_CONTINUE.
+ * with it for a port, 0 for a VTEP. Returns a drop reason, or XV_CONTINUE.
  */
 static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac,
                                      const struct xv_remote *dest, __u16 flags, __u64 now)
@@ -202,7 +203,7 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
                 entry->created = xv_stamp(now); /* gone, and learned anew */
             return XV_CONTINUE;
         }
-        if (entry->flags & XV_FDB_KEPT)
+        if (entry->flags & XV_FDB_NOAGE)
             return flags & XV_FDB_LOCAL ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
     }
     fdb_write(vtep, &key, dest, flags, now);

@@ -49,7 +49,7 @@ XV_ARRAY(listener_mask, BPF_MAP_TYPE_ARRAY, __u32, 1);
 XV_ARRAY(wakeup_taps, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
 
 XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_sender, XV_SENDERS);
-XV_ARRAY(merged, BPF_MAP_TYPE_ARRAY, __u32, XV_MERGED_FLOWS);
+XV_ARRAY(gro_flows, BPF_MAP_TYPE_ARRAY, __u32, XV_GRO_FLOWS);
 
 /*
  * Read by TC programs, redirected through by XDP programs. The kernel takes a device out as soon
@@ -75,11 +75,11 @@ struct {
 XV_SHARED_ARRAY(fdb_count, __u64, XV_SLOTS);
 XV_SHARED_ARRAY(gc_state, struct xv_gc, 1);
 
-struct sweeper {
+struct gc_timer {
     struct bpf_timer timer;
     __u64 limit; /* the tail at the last tick */
 };
-XV_ARRAY(sweeper, BPF_MAP_TYPE_ARRAY, struct sweeper, 1);
+XV_ARRAY(gc_timer, BPF_MAP_TYPE_ARRAY, struct gc_timer, 1);
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

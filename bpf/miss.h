@@ -10,8 +10,8 @@
 #ifndef XVTEP_BPF_MISS_H
 #define XVTEP_BPF_MISS_H
 
-#include "bpf/age.h"
-#include "bpf/verdict.h"
+#include "bpf/count.h"
+#include "bpf/gc.h"
 
 struct raise_loop {
     struct xv_event event;
@@ -61,21 +61,21 @@ static long raise_one(__u32 index, void *context)
 
 /* An address's last bytes, which differ most, are the upper ones: down, where a product keeps them.
  */
-static __always_inline __u64 missed_mix(__u64 word, __u64 by)
+static __always_inline __u64 ratelimit_mix(__u64 word, __u64 by)
 {
     return (word ^ word >> 32) * by;
 }
 
-static __always_inline __u32 missed_set(const struct xv_ratelimit *miss)
+static __always_inline __u32 ratelimit_set(const struct xv_ratelimit *miss)
 {
-    return (missed_mix(miss->what[0], 0x9e3779b97f4a7c15ULL) ^
-            missed_mix(miss->what[1], 0xc2b2ae3d27d4eb4fULL) ^
-            missed_mix(miss->what[2], 0x165667b19e3779f9ULL)) >>
+    return (ratelimit_mix(miss->what[0], 0x9e3779b97f4a7c15ULL) ^
+            ratelimit_mix(miss->what[1], 0xc2b2ae3d27d4eb4fULL) ^
+            ratelimit_mix(miss->what[2], 0x165667b19e3779f9ULL)) >>
            (64 - XV_RATELIMIT_BITS);
 }
 
 /* Where in its set to note that this one is raised, or -1: it was, within the last second. */
-XV_STEP int missed_way(const struct xv_ratelimit *miss)
+XV_STEP int ratelimit_way(const struct xv_ratelimit *miss)
 {
     struct xv_ratelimit_set *set;
     __u64 least = ~0ULL; /* beside `oldest`, or the verifier goes through all ways by each */
@@ -83,7 +83,7 @@ XV_STEP int missed_way(const struct xv_ratelimit *miss)
 
     if (!miss)
         return -1;
-    at = missed_set(miss);
+    at = ratelimit_set(miss);
     set = bpf_map_lookup_elem(&miss_ratelimit, &at);
     if (!set)
         return -1;
@@ -102,9 +102,9 @@ XV_STEP int missed_way(const struct xv_ratelimit *miss)
     return oldest;
 }
 
-static __always_inline void missed_note(const struct xv_ratelimit *miss, int way)
+static __always_inline void ratelimit_note(const struct xv_ratelimit *miss, int way)
 {
-    __u32 at = missed_set(miss);
+    __u32 at = ratelimit_set(miss);
     struct xv_ratelimit_set *set = bpf_map_lookup_elem(&miss_ratelimit, &at);
 
     if (set)
@@ -124,7 +124,7 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
         return 0;
     miss.what[0] = (__u64)kind << 32 | vtep->ifindex;
     __builtin_memcpy(&miss.what[1], addr, sizeof(*addr));
-    way = missed_way(&miss);
+    way = ratelimit_way(&miss);
     if (way < 0)
         return 0;
     loop.listener_mask = *listeners_bits;
@@ -139,7 +139,7 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
         loop.event.addr = *addr;
     bpf_loop(XV_LISTENERS_MAX, raise_one, &loop, 0);
     if (loop.taken)
-        missed_note(&miss, way);
+        ratelimit_note(&miss, way);
     if (!loop.lost)
         return 0;
     counters = counters_of(vtep->slot);

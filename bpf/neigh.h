@@ -17,7 +17,7 @@
 #define XV_ND_TARGET_LL 2
 #define XV_ND_OPTIONS 8 /* more than this and the solicitation goes unanswered */
 
-#define XV_PROXY_MISS (-1) /* no verdict */
+#define XV_PROXY_MISS (-1) /* no reason */
 
 #define XV_NA_ROUTER 0x80000000u
 #define XV_NA_SOLICITED 0x40000000u
@@ -145,7 +145,7 @@ XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 no
     struct xv_neigh *neigh;
     struct xv_fdb *entry;
     struct ipv6hdr ip;
-    struct ethhdr eth XV_EVEN;
+    struct ethhdr eth XV_ALIGN2;
     int from_none;
     struct nd nd;
     __u64 sum;
@@ -236,7 +236,7 @@ XV_STEP int short_circuit(struct __sk_buff *skb, const struct xv_vtep *vtep, __u
 {
     struct xv_neigh *neigh;
     struct xv_addr target;
-    struct ethhdr eth XV_EVEN;
+    struct ethhdr eth XV_ALIGN2;
 
     if (!vtep || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
         return 0;

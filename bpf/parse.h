@@ -123,18 +123,18 @@ static __always_inline int parse_outer(struct cursor *c, struct outer *o, __u32 
     struct xv_vxlan_header *vxlan;
     __u32 l3_size = frame_size - sizeof(*eth);
     struct udphdr *udp;
-    int verdict;
+    int reason;
 
     if (!eth)
         return XV_BAD_LENGTH;
     if (eth->h_proto == bpf_htons(ETH_P_IP))
-        verdict = parse_outer_v4(c, o, l3_size);
+        reason = parse_outer_v4(c, o, l3_size);
     else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-        verdict = parse_outer_v6(c, o, l3_size);
+        reason = parse_outer_v6(c, o, l3_size);
     else
-        verdict = XV_NOT_IP;
-    if (verdict != XV_CONTINUE)
-        return verdict;
+        reason = XV_NOT_IP;
+    if (reason != XV_CONTINUE)
+        return reason;
 
     udp = take(c, sizeof(*udp));
     if (!udp)
@@ -220,8 +220,8 @@ static __always_inline void parse_inner_v4(struct cursor *c, struct inner *in)
 }
 
 /*
- * Sets l4_proto and l4_offset to what is behind the extension headers. BIG TCP puts a hop-by-hop
- * header in front of some packets of a flow: the flow is the same.
+ * Sets l4_proto and l4_offset to what is behind the extension headers. BIG TCP puts a
+ * nexthop-by-nexthop header in front of some packets of a flow: the flow is the same.
  */
 static __always_inline void parse_extensions(struct cursor *c, struct inner *in, __u8 next)
 {

@@ -193,11 +193,11 @@ static __always_inline void pmtu_learn(const struct xv_addr *told, const struct 
         !bpf_map_lookup_elem(&local_addrs, from) || !port_is_ours(udp->dest) ||
         !vtep_by_vni(bpf_ntohl(vxlan->vni) >> 8, udp->dest)) /* vxlan_err_lookup() */
         return;
-    bpf_map_update_elem(&pmtus, to, &fresh, BPF_ANY); /* in use within XV_HOP_LIFE */
+    bpf_map_update_elem(&pmtus, to, &fresh, BPF_ANY); /* in use within XV_NEXTHOP_LIFE */
 }
 
 /* A packet from the underlay that is not UDP. */
-XV_STEP int pmtu_watch(struct __sk_buff *skb, __u64 now)
+XV_STEP int pmtu_snoop(struct __sk_buff *skb, __u64 now)
 {
     struct cursor c = tc_linear(skb, XV_LINEAR);
     struct ethhdr *eth = take(&c, sizeof(*eth));

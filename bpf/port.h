@@ -52,20 +52,20 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
 {
     struct xv_remote here = port_place(place);
     __u32 shift = XV_BRIDGE_SHIFT;
-    int verdict;
+    int reason;
 
     if (!vtep || !port || !eth)
         return XV_CONTINUE;
     if (vtep->renew_shift < shift)
         shift = vtep->renew_shift;
-    verdict = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, shift, now);
-    if (verdict == XV_CONTINUE && port->seen != now) {
+    reason = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, shift, now);
+    if (reason == XV_CONTINUE && port->last_time != now) {
         /* Another is remembered for this tick: no write for each change. */
-        mac_copy(port->seen_mac, eth->h_source);
-        port->seen_vid = here.vid;
-        port->seen = now;
+        mac_copy(port->last_smac, eth->h_source);
+        port->last_vid = here.vid;
+        port->last_time = now;
     }
-    return verdict;
+    return reason;
 }
 
 /*
@@ -76,8 +76,8 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
 static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port *port,
                                       const struct ethhdr *eth, __u64 place, __u64 now)
 {
-    if (port->seen == now && mac_equal(port->seen_mac, eth->h_source) &&
-        port->seen_vid == place >> 32)
+    if (port->last_time == now && mac_equal(port->last_smac, eth->h_source) &&
+        port->last_vid == place >> 32)
         return XV_CONTINUE;
     return port_check_place(vtep, port, eth, place, now);
 }
@@ -109,7 +109,7 @@ static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_por
         port_take(vtep, port, eth, place, now);
         return;
     }
-    entry->bridged = 0;
+    entry->bridge_seen = 0;
     mac_copy(port->claimed_mac, eth->h_source);
 }
 

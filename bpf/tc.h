@@ -6,9 +6,9 @@
 #include <linux/pkt_cls.h>
 
 #include "bpf/classify.h"
+#include "bpf/count.h"
 #include "bpf/encap.h"
 #include "bpf/sender.h"
-#include "bpf/verdict.h"
 
 #define XV_TAG_SIZE 4
 #define XV_TAGS_MOST 2
@@ -108,7 +108,7 @@ static __always_inline struct xv_vtep *tc_stripped(struct __sk_buff *skb)
  */
 static __always_inline int tc_restore_mac(struct __sk_buff *skb)
 {
-    struct ethhdr seen XV_EVEN, real XV_EVEN;
+    struct ethhdr seen XV_ALIGN2, real XV_ALIGN2;
 
     if (bpf_skb_load_bytes_relative(skb, 0, &real, sizeof(real), BPF_HDR_START_MAC))
         return 0;
@@ -119,22 +119,22 @@ static __always_inline int tc_restore_mac(struct __sk_buff *skb)
            !bpf_skb_store_bytes(skb, 0, &real, sizeof(real), 0);
 }
 
-static __always_inline int tc_conclude(__u32 slot, int verdict, __u32 packets)
+static __always_inline int to_action(__u32 slot, int reason, __u32 packets)
 {
-    count_verdict(slot, verdict, packets);
-    return verdict_drops(verdict) ? TC_ACT_SHOT : XV_PASS;
+    count_reason(slot, reason, packets);
+    return reason_drops(reason) ? TC_ACT_SHOT : XV_PASS;
 }
 
-/* As tc_conclude(); where the verdict came with an action, that. */
-static __always_inline int tc_finish(__u32 slot, int verdict, __u32 packets, int action)
+/* As to_action(); where the reason came with an action, that. */
+static __always_inline int tc_finish(__u32 slot, int reason, __u32 packets, int action)
 {
-    if (verdict == XV_CONTINUE)
+    if (reason == XV_CONTINUE)
         return action;
-    if (verdict == XV_PROXIED || verdict == XV_PKT_TOO_BIG) {
-        count_verdict(slot, verdict, packets);
+    if (reason == XV_PROXIED || reason == XV_PKT_TOO_BIG) {
+        count_reason(slot, reason, packets);
         return action;
     }
-    return tc_conclude(slot, verdict, packets);
+    return to_action(slot, reason, packets);
 }
 
 /* A tag, other than a priority tag (VLAN 0), which the stack ignores too. */
@@ -144,7 +144,7 @@ static __always_inline int tc_in_vlan(struct __sk_buff *skb)
 }
 
 /* A packet from the underlay is left to the kernel: its sender goes with it. */
-XV_STEP int sender_note(struct __sk_buff *skb)
+XV_STEP int sender_remember(struct __sk_buff *skb)
 {
     struct cursor c = tc_linear(skb, ETH_HLEN + sizeof(struct ipv6hdr));
     struct ethhdr *eth = take(&c, sizeof(*eth));
@@ -186,7 +186,7 @@ static __always_inline __u32 tc_vlan(struct __sk_buff *skb)
  * where the inner family is not the outer one. Popping an in-packet tag reads it from the packet;
  * so push two tags (the first moves into the packet) and pop both.
  */
-static __always_inline int tc_refresh_protocol(struct __sk_buff *skb)
+static __always_inline int skb_fix_proto(struct __sk_buff *skb)
 {
     return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 0) ||
            bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 0) || bpf_skb_vlan_pop(skb) ||
@@ -194,7 +194,7 @@ static __always_inline int tc_refresh_protocol(struct __sk_buff *skb)
 }
 
 /* The tags behind the MACs, the first one first, back into metadata and packet. */
-static __always_inline int tc_put_tags_back(struct __sk_buff *skb, const struct l2 *l2)
+static __always_inline int push_vlans(struct __sk_buff *skb, const struct l2 *l2)
 {
     __be16 tag[2];
 
@@ -212,8 +212,8 @@ static __always_inline int tc_put_tags_back(struct __sk_buff *skb, const struct 
 }
 
 /* The L2 header: `seen`, with tags out of skb metadata, or they would end up outside the tunnel. */
-static __always_inline int tc_take_l2(struct __sk_buff *skb, const struct ethhdr *seen,
-                                      struct l2 *l2)
+static __always_inline int pop_vlans(struct __sk_buff *skb, const struct ethhdr *seen,
+                                     struct l2 *l2)
 {
     struct ethhdr eth;
     __be16 tag[2];
@@ -240,7 +240,7 @@ static __always_inline int tc_take_l2(struct __sk_buff *skb, const struct ethhdr
             return XV_REWRITE_FAILED;
     }
     if (skb->vlan_present) /* a third */
-        return tc_put_tags_back(skb, l2) ? XV_REWRITE_FAILED : XV_KERNEL_PATH;
+        return push_vlans(skb, l2) ? XV_REWRITE_FAILED : XV_KERNEL_PATH;
     if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
         return XV_REWRITE_FAILED;
     l2->l3_proto = eth.h_proto;
@@ -340,8 +340,8 @@ static __always_inline int lco_sum(struct __sk_buff *skb, const struct inner *in
 }
 
 /* Sum of the frame from byte `from` on, where its L2 header will be taken off. */
-static __always_inline int tc_payload_sum(struct __sk_buff *skb, const struct inner *in, __u32 from,
-                                          __u64 *total)
+static __always_inline int skb_payload_sum(struct __sk_buff *skb, const struct inner *in,
+                                           __u32 from, __u64 *total)
 {
     struct sum_loop loop = {.skb = skb, .at = from, .end = skb->len};
     __be32 tags[2] = {};
@@ -444,39 +444,39 @@ static __always_inline int tc_store_headers(struct __sk_buff *skb, const struct 
 static __always_inline int tc_write_v4(struct __sk_buff *skb, struct headers *h,
                                        const struct xv_vtep *vtep, const struct xv_remote *dest,
                                        const struct inner *in, const struct l2 *l2,
-                                       const struct xv_nexthop *hop, __u64 sum)
+                                       const struct xv_nexthop *nexthop, __u64 sum)
 {
     struct outer_v4 *outer = &h->v4.outer;
-    int verdict;
+    int reason;
 
-    build_outer_v4(&h->eth, outer, vtep, dest, in, hop, skb->len - ETH_HLEN + l2->size);
+    build_outer_v4(&h->eth, outer, vtep, dest, in, nexthop, skb->len - ETH_HLEN + l2->size);
     __builtin_memcpy(h->v4.l2, l2->bytes, XV_TAGGED_SIZE);
-    if (wants_csum(vtep)) {
+    if (needs_csum(vtep)) {
         __be32 addresses[2] = {outer->ip.saddr, outer->ip.daddr};
 
         outer->udp.check = tc_udp_check(addresses, sizeof(addresses), &outer->udp, l2, sum);
     }
-    verdict = tc_grow(skb, l2, XV_OUTER_V4, 0);
-    if (verdict != XV_CONTINUE)
-        return verdict;
+    reason = tc_grow(skb, l2, XV_OUTER_V4, 0);
+    if (reason != XV_CONTINUE)
+        return reason;
     return tc_store_headers(skb, h, XV_OUTER_V4, l2->size);
 }
 
 static __always_inline int tc_write_v6(struct __sk_buff *skb, struct headers *h,
                                        const struct xv_vtep *vtep, const struct xv_remote *dest,
                                        const struct inner *in, const struct l2 *l2,
-                                       const struct xv_nexthop *hop, __u64 sum)
+                                       const struct xv_nexthop *nexthop, __u64 sum)
 {
     struct outer_v6 *outer = &h->v6.outer;
-    int verdict;
+    int reason;
 
-    build_outer_v6(&h->eth, outer, vtep, dest, in, hop, skb->len - ETH_HLEN + l2->size);
+    build_outer_v6(&h->eth, outer, vtep, dest, in, nexthop, skb->len - ETH_HLEN + l2->size);
     __builtin_memcpy(h->v6.l2, l2->bytes, XV_TAGGED_SIZE);
-    if (wants_csum(vtep))
+    if (needs_csum(vtep))
         outer->udp.check = tc_udp_check(&outer->ip.saddr, 32, &outer->udp, l2, sum);
-    verdict = tc_grow(skb, l2, XV_OUTER_V6, 1);
-    if (verdict != XV_CONTINUE)
-        return verdict;
+    reason = tc_grow(skb, l2, XV_OUTER_V6, 1);
+    if (reason != XV_CONTINUE)
+        return reason;
     return tc_store_headers(skb, h, XV_OUTER_V6, l2->size);
 }
 

@@ -4,8 +4,8 @@
 #define XVTEP_BPF_XDP_H
 
 #include "bpf/classify.h"
+#include "bpf/count.h"
 #include "bpf/encap.h"
-#include "bpf/verdict.h"
 
 static __always_inline struct cursor xdp_cursor(struct xdp_md *xdp)
 {
@@ -13,11 +13,11 @@ static __always_inline struct cursor xdp_cursor(struct xdp_md *xdp)
 }
 
 /* Drops are final and counted here; what is passed on is counted by the TC program behind. */
-static __always_inline int xdp_conclude(__u32 slot, int verdict)
+static __always_inline int xdp_to_action(__u32 slot, int reason)
 {
-    if (!verdict_drops(verdict))
+    if (!reason_drops(reason))
         return XDP_PASS;
-    count_verdict(slot, verdict, 1);
+    count_reason(slot, reason, 1);
     return XDP_DROP;
 }
 
@@ -73,7 +73,7 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
     __u32 size = o->frame_size - o->size;
 
     if (bpf_xdp_adjust_head(xdp, o->size))
-        return xdp_conclude(vtep->slot, XV_REWRITE_FAILED);
+        return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
     count_rx(vtep->slot, 1, size);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
@@ -123,14 +123,15 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
     const struct xv_remote *dest = &entry->dest;
     __u32 size = bpf_xdp_get_buff_len(xdp), outer_size;
     struct inner in = {};
-    struct xv_nexthop *hop;
+    struct xv_nexthop *nexthop;
 
     parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
-    hop = hop_find(vtep, dest, 0, outer_tos(vtep, &in), now);
+    nexthop = nexthop_find(vtep, dest, 0, outer_tos(vtep, &in), now);
     outer_size = size + (vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4) - ETH_HLEN;
-    if (in.cut || !hop || !hop->xdp || wants_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
-        (outer_size > XV_MTU_SURE && outer_size > hop->proven) || addr_is_multicast(&dest->addr) ||
-        exceeded_mtu(xdp, hop->ifindex, hop->mtu, outer_size))
+    if (in.cut || !nexthop || !nexthop->xdp || needs_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
+        (outer_size > XV_MTU_SAFE && outer_size > nexthop->proven_size) ||
+        addr_is_multicast(&dest->addr) ||
+        exceeded_mtu(xdp, nexthop->ifindex, nexthop->mtu, outer_size))
         return XDP_PASS;
     if (vtep->flags & XV_VTEP_V6) {
         if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V6))
@@ -138,20 +139,20 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         eth = (void *)(long)xdp->data;
         struct outer_v6 *outer = (void *)(eth + 1);
         if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
-            return xdp_conclude(vtep->slot, XV_REWRITE_FAILED);
-        build_outer_v6(eth, outer, vtep, dest, &in, hop, size);
+            return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
+        build_outer_v6(eth, outer, vtep, dest, &in, nexthop, size);
     } else {
         if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
             return XDP_PASS;
         eth = (void *)(long)xdp->data;
         struct outer_v4 *outer = (void *)(eth + 1);
         if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
-            return xdp_conclude(vtep->slot, XV_REWRITE_FAILED);
-        build_outer_v4(eth, outer, vtep, dest, &in, hop, size);
+            return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
+        build_outer_v4(eth, outer, vtep, dest, &in, nexthop, size);
     }
     fdb_touch(&entry->used, now);
     count_tx(vtep->slot, 1, size);
-    return bpf_redirect_map(&alive, hop->ifindex, XDP_DROP);
+    return bpf_redirect_map(&alive, nexthop->ifindex, XDP_DROP);
 }
 
 #endif

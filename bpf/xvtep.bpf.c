@@ -6,7 +6,7 @@
  *   in   xdp_underlay --> tc_underlay_ingress ----------------------> device ingress, port
  *        parse . classify . admit . ecn . strip . deliver     tc_device_ingress (by the kernel's
  * device) out  tc_underlay_egress <------------------------------------------ tc_device_egress,
- * tc_port_ingress, xdp_port (next hops)   encap . pmtu . hop . fdb . neigh . learn . parse port
+ * tc_port_ingress, xdp_port (next hops)   encap . pmtu . nexthop . fdb . neigh . learn . parse port
  * tc_port_egress: what the bridge sends to a local port table xvtep_fdb_put, for user space
  *
  * The programs repeat what the kernel has done before: what is new goes through its vxlan device,
@@ -15,11 +15,11 @@
  * An XDP program finishes what it can and passes the rest, uncounted, to the TC program of the
  * same port, which always runs behind it and counts.
  */
-#include "bpf/bulk.h"
-#include "bpf/merged.h"
+#include "bpf/fdb_put.h"
+#include "bpf/gro_flow.h"
 #include "bpf/port.h"
 #include "bpf/send.h"
-#include "bpf/watch.h"
+#include "bpf/underlay_egress.h"
 #include "bpf/xdp.h"
 
 #define XV_LEFT 0x100 /* no action: passed on, and the kernel's device may decapsulate it */
@@ -31,43 +31,43 @@ static __always_inline __u32 underlay_slot(__u32 ifindex)
     return underlay ? underlay->slot : 0;
 }
 
-/* The verdict on a packet that is to be stripped here, as far as the kernel's checks go. */
-static __always_inline int take_verdict(struct __sk_buff *skb, struct outer *o,
+/* The reason on a packet that is to be stripped here, as far as the kernel's checks go. */
+static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
                                         struct xv_vtep **vtep, struct ethhdr *inner, __u64 now)
 {
     struct cursor c = tc_linear(skb, XV_LINEAR);
     struct xv_remote sender;
-    int verdict, merged;
+    int reason, merged;
 
-    verdict = tc_in_vlan(skb) ? XV_NOT_IP : parse_outer(&c, o, skb->len);
-    if (verdict != XV_CONTINUE && !skb->vlan_present && tc_restore_mac(skb)) {
+    reason = tc_in_vlan(skb) ? XV_NOT_IP : parse_outer(&c, o, skb->len);
+    if (reason != XV_CONTINUE && !skb->vlan_present && tc_restore_mac(skb)) {
         c = tc_linear(skb, XV_LINEAR);
-        verdict = parse_outer(&c, o, skb->len);
+        reason = parse_outer(&c, o, skb->len);
     }
-    if (verdict == XV_CONTINUE)
-        verdict = classify(o, vtep);
-    if (verdict == XV_CONTINUE && skb->pkt_type == XV_PACKET_OTHERHOST)
-        verdict = XV_NOT_LOCAL;
-    if (verdict != XV_CONTINUE)
-        return verdict;
+    if (reason == XV_CONTINUE)
+        reason = classify(o, vtep);
+    if (reason == XV_CONTINUE && skb->pkt_type == XV_PACKET_OTHERHOST)
+        reason = XV_NOT_LOCAL;
+    if (reason != XV_CONTINUE)
+        return reason;
     if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
         return XV_PKT_TOO_SMALL;
     if (tc_ecn_drops(skb, o, inner->h_proto)) /* before it teaches anything */
         return XV_IP_TUNNEL_ECN;
-    merged = is_merged(skb, &c, o, now);
+    merged = flow_uses_gro(skb, &c, o, now);
     sender = dest_from(*vtep, &o->src);
-    verdict = admit(*vtep, &sender, inner->h_source, now);
-    return verdict == XV_CONTINUE && merged ? XV_GSO : verdict;
+    reason = check_source(*vtep, &sender, inner->h_source, now);
+    return reason == XV_CONTINUE && merged ? XV_GSO : reason;
 }
 
 /* The action, or XV_LEFT. */
-XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
+XV_STEP int tc_decap(struct __sk_buff *skb, __u64 now)
 {
     __u32 packets = tc_packets(skb);
     struct xv_vtep *vtep = tc_stripped(skb);
     struct outer o = {};
-    struct ethhdr inner XV_EVEN;
-    int verdict, action;
+    struct ethhdr inner XV_ALIGN2;
+    int reason, action;
 
     if (vtep) {
         if (bpf_skb_load_bytes(skb, 0, &inner, sizeof(inner)))
@@ -76,24 +76,24 @@ XV_STEP int take_in(struct __sk_buff *skb, __u64 now)
         return deliver(skb, vtep, inner.h_dest, now, 0, 1);
     }
 
-    verdict = take_verdict(skb, &o, &vtep, &inner, now);
-    if (verdict == XV_CONTINUE)
-        verdict = tc_ecn(skb, &o, inner.h_proto);
-    if (verdict == XV_CONTINUE && skb->vlan_present && bpf_skb_vlan_pop(skb))
-        verdict = XV_REWRITE_FAILED;
-    if (verdict == XV_CONTINUE)
-        verdict = tc_strip(skb, &o, &inner);
-    if (verdict == XV_CONTINUE) {
+    reason = check_packet(skb, &o, &vtep, &inner, now);
+    if (reason == XV_CONTINUE)
+        reason = tc_ecn(skb, &o, inner.h_proto);
+    if (reason == XV_CONTINUE && skb->vlan_present && bpf_skb_vlan_pop(skb))
+        reason = XV_REWRITE_FAILED;
+    if (reason == XV_CONTINUE)
+        reason = tc_strip(skb, &o, &inner);
+    if (reason == XV_CONTINUE) {
         if (vtep->flags & XV_VTEP_GBP && o.vxlan.flags & bpf_htonl(XV_VXLAN_FLAG_GBP))
             skb->mark = bpf_ntohl(o.vxlan.flags) & XV_VXLAN_GBP_BITS;
         return deliver(skb, vtep, inner.h_dest, now,
                        inner.h_proto != bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP), 1);
     }
-    if (verdict == XV_NOT_UDP)
-        pmtu_watch(skb, now);
-    action = tc_conclude(vtep && verdict != XV_NOT_LOCAL ? vtep->slot : underlay_slot(skb->ifindex),
-                         verdict, packets);
-    return action == XV_PASS && verdict > XV_OTHER_PORT ? XV_LEFT : action;
+    if (reason == XV_NOT_UDP)
+        pmtu_snoop(skb, now);
+    action = to_action(vtep && reason != XV_NOT_LOCAL ? vtep->slot : underlay_slot(skb->ifindex),
+                       reason, packets);
+    return action == XV_PASS && reason > XV_OTHER_PORT ? XV_LEFT : action;
 }
 
 /* Ingress of an underlay port, behind the kernel's GRO. */
@@ -105,10 +105,10 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
     skb->tc_index = 0; /* what it says is ours alone */
     if (!is_alive(skb->ifindex))
         return XV_PASS;
-    action = take_in(skb, bpf_ktime_get_coarse_ns());
+    action = tc_decap(skb, bpf_ktime_get_coarse_ns());
     if (action != XV_LEFT)
         return action;
-    sender_note(skb);
+    sender_remember(skb);
     return XV_PASS;
 }
 
@@ -117,81 +117,81 @@ SEC("tc")
 int xvtep_tc_underlay_egress(struct __sk_buff *skb)
 {
     __u32 packets = tc_packets(skb);
-    int verdict;
+    int reason;
 
-    if (skb->tc_index != XV_UNLISTED && (skb->tc_index & XV_MARK_KIND) != XV_EXPECT)
+    if (skb->tc_index != XV_MARK_NO_ENTRY && (skb->tc_index & XV_MARK_TYPE) != XV_MARK_EXPECT)
         return XV_PASS;
-    verdict = watch(skb);
+    reason = check_sent(skb);
     skb->tc_index = 0;
-    if (verdict == XV_CONTINUE)
+    if (reason == XV_CONTINUE)
         return XV_PASS;
-    return tc_conclude(underlay_slot(skb->ifindex), verdict, packets);
+    return to_action(underlay_slot(skb->ifindex), reason, packets);
 }
 
 /* Egress of a VTEP's own device: from the host's stack or the bridge. */
 SEC("tc")
 int xvtep_tc_device_egress(struct __sk_buff *skb)
 {
-    struct job job = {.ifindex = skb->ifindex, .redirect = BPF_F_INGRESS};
+    struct tx_ctx tx = {.ifindex = skb->ifindex, .redirect = BPF_F_INGRESS};
     struct xv_vtep *vtep = vtep_by_device(skb->ifindex);
     __u32 packets = tc_packets(skb);
-    int verdict, from_port, many, unknown;
+    int reason, from_port, many, unknown;
     struct xv_fdb *entry;
 
     if (!vtep)
         return XV_PASS;
-    job.now = bpf_ktime_get_coarse_ns();
-    if (tc_read_eth(skb, &job.eth))
-        return tc_conclude(vtep->slot, XV_REWRITE_FAILED, packets);
-    from_port = skb->tc_index == XV_FROM_PORT;
+    tx.now = bpf_ktime_get_coarse_ns();
+    if (tc_read_eth(skb, &tx.eth))
+        return to_action(vtep->slot, XV_REWRITE_FAILED, packets);
+    from_port = skb->tc_index == XV_MARK_FROM_PORT;
     skb->tc_index = 0;
-    many = mac_is_multicast(job.eth.h_dest);
+    many = mac_is_multicast(tx.eth.h_dest);
     if (many && !from_port)
         to_members(skb, vtep, 0, 0);
     /* Whoever is behind a port answers for itself. */
-    entry = vtep->members && !many ? fdb_find(vtep, job.eth.h_dest, job.now) : NULL;
-    verdict = entry && entry->flags & XV_FDB_LOCAL ? XV_CONTINUE : proxy_stage(skb, vtep, &job);
-    if (verdict != XV_CONTINUE)
-        return tc_finish(vtep->slot, verdict, packets, job.action);
+    entry = vtep->members && !many ? fdb_find(vtep, tx.eth.h_dest, tx.now) : NULL;
+    reason = entry && entry->flags & XV_FDB_LOCAL ? XV_CONTINUE : proxy_reply(skb, vtep, &tx);
+    if (reason != XV_CONTINUE)
+        return tc_finish(vtep->slot, reason, packets, tx.action);
 
-    entry = look_up(skb, vtep, &job);
+    entry = find_entry(skb, vtep, &tx);
     if (entry && entry->flags & XV_FDB_LOCAL) {
-        if (!(entry->flags & XV_FDB_BRIDGED) || job.short_circuited) {
-            count_verdict(vtep->slot, XV_SWITCHED, packets);
+        if (!(entry->flags & XV_FDB_BRIDGED) || tx.short_circuited) {
+            count_reason(vtep->slot, XV_SWITCHED, packets);
             return to_port(skb, &entry->dest, entry->flags, 0);
         }
-        if (fdb_agrees(entry, job.now))
-            return tc_conclude(vtep->slot, XV_PORT_COPY, packets);
+        if (fdb_bridge_agrees(entry, tx.now))
+            return to_action(vtep->slot, XV_PORT_COPY, packets);
         entry = NULL; /* the bridge knows another place for it, or none */
     }
     if (entry && !from_port && !skb->vlan_present)
-        fdb_bridge_agreed(entry, job.now);
+        fdb_bridge_agreed(entry, tx.now);
     if (!entry && !many && !from_port)
         to_members(skb, vtep, 0, 0);
     unknown = !entry || !addr_is_set(&entry->dest.addr);
     if (!entry)
         entry = fdb_default(vtep);
-    verdict = send_stage(skb, vtep, entry, &job);
-    if (verdict == XV_NO_TX_TARGET) { /* the kernel's device drops it, or knows better */
-        count_verdict(vtep->slot, verdict, packets);
-        skb->tc_index = XV_UNLISTED;
+    reason = send_by_entry(skb, vtep, entry, &tx);
+    if (reason == XV_NO_TX_TARGET) { /* the kernel's device drops it, or knows better */
+        count_reason(vtep->slot, reason, packets);
+        skb->tc_index = XV_MARK_NO_ENTRY;
         return XV_PASS;
     }
-    if (verdict == XV_FLOODED) /* for other VTEPs of this host */
-        skb->tc_index = sender_mark(&vtep->local, vtep->dstport, job.now);
-    else if (verdict != XV_CONTINUE && !verdict_drops(verdict))
-        leave_to_kernel(skb, vtep, &entry->dest, unknown, verdict == XV_ASK);
-    if (verdict == XV_ASK && !unknown && job.no_hop)
-        note_asked(vtep, entry, &job.eth);
-    if (verdict == XV_ASK)
+    if (reason == XV_FLOODED) /* for other VTEPs of this host */
+        skb->tc_index = sender_mark(&vtep->local, vtep->dstport, tx.now);
+    else if (reason != XV_CONTINUE && !reason_drops(reason))
+        leave_to_kernel(skb, vtep, &entry->dest, unknown, reason == XV_RESOLVE);
+    if (reason == XV_RESOLVE && !unknown && tx.no_nexthop)
+        count_unanswered(vtep, entry, &tx.eth);
+    if (reason == XV_RESOLVE)
         return XV_PASS;
-    return tc_finish(vtep->slot, verdict, packets, job.action);
+    return tc_finish(vtep->slot, reason, packets, tx.action);
 }
 
 /* `ip link set … address`: the kernel says that a frame was for the device itself. */
 static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vtep)
 {
-    struct ethhdr eth XV_EVEN;
+    struct ethhdr eth XV_ALIGN2;
 
     if (vtep && skb->pkt_type == XV_PACKET_HOST && !tc_read_eth(skb, &eth) &&
         !mac_is_multicast(eth.h_dest) && !mac_equal(eth.h_dest, vtep->mac))
@@ -199,28 +199,28 @@ static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vt
 }
 
 /*
- * A frame that the kernel's device has decapsulated: the checks of admit(), and learning. Without a
- * sender (it came by another port, or out of IPsec) only the kernel's device knows where from.
- * Returns XV_TO_LEARN where something was learned, XV_CONTINUE, or a drop verdict.
+ * A frame that the kernel's device has decapsulated: the checks of check_source(), and learning.
+ * Without a sender (it came by another port, or out of IPsec) only the kernel's device knows where
+ * from. Returns XV_TO_LEARN where something was learned, XV_CONTINUE, or a drop reason.
  */
-static __always_inline int arrive(const struct xv_vtep *vtep, const struct ethhdr *eth,
-                                  struct xv_sender *sender, __u64 now)
+static __always_inline int check_decapped(const struct xv_vtep *vtep, const struct ethhdr *eth,
+                                          struct xv_sender *sender, __u64 now)
 {
     struct xv_addr nowhere = {};
     struct xv_remote from;
-    int verdict;
+    int reason;
 
     if (sender)
-        sender->let_in = xv_stamp(now) | 1; /* 0 is never */
+        sender->admitted = xv_stamp(now) | 1; /* 0 is never */
     if (mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source))
         return XV_MAC_INVALID_SOURCE;
     if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
     from = dest_from(vtep, sender ? &sender->addr : &nowhere);
-    verdict = fdb_check(vtep, eth->h_source, &from, 0, vtep->renew_shift, now);
-    if (verdict == XV_TO_LEARN)
+    reason = fdb_check(vtep, eth->h_source, &from, 0, vtep->renew_shift, now);
+    if (reason == XV_TO_LEARN)
         fdb_learn(vtep, eth->h_source, &from, 0, now);
-    return verdict_drops(verdict) && !sender ? XV_CONTINUE : verdict;
+    return reason_drops(reason) && !sender ? XV_CONTINUE : reason;
 }
 
 /*
@@ -234,26 +234,26 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     __u32 mark = skb->tc_index;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
-    struct ethhdr eth XV_EVEN;
-    int verdict;
+    struct ethhdr eth XV_ALIGN2;
+    int reason;
 
-    if (mark == XV_SHOWN)
+    if (mark == XV_MARK_BRIDGE_COPY)
         return XV_PASS;
     skb->tc_index = 0;
-    if (mark == XV_DELIVERED)
+    if (mark == XV_MARK_DELIVERED)
         return XV_PASS;
     vtep = vtep_by_device(skb->ifindex);
     follow_mac(skb, vtep);
-    if (mark == XV_DELIVERED_OTHER || !vtep || tc_read_eth(skb, &eth))
+    if (mark == XV_MARK_DELIVERED_OTHER_MAC || !vtep || tc_read_eth(skb, &eth))
         return XV_PASS;
-    verdict = XV_CONTINUE; /* for the kernel's own ICMP errors about what we left to it */
-    if ((mark & XV_MARK_KIND) != XV_EXPECT)
-        verdict = arrive(vtep, &eth, sender_of_mark(mark), now);
-    if (verdict_drops(verdict))
-        return tc_conclude(vtep->slot, verdict, tc_packets(skb));
+    reason = XV_CONTINUE; /* for the kernel's own ICMP errors about what we left to it */
+    if ((mark & XV_MARK_TYPE) != XV_MARK_EXPECT)
+        reason = check_decapped(vtep, &eth, sender_of_mark(mark), now);
+    if (reason_drops(reason))
+        return to_action(vtep->slot, reason, tc_packets(skb));
     count_delivered(skb, vtep);
     entry = fdb_find_local(vtep, eth.h_dest, now);
-    if (entry && entry->flags & XV_FDB_BRIDGED && verdict == XV_TO_LEARN)
+    if (entry && entry->flags & XV_FDB_BRIDGED && reason == XV_TO_LEARN)
         return XV_PASS; /* the bridge learns its source, too */
     if (entry)
         return to_known_port(skb, vtep, entry, now, 1);
@@ -267,14 +267,14 @@ SEC("tc")
 int xvtep_tc_port_egress(struct __sk_buff *skb)
 {
     __u32 ifindex = skb->ifindex, mark = skb->tc_index;
-    struct ethhdr eth XV_EVEN;
+    struct ethhdr eth XV_ALIGN2;
     struct xv_port *port;
     struct xv_vtep *vtep;
     struct xv_fdb *entry;
     __u64 now;
 
     skb->tc_index = 0;
-    if (mark == XV_DELIVERED)
+    if (mark == XV_MARK_DELIVERED)
         return XV_PASS;
     port = port_of(ifindex);
     if (!port || !(port->flags & XV_PORT_BRIDGED) || skb->vlan_present || tc_read_eth(skb, &eth) ||
@@ -298,7 +298,7 @@ int xvtep_tc_port_egress(struct __sk_buff *skb)
         return XV_PASS;
     }
     fdb_bridge_agreed(entry, now);
-    return mark == XV_SHOWN ? TC_ACT_SHOT : XV_PASS;
+    return mark == XV_MARK_BRIDGE_COPY ? TC_ACT_SHOT : XV_PASS;
 }
 
 /* Ingress of a local port: a container's veth or a trunk. */
@@ -306,9 +306,9 @@ SEC("tc")
 int xvtep_tc_port_ingress(struct __sk_buff *skb)
 {
     __u32 packets = tc_packets(skb), ifindex = skb->ifindex;
-    struct job job = {.ifindex = ifindex};
+    struct tx_ctx tx = {.ifindex = ifindex};
     struct xv_fdb *entry = NULL;
-    int verdict, for_host, known, bridged, agreed;
+    int reason, for_host, known, bridged, agreed;
     struct xv_port *port;
     struct xv_vtep *vtep;
 
@@ -318,71 +318,71 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     skb->tc_index = 0; /* what it says is ours alone */
     if (port->mode == XV_MODE_SKB)
         tc_restore_mac(skb);
-    vtep = port_vtep(port, ifindex, tc_vlan(skb), &job.vid);
+    vtep = port_vtep(port, ifindex, tc_vlan(skb), &tx.vid);
     if (!vtep)
-        return tc_conclude(port->slot, port->flags & XV_PORT_TRUNK ? XV_UNKNOWN_VLAN : XV_TO_BRIDGE,
-                           packets);
-    job.now = bpf_ktime_get_coarse_ns();
-    if (tc_read_eth(skb, &job.eth))
-        return tc_conclude(port->slot, XV_REWRITE_FAILED, packets);
-    if (mac_is_multicast(job.eth.h_source) || mac_is_zero(job.eth.h_source))
-        return tc_conclude(vtep->slot, XV_MAC_INVALID_SOURCE, packets);
-    if (job.vid && bpf_skb_vlan_pop(skb))
-        return tc_conclude(port->slot, XV_REWRITE_FAILED, packets);
+        return to_action(port->slot, port->flags & XV_PORT_TRUNK ? XV_UNKNOWN_VLAN : XV_TO_BRIDGE,
+                         packets);
+    tx.now = bpf_ktime_get_coarse_ns();
+    if (tc_read_eth(skb, &tx.eth))
+        return to_action(port->slot, XV_REWRITE_FAILED, packets);
+    if (mac_is_multicast(tx.eth.h_source) || mac_is_zero(tx.eth.h_source))
+        return to_action(vtep->slot, XV_MAC_INVALID_SOURCE, packets);
+    if (tx.vid && bpf_skb_vlan_pop(skb))
+        return to_action(port->slot, XV_REWRITE_FAILED, packets);
 
-    bridged = port->flags & XV_PORT_BRIDGED && !job.vid; /* a mapped VLAN is not that bridge's */
-    if (port_check(vtep, port, &job.eth, (__u64)job.vid << 32 | ifindex, job.now) == XV_TO_LEARN) {
-        port_learn(vtep, port, &job.eth, (__u64)job.vid << 32 | ifindex, job.now);
+    bridged = port->flags & XV_PORT_BRIDGED && !tx.vid; /* a mapped VLAN is not that bridge's */
+    if (port_check(vtep, port, &tx.eth, (__u64)tx.vid << 32 | ifindex, tx.now) == XV_TO_LEARN) {
+        port_learn(vtep, port, &tx.eth, (__u64)tx.vid << 32 | ifindex, tx.now);
         if (bridged)
-            return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
+            return to_action(port->slot, XV_TO_BRIDGE, packets);
     }
-    if (!mac_is_multicast(job.eth.h_dest) && !mac_is_zero(job.eth.h_dest))
-        entry = look_up(skb, vtep, &job);
-    agreed = entry && (job.short_circuited || fdb_agrees(entry, job.now));
+    if (!mac_is_multicast(tx.eth.h_dest) && !mac_is_zero(tx.eth.h_dest))
+        entry = find_entry(skb, vtep, &tx);
+    agreed = entry && (tx.short_circuited || fdb_bridge_agrees(entry, tx.now));
     if (entry && entry->flags & XV_FDB_LOCAL) {
-        if (entry->dest.ifindex == ifindex && entry->dest.vid == job.vid)
-            return tc_conclude(vtep->slot, XV_HAIRPIN, packets);
+        if (entry->dest.ifindex == ifindex && entry->dest.vid == tx.vid)
+            return to_action(vtep->slot, XV_HAIRPIN, packets);
         if (bridged && !agreed)
-            return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
+            return to_action(port->slot, XV_TO_BRIDGE, packets);
         if (entry->flags & XV_FDB_BRIDGED && !agreed && !is_alive(vtep->ifindex))
-            return tc_conclude(vtep->slot, XV_DEVICE_GONE, packets);
-        count_verdict(vtep->slot, XV_SWITCHED, packets);
+            return to_action(vtep->slot, XV_DEVICE_GONE, packets);
+        count_reason(vtep->slot, XV_SWITCHED, packets);
         if (entry->flags & XV_FDB_BRIDGED && !agreed)
-            return to_device(skb, vtep, job.eth.h_dest);
+            return to_device(skb, vtep, tx.eth.h_dest);
         return to_port(skb, &entry->dest, entry->flags, 1);
     }
 
-    for_host = mac_equal(job.eth.h_dest, vtep->mac);
+    for_host = mac_equal(tx.eth.h_dest, vtep->mac);
     known = entry && !(bridged && (for_host || !agreed));
     if (!known) {
-        if (bridged && !job.short_circuited)
-            return tc_conclude(port->slot, XV_TO_BRIDGE, packets);
+        if (bridged && !tx.short_circuited)
+            return to_action(port->slot, XV_TO_BRIDGE, packets);
         if (!is_alive(vtep->ifindex))
-            return tc_conclude(vtep->slot, XV_DEVICE_GONE, packets);
+            return to_action(vtep->slot, XV_DEVICE_GONE, packets);
         if (bridged) /* its source is a router's now: not for the bridge */
             return bpf_redirect(vtep->ifindex, 0);
         /* No bridge: this port, the others and the VTEP's device are one switch. */
         if (for_host) {
-            count_verdict(vtep->slot, XV_SWITCHED, packets);
-            return to_device(skb, vtep, job.eth.h_dest);
+            count_reason(vtep->slot, XV_SWITCHED, packets);
+            return to_device(skb, vtep, tx.eth.h_dest);
         }
-        to_members(skb, vtep, ifindex, job.vid);
-        skb->tc_index = XV_DELIVERED_OTHER;
+        to_members(skb, vtep, ifindex, tx.vid);
+        skb->tc_index = XV_MARK_DELIVERED_OTHER_MAC;
         bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
     }
-    verdict = proxy_stage(skb, vtep, &job);
-    if (verdict == XV_CONTINUE && known)
-        verdict = send_stage(skb, vtep, entry, &job);
-    else if (verdict == XV_CONTINUE)
-        verdict = XV_ASK;
-    if (verdict != XV_CONTINUE && !verdict_drops(verdict) && !is_alive(vtep->ifindex))
-        return tc_conclude(port->slot, bridged ? XV_TO_BRIDGE : XV_DEVICE_GONE, packets);
-    if (verdict != XV_CONTINUE && !verdict_drops(verdict)) {
-        skb->tc_index = XV_FROM_PORT;
+    reason = proxy_reply(skb, vtep, &tx);
+    if (reason == XV_CONTINUE && known)
+        reason = send_by_entry(skb, vtep, entry, &tx);
+    else if (reason == XV_CONTINUE)
+        reason = XV_RESOLVE;
+    if (reason != XV_CONTINUE && !reason_drops(reason) && !is_alive(vtep->ifindex))
+        return to_action(port->slot, bridged ? XV_TO_BRIDGE : XV_DEVICE_GONE, packets);
+    if (reason != XV_CONTINUE && !reason_drops(reason)) {
+        skb->tc_index = XV_MARK_FROM_PORT;
         return bpf_redirect(vtep->ifindex,
-                            0); /* tc_device_egress comes to the same verdict, and counts */
+                            0); /* tc_device_egress comes to the same reason, and counts */
     }
-    return tc_finish(vtep->slot, verdict, packets, job.action);
+    return tc_finish(vtep->slot, reason, packets, tx.action);
 }
 
 /* Underlay port, before the kernel makes an skb of the frame. */
@@ -396,39 +396,41 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     struct xv_vtep *vtep;
     struct ethhdr *inner;
     struct outer o = {};
-    int verdict;
+    int reason;
 
     if (!is_alive(xdp->ingress_ifindex))
         return XDP_PASS;
-    verdict = parse_outer(&c, &o, c.end - c.at);
-    if (verdict == XV_BAD_LENGTH) { /* or in fragments */
+    reason = parse_outer(&c, &o, c.end - c.at);
+    if (reason == XV_BAD_LENGTH) { /* or in fragments */
         c = xdp_cursor(xdp);
-        verdict = parse_outer(&c, &o, bpf_xdp_get_buff_len(xdp));
+        reason = parse_outer(&c, &o, bpf_xdp_get_buff_len(xdp));
     }
-    if (verdict != XV_CONTINUE)
+    if (reason != XV_CONTINUE)
         return XDP_PASS;
-    verdict = classify(&o, &vtep);
-    if (verdict != XV_CONTINUE)
-        return vtep ? xdp_conclude(vtep->slot, verdict) : XDP_PASS;
+    reason = classify(&o, &vtep);
+    if (reason != XV_CONTINUE)
+        return vtep ? xdp_to_action(vtep->slot, reason) : XDP_PASS;
     /* The mark is the skb's, and so is whose packet it is when the port's MAC was changed. */
     if (vtep->flags & XV_VTEP_GBP || !xdp_is_for_host(xdp, vtep))
         return XDP_PASS;
     inner = take(&c, sizeof(*inner));
     if (!inner)
-        return xdp_conclude(vtep->slot, XV_PKT_TOO_SMALL);
+        return xdp_to_action(vtep->slot, XV_PKT_TOO_SMALL);
     sender = dest_from(vtep, &o.src);
-    verdict = admit(vtep, &sender, inner->h_source, now);
-    if (verdict == XV_CONTINUE)
-        verdict = xdp_ecn(&c, &o, inner->h_proto);
-    if (verdict != XV_CONTINUE)
-        return xdp_conclude(vtep->slot, verdict);
+    reason = check_source(vtep, &sender, inner->h_source, now);
+    if (reason == XV_CONTINUE)
+        reason = xdp_ecn(&c, &o, inner->h_proto);
+    if (reason != XV_CONTINUE)
+        return xdp_to_action(vtep->slot, reason);
     entry = fdb_find_local(vtep, inner->h_dest, now);
-    if (entry && entry->flags & XV_FDB_XDP && !entry->dest.vid && !fdb_is_to_show(entry, now))
+    if (entry && entry->flags & XV_FDB_XDP && !entry->dest.vid &&
+        !fdb_bridge_needs_copy(entry, now))
         return xdp_to_port(xdp, vtep, &o, entry->dest.ifindex);
     return xdp_hand_up(xdp, vtep, &o);
 }
 
-/* Local port, before the kernel makes an skb of the frame: known VTEPs with a fresh next hop. */
+/* Local port, before the kernel makes an skb of the frame: known VTEPs with a fresh next nexthop.
+ */
 SEC("xdp.frags")
 int xvtep_xdp_port(struct xdp_md *xdp)
 {
@@ -453,14 +455,14 @@ int xvtep_xdp_port(struct xdp_md *xdp)
         return XDP_PASS;
     entry = fdb_find(vtep, eth->h_dest, now);
     if (!entry || entry->remotes > 1 || mac_equal(eth->h_dest, vtep->mac) ||
-        (port->flags & XV_PORT_BRIDGED && !fdb_agrees(entry, now)) ||
+        (port->flags & XV_PORT_BRIDGED && !fdb_bridge_agrees(entry, now)) ||
         xdp_is_for_tc(vtep, eth, entry))
         return XDP_PASS;
     if (entry->flags & XV_FDB_LOCAL) {
         if (!(entry->flags & XV_FDB_XDP) || entry->dest.vid || entry->dest.ifindex == ifindex ||
-            (entry->flags & XV_FDB_BRIDGED && !fdb_agrees(entry, now)))
+            (entry->flags & XV_FDB_BRIDGED && !fdb_bridge_agrees(entry, now)))
             return XDP_PASS;
-        count_verdict(vtep->slot, XV_SWITCHED, 1);
+        count_reason(vtep->slot, XV_SWITCHED, 1);
         return bpf_redirect_map(&alive, entry->dest.ifindex, XDP_DROP);
     }
     return xdp_encap(xdp, vtep, &c, eth, entry, now);

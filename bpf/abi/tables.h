@@ -23,8 +23,8 @@
  *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
  *   listener_mask[0]          -> __u32       bit n: listeners[n] is there
  *   wakeup_taps[n]              -> __u32       ifindex of the tap device that wakes listener n, or
- * 0 nexthops{address, ...}    -> xv_nexthop      cached next hops, see bpf/hop.h pmtus{address} ->
- * xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h alive{ifindex}        -> (DEVMAP)
+ * 0 nexthops{address, ...}    -> xv_nexthop      cached next hops, see bpf/nexthop.h pmtus{address}
+ * -> xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h alive{ifindex}        -> (DEVMAP)
  * devices that xvtep uses; the kernel removes an entry as soon as its device is deleted or changes
  * its namespace senders[n]            -> xv_sender   VTEPs that send to us, see bpf/sender.h
  *   merged[hash of a flow] -> __u32      when a GSO packet of it last came in, as xv_stamp()
@@ -38,8 +38,11 @@
 
 #include "bpf/abi/reasons.h"
 
-/* Raise on any change to this file or to the verdicts. */
-#define XV_LAYOUT 7
+/*
+ * A data path is used only by an xvtep of the same layout. Raise the first number on any change to
+ * this file or to bpf/maps.h; the second follows from the list of reasons by itself.
+ */
+#define XV_LAYOUT (8 * 1000U + XV_REASONS)
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -56,8 +59,8 @@
 #define XV_LISTENERS_MAX 16
 #define XV_RATELIMIT_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
 #define XV_RATELIMIT_WAYS 4
-#define XV_SENDERS 4096      /* a power of 2 */
-#define XV_MERGED_FLOWS 4096 /* a power of 2 */
+#define XV_SENDERS 4096   /* a power of 2 */
+#define XV_GRO_FLOWS 4096 /* a power of 2 */
 
 /*
  * How much of the FDB (fdb_count[0] counts it) learning may fill: a VTEP with XV_FDB_SMALL entries
@@ -135,7 +138,7 @@ struct xv_counters {
     __u64 rx_packets, rx_bytes; /* delivered; inner frames */
     __u64 tx_packets, tx_bytes; /* encapsulated; inner frames */
     __u64 events_lost;          /* misses that a listener had no room for */
-    __u64 verdict[59];          /* by enum xv_reason */
+    __u64 reason[59];           /* by enum xv_reason */
 };
 
 enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
@@ -170,9 +173,9 @@ struct xv_port {
     __u32 mode; /* enum xv_mode */
     __u32 flags;
     /* Who was learned last, and when (CLOCK_MONOTONIC ns, coarse): see port_learn(). */
-    __u64 seen;
-    __u8 seen_mac[6];
-    __u16 seen_vid;
+    __u64 last_time;
+    __u8 last_smac[6];
+    __u16 last_vid;
     /* Last seen here while it was known elsewhere: tc_port_egress learns it if the bridge agrees.
      */
     __u8 claimed_mac[6];
@@ -215,8 +218,9 @@ enum xv_fdb_flag {
     XV_FDB_PEER = 1 << 5, /* as XV_PORT_PEER, XV_PORT_XDP of the port */
     XV_FDB_XDP = 1 << 6,
     XV_FDB_BRIDGED = 1 << 7, /* as XV_PORT_BRIDGED, where that bridge serves its VLAN */
-    XV_FDB_ASKED = 1 << 8,   /* two bits: next hops asked for, of which nothing has come out yet */
-    XV_FDB_ASKED_MOST = 3 << 8,
+    XV_FDB_UNANSWERED =
+        1 << 8, /* two bits: next hops asked for, of which nothing has come out yet */
+    XV_FDB_UNANSWERED_MAX = 3 << 8,
     XV_FDB_CLAIMED = 1 << 10, /* the bridge has sent a frame for it to the port that claims it */
 };
 
@@ -232,13 +236,13 @@ struct xv_remote {
 
 struct xv_fdb {
     struct xv_remote dest;
-    __u16 flags;   /* enum xv_fdb_flag */
-    __u16 remotes; /* 1 .. XV_FLOOD_MAX */
-    __u64 updated; /* CLOCK_MONOTONIC ns: made or last heard from */
-    __u64 used;    /* CLOCK_MONOTONIC ns: last sent to, to the second */
-    __u32 created; /* xv_stamp(): made, or moved */
-    __u32 bridged; /* xv_stamp(): the bridge last sent a frame for it this way; 0: never */
-    __u64 gc_seq;  /* its place in `gc_queue`; 0: none */
+    __u16 flags;       /* enum xv_fdb_flag */
+    __u16 remotes;     /* 1 .. XV_FLOOD_MAX */
+    __u64 updated;     /* CLOCK_MONOTONIC ns: made or last heard from */
+    __u64 used;        /* CLOCK_MONOTONIC ns: last sent to, to the second */
+    __u32 created;     /* xv_stamp(): made, or moved */
+    __u32 bridge_seen; /* xv_stamp(): the bridge last sent a frame for it this way; 0: never */
+    __u64 gc_seq;      /* its place in `gc_queue`; 0: none */
 };
 
 /* A CLOCK_MONOTONIC time in units of 2^20 ns, about a millisecond: it wraps after 52 days. */
@@ -333,9 +337,9 @@ struct xv_nexthop {
     __u32 ifindex;
     __u8 dmac[6];
     __u8 smac[6];
-    __u32 mtu;    /* of the path, where the network said so; 0: the port's */
-    __u16 proven; /* the largest L3 packet that the kernel has sent there whole */
-    __u16 xdp;    /* as xdp_xmit of the port */
+    __u32 mtu;         /* of the path, where the network said so; 0: the port's */
+    __u16 proven_size; /* the largest L3 packet that the kernel has sent there whole */
+    __u16 xdp;         /* as xdp_xmit of the port */
 };
 
 static inline __u64 xv_address_mix(const struct xv_addr *a)
@@ -348,13 +352,13 @@ static inline __u64 xv_address_mix(const struct xv_addr *a)
 /* A VTEP that sends to one of our UDP ports. */
 struct xv_sender {
     struct xv_addr addr;
-    __u32 let_in; /* xv_stamp(): the kernel last decapsulated a packet of it; 0: never */
+    __u32 admitted; /* xv_stamp(): the kernel last decapsulated a packet of it; 0: never */
     __be16 port;
-    __u16 noted; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1: last marked; 0: a free place */
+    __u16 last_marked; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1: last marked; 0: a free place */
 };
 
 /* The first of the places that a sender may have: the others are this one ^ 1, ^ 2, ^ 3. */
-static inline __u32 xv_sender_place(const struct xv_addr *addr, __be16 port)
+static inline __u32 xv_sender_index(const struct xv_addr *addr, __be16 port)
 {
     return (xv_address_mix(addr) + port) * 0x9e3779b97f4a7c15ULL >> 40 & (XV_SENDERS - 1);
 }
@@ -395,6 +399,6 @@ XV_ASSERT(sizeof(struct xv_nexthop) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_sender) == 24, "no padding");
 XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
 XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
-XV_ASSERT(XV_REASONS <= 59, "xv_counters.verdict is too small");
+XV_ASSERT(XV_REASONS <= 59, "xv_counters.reason is too small");
 
 #endif

@@ -195,7 +195,7 @@ TEST_F(Answers, RscSkipsTheRouter)
     const Mac router = *Mac::parse("02:00:00:00:00:fe");
     entry(router, "192.168.8.109", XV_FDB_PERMANENT | XV_FDB_ROUTER);
     entry(target, "192.168.8.101");
-    hop("192.168.8.101");
+    nexthop("192.168.8.101");
     neighbour("10.20.1.3", target);
     const std::string via = router.text(), mac = target.text();
     const Bytes l3 = Ipv4{.ttl = 9} / (Udp{.dst = 9} / payload(20));
@@ -213,9 +213,9 @@ TEST_F(Answers, GroupPolicyBothWays)
     write_vtep();
     entry(target, "192.168.8.101");
     for (const unsigned mark : {0U, 0x1234U, 0xff48abcdU})
-        hop("192.168.8.101", mark);
+        nexthop("192.168.8.101", mark);
     entry(*Mac::parse(Ether{}.src), "192.168.8.101", 0);
-    let_in(*Ip::parse("192.168.8.101"));
+    admitted(*Ip::parse("192.168.8.101"));
     const std::string mac = target.text(), own = under.mac.text();
     const Bytes frame = Ether{.dst = mac.c_str()} / (Ipv4{} / (Udp{.dst = 9} / payload(20)));
     const auto flags = [](const Outcome &run) {

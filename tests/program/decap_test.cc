@@ -23,8 +23,8 @@ class Decap : public ProgramCase {
         const char *const sender = v6() ? "fd08::101" : "192.168.8.101";
         if (known_)
             entry(far_mac, sender, 0);
-        if (let_in_)
-            let_in(*Ip::parse(sender));
+        if (admitted_)
+            admitted(*Ip::parse(sender));
         mac_ = under.mac.text();
         const Ether ether{
             .dst = mac_.c_str(), .src = "02:00:00:00:00:fe", .type = v6() ? 0x86ddU : 0x0800U};
@@ -50,7 +50,7 @@ class Decap : public ProgramCase {
         EXPECT_TRUE(xdp_run.counted.empty()) << "the TC program behind counts";
     }
 
-    bool known_ = true, let_in_ = true;
+    bool known_ = true, admitted_ = true;
 
   private:
     std::string mac_;
@@ -148,7 +148,7 @@ TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
 
 TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
 {
-    let_in_ = false;
+    admitted_ = false;
     for (const bool learning : {true, false}) {
         if (!learning)
             vtep.flags = 0;
@@ -301,7 +301,7 @@ TEST_F(Decap, ForeignCaptures)
             vtep.local = to_addr(Ip::from_bytes(packet.data() + 30, 4));
             vtep.flags = 0; // no learning
             write_vtep();
-            let_in(Ip::from_bytes(packet.data() + 26, 4));
+            admitted(Ip::from_bytes(packet.data() + 26, 4));
             const Bytes inner(packet.begin() + XV_OUTER_V4, packet.end());
             const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
             EXPECT_EQ(run.action, tc_redirect) << name;

@@ -13,7 +13,7 @@ class Encap : public KnownCase {
     {
         on_v6();
         entry(container, "fd08::101");
-        hop("fd08::101");
+        nexthop("fd08::101");
     }
 
     Outcome send(const Bytes &frame)
@@ -97,8 +97,8 @@ TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
         xv_nexthop value{};
         value.expires = now() + 60'000'000'000ULL;
         value.ifindex = static_cast<__u32>(under.index);
-        value.proven = 65535;
-        xv_nexthop_key at = hop_key("192.168.8.101");
+        value.proven_size = 65535;
+        xv_nexthop_key at = nexthop_key("192.168.8.101");
         change(at);
         write(skeleton->maps.nexthops, at, value);
         return send(udp4()).action == tc_redirect;
@@ -114,20 +114,20 @@ TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
 // A route's own MTU is not in our tables: only sizes that the kernel has sent whole are repeated.
 TEST_F(Encap, OnlyAProvenSizeIsSent)
 {
-    hop("192.168.8.101");
+    nexthop("192.168.8.101");
     xv_nexthop value{};
-    const xv_nexthop_key at = hop_key("192.168.8.101");
+    const xv_nexthop_key at = nexthop_key("192.168.8.101");
     ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.nexthops), &at, &value), 0);
     const auto frame = [](std::size_t size) {
         return Ether{} / (Ipv4{} / (Udp{} / payload(size - 42)));
     };
-    for (const unsigned proven : {600U, 1400U}) {
-        value.proven = static_cast<__u16>(proven);
+    for (const unsigned proven_size : {600U, 1400U}) {
+        value.proven_size = static_cast<__u16>(proven_size);
         write(skeleton->maps.nexthops, at, value);
-        EXPECT_EQ(send(frame(proven - 36)).action, tc_redirect) << proven;
-        EXPECT_EQ(send(frame(proven - 35)).action, tc_pass) << proven;
+        EXPECT_EQ(send(frame(proven_size - 36)).action, tc_redirect) << proven_size;
+        EXPECT_EQ(send(frame(proven_size - 35)).action, tc_pass) << proven_size;
     }
-    value.proven = 0;
+    value.proven_size = 0;
     write(skeleton->maps.nexthops, at, value);
     EXPECT_EQ(send(frame(540)).action, tc_redirect) << "any path takes 576";
 }
@@ -148,7 +148,7 @@ TEST_F(Encap, InheritsAndMarks)
         write_vtep();
         const unsigned mine = vtep.tos;
         vtep.tos = static_cast<__u8>(c.want_tos); // the next hop of packets with that
-        hop("192.168.8.101");
+        nexthop("192.168.8.101");
         vtep.tos = static_cast<__u8>(mine);
         const Bytes frame = udp4(9, c.inner_tos, c.inner_df);
         const Outcome run = send(frame);
@@ -251,7 +251,7 @@ TEST_F(Encap, WatchRemembersTheNextHop)
                          (Ipv4{.dst = "192.168.8.102"} / (Udp{} / payload(30)));
     // Untagged traffic of the host teaches nothing.
     EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay_egress, under, packet).action, tc_pass);
-    const xv_nexthop_key key = hop_key("192.168.8.102");
+    const xv_nexthop_key key = nexthop_key("192.168.8.102");
     xv_nexthop value{};
     EXPECT_NE(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.nexthops), &key, &value), 0);
 }

@@ -35,7 +35,7 @@ struct Outcome {
     int action = 0;
     Bytes packet;
     unsigned mark = 0;                            // of the skb afterwards
-    std::map<std::string, std::uint64_t> counted; // "rx", "tx" and verdicts that moved, by name
+    std::map<std::string, std::uint64_t> counted; // "rx", "tx" and reasons that moved, by name
 };
 
 // One VTEP in slot 1 (VNI 42, port 4789, device `vx`), the underlay port `under` in slot 2, a local
@@ -147,14 +147,14 @@ class ProgramCase : public ::testing::Test {
     }
 
     // The kernel has just let in a packet of this VTEP.
-    void let_in(const Ip &sender)
+    void admitted(const Ip &sender)
     {
         xv_sender value{};
         value.addr = to_addr(sender);
         value.port = vtep.dstport;
-        value.noted = 1;
-        value.let_in = xv_stamp(now()) | 1;
-        write(skeleton->maps.senders, xv_sender_place(&value.addr, value.port), value);
+        value.last_marked = 1;
+        value.admitted = xv_stamp(now()) | 1;
+        write(skeleton->maps.senders, xv_sender_index(&value.addr, value.port), value);
     }
 
     void local_entry(const Mac &mac, unsigned flags = 0)
@@ -164,7 +164,7 @@ class ProgramCase : public ::testing::Test {
         value.flags = static_cast<__u16>(XV_FDB_LOCAL | flags);
         value.remotes = 1;
         value.updated = now();
-        value.bridged = xv_stamp(value.updated) | 1; // the bridge agrees
+        value.bridge_seen = xv_stamp(value.updated) | 1; // the bridge agrees
         write(skeleton->maps.fdb, key(mac), value);
     }
 
@@ -194,7 +194,7 @@ class ProgramCase : public ::testing::Test {
         return value;
     }
 
-    xv_nexthop_key hop_key(const char *dst) const
+    xv_nexthop_key nexthop_key(const char *dst) const
     {
         xv_nexthop_key made{};
         made.to = to_addr(*Ip::parse(dst));
@@ -205,7 +205,7 @@ class ProgramCase : public ::testing::Test {
         return made;
     }
 
-    void hop(const char *dst, unsigned mark = 0)
+    void nexthop(const char *dst, unsigned mark = 0)
     {
         xv_nexthop value{};
         value.expires = now() + 60'000'000'000ULL;
@@ -213,8 +213,8 @@ class ProgramCase : public ::testing::Test {
         value.xdp = 1;
         std::ranges::copy(next_hop.octets, value.dmac);
         std::ranges::copy(under.mac.octets, value.smac);
-        value.proven = 65535;
-        xv_nexthop_key at = hop_key(dst);
+        value.proven_size = 65535;
+        xv_nexthop_key at = nexthop_key(dst);
         at.mark = mark;
         write(skeleton->maps.nexthops, at, value);
     }
@@ -255,7 +255,7 @@ class ProgramCase : public ::testing::Test {
             for (const auto &cpu : cpus) {
                 sums["rx"] += cpu.rx_packets;
                 sums["tx"] += cpu.tx_packets;
-#define X(name, text, meaning) sums[text] += cpu.verdict[XV_##name];
+#define X(name, text, meaning) sums[text] += cpu.reason[XV_##name];
                 XV_PASSED_REASONS(X)
                 XV_DROPPED_REASONS(X)
 #undef X
@@ -312,7 +312,7 @@ class KnownCase : public ProgramCase {
         if (IsSkipped() || HasFatalFailure())
             return;
         entry(container, "192.168.8.101");
-        hop("192.168.8.101");
+        nexthop("192.168.8.101");
     }
 };
 

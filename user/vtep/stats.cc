@@ -8,14 +8,14 @@
 namespace xvtep {
 namespace {
 
-struct VerdictName {
-    int verdict;
+struct ReasonName {
+    int reason;
     const char *name;
 };
 
 #define X(name, text, meaning) {XV_##name, text},
-constexpr VerdictName passed_names[] = {XV_PASSED_REASONS(X)};
-constexpr VerdictName dropped_names[] = {XV_DROPPED_REASONS(X)};
+constexpr ReasonName passed_names[] = {XV_PASSED_REASONS(X)};
+constexpr ReasonName dropped_names[] = {XV_DROPPED_REASONS(X)};
 #undef X
 
 Result<Stats> read(const Session &session, __u32 slot)
@@ -32,13 +32,13 @@ Result<Stats> read(const Session &session, __u32 slot)
         stats.tx_packets += cpu.tx_packets;
         stats.tx_bytes += cpu.tx_bytes;
         stats.events_lost += cpu.events_lost;
-        for (int verdict = 0; verdict < XV_REASONS; verdict++)
-            sum.verdict[verdict] += cpu.verdict[verdict];
+        for (int reason = 0; reason < XV_REASONS; reason++)
+            sum.reason[reason] += cpu.reason[reason];
     }
-    for (const auto &[verdict, name] : passed_names)
-        stats.passed.push_back({name, sum.verdict[verdict]});
-    for (const auto &[verdict, name] : dropped_names)
-        stats.drops.push_back({name, sum.verdict[verdict]});
+    for (const auto &[reason, name] : passed_names)
+        stats.passed.push_back({name, sum.reason[reason]});
+    for (const auto &[reason, name] : dropped_names)
+        stats.drops.push_back({name, sum.reason[reason]});
     return stats;
 }
 

@@ -10,16 +10,16 @@ static __always_inline struct xv_counters *counters_of(__u32 slot)
     return bpf_map_lookup_elem(&counters, &slot);
 }
 
-static __always_inline void count_verdict(__u32 slot, int verdict, __u32 packets)
+static __always_inline void count_reason(__u32 slot, int reason, __u32 packets)
 {
     struct xv_counters *c = counters_of(slot);
-    __u64 at = (__u32)verdict;
+    __u64 at = (__u32)reason;
 
     /* One comparison of the very register that is the index, or Linux 6.1 does not see its bound.
      */
     asm volatile("" : "+r"(at));
     if (c && at < XV_REASONS)
-        c->verdict[at] += packets;
+        c->reason[at] += packets;
 }
 
 static __always_inline void count_rx(__u32 slot, __u32 packets, __u64 bytes)
@@ -42,9 +42,9 @@ static __always_inline void count_tx(__u32 slot, __u32 packets, __u64 bytes)
     }
 }
 
-static __always_inline int verdict_drops(int verdict)
+static __always_inline int reason_drops(int reason)
 {
-    return verdict >= XV_FIRST_DROPPED;
+    return reason >= XV_FIRST_DROPPED;
 }
 
 #endif

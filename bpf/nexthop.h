@@ -2,9 +2,10 @@
 /*
  * Next hops. The host routes and resolves; we watch it and remember, for a second.
  *
- *   encap -- fresh in `hops`, and of a proven size? -- yes --> write its MACs, bpf_redirect
- *                                                  `- no ---> the kernel's device, with XV_EXPECT
- *   egress of the underlay port (tc_underlay_egress): the packet has its final MACs --> `hops`
+ *   encap -- fresh in `hops`, and of a proven_size size? -- yes --> write its MACs, bpf_redirect
+ *                                                  `- no ---> the kernel's device, with
+ * XV_MARK_EXPECT egress of the underlay port (tc_underlay_egress): the packet has its final MACs
+ * --> `hops`
  *
  * So a packet a second goes the kernel's way, with all that it goes by there: rules for ports,
  * marks and source addresses, a route's own MTU, blackholes, netfilter, xfrm policies. What does
@@ -19,40 +20,42 @@
 #include "bpf/marks.h"
 #include "bpf/parse.h"
 
-#define XV_HOP_LIFE (1 * XV_SECOND)
-#define XV_MTU_SURE 576 /* smaller packets pass any underlay: IPv4's least maximum */
+#define XV_NEXTHOP_LIFE (1 * XV_SECOND)
+#define XV_MTU_SAFE 576 /* smaller packets pass any underlay: IPv4's least maximum */
 
 /* The underlay port that packets to `dest` have to leave by, or 0: the route decides. */
-static __always_inline __u32 hop_oif(const struct xv_vtep *vtep, const struct xv_remote *dest)
+static __always_inline __u32 nexthop_oif(const struct xv_vtep *vtep, const struct xv_remote *dest)
 {
     if (dest->ifindex)
         return dest->ifindex;
     return vtep->underlay_count == 1 ? vtep->underlays[0] : 0;
 }
 
-static __always_inline struct xv_nexthop *
-hop_find(const struct xv_vtep *vtep, const struct xv_remote *dest, __u32 mark, __u8 tos, __u64 now)
+static __always_inline struct xv_nexthop *nexthop_find(const struct xv_vtep *vtep,
+                                                       const struct xv_remote *dest, __u32 mark,
+                                                       __u8 tos, __u64 now)
 {
     struct xv_nexthop_key key = {
         .to = dest->addr,
         .from = xv_address_mix(&vtep->local),
-        .oif = hop_oif(vtep, dest),
+        .oif = nexthop_oif(vtep, dest),
         .mark = mark,
         .port = dest->port,
         .tos = tos & ~3,
     };
-    struct xv_nexthop *hop = bpf_map_lookup_elem(&nexthops, &key);
+    struct xv_nexthop *nexthop = bpf_map_lookup_elem(&nexthops, &key);
 
-    return hop && now < hop->expires ? hop : NULL;
+    return nexthop && now < nexthop->expires ? nexthop : NULL;
 }
 
 /* The mark of a packet that the kernel's device is to send there. */
 static __always_inline __u16 expect_mark(const struct xv_addr *to, __u32 vni, __be16 port)
 {
     __u32 address = (xv_address_mix(to) * 0x9e3779b97f4a7c15ULL >> 40) % 255 + 1;
-    __u32 tunnel = (((__u64)vni << 16 | port) * 0x9e3779b97f4a7c15ULL >> 40) & XV_EXPECT_TUNNEL;
+    __u32 tunnel =
+        (((__u64)vni << 16 | port) * 0x9e3779b97f4a7c15ULL >> 40) & XV_MARK_EXPECT_TUNNEL;
 
-    return XV_EXPECT | address << 5 | tunnel;
+    return XV_MARK_EXPECT | address << 5 | tunnel;
 }
 
 #endif

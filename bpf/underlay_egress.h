@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the kernel's device has sent, at the egress of an underlay port: see bpf/hop.h. */
+/* What the kernel's device has sent, at the egress of an underlay port: see bpf/nexthop.h. */
 #ifndef XVTEP_BPF_WATCH_H
 #define XVTEP_BPF_WATCH_H
 
@@ -7,9 +7,9 @@
 #include "bpf/tc.h"
 
 /* An outer packet that is plain VXLAN of ours. */
-struct watched {
+struct sent {
     struct xv_nexthop_key key;
-    struct xv_nexthop hop;
+    struct xv_nexthop nexthop;
     __u32 vni;
     __u8 mac[6];   /* of the inner frame, destination */
     __u8 fragment; /* any */
@@ -17,7 +17,7 @@ struct watched {
 };
 
 /* XV_CONTINUE; XV_NOT_UDP where nothing can be said: wrapped again (IPsec), or cut short. */
-static __always_inline int watch_parse(struct __sk_buff *skb, struct watched *w)
+static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *w)
 {
     struct cursor c = tc_linear(skb, XV_LINEAR);
     struct ethhdr *eth = take(&c, sizeof(*eth));
@@ -28,8 +28,8 @@ static __always_inline int watch_parse(struct __sk_buff *skb, struct watched *w)
 
     if (!eth)
         return XV_NOT_UDP;
-    mac_copy(w->hop.dmac, eth->h_dest);
-    mac_copy(w->hop.smac, eth->h_source);
+    mac_copy(w->nexthop.dmac, eth->h_dest);
+    mac_copy(w->nexthop.smac, eth->h_source);
     if (eth->h_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr *ip = take(&c, sizeof(*ip));
 
@@ -71,7 +71,7 @@ static __always_inline int watch_parse(struct __sk_buff *skb, struct watched *w)
 }
 
 /* The L3 size of a packet that left whole, or of the segments of a GSO packet. */
-XV_STEP int watch_size(struct __sk_buff *skb)
+XV_STEP int sent_size(struct __sk_buff *skb)
 {
     struct cursor c = tc_linear(skb, XV_LINEAR + 64);
     struct ethhdr *eth = take(&c, sizeof(*eth));
@@ -93,7 +93,7 @@ XV_STEP int watch_size(struct __sk_buff *skb)
 }
 
 /* What the kernel's device was asked for has come out. */
-static __always_inline void watch_answered(const struct watched *w)
+static __always_inline void entry_answered(const struct sent *w)
 {
     struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
     struct xv_fdb_key key;
@@ -103,38 +103,37 @@ static __always_inline void watch_answered(const struct watched *w)
         return;
     fdb_key(&key, vtep, w->mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (entry && entry->flags & XV_FDB_ASKED_MOST)
-        entry->flags &= ~XV_FDB_ASKED_MOST;
+    if (entry && entry->flags & XV_FDB_UNANSWERED_MAX)
+        entry->flags &= ~XV_FDB_UNANSWERED_MAX;
 }
 
-static __always_inline void watch_learn(struct __sk_buff *skb, struct watched *w, int via,
-                                        __u64 now)
+static __always_inline void nexthop_learn(struct __sk_buff *skb, struct sent *w, int via, __u64 now)
 {
     struct xv_underlay *underlay;
     struct xv_nexthop *known;
-    __u32 size = watch_size(skb);
+    __u32 size = sent_size(skb);
 
-    w->hop.proven = size < 0xffff ? size : 0xffff;
+    w->nexthop.proven_size = size < 0xffff ? size : 0xffff;
     w->key.mark = skb->mark;
     w->key.oif = via ? skb->ifindex : 0;
     known = bpf_map_lookup_elem(&nexthops, &w->key);
     if (known &&
         now < known->expires) { /* one of many: of segments, of what the kernel has to send */
-        if (known->proven < w->hop.proven)
-            known->proven = w->hop.proven;
+        if (known->proven_size < w->nexthop.proven_size)
+            known->proven_size = w->nexthop.proven_size;
         return;
     }
-    watch_answered(w);
-    w->hop.ifindex = skb->ifindex;
-    underlay = bpf_map_lookup_elem(&underlays, &w->hop.ifindex);
-    w->hop.xdp = underlay && underlay->xdp_xmit;
-    w->hop.mtu = pmtu_of(&w->key.to, now);
-    w->hop.expires = now + XV_HOP_LIFE;
-    bpf_map_update_elem(&nexthops, &w->key, &w->hop, BPF_ANY);
+    entry_answered(w);
+    w->nexthop.ifindex = skb->ifindex;
+    underlay = bpf_map_lookup_elem(&underlays, &w->nexthop.ifindex);
+    w->nexthop.xdp = underlay && underlay->xdp_xmit;
+    w->nexthop.mtu = pmtu_of(&w->key.to, now);
+    w->nexthop.expires = now + XV_NEXTHOP_LIFE;
+    bpf_map_update_elem(&nexthops, &w->key, &w->nexthop, BPF_ANY);
 }
 
 /* A frame that our FDB has no entry for, and counted as no_tx_target, was sent all the same. */
-static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct watched *w)
+static __always_inline void recount_no_entry(struct __sk_buff *skb, const struct sent *w)
 {
     struct xv_vtep *vtep = vtep_by_vni(w->vni, w->key.port);
     struct xv_counters *c = vtep ? counters_of(vtep->slot) : NULL;
@@ -142,8 +141,8 @@ static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct w
 
     if (!c)
         return;
-    c->verdict[XV_NO_TX_TARGET] -= packets; /* another CPU's may go below 0: only the sum counts */
-    c->verdict[XV_KERNEL_TABLE] += packets;
+    c->reason[XV_NO_TX_TARGET] -= packets; /* another CPU's may go below 0: only the sum counts */
+    c->reason[XV_KERNEL_TABLE] += packets;
 }
 
 /*
@@ -151,7 +150,7 @@ static __always_inline void watch_unlisted(struct __sk_buff *skb, const struct w
  * or knows better, is forgotten here, too, and the frame goes where that device would send it
  * anyway; but what was said by hand, to be kept, holds.
  */
-static __always_inline int watch_misdirected(const struct watched *w)
+static __always_inline int misdirected(const struct sent *w)
 {
     struct xv_vtep *vtep;
     struct xv_fdb_key key;
@@ -166,34 +165,34 @@ static __always_inline int watch_misdirected(const struct watched *w)
         return XV_MISDIRECTED;
     fdb_key(&key, vtep, w->mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (!entry || entry->flags & (XV_FDB_KEPT | XV_FDB_LOCAL))
+    if (!entry || entry->flags & (XV_FDB_NOAGE | XV_FDB_LOCAL))
         return XV_MISDIRECTED;
     fdb_remove(vtep, &key);
     return XV_CONTINUE;
 }
 
-/* XV_CONTINUE, or a drop verdict. */
-XV_STEP int watch(struct __sk_buff *skb)
+/* XV_CONTINUE, or a drop reason. */
+XV_STEP int check_sent(struct __sk_buff *skb)
 {
-    __u32 mark = skb->tc_index, via = mark & XV_EXPECT_VIA, expected;
-    struct watched w = {};
+    __u32 mark = skb->tc_index, via = mark & XV_MARK_EXPECT_PORT, expected;
+    struct sent w = {};
 
-    if (watch_parse(skb, &w) != XV_CONTINUE)
+    if (parse_sent(skb, &w) != XV_CONTINUE)
         return XV_CONTINUE;
-    if (mark == XV_UNLISTED) {
+    if (mark == XV_MARK_NO_ENTRY) {
         if (!w.later)
-            watch_unlisted(skb, &w);
+            recount_no_entry(skb, &w);
         return XV_CONTINUE;
     }
     expected = expect_mark(&w.key.to, w.vni, w.key.port);
-    mark &= ~XV_EXPECT_VIA;
-    if (mark != (XV_EXPECT | XV_EXPECT_ANY) &&
-        (mark ^ expected) & (w.later ? ~XV_EXPECT_TUNNEL : ~0))
-        return watch_misdirected(&w);
+    mark &= ~XV_MARK_EXPECT_PORT;
+    if (mark != (XV_MARK_EXPECT | XV_MARK_EXPECT_ANY) &&
+        (mark ^ expected) & (w.later ? ~XV_MARK_EXPECT_TUNNEL : ~0))
+        return misdirected(&w);
     if (!w.fragment)
-        watch_learn(skb, &w, via, bpf_ktime_get_coarse_ns());
+        nexthop_learn(skb, &w, via, bpf_ktime_get_coarse_ns());
     else if (!w.later)
-        watch_answered(&w);
+        entry_answered(&w);
     return XV_CONTINUE;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Every verdict of bpf/abi/reasons.h is reached; one without a case here fails.
+// Every reason of bpf/abi/reasons.h is reached; one without a case here fails.
 #include <algorithm>
 #include <functional>
 
@@ -12,7 +12,7 @@ const Mac container = *Mac::parse("02:00:00:00:00:02");
 const Mac far_mac = *Mac::parse("02:00:00:00:00:01");
 const Mac zero;
 
-class Verdicts : public ProgramCase {
+class Reasons : public ProgramCase {
   protected:
     Bytes in_vxlan(const Vxlan &vxlan, const Bytes &inner, const Ipv4 &ip = ours(),
                    const Udp &udp = {})
@@ -205,7 +205,7 @@ class Verdicts : public ProgramCase {
 // comes marked by another program.
 constexpr int unreachable[] = {XV_OVERSIZE, XV_REWRITE_FAILED, XV_KERNEL_TABLE, XV_MISDIRECTED};
 
-TEST_F(Verdicts, EachIsReachedAndCountedOnce)
+TEST_F(Reasons, EachIsReachedAndCountedOnce)
 {
     const std::map<int, const char *> names = {
 #define X(name, text, meaning) {XV_##name, text},
@@ -214,11 +214,11 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
     };
     const auto table = cases();
     const xv_vtep fresh = vtep;
-    for (const auto &[verdict, name] : names) {
+    for (const auto &[reason, name] : names) {
         SCOPED_TRACE(name);
-        if (std::ranges::count(unreachable, verdict) != 0)
+        if (std::ranges::count(unreachable, reason) != 0)
             continue;
-        ASSERT_TRUE(table.contains(verdict)) << "no case reaches it";
+        ASSERT_TRUE(table.contains(reason)) << "no case reaches it";
         skeleton.reset(xvtep_bpf__open_and_load());
         ASSERT_TRUE(skeleton);
         vtep = fresh;
@@ -228,19 +228,19 @@ TEST_F(Verdicts, EachIsReachedAndCountedOnce)
         write(skeleton->maps.ports, port.index,
               xv_port{port_slot, vtep_slot, XV_MODE_TC, 0, 0, {}, 0, {}, 0});
         entry(far_mac, "192.168.8.101", 0);
-        let_in(*Ip::parse("192.168.8.101"));
-        const Outcome run = table.at(verdict)();
+        admitted(*Ip::parse("192.168.8.101"));
+        const Outcome run = table.at(reason)();
         EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{name, 1}}));
-        if (verdict == XV_SWITCHED || verdict == XV_PROXIED || verdict == XV_PKT_TOO_BIG)
+        if (reason == XV_SWITCHED || reason == XV_PROXIED || reason == XV_PKT_TOO_BIG)
             EXPECT_EQ(run.action, tc_redirect);
         else
-            EXPECT_EQ(run.action, verdict >= XV_FIRST_DROPPED && verdict != XV_NO_TX_TARGET
+            EXPECT_EQ(run.action, reason >= XV_FIRST_DROPPED && reason != XV_NO_TX_TARGET
                                       ? tc_shot
                                       : tc_pass); // the kernel's device drops, or knows better
     }
 }
 
-TEST_F(Verdicts, ExpiredEntriesAreNoDestination)
+TEST_F(Reasons, ExpiredEntriesAreNoDestination)
 {
     entry(container, "192.168.8.101", 0, 1, 301'000'000'000ULL);
     EXPECT_EQ(encap(inner()).counted.count("no_tx_target"), 1U);

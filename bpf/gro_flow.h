@@ -11,21 +11,21 @@
 #ifndef XVTEP_BPF_MERGED_H
 #define XVTEP_BPF_MERGED_H
 
-#include "bpf/age.h"
+#include "bpf/gc.h"
 #include "bpf/parse.h"
 
-#define XV_MERGED_LIFE (64ULL << 20) /* ns: longer than the kernel's queues take */
+#define XV_GRO_FLOW_LIFE (64ULL << 20) /* ns: longer than the kernel's queues take */
 
-#define XV_MERGED_LEAST 1000 /* bytes: shorter ones are not worth merging */
+#define XV_GRO_LEAST 1000 /* bytes: shorter ones are not worth merging */
 
-static __always_inline int port_is_a_tunnels(__be16 port)
+static __always_inline int is_tunnel_port(__be16 port)
 {
     return port == bpf_htons(4789) || port == bpf_htons(8472) /* Linux's own for VXLAN */ ||
            port == bpf_htons(6081) /* Geneve */ || port_is_ours(port);
 }
 
 /* `c` stands on the inner frame. */
-static __always_inline int holds_tunnel(struct cursor c)
+static __always_inline int has_inner_tunnel(struct cursor c)
 {
     struct ethhdr *eth = take(&c, sizeof(*eth));
     struct udphdr *udp;
@@ -51,18 +51,18 @@ static __always_inline int holds_tunnel(struct cursor c)
     if (proto != IPPROTO_UDP)
         return proto == IPPROTO_GRE || proto == IPPROTO_IPIP || proto == IPPROTO_IPV6;
     udp = take(&c, sizeof(*udp));
-    return udp && port_is_a_tunnels(udp->dest);
+    return udp && is_tunnel_port(udp->dest);
 }
 
 /* `c` stands on the inner frame. */
-static __always_inline int is_merged(const struct __sk_buff *skb, const struct cursor *c,
-                                     const struct outer *o, __u64 now)
+static __always_inline int flow_uses_gro(const struct __sk_buff *skb, const struct cursor *c,
+                                         const struct outer *o, __u64 now)
 {
-    __u32 at = (o->src.word[3] ^ o->src.word[3] >> 16 ^ o->sport) & (XV_MERGED_FLOWS - 1);
-    __u32 *last = bpf_map_lookup_elem(&merged, &at);
+    __u32 at = (o->src.word[3] ^ o->src.word[3] >> 16 ^ o->sport) & (XV_GRO_FLOWS - 1);
+    __u32 *last = bpf_map_lookup_elem(&gro_flows, &at);
 
-    if (!skb->gso_size && !(skb->len > XV_MERGED_LEAST && holds_tunnel(*c)))
-        return last && *last && xv_since(now, *last) < XV_MERGED_LIFE;
+    if (!skb->gso_size && !(skb->len > XV_GRO_LEAST && has_inner_tunnel(*c)))
+        return last && *last && xv_since(now, *last) < XV_GRO_FLOW_LIFE;
     if (last && *last != (xv_stamp(now) | 1))
         *last = xv_stamp(now) | 1; /* 0 is never */
     return 1;
