@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Addresses: MACs, and IPs in the one form the maps use. */
+/* MAC addresses, and IP addresses in the form that the maps use: IPv4 as ::ffff:a.b.c.d. */
 #ifndef XVTEP_BPF_ADDR_H
 #define XVTEP_BPF_ADDR_H
 
-#include <linux/bpf.h>
-
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
 #include "bpf/abi/tables.h"
-
-/*
- * A step that the verifier checks once, with any arguments: a static function it walks through
- * again on every path of every caller, which Linux 6.1 gives up on. Pointers may be NULL to it.
- */
-#define XV_STEP __noinline
+#include "bpf/common.h"
 
 static __always_inline void addr_from_v4(struct xv_addr *addr, __be32 v4)
 {
@@ -48,7 +38,7 @@ static __always_inline int addr_is_set(const struct xv_addr *a)
     return !!(a->word[0] | a->word[1] | a->word[2] | a->word[3]);
 }
 
-/* No host's on a wire: this network, loopback, multicast, broadcast. */
+/* Not a valid source address on a wire: this network, loopback, multicast, broadcast. */
 static __always_inline int addr_is_martian(const struct xv_addr *addr)
 {
     __u32 last = bpf_ntohl(addr->word[3]);
@@ -71,7 +61,7 @@ static __always_inline int mac_is_multicast(const __u8 *mac)
     return mac[0] & 1;
 }
 
-/* The word that has these in memory, one behind the other. */
+/* The 32-bit word that holds `first` and `second` in memory, in this order. */
 static __always_inline __u32 halves(__u16 first, __u16 second)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -81,14 +71,14 @@ static __always_inline __u32 halves(__u16 first, __u16 second)
 #endif
 }
 
-/* A MAC is at an even address everywhere: three loads instead of six. */
+/* Every MAC is at an even address, so that three 16-bit loads read it instead of six. */
 typedef __u16 __attribute__((may_alias)) mac_part;
 
-/* For an Ethernet header on the stack, which the verifier does not let be read askew. */
+/* Aligns an Ethernet header on the stack: the verifier refuses unaligned reads there. */
 #define XV_ALIGN2 __attribute__((aligned(2)))
 
 #define XV_ASSERT_EVEN(type, member)                                                               \
-    XV_ASSERT(__builtin_offsetof(struct type, member) % 2 == 0, "a MAC's place")
+    XV_ASSERT(__builtin_offsetof(struct type, member) % 2 == 0, "a MAC is at an even address")
 XV_ASSERT_EVEN(xv_vtep, mac);
 XV_ASSERT_EVEN(xv_vtep, underlay_mac);
 XV_ASSERT_EVEN(xv_underlay, mac);

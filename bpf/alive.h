@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whether a device that an ifindex in our tables stands for is still there, and still the same.
- * A device that is moved into another namespace takes programs along: they ask for it, too, before
- * they take an ifindex of theirs for one of the namespace that they were made for.
+ * Whether the device that an ifindex in our tables stands for still exists, in this namespace. A
+ * device that moves into another namespace takes its programs along; they check this before they
+ * use an ifindex of the new namespace as if it were one of the old.
  */
 #ifndef XVTEP_BPF_ALIVE_H
 #define XVTEP_BPF_ALIVE_H

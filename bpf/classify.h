@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whose packet is it: from an outer header to a VTEP, with the checks of vxlan_rcv(). */
+/* Finds the VTEP of a packet from the underlay, and makes the checks of vxlan_rcv(). */
 #ifndef XVTEP_BPF_CLASSIFY_H
 #define XVTEP_BPF_CLASSIFY_H
 
+#include "bpf/abi/wire.h"
+#include "bpf/addr.h"
+#include "bpf/common.h"
 #include "bpf/fdb.h"
-#include "bpf/parse.h"
+#include "bpf/maps.h"
+#include "bpf/parse_outer.h"
 #include "bpf/sender.h"
 #include "bpf/vtep.h"
 
 /*
- * Sets *found and returns XV_CONTINUE, or a reason; *found is then set where the frame is a
- * VTEP's (the reason counts there), else NULL (it counts at the underlay port).
+ * Returns XV_CONTINUE or a reason. *found is the VTEP whose frame it is, in whose counters the
+ * reason counts, or NULL: the reason then counts at the underlay port.
  */
 static __always_inline int classify(const struct outer *o, struct xv_vtep **found)
 {
@@ -22,7 +26,7 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
         vtep = vtep_by_vni(vni, o->dport);
     if (!vtep || !(addr_equal(&o->dst, &vtep->local) ||
                    (addr_is_multicast(&o->dst) && addr_equal(&o->dst, &vtep->remote)))) {
-        /* Off the fast path: only now is it worth asking whether the address is ours at all. */
+        /* Off the fast path: now the costly look-up tells whether the address is ours at all. */
         if (!bpf_map_lookup_elem(&local_addrs, &o->dst))
             return XV_NOT_LOCAL;
         return flags & XV_VXLAN_FLAG_VNI ? vtep ? XV_NOT_LOCAL : XV_VXLAN_VNI_NOT_FOUND
@@ -38,7 +42,7 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
     return XV_CONTINUE;
 }
 
-/* Where a packet came from, as an entry's destination. */
+/* The sender of a packet, as the destination of the entry that learning makes. */
 static __always_inline struct xv_remote dest_from(const struct xv_vtep *vtep,
                                                   const struct xv_addr *from)
 {
@@ -54,8 +58,9 @@ static __always_inline int check_smac(const struct xv_vtep *vtep, const __u8 *so
 }
 
 /*
- * Whether a frame whose source is behind `from` is let in. XV_TO_LEARN, XV_TO_ADMIT: it is to go
- * through the kernel's device, and is learned where it arrives.
+ * Checks the source of a frame from the VTEP `from`: whether the kernel has learned the MAC there,
+ * and has lately admitted the sender. XV_CONTINUE, a drop reason, or XV_TO_LEARN or XV_TO_ADMIT:
+ * the frame must then go through the kernel's device, and is learned at tc_device_ingress.
  */
 static __always_inline int check_source(const struct xv_vtep *vtep, const struct xv_remote *from,
                                         const __u8 *source, __u64 now)

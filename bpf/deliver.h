@@ -1,38 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The last stage of a frame from the tunnel: a local port, the VTEP's own device, or all of them.
- */
+/* Delivers a frame: to a local port, to the VTEP's own device, or to all ports without a bridge. */
 #ifndef XVTEP_BPF_DELIVER_H
 #define XVTEP_BPF_DELIVER_H
 
-#include "bpf/tc.h"
+#include "bpf/alive.h"
+#include "bpf/common.h"
+#include "bpf/count.h"
+#include "bpf/fdb.h"
+#include "bpf/maps.h"
+#include "bpf/marks.h"
+#include "bpf/skb.h"
+#include "bpf/vlan.h"
 
-/* `ingress`: we are at a TC ingress, where the container's end of a veth is in reach. */
+/* Where the program runs. Only at a TC ingress does bpf_redirect_peer() reach a container's veth.
+ */
+enum xv_hook { XV_HOOK_EGRESS, XV_HOOK_INGRESS };
+
+/* Whether skb->protocol is that of the frame, or still that of the outer packet. */
+enum xv_proto { XV_PROTO_VALID, XV_PROTO_STALE };
+
+/* Redirects to the local port of the FDB entry with this destination and flags. */
 static __always_inline int to_port(struct __sk_buff *skb, const struct xv_remote *dest, __u16 flags,
-                                   int ingress)
+                                   enum xv_hook hook)
 {
     if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
         return TC_ACT_SHOT;
     skb->tc_index = XV_MARK_DELIVERED;
-    if (flags & XV_FDB_PEER && ingress && !dest->vid) {
-        bpf_skb_change_type(skb, XV_PACKET_HOST); /* it may have come by multicast outside */
+    if (flags & XV_FDB_PEER && hook == XV_HOOK_INGRESS && !dest->vid) {
+        bpf_skb_change_type(skb, XV_PACKET_HOST); /* the outer packet may have been multicast */
         return bpf_redirect_peer(dest->ifindex, 0);
     }
     return bpf_redirect(dest->ifindex, 0);
 }
 
 /*
- * To the local port that `entry` names, from the tunnel. The bridge gets a copy now and then, by
- * which it sees the source; tc_port_egress drops it at the same port. The frame itself keeps its
- * place among the others.
+ * Redirects a frame from the tunnel to the local port of `entry`. From time to time the bridge gets
+ * a copy, from which it learns the source; tc_port_egress drops the copy at the same port. The
+ * frame itself takes the usual way, so that it keeps its order.
  */
 static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                         const struct xv_fdb *entry, __u64 now, int ingress)
+                                         const struct xv_fdb *entry, __u64 now, enum xv_hook hook)
 {
     if (fdb_bridge_needs_copy(entry, now) && is_alive(vtep->ifindex)) {
         skb->tc_index = XV_MARK_BRIDGE_COPY;
         bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
     }
-    return to_port(skb, &entry->dest, entry->flags, ingress);
+    return to_port(skb, &entry->dest, entry->flags, hook);
 }
 
 struct member_loop {
@@ -59,9 +72,9 @@ static long clone_to_member(__u32 index, void *context)
     return 0;
 }
 
-/* A copy to each port that no bridge serves, but not to where the frame came from. */
-XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 except_ifindex,
-                       __u32 except_vid)
+/* Sends a copy to each port that no bridge serves, except the one that the frame came from. */
+XV_STEP int to_members_except(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                              __u32 except_ifindex, __u32 except_vid)
 {
     struct member_loop loop = {
         .skb = skb, .except_ifindex = except_ifindex, .except_vid = except_vid};
@@ -73,9 +86,15 @@ XV_STEP int to_members(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     return 0;
 }
 
+/* Sends a copy to each port that no bridge serves. */
+static __always_inline void to_members(struct __sk_buff *skb, const struct xv_vtep *vtep)
+{
+    to_members_except(skb, vtep, 0, 0);
+}
+
 /*
- * To the stack or the bridge, past tc_device_ingress, which only looks whether `mac` is the
- * device's. The device is alive.
+ * Redirects to the host's stack or the bridge, through the VTEP's device, which must be alive.
+ * tc_device_ingress lets the frame pass, and only looks whether `mac` is the device's.
  */
 static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                      const __u8 *mac)
@@ -84,7 +103,7 @@ static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep
     return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
 }
 
-/* A frame, or what a GSO packet stands for, is delivered. */
+/* Counts a frame from the tunnel as received; a GSO packet counts as its segments. */
 XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
 {
     __u64 bytes = skb->len;
@@ -96,39 +115,37 @@ XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
         struct inner in = {};
 
         parse_frame(skb, &in);
-        packets = tc_segments(skb, in.headers);
+        packets = skb_segments(skb, in.headers);
         bytes += (__u64)(packets - 1) * in.headers;
     }
     count_rx(vtep->slot, packets, bytes);
     return 0;
 }
 
-/*
- * A stripped frame. `fix_proto`: skb->protocol is still the outer packet's. `ingress`: we are at a
- * TC ingress.
- */
+/* Delivers a frame to `mac` from the tunnel, after the outer headers are removed. */
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const __u8 *mac, __u64 now, int fix_proto, int ingress)
+                                   const __u8 *mac, __u64 now, enum xv_proto proto,
+                                   enum xv_hook hook)
 {
     struct xv_fdb *entry = fdb_find_local(vtep, mac, now);
 
     if (!entry && !is_alive(vtep->ifindex))
-        return to_action(vtep->slot, XV_DEVICE_GONE, tc_packets(skb));
+        return to_action(vtep->slot, XV_DEVICE_GONE, skb_packets(skb));
     if (skb->gso_size)
         count_delivered(skb, vtep);
     else
         count_rx(vtep->slot, 1, skb->len);
     if (entry) {
-        if (fix_proto && skb_fix_proto(skb))
+        if (proto == XV_PROTO_STALE && skb_fix_proto(skb))
             return TC_ACT_SHOT;
-        return to_known_port(skb, vtep, entry, now, ingress);
+        return to_known_port(skb, vtep, entry, now, hook);
     }
     if (vtep->members && !mac_equal(mac, vtep->mac)) {
-        if (fix_proto && skb_fix_proto(skb))
+        if (proto == XV_PROTO_STALE && skb_fix_proto(skb))
             return TC_ACT_SHOT;
-        to_members(skb, vtep, 0, 0);
+        to_members(skb, vtep);
     }
-    return to_device(skb, vtep, mac);
+    return to_device(skb, vtep, mac); /* the kernel sets skb->protocol there */
 }
 
 #endif

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Explicit congestion notification through the tunnel: RFC 6040, as the kernel does it. */
+/* Explicit congestion notification through the tunnel: RFC 6040, as the kernel implements it. */
 #ifndef XVTEP_BPF_ECN_H
 #define XVTEP_BPF_ECN_H
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
-#include <bpf/bpf_endian.h>
-
-#include "bpf/abi/reasons.h"
+#include "bpf/common.h"
 
 #define XV_ECN_MASK 3
 #define XV_ECN_ECT1 1
 #define XV_ECN_ECT0 2
 #define XV_ECN_CE 3
 
-/* INET_ECN_encapsulate(): CE travels as ECT(0), the rest unchanged. */
+/* The outer TOS: CE becomes ECT(0), other ECN fields stay (the kernel's INET_ECN_encapsulate()). */
 static __always_inline __u8 ecn_encapsulate(__u8 tos, __u8 inner)
 {
     __u8 ecn = inner & XV_ECN_MASK;
@@ -23,7 +21,7 @@ static __always_inline __u8 ecn_encapsulate(__u8 tos, __u8 inner)
     return (tos & ~XV_ECN_MASK) | (ecn == XV_ECN_CE ? XV_ECN_ECT0 : ecn);
 }
 
-/* RFC 6040 figure 4: the inner packet's new ECN field, or -1 to drop. */
+/* The inner packet's new ECN field, or -1: drop the packet (RFC 6040 figure 4). */
 static __always_inline int ecn_decapsulate(__u8 outer, __u8 inner)
 {
     outer &= XV_ECN_MASK;
@@ -35,7 +33,7 @@ static __always_inline int ecn_decapsulate(__u8 outer, __u8 inner)
     return inner;
 }
 
-/* Puts `ecn` into an inner IPv4 header, its checksum kept right (RFC 1624 eqn. 3). */
+/* Writes `ecn` into an IPv4 header, and updates the checksum (RFC 1624 eqn. 3). */
 static __always_inline void ecn_set_v4(struct iphdr *ip, __u8 ecn)
 {
     __be16 *word = (__be16 *)ip;

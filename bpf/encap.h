@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The outer headers of a frame, as vxlan_xmit_one() makes them; XDP and TC both write these. */
+/* Builds the outer headers as the kernel's vxlan_xmit_one() does, for both XDP and TC. */
 #ifndef XVTEP_BPF_ENCAP_H
 #define XVTEP_BPF_ENCAP_H
 
-#include "bpf/count.h"
-#include "bpf/ecn.h"
-#include "bpf/nexthop.h"
-#include "bpf/parse.h"
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
 
-/* Behind the Ethernet header, which would unalign the rest. */
+#include "bpf/abi/wire.h"
+#include "bpf/addr.h"
+#include "bpf/common.h"
+#include "bpf/count.h"
+#include "bpf/csum.h"
+#include "bpf/ecn.h"
+#include "bpf/maps.h"
+#include "bpf/nexthop.h"
+#include "bpf/parse_inner.h"
+
+/* The headers behind the Ethernet header, which is apart: it would unalign them. */
 struct outer_v4 {
     struct iphdr ip;
     struct udphdr udp;
@@ -44,14 +55,14 @@ static __always_inline __u8 outer_ttl(const struct xv_vtep *vtep, const struct i
 static __always_inline int outer_df(const struct xv_vtep *vtep, const struct inner *in)
 {
     if (vtep->flags & XV_VTEP_DF_INHERIT && in->tagged)
-        return 0; /* the kernel's device does not look behind a tag */
+        return 0; /* the kernel's device does not parse behind a tag */
     if (vtep->flags & XV_VTEP_DF_INHERIT)
         return in->l3_proto == bpf_htons(ETH_P_IP) ? in->df : in->l3_proto == bpf_htons(ETH_P_IPV6);
     return !!(vtep->flags & XV_VTEP_DF_SET);
 }
 
-/* Where in the range of source ports a flow has its own, as udp_flow_src_port() counts. */
-static __always_inline __u32 flow_pick(const struct inner *in)
+/* The flow's position in the range of source ports, as udp_flow_src_port() scales a hash. */
+static __always_inline __u32 flow_hash(const struct inner *in)
 {
     return in->flow >> 32;
 }
@@ -61,7 +72,7 @@ static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_heade
                                        const struct inner *in, __u32 frame_size)
 {
     udp->source = bpf_htons(vtep->srcport_min +
-                            ((__u64)flow_pick(in) * (vtep->srcport_max - vtep->srcport_min) >> 32));
+                            ((__u64)flow_hash(in) * (vtep->srcport_max - vtep->srcport_min) >> 32));
     udp->dest = dest->port;
     udp->len = bpf_htons(sizeof(*udp) + sizeof(*vxlan) + frame_size);
     udp->check = 0;
@@ -74,18 +85,15 @@ static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_heade
 static __always_inline void build_eth(struct ethhdr *eth, const struct xv_nexthop *nexthop,
                                       __be16 proto)
 {
-    if (nexthop) {
-        mac_copy(eth->h_dest, nexthop->dmac);
-        mac_copy(eth->h_source, nexthop->smac);
-    } else {
-        __builtin_memset(eth, 0, 12);
-    }
+    mac_copy(eth->h_dest, nexthop->dmac);
+    mac_copy(eth->h_source, nexthop->smac);
     eth->h_proto = proto;
 }
 
 /*
- * Another for each packet, as fragments want it: a count that is kept anyway, far from those of
- * other CPUs and VTEPs. A random number costs as much as the rest of the header.
+ * An IPv4 identification that differs for each packet, for reassembly: derived from a counter that
+ * is kept anyway, with distance between CPUs and VTEPs. A random number would cost as much as the
+ * rest of the header.
  */
 static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
 {
@@ -95,7 +103,7 @@ static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
     return c ? c->tx_packets + from : from;
 }
 
-/* `frame_size`: the inner frame's. `nexthop` may be NULL: the kernel then writes the MACs. */
+/* `frame_size`: size of the inner frame. */
 static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
                                            const struct xv_vtep *vtep, const struct xv_remote *dest,
                                            const struct inner *in, const struct xv_nexthop *nexthop,
@@ -106,14 +114,14 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
     __u32 value;
 
     build_eth(eth, nexthop, bpf_htons(ETH_P_IP));
-    /* Summed as it is written: what is read back has to be waited for. */
+    /* The sum uses the values, since reading the words back would wait for their stores. */
     sum += dest->addr.word[3];
     word[3] = vtep->local.word[3];
     word[4] = dest->addr.word[3];
     value = bpf_htonl(0x45000000 | outer_tos(vtep, in) << 16 | (__u16)(sizeof(*h) + frame_size));
     sum += value;
     word[0] = value;
-    value = bpf_htonl((__u32)outer_id(vtep) << 16 | (outer_df(vtep, in) ? 0x4000 : 0));
+    value = bpf_htonl((__u32)outer_id(vtep) << 16 | (outer_df(vtep, in) ? XV_IP_DF : 0));
     sum += value;
     word[1] = value;
     value = bpf_htonl((__u32)outer_ttl(vtep, in) << 24 | IPPROTO_UDP << 16);
@@ -141,9 +149,9 @@ static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *
 }
 
 /*
- * The path's MTU has to hold the L3 packet around the frame, or around each of its segments: 0, or
- * the MTU that is too small. `oif`: 0 where the route is not known yet, which the kernel's device
- * then asks for. `path_mtu`: what routers told us, or 0.
+ * Returns 0 if the outer L3 packet, or each segment of a GSO packet, fits the path; else the MTU
+ * that is too small. `oif`: the port it leaves by; 0: not known, so the kernel's device checks it.
+ * `path_mtu`: from a router's ICMP error, or 0.
  */
 static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, __u32 l3_size)
 {
@@ -155,31 +163,20 @@ static __always_inline __u32 exceeded_mtu(void *ctx, __u32 oif, __u32 path_mtu, 
         return path_mtu;
     if (!oif) /* bpf_check_mtu() would take the packet's own device */
         return 0;
-    bpf_check_mtu(ctx, oif, &size, 0, 0); /* its reason on a GSO packet says nothing */
+    bpf_check_mtu(ctx, oif, &size, 0, 0); /* its result is not valid for a GSO packet */
     return l3_size > size ? size : 0;
 }
 
-/* Whether frames to `dest` need a UDP checksum: IPv6 always unless zero is allowed. */
+/* Size of the outer headers, Ethernet included. */
+static __always_inline __u32 outer_size(const struct xv_vtep *vtep)
+{
+    return vtep->flags & XV_VTEP_V6 ? XV_OUTER_V6 : XV_OUTER_V4;
+}
+
+/* Whether the outer UDP header has a checksum; with IPv6 it has unless the user allowed 0. */
 static __always_inline int needs_csum(const struct xv_vtep *vtep)
 {
     return !!(vtep->flags & XV_VTEP_UDPCSUM);
-}
-
-/* A place to write the checksum when the sum of pseudo-header and datagram is known. */
-static __always_inline __u16 csum_finish(__u64 sum)
-{
-    __u16 check = ~csum_fold(sum);
-
-    return check ? check : 0xffff;
-}
-
-static __always_inline __u64 pseudo_sum(const void *addresses, __u32 size, __u32 l4_size,
-                                        __u8 proto)
-{
-    __be32 tail[2] = {bpf_htonl(l4_size), bpf_htonl(proto)};
-    __u32 sum = bpf_csum_diff(NULL, 0, tail, sizeof(tail), 0);
-
-    return (__u64)(__u32)bpf_csum_diff(NULL, 0, (__be32 *)addresses, size, sum);
 }
 
 #endif

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The forwarding database: look-up with lazy ageing, and learning.
+ * The forwarding database: look-up and learning.
  *
- * The kernel's device has the same entries, so that what is left to it goes the same way: those
- * that user space makes are made there, too, and a MAC is learned here where the kernel's device
- * has just learned it (tc_device_ingress). Behind a bridge an entry is used only while the bridge,
- * too, sends frames for that MAC the same way (`bridged`): see fdb_bridge_agrees().
+ * The kernel's device has the same entries, so that frames that are left to it go the same way.
+ * User space writes its entries into both tables. A MAC is learned here (tc_device_ingress) just
+ * after the kernel's device has learned it. Behind a bridge an entry is used only while the bridge
+ * sends frames for that MAC the same way: see fdb_bridge_agrees().
  */
 #ifndef XVTEP_BPF_FDB_H
 #define XVTEP_BPF_FDB_H
 
+#include "bpf/addr.h"
 #include "bpf/alive.h"
+#include "bpf/common.h"
+#include "bpf/fdb_count.h"
+#include "bpf/fdb_expiry.h"
 #include "bpf/gc.h"
+#include "bpf/maps.h"
 
-#define XV_BRIDGE_LIFE (1ULL << 33) /* ns: what the bridge has last done is good for so long */
-#define XV_BRIDGE_SHIFT                                                                            \
-    29 /* of CLOCK_MONOTONIC ns: but it sees each source every half a second                       \
-        */
-#define XV_NEVER 63
+#define XV_BRIDGE_LIFE (1ULL << 33) /* ns for which the bridge's last decision is relied on */
+#define XV_BRIDGE_SHIFT 29          /* the bridge sees each source every 2^29 ns, about 0.5 s */
+#define XV_NEVER 63                 /* a clock bit that does not change */
 
 typedef __u32 __attribute__((may_alias)) key_word;
 
@@ -27,13 +30,13 @@ static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep
     const mac_part *m = (const mac_part *)mac;
     key_word *word = (key_word *)key;
 
-    /* Written as the hash reads it: a word made of two stores has to wait for both. */
+    /* In the words that the hash reads: a load that spans two stores waits for both. */
     word[0] = vtep->vni;
     word[1] = halves(vtep->dstport, m[0]);
     word[2] = halves(m[1], m[2]);
 }
 
-/* A live entry, or NULL. One that has expired, or whose port is gone, is removed when it is met. */
+/* A live entry, or NULL. Removes an entry that has expired or whose port is gone. */
 static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const __u8 *mac,
                                                __u64 now)
 {
@@ -50,16 +53,23 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
     return entry;
 }
 
+/* As fdb_find(), but never the default entry, whose MAC is all zeros. */
+static __always_inline struct xv_fdb *fdb_find_nonzero(const struct xv_vtep *vtep, const __u8 *mac,
+                                                       __u64 now)
+{
+    return mac_is_zero(mac) ? NULL : fdb_find(vtep, mac, now);
+}
+
 /*
- * Whether the bridge has sent a frame for this MAC the same way lately. It decides by more than we
- * know: its own addresses, static entries, port states, filters.
+ * Whether the bridge has lately sent a frame for this MAC the same way. A bridge decides by more
+ * than our table has: its own addresses, static entries, port states, filters.
  */
 static __always_inline int fdb_bridge_agrees(const struct xv_fdb *entry, __u64 now)
 {
     return entry->bridge_seen && xv_since(now, entry->bridge_seen) < XV_BRIDGE_LIFE;
 }
 
-/* Whether the bridge has to see a frame again: or it forgets MACs that only we still see. */
+/* Whether the bridge needs a copy of a frame, or it forgets MACs that only the programs see. */
 static __always_inline int fdb_bridge_needs_copy(const struct xv_fdb *entry, __u64 now)
 {
     return entry->flags & XV_FDB_BRIDGED &&
@@ -71,12 +81,12 @@ static __always_inline void fdb_bridge_agreed(struct xv_fdb *entry, __u64 now)
     if (entry->flags & XV_FDB_CLAIMED)
         entry->flags &= ~XV_FDB_CLAIMED;
     if (!entry->bridge_seen || xv_since(now, entry->bridge_seen) > XV_SECOND / 4)
-        entry->bridge_seen = xv_stamp(now) | 1; /* 0 is never */
+        entry->bridge_seen = xv_stamp(now) | 1; /* 0 means never */
 }
 
 /*
- * The local port's entry that a frame from the tunnel goes by, or NULL. The VTEP's own MAC is the
- * host's, whatever the table says.
+ * The entry of the local port that a frame from the tunnel goes to, or NULL. The VTEP's own MAC
+ * belongs to the host, whatever the table says.
  */
 static __always_inline struct xv_fdb *fdb_find_local(const struct xv_vtep *vtep, const __u8 *mac,
                                                      __u64 now)
@@ -97,7 +107,7 @@ static __always_inline struct xv_fdb *fdb_default(const struct xv_vtep *vtep)
     return bpf_map_lookup_elem(&fdb, &key);
 }
 
-/* To the second is enough, and keeps a busy entry's cache line clean. */
+/* Updates a time to the second: writing it more often would dirty a busy entry's cache line. */
 static __always_inline void fdb_touch(__u64 *stamp, __u64 now)
 {
     if (now > *stamp + XV_SECOND)
@@ -115,8 +125,9 @@ static __always_inline int fdb_same_place(const struct xv_fdb *entry, const stru
 }
 
 /*
- * A new entry, or one that moved. A full table, or maxaddress, costs the entry, not the frame, as
- * with the kernel's device; so does ageing that removes it in the meantime.
+ * Writes a new entry, or one that moved. Failure (the table is full, maxaddress is reached, or
+ * garbage collection has just removed the entry) costs the entry and not the frame, as with the
+ * kernel's device.
  */
 XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
                       const struct xv_remote *dest, __u32 flags, __u64 now)
@@ -154,9 +165,10 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
 }
 
 /*
- * What learning that `mac` is behind `dest` would do, without doing it: XV_CONTINUE where nothing
- * is to be done (or nothing can be, for want of room), XV_TO_LEARN, or a drop reason. `shift`: a
- * live entry is to be learned anew when this bit of the clock changes, or XV_NEVER.
+ * Tells what learning that `mac` is behind `dest` would do, and does not do it: XV_CONTINUE if it
+ * would change nothing (also for want of room), XV_TO_LEARN, or a drop reason. `local`: 0, or
+ * XV_FDB_LOCAL if `dest` is a port. `shift`: a live entry is to be learned again each time this bit
+ * of the clock (ns) changes; XV_NEVER: not again.
  */
 static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,
                                      const struct xv_remote *dest, __u32 local, __u32 shift,
@@ -180,13 +192,13 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
         fdb_touch(&entry->updated, now);
         return XV_CONTINUE;
     }
-    /* Heard of by the kernel's device at the same time: both forget it at the same time. */
+    /* The kernel's device hears of the MAC at the same times, so both tables forget it together. */
     return (now ^ entry->updated) >> (shift & 63) ? XV_TO_LEARN : XV_CONTINUE;
 }
 
 /*
- * The kernel's vxlan_snoop(): `mac` was seen behind `dest`. `flags`: XV_FDB_LOCAL and what goes
- * with it for a port, 0 for a VTEP. Returns a drop reason, or XV_CONTINUE.
+ * Learns that `mac` was seen behind `dest`, as the kernel's vxlan_snoop(). `flags`: XV_FDB_LOCAL
+ * and the flags that go with it for a port, 0 for a VTEP. Returns a drop reason, or XV_CONTINUE.
  */
 static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac,
                                      const struct xv_remote *dest, __u16 flags, __u64 now)
@@ -200,7 +212,7 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
         if (fdb_same_place(entry, dest, flags & XV_FDB_LOCAL)) {
             entry->updated = now;
             if (fdb_hard_expired(vtep, entry, now))
-                entry->created = xv_stamp(now); /* gone, and learned anew */
+                entry->created = xv_stamp(now); /* as if it had been removed and learned again */
             return XV_CONTINUE;
         }
         if (entry->flags & XV_FDB_NOAGE)

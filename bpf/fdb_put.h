@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Entries by the dozen: user space runs a program on a "packet" of rows of the FDB. A system call
- * for each would cost half as much again as the entry.
+ * Bulk insertion of FDB entries: user space runs the program on a "packet" of rows. A system call
+ * for each entry would cost half as much again as the entry itself.
  */
-#ifndef XVTEP_BPF_BULK_H
-#define XVTEP_BPF_BULK_H
+#ifndef XVTEP_BPF_FDB_PUT_H
+#define XVTEP_BPF_FDB_PUT_H
 
+#include "bpf/common.h"
 #include "bpf/maps.h"
 
 struct row_loop {
@@ -25,7 +26,7 @@ static long put_row(__u32 index, void *context)
     return 0;
 }
 
-/* How many, from the first, found their places free. */
+/* Returns how many rows, from the first on, were added: the first key that exists ends the loop. */
 static __always_inline __u32 put_rows(struct __sk_buff *skb)
 {
     struct row_loop loop = {.skb = skb};

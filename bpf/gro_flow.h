@@ -1,30 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * GSO packets from the tunnel. No helper takes the tunnel's marks off one (SKB_GSO_UDP_TUNNEL,
- * skb->encapsulation): a UDP socket then drops it, a tap device splits it. The kernel's device
- * takes them off. It hands packets on a little later than we do, so a flow that has GSO packets
- * goes its way whole, or its packets would overtake each other.
+ * Flows from the tunnel whose packets GRO merges into GSO packets. The kernel's device must take
+ * those: no helper takes the marks of the tunnel off a GSO packet (SKB_GSO_UDP_TUNNEL,
+ * skb->encapsulation), so that a UDP socket would drop it and a tap device would split it. The
+ * kernel's device hands packets on a little later than we do. So it gets the whole flow, or the
+ * other packets of the flow would overtake the GSO packets.
  *
- * Large packets of a tunnel inside go the same way: GRO looks into one tunnel at a time, so that
- * they come unmerged, and the kernel's device merges them once the outer tunnel is off.
+ * It also gets large packets of a tunnel inside the tunnel: GRO looks into one tunnel at a time, so
+ * they arrive unmerged, and the kernel's device merges them after it has removed the outer tunnel.
  */
-#ifndef XVTEP_BPF_MERGED_H
-#define XVTEP_BPF_MERGED_H
+#ifndef XVTEP_BPF_GRO_FLOW_H
+#define XVTEP_BPF_GRO_FLOW_H
 
-#include "bpf/gc.h"
-#include "bpf/parse.h"
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
 
-#define XV_GRO_FLOW_LIFE (64ULL << 20) /* ns: longer than the kernel's queues take */
+#include "bpf/abi/wire.h"
+#include "bpf/common.h"
+#include "bpf/cursor.h"
+#include "bpf/maps.h"
+#include "bpf/parse_outer.h"
 
-#define XV_GRO_LEAST 1000 /* bytes: shorter ones are not worth merging */
+#define XV_GRO_FLOW_LIFE (64ULL << 20) /* ns: longer than packets wait in the kernel's queues */
+#define XV_GRO_SIZE_MIN 1000           /* bytes: shorter packets are not worth merging */
 
 static __always_inline int is_tunnel_port(__be16 port)
 {
-    return port == bpf_htons(4789) || port == bpf_htons(8472) /* Linux's own for VXLAN */ ||
+    return port == bpf_htons(XV_VXLAN_PORT) ||
+           port == bpf_htons(8472) /* Linux's default for VXLAN */ ||
            port == bpf_htons(6081) /* Geneve */ || port_is_ours(port);
 }
 
-/* `c` stands on the inner frame. */
+/* Whether the frame at `c` is a packet of another tunnel. */
 static __always_inline int has_inner_tunnel(struct cursor c)
 {
     struct ethhdr *eth = take(&c, sizeof(*eth));
@@ -54,17 +64,17 @@ static __always_inline int has_inner_tunnel(struct cursor c)
     return udp && is_tunnel_port(udp->dest);
 }
 
-/* `c` stands on the inner frame. */
+/* Whether the packet, with the inner frame at `c`, is of such a flow; remembers a flow that is. */
 static __always_inline int flow_uses_gro(const struct __sk_buff *skb, const struct cursor *c,
                                          const struct outer *o, __u64 now)
 {
     __u32 at = (o->src.word[3] ^ o->src.word[3] >> 16 ^ o->sport) & (XV_GRO_FLOWS - 1);
     __u32 *last = bpf_map_lookup_elem(&gro_flows, &at);
 
-    if (!skb->gso_size && !(skb->len > XV_GRO_LEAST && has_inner_tunnel(*c)))
+    if (!skb->gso_size && !(skb->len > XV_GRO_SIZE_MIN && has_inner_tunnel(*c)))
         return last && *last && xv_since(now, *last) < XV_GRO_FLOW_LIFE;
     if (last && *last != (xv_stamp(now) | 1))
-        *last = xv_stamp(now) | 1; /* 0 is never */
+        *last = xv_stamp(now) | 1; /* 0 means never */
     return 1;
 }
 

@@ -1,33 +1,68 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What our programs tell each other about a packet: skb->tc_index. It stays with a packet through
- * the kernel's vxlan device, IP fragmentation, reassembly and segmentation, but is never believed
- * where packets of another namespace come in: there it is set to 0 first.
+ * skb->tc_index carries what one program tells the next one about a packet. The kernel keeps it
+ * through its vxlan device, IP fragmentation, reassembly and segmentation. Where packets enter from
+ * another namespace (tc_underlay_ingress, tc_port_ingress) it may be anything, and is set to 0.
  */
 #ifndef XVTEP_BPF_MARKS_H
 #define XVTEP_BPF_MARKS_H
 
 enum xv_mark {
-    XV_MARK_FROM_PORT = 0x7877, /* to tc_device_egress: the other ports have had their copies */
-    XV_MARK_DELIVERED =
-        0x7878, /* to tc_device_ingress, tc_port_egress: delivered and counted by us */
-    XV_MARK_DELIVERED_OTHER_MAC =
-        0x7879,                   /* the same; the MAC is not the one we know the device by */
-    XV_MARK_BRIDGE_COPY = 0x787b, /* to tc_device_ingress, tc_port_egress: a copy for the bridge;
-                          its frame is delivered */
-    XV_MARK_NO_ENTRY =
-        0x787a, /* to tc_underlay_egress: our FDB has no entry; counted as no_tx_target */
+    /*
+     * The other ports of the VTEP have had their copies of this frame.
+     * Set by tc_port_ingress, read by tc_device_egress.
+     */
+    XV_MARK_FROM_PORT = 0x7877,
 
+    /*
+     * The frame is delivered and counted; its MAC is the VTEP's device's, or a port's.
+     * Set by tc_underlay_ingress, tc_port_ingress, tc_device_egress and tc_device_ingress, read by
+     * tc_device_ingress and tc_port_egress, which let it pass.
+     */
+    XV_MARK_DELIVERED = 0x7878,
+
+    /*
+     * As XV_MARK_DELIVERED, but the MAC is not the one that we know the VTEP's device by: if the
+     * kernel takes it for the device's own, the device's MAC has changed.
+     * Set by tc_underlay_ingress and tc_port_ingress, read by tc_device_ingress.
+     */
+    XV_MARK_DELIVERED_OTHER_MAC = 0x7879,
+
+    /*
+     * Our FDB has no entry for the frame, and it was counted as no_tx_target; the kernel's device
+     * may have one.
+     * Set by tc_device_egress, read by tc_underlay_egress, which corrects the count.
+     */
+    XV_MARK_NO_ENTRY = 0x787a,
+
+    /*
+     * A copy from which the bridge learns the source; the frame itself is delivered.
+     * Set by tc_underlay_ingress and tc_device_ingress, read by tc_device_ingress, which lets it
+     * pass, and tc_port_egress, which drops it.
+     */
+    XV_MARK_BRIDGE_COPY = 0x787b,
+
+    /* The two upper bits tell the kinds below, which carry data, from each other and the above. */
     XV_MARK_TYPE = 0xc000,
-    XV_MARK_SENDER = 0x8000, /* to tc_device_ingress: came from senders[the rest] */
-    XV_MARK_EXPECT =
-        0xc000, /* to tc_underlay_egress: must leave for the VTEP that the rest is a hash of */
-    XV_MARK_EXPECT_PORT =
-        0x2000, /* with XV_MARK_EXPECT: must leave by the port that it leaves by */
+
+    /*
+     * The VTEP that sent the packet is senders[the other bits].
+     * Set by tc_underlay_ingress, and by tc_device_egress for other VTEPs of this host; read by
+     * tc_device_ingress.
+     */
+    XV_MARK_SENDER = 0x8000,
+
+    /*
+     * The kernel's device must send the frame to the VTEP that XV_MARK_EXPECT_HASH is a hash of.
+     * Set by tc_device_egress, read by tc_underlay_egress, which drops it otherwise, and by
+     * tc_device_ingress: there it is an ICMP error of the kernel about such a frame.
+     */
+    XV_MARK_EXPECT = 0xc000,
+    XV_MARK_EXPECT_PORT = 0x2000, /* its FDB entry, or its VTEP, names the underlay port */
     XV_MARK_EXPECT_HASH = 0x1fff,
     XV_MARK_EXPECT_TUNNEL =
-        0x1f,               /* of the hash: VNI and UDP port, which later fragments do not tell */
-    XV_MARK_EXPECT_ANY = 0, /* as a hash: the kernel's device may know better */
+        0x1f,               /* of the hash: VNI and UDP port, which only a first fragment has */
+    XV_MARK_EXPECT_ANY = 0, /* a hash for any VTEP: the kernel's device may know better */
 };
 
 #endif

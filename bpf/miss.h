@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Miss events: a copy into every listener's ring buffer, about one a second for each key. One
- * that did not fit is counted; one that nobody had room for is raised again by the next packet.
+ * Miss events: a copy into each listener's ring buffer, about one a second for each key. An event
+ * that does not fit is counted; an event that no listener had room for is raised again by the next
+ * packet.
  *
- * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than all
- * the rest. So a listener that has read everything is woken by a copy of the frame to its bell, a
- * tap device that it sleeps on; but for GSO packets, which would be segmented.
+ * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than
+ * everything else here. So a listener that has read all events is woken by a copy of the frame to a
+ * tap device on which it sleeps. GSO packets are not copied, since they would be segmented.
  */
 #ifndef XVTEP_BPF_MISS_H
 #define XVTEP_BPF_MISS_H
 
+#include "bpf/addr.h"
+#include "bpf/common.h"
 #include "bpf/count.h"
-#include "bpf/gc.h"
+#include "bpf/maps.h"
 
 struct raise_loop {
     struct xv_event event;
     struct __sk_buff *skb;
     __u32 listener_mask;
-    __u32 lost, taken;
+    __u32 lost, delivered; /* number of ring buffers */
 };
 
-/* For where there is no bell, or it is broken: what is discarded is not seen, but wakes. */
+/* Wakes the reader by the ring buffer: a discarded record is not read, but wakes. */
 static __always_inline void wake_by_ring(void *ring)
 {
     void *nothing = bpf_ringbuf_reserve(ring, 8, 0);
@@ -32,34 +35,34 @@ static __always_inline void wake_by_ring(void *ring)
 static long raise_one(__u32 index, void *context)
 {
     struct raise_loop *loop = context;
-    __u32 *bell, rings;
+    __u32 *tap, ifindex;
     __u64 before;
     void *ring;
 
     if (index >= XV_LISTENERS_MAX || !(loop->listener_mask >> index))
-        return 1; /* there are no more: a round of nothing takes 20 ns */
+        return 1; /* no more listeners; an empty round would take 20 ns */
     if (!(loop->listener_mask >> index & 1))
         return 0;
     ring = bpf_map_lookup_elem(&listeners, &index);
-    bell = bpf_map_lookup_elem(&wakeup_taps, &index);
-    if (!ring || !bell)
+    tap = bpf_map_lookup_elem(&wakeup_taps, &index);
+    if (!ring || !tap)
         return 0;
-    rings = loop->skb->gso_size ? 0 : *bell;
+    ifindex = loop->skb->gso_size ? 0 : *tap;
     before = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
-    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event), rings ? BPF_RB_NO_WAKEUP : 0)) {
+    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
+                           ifindex ? BPF_RB_NO_WAKEUP : 0)) {
         loop->lost++;
         return 0;
     }
-    loop->taken++;
-    /* Whose record the reader stops at, rings: the ring buffer's own rule, but for its exactness.
-     */
-    if (rings && (__s64)(bpf_ringbuf_query(ring, BPF_RB_CONS_POS) - before) >= 0 &&
-        bpf_clone_redirect(loop->skb, rings, 0))
+    loop->delivered++;
+    /* Wake the reader if it has read everything before this event, as the ring buffer would. */
+    if (ifindex && (__s64)(bpf_ringbuf_query(ring, BPF_RB_CONS_POS) - before) >= 0 &&
+        bpf_clone_redirect(loop->skb, ifindex, 0))
         wake_by_ring(ring);
     return 0;
 }
 
-/* An address's last bytes, which differ most, are the upper ones: down, where a product keeps them.
+/* Folds the high half, with the address's last bytes, which differ most, down before multiplying.
  */
 static __always_inline __u64 ratelimit_mix(__u64 word, __u64 by)
 {
@@ -68,17 +71,17 @@ static __always_inline __u64 ratelimit_mix(__u64 word, __u64 by)
 
 static __always_inline __u32 ratelimit_set(const struct xv_ratelimit *miss)
 {
-    return (ratelimit_mix(miss->what[0], 0x9e3779b97f4a7c15ULL) ^
-            ratelimit_mix(miss->what[1], 0xc2b2ae3d27d4eb4fULL) ^
-            ratelimit_mix(miss->what[2], 0x165667b19e3779f9ULL)) >>
+    return (ratelimit_mix(miss->key[0], 0x9e3779b97f4a7c15ULL) ^
+            ratelimit_mix(miss->key[1], 0xc2b2ae3d27d4eb4fULL) ^
+            ratelimit_mix(miss->key[2], 0x165667b19e3779f9ULL)) >>
            (64 - XV_RATELIMIT_BITS);
 }
 
-/* Where in its set to note that this one is raised, or -1: it was, within the last second. */
+/* The way of its set to note the event in, or -1: it was raised within the last second. */
 XV_STEP int ratelimit_way(const struct xv_ratelimit *miss)
 {
     struct xv_ratelimit_set *set;
-    __u64 least = ~0ULL; /* beside `oldest`, or the verifier goes through all ways by each */
+    __u64 least = ~0ULL; /* kept beside `oldest`, or the verifier combines all ways */
     __u32 at, oldest = 0;
 
     if (!miss)
@@ -91,11 +94,11 @@ XV_STEP int ratelimit_way(const struct xv_ratelimit *miss)
     for (int n = 0; n < XV_RATELIMIT_WAYS; n++) {
         struct xv_ratelimit *way = &set->way[n];
 
-        if (way->what[0] == miss->what[0] && way->what[1] == miss->what[1] &&
-            way->what[2] == miss->what[2])
-            return miss->time < way->time + XV_SECOND ? -1 : n;
-        if (way->time < least) {
-            least = way->time;
+        if (way->key[0] == miss->key[0] && way->key[1] == miss->key[1] &&
+            way->key[2] == miss->key[2])
+            return miss->raised < way->raised + XV_SECOND ? -1 : n;
+        if (way->raised < least) {
+            least = way->raised;
             oldest = n;
         }
     }
@@ -111,19 +114,20 @@ static __always_inline void ratelimit_note(const struct xv_ratelimit *miss, int 
         set->way[way & (XV_RATELIMIT_WAYS - 1)] = *miss;
 }
 
+/* Raises an event for `addr`: an IP address, or a MAC followed by zeros. */
 XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 kind,
                        const struct xv_addr *addr, __u64 now)
 {
     struct raise_loop loop = {.skb = skb};
     __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listener_mask, &zero);
-    struct xv_ratelimit miss = {.time = now};
+    struct xv_ratelimit miss = {.raised = now};
     struct xv_counters *counters;
     int way;
 
     if (!vtep || !addr || !listeners_bits || !*listeners_bits)
         return 0;
-    miss.what[0] = (__u64)kind << 32 | vtep->ifindex;
-    __builtin_memcpy(&miss.what[1], addr, sizeof(*addr));
+    miss.key[0] = (__u64)kind << 32 | vtep->ifindex;
+    __builtin_memcpy(&miss.key[1], addr, sizeof(*addr));
     way = ratelimit_way(&miss);
     if (way < 0)
         return 0;
@@ -138,7 +142,7 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     else
         loop.event.addr = *addr;
     bpf_loop(XV_LISTENERS_MAX, raise_one, &loop, 0);
-    if (loop.taken)
+    if (loop.delivered)
         ratelimit_note(&miss, way);
     if (!loop.lost)
         return 0;

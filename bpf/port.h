@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whose frame is it, coming from a local port: untagged and by VLAN. */
+/* Local ports: the VTEP of a frame from a port, and learning which MACs are behind it. */
 #ifndef XVTEP_BPF_PORT_H
 #define XVTEP_BPF_PORT_H
 
-#include "bpf/classify.h"
+#include <linux/if_ether.h>
 
+#include "bpf/addr.h"
+#include "bpf/alive.h"
+#include "bpf/common.h"
+#include "bpf/fdb.h"
+#include "bpf/maps.h"
+#include "bpf/vtep.h"
+
+/* NULL if it is no port of ours, or not alive. */
 static __always_inline struct xv_port *port_of(__u32 ifindex)
 {
     __u32 at = ifindex % XV_PORT_HINTS;
@@ -16,8 +24,8 @@ static __always_inline struct xv_port *port_of(__u32 ifindex)
 }
 
 /*
- * The VTEP for a frame with tag `tci_vid` (0: none). *vid: the tag to take off, where the VLAN is
- * mapped; a plain port keeps tags as part of the frame.
+ * The VTEP of a frame with the tag `tci_vid` (0: none), or NULL. *vid: the tag to take off, if the
+ * trunk maps the VLAN; on another port a tag is part of the frame.
  */
 static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u32 ifindex,
                                                  __u32 tci_vid, __u32 *vid)
@@ -34,6 +42,7 @@ static __always_inline struct xv_vtep *port_vtep(const struct xv_port *port, __u
     return vtep_by_slot(*slot);
 }
 
+/* The flags of FDB entries for MACs behind the port, in this VLAN. */
 static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vid)
 {
     return XV_FDB_LOCAL | (port->flags & XV_PORT_BRIDGED && !vid ? XV_FDB_BRIDGED : 0) |
@@ -41,12 +50,16 @@ static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vi
            (port->flags & XV_PORT_XDP ? XV_FDB_XDP : 0);
 }
 
+/*
+ * A port and VLAN as the destination of an entry. `place`: the VLAN in the upper half, the ifindex
+ * in the lower one, since a function of BPF has at most five arguments.
+ */
 static __always_inline struct xv_remote port_place(__u64 place)
 {
     return (struct xv_remote){.ifindex = place, .vid = place >> 32};
 }
 
-/* `place`: the VLAN in the upper half, the port below. As port_check(). */
+/* As port_check(), without its cache. */
 XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
                              const struct ethhdr *eth, __u64 place, __u64 now)
 {
@@ -60,7 +73,8 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
         shift = vtep->renew_shift;
     reason = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, shift, now);
     if (reason == XV_CONTINUE && port->last_time != now) {
-        /* Another is remembered for this tick: no write for each change. */
+        /* Only the first source of a tick is remembered: busy ports do not write for each packet.
+         */
         mac_copy(port->last_smac, eth->h_source);
         port->last_vid = here.vid;
         port->last_time = now;
@@ -69,9 +83,10 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
 }
 
 /*
- * XV_TO_LEARN where the source is new, has moved, or was last shown to the port's bridge a while
- * ago. The first source of a tick of the clock is looked up once in it: a look-up less for a busy
- * container. Should its MAC be learned elsewhere meanwhile, it comes back with the next tick.
+ * Returns XV_TO_LEARN if the frame's source is new, has moved, or was shown to the port's bridge
+ * some time ago; else XV_CONTINUE. The port remembers the first source of each tick of the clock,
+ * which saves a busy container a look-up. If its MAC is learned elsewhere within the tick, the next
+ * tick notices.
  */
 static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port *port,
                                       const struct ethhdr *eth, __u64 place, __u64 now)
@@ -82,7 +97,7 @@ static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port
     return port_check_place(vtep, port, eth, place, now);
 }
 
-/* The source is behind this port, whatever is known of it. */
+/* Learns the source behind this port, even if it is known elsewhere. */
 XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
                       const struct ethhdr *eth, __u64 place, __u64 now)
 {
@@ -94,9 +109,10 @@ XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
 }
 
 /*
- * The source of a frame, after port_check() said so. Behind a bridge it may not take what is known
- * elsewhere: whether it has moved is the bridge's to say, which sends frames for it to the port
- * then (tc_port_egress). Until that, frames for it go by the bridge.
+ * Learns the source of a frame for which port_check() returned XV_TO_LEARN. Behind a bridge a
+ * source that is known elsewhere is only noted: the bridge decides whether it has moved. If it has,
+ * the bridge sends frames for it to this port (tc_port_egress); until then they go through the
+ * bridge.
  */
 static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
                                        const struct ethhdr *eth, __u64 place, __u64 now)

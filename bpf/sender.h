@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The VTEPs that send to us. The kernel is asked about each, once a second and whenever its
- * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn): what a
- * firewall, an IPsec policy, rp_filter or a device that is down keeps out there is not let in here.
+ * The VTEPs that send to us. The kernel decides on each of them, once a second and whenever its
+ * device has to decapsulate anyway (GSO packets, fragments, options, MACs to learn). So what a
+ * firewall, an IPsec policy, rp_filter or a device that is down keeps out, is kept out here too.
  *
- *   tc_underlay_ingress: senders[place] = outer source; tc_index = XV_MARK_SENDER | place
- *   the kernel:  its rules, reassembly, decapsulation; its device learns the inner source
- *   tc_device_ingress:  the sender is let in; check_source(), and fdb_learn() with its address
+ *   tc_underlay_ingress: senders[index] = outer source; tc_index = XV_MARK_SENDER | index
+ *   the kernel:          its rules, reassembly, decapsulation; its device learns the inner source
+ *   tc_device_ingress:   the sender is admitted; check_source(), and fdb_learn() with its address
  */
 #ifndef XVTEP_BPF_SENDER_H
 #define XVTEP_BPF_SENDER_H
 
-#include "bpf/gc.h"
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include "bpf/addr.h"
+#include "bpf/common.h"
+#include "bpf/cursor.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/skb.h"
 
 #define XV_SENDER_WAYS 4
-#define XV_SENDER_LIFE XV_SECOND
-#define XV_SENDER_IDLE 60 /* in units of 2^30 ns: longer than reassembly takes */
+#define XV_SENDER_LIFE XV_SECOND /* an admission is valid for so long */
+#define XV_SENDER_IDLE 60        /* in units of 2^30 ns: longer than reassembly takes */
 
 static __always_inline int sender_is(const struct xv_sender *at, const struct xv_addr *addr,
                                      __be16 port)
@@ -25,14 +33,14 @@ static __always_inline int sender_is(const struct xv_sender *at, const struct xv
     return at->port == port && addr_equal(&at->addr, addr);
 }
 
-/* Whether the kernel has let in a packet of this sender lately. */
+/* Whether the kernel has admitted a packet of this sender within the last second. */
 static __always_inline int sender_admitted(const struct xv_addr *addr, __be16 port, __u64 now)
 {
     __u32 first = xv_sender_index(addr, port);
 
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
-        __u32 place = first ^ n;
-        struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
+        __u32 index = first ^ n;
+        struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
         if (at && sender_is(at, addr, port))
             return at->admitted && xv_since(now, at->admitted) < XV_SENDER_LIFE;
@@ -41,8 +49,8 @@ static __always_inline int sender_admitted(const struct xv_addr *addr, __be16 po
 }
 
 /*
- * The mark of a packet of this sender, by its place in `senders`: the one it has, or one that is
- * free or that nobody has used for a while. 0, no mark, where all are in use.
+ * Returns the mark for a packet of this sender, from its index in `senders`. A new sender takes an
+ * index that is free or idle; returns 0, no mark, if none is.
  */
 XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u64 now)
 {
@@ -54,38 +62,69 @@ XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u64 now)
     fresh.addr = *addr;
     first = xv_sender_index(addr, port);
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
-        __u32 place = first ^ n;
-        struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
+        __u32 index = first ^ n;
+        struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
         if (!at)
             return 0;
         if (sender_is(at, addr, port)) {
             if (at->last_marked != fresh.last_marked)
                 at->last_marked = fresh.last_marked;
-            return XV_MARK_SENDER | place;
+            return XV_MARK_SENDER | index;
         }
     }
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
-        __u32 place = first ^ n;
-        struct xv_sender *at = bpf_map_lookup_elem(&senders, &place);
+        __u32 index = first ^ n;
+        struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
         if (at &&
             (!at->last_marked || (__u16)(fresh.last_marked - at->last_marked) > XV_SENDER_IDLE)) {
-            bpf_map_update_elem(&senders, &place, &fresh, BPF_ANY);
-            return XV_MARK_SENDER | place;
+            bpf_map_update_elem(&senders, &index, &fresh, BPF_ANY);
+            return XV_MARK_SENDER | index;
         }
     }
     return 0;
 }
 
+/* Marks a packet that is left to the kernel with its sender. */
+XV_STEP int mark_sender(struct __sk_buff *skb)
+{
+    struct cursor c = skb_pull(skb, ETH_HLEN + sizeof(struct ipv6hdr));
+    struct ethhdr *eth = take(&c, sizeof(*eth));
+    __u32 udp = ETH_HLEN;
+    struct xv_addr from;
+    __be16 port = 0; /* stays 0 if it cannot be read: a sender of its own */
+
+    if (!eth)
+        return 0;
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip)
+            return 0;
+        addr_from_v4(&from, ip->saddr);
+        udp += ip->ihl * 4;
+    } else {
+        struct ipv6hdr *ip = take(&c, sizeof(*ip));
+
+        if (!ip)
+            return 0;
+        addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
+        udp += sizeof(*ip) + (ip->nexthdr == IPPROTO_FRAGMENT ? 8 : 0);
+    }
+    bpf_skb_load_bytes(skb, udp + 2, &port, sizeof(port));
+    skb->tc_index = sender_mark(&from, port, bpf_ktime_get_coarse_ns());
+    return 0;
+}
+
 static __always_inline struct xv_sender *sender_of_mark(__u32 mark)
 {
-    __u32 place = mark & (XV_SENDERS - 1);
+    __u32 index = mark & (XV_SENDERS - 1);
     struct xv_sender *at;
 
     if ((mark & XV_MARK_TYPE) != XV_MARK_SENDER)
         return NULL;
-    at = bpf_map_lookup_elem(&senders, &place);
+    at = bpf_map_lookup_elem(&senders, &index);
     return at && at->last_marked ? at : NULL;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Finding a VTEP: by slot, by its device, by VNI and UDP port. */
+/* Finds a VTEP by its slot, by its device, or by VNI and UDP port. */
 #ifndef XVTEP_BPF_VTEP_H
 #define XVTEP_BPF_VTEP_H
 
 #include "bpf/alive.h"
+#include "bpf/maps.h"
 
 static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
 {
@@ -12,7 +13,7 @@ static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
     return vtep && vtep->slot ? vtep : NULL;
 }
 
-/* NULL, too, where the device has been moved into another namespace, with our programs on it. */
+/* Also NULL if the device has moved into another namespace, with our programs on it. */
 static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex)
 {
     __u32 *slot = bpf_map_lookup_elem(&devices, &ifindex);

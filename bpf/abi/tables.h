@@ -277,7 +277,7 @@ struct xv_flood_key {
 
 struct xv_gc {
     __u64 head, tail; /* gc_seqs: the oldest, and the next to give out less one */
-    __u64 armed;      /* the timer runs */
+    __u64 timer_runs;
 };
 
 struct xv_neigh_key {
@@ -299,10 +299,10 @@ struct xv_neigh {
 
 enum xv_event_kind { XV_EVENT_L2MISS = 1, XV_EVENT_L3MISS };
 
-/* Keys are compared whole: a set that is full forgets its oldest, which may be raised early. */
+/* Keys are compared whole. A full set forgets its oldest, so that event may be raised early. */
 struct xv_ratelimit {
-    __u64 what[3]; /* kind << 32 | ifindex of the VTEP's device; address (a MAC: with zeros) */
-    __u64 time;    /* CLOCK_MONOTONIC ns: last raised */
+    __u64 key[3]; /* kind << 32 | ifindex of the VTEP's device; address, or a MAC and zeros */
+    __u64 raised; /* CLOCK_MONOTONIC ns */
 };
 
 struct xv_ratelimit_set {
@@ -322,12 +322,12 @@ struct xv_event {
 
 /* All of an outer packet that the host's routing may go by. */
 struct xv_nexthop_key {
-    struct xv_addr to;
-    __u64 from;  /* xv_address_mix() of the source */
-    __u32 oif;   /* the port that an entry names (`via`), or the VTEP's only one; else 0 */
-    __u32 mark;  /* of the skb */
-    __be16 port; /* UDP, destination */
-    __u8 tos;    /* without ECN */
+    struct xv_addr dst;
+    __u64 src_hash; /* xv_address_mix() of the source */
+    __u32 oif;      /* the port that an entry names (`via`), or the VTEP's only one; else 0 */
+    __u32 mark;     /* of the skb */
+    __be16 dstport; /* UDP */
+    __u8 tos;       /* without ECN */
     __u8 zero;
     __u32 zero2;
 };

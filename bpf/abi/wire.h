@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The VXLAN header, RFC 7348 section 5. All fields in network byte order.
+ * The VXLAN header (RFC 7348 section 5), in network byte order, and constants of packets.
  *
  *  0                   1                   2                   3
  *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -18,16 +18,21 @@
 /* In the first word, host order. */
 #define XV_VXLAN_FLAG_VNI 0x08000000u /* the I flag */
 #define XV_VXLAN_FLAG_GBP                                                                          \
-    0x80000000u                       /* draft-smith-vxlan-group-policy: the next bits are in use  \
+    0x80000000u                       /* draft-smith-vxlan-group-policy: XV_VXLAN_GBP_BITS count   \
                                        */
-#define XV_VXLAN_GBP_BITS 0x0048ffffu /* don't learn, policy applied, group id: as in the mark */
+#define XV_VXLAN_GBP_BITS 0x0048ffffu /* don't learn, policy applied, group id: as in skb->mark */
 
 struct xv_vxlan_header {
     __be32 flags;
     __be32 vni; /* VNI in the upper 24 bits */
 };
 
-/* What encapsulation adds in front of the inner frame, outer Ethernet header included. */
+/* In the fragment field of an IPv4 header. */
+#define XV_IP_DF 0x4000
+#define XV_IP_FRAGMENT 0x3fff /* more-fragments flag and offset */
+#define XV_IP_OFFSET 0x1fff
+
+/* Size of the headers that encapsulation adds to a frame, outer Ethernet header included. */
 #define XV_OUTER_V4 (14 + 20 + 8 + 8)
 #define XV_OUTER_V6 (14 + 40 + 8 + 8)
 

@@ -104,8 +104,8 @@ TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
         return send(udp4()).action == tc_redirect;
     };
     EXPECT_TRUE(taken([](xv_nexthop_key &) {}));
-    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.from++; }));
-    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.port = htons(4790); }));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.src_hash++; }));
+    EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.dstport = htons(4790); }));
     EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.mark = 1; }));
     EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.tos = 4; }));
     EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.oif = 0; }));

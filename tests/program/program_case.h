@@ -197,10 +197,10 @@ class ProgramCase : public ::testing::Test {
     xv_nexthop_key nexthop_key(const char *dst) const
     {
         xv_nexthop_key made{};
-        made.to = to_addr(*Ip::parse(dst));
-        made.from = xv_address_mix(&vtep.local);
+        made.dst = to_addr(*Ip::parse(dst));
+        made.src_hash = xv_address_mix(&vtep.local);
         made.oif = static_cast<__u32>(under.index);
-        made.port = vtep.dstport;
+        made.dstport = vtep.dstport;
         made.tos = static_cast<__u8>(vtep.tos & ~3);
         return made;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Many FDB entries into the table in few system calls: bpf/bulk.h.
+// Many FDB entries into the table in few system calls: bpf/fdb_put.h.
 #pragma once
 
 #include <span>

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Egress of a VTEP's own device: frames from the host's stack or the bridge. */
+#ifndef XVTEP_BPF_DEVICE_EGRESS_H
+#define XVTEP_BPF_DEVICE_EGRESS_H
+
+#include "bpf/addr.h"
+#include "bpf/common.h"
+#include "bpf/count.h"
+#include "bpf/deliver.h"
+#include "bpf/fdb.h"
+#include "bpf/maps.h"
+#include "bpf/marks.h"
+#include "bpf/proxy.h"
+#include "bpf/send.h"
+#include "bpf/sender.h"
+#include "bpf/skb.h"
+#include "bpf/tx_ctx.h"
+
+/* Whether `proxy` leaves the frame alone: a host behind a local port answers for itself. */
+static __always_inline int is_to_local_port(const struct xv_vtep *vtep, const struct tx_ctx *tx)
+{
+    struct xv_fdb *entry;
+
+    if (!vtep->members || mac_is_multicast(tx->eth.h_dest))
+        return 0;
+    entry = fdb_find(vtep, tx->eth.h_dest, tx->now);
+    return entry && entry->flags & XV_FDB_LOCAL;
+}
+
+/* Sends the frame into the tunnel. `entry`: that of its MAC, or NULL. Returns the action. */
+static __always_inline int device_to_tunnel(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                            struct xv_fdb *entry, struct tx_ctx *tx, __u32 packets)
+{
+    int reason, unknown = !entry || !addr_is_set(&entry->dest.addr);
+
+    if (!entry)
+        entry = fdb_default(vtep);
+    reason = send_by_entry(skb, vtep, entry, tx);
+    if (reason == XV_NO_TX_TARGET) { /* the kernel's device drops it, or has an entry */
+        count_reason(vtep->slot, reason, packets);
+        skb->tc_index = XV_MARK_NO_ENTRY;
+        return XV_PASS;
+    }
+    if (reason == XV_RESOLVE) {
+        leave_to_kernel(skb, vtep, &entry->dest,
+                        XV_LEAVE_COUNT_TX | (unknown ? XV_LEAVE_ANY_VTEP : 0));
+        if (!unknown && tx->no_nexthop)
+            count_unanswered(vtep, entry, &tx->eth);
+        return XV_PASS;
+    }
+    if (reason == XV_FLOODED) /* other VTEPs of this host may get it, too */
+        skb->tc_index = sender_mark(&vtep->local, vtep->dstport, tx->now);
+    else if (reason_passes(reason))
+        leave_to_kernel(skb, vtep, &entry->dest, unknown ? XV_LEAVE_ANY_VTEP : 0);
+    return tx_to_action(tx, vtep->slot, reason, packets);
+}
+
+#endif

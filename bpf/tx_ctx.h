@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The state of a frame on its way from the overlay to the tunnel, besides the skb. */
+#ifndef XVTEP_BPF_TX_CTX_H
+#define XVTEP_BPF_TX_CTX_H
+
+#include <linux/if_ether.h>
+
+#include "bpf/common.h"
+#include "bpf/count.h"
+#include "bpf/marks.h"
+#include "bpf/skb.h"
+
+struct tx_ctx {
+    __u64 now;
+    __u32 ifindex;       /* the frame came from this device: answers to its sender go there */
+    __u32 redirect;      /* with these flags of bpf_redirect() */
+    __u32 vid;           /* the tag that was taken off, or 0 */
+    __u32 inner_mtu;     /* with XV_OVER_MTU: the largest inner L3 packet */
+    int short_circuited; /* rsc has rewritten the MACs */
+    int no_nexthop;      /* with XV_RESOLVE: no next hop is known, for no size of packet */
+    int action;          /* with XV_CONTINUE, XV_PROXIED and XV_PKT_TOO_BIG */
+    struct ethhdr eth;
+    __u64 sum; /* of the frame behind its L2 header, for a UDP checksum */
+};
+
+/* Sends the packet, which has become an answer, to the frame's sender. Returns `reason`. */
+static __always_inline int answer(struct __sk_buff *skb, struct tx_ctx *tx, int reason)
+{
+    if (tx->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), tx->vid))
+        return XV_REWRITE_FAILED;
+    skb->tc_index = XV_MARK_DELIVERED;
+    tx->action = bpf_redirect(tx->ifindex, tx->redirect);
+    return reason;
+}
+
+/* As to_action(), for the reasons that may come with an action. */
+static __always_inline int tx_to_action(const struct tx_ctx *tx, __u32 slot, int reason,
+                                        __u32 packets)
+{
+    if (reason == XV_CONTINUE)
+        return tx->action;
+    if (reason == XV_PROXIED || reason == XV_PKT_TOO_BIG) {
+        count_reason(slot, reason, packets);
+        return tx->action;
+    }
+    return to_action(slot, reason, packets);
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Takes a packet out of the tunnel in XDP. */
+#ifndef XVTEP_BPF_XDP_DECAP_H
+#define XVTEP_BPF_XDP_DECAP_H
+
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include "bpf/addr.h"
+#include "bpf/common.h"
+#include "bpf/count.h"
+#include "bpf/cursor.h"
+#include "bpf/ecn.h"
+#include "bpf/maps.h"
+#include "bpf/parse_outer.h"
+#include "bpf/xdp.h"
+
+/* Whether the packet is for this port's MAC or multicast; a switch may flood others to us. */
+static __always_inline int xdp_is_for_host(struct xdp_md *xdp, const struct xv_vtep *vtep)
+{
+    struct ethhdr *eth = (void *)(long)xdp->data;
+    __u32 ifindex = xdp->ingress_ifindex;
+    struct xv_underlay *underlay;
+
+    if ((void *)(eth + 1) > (void *)(long)xdp->data_end)
+        return 0;
+    if (mac_equal(eth->h_dest, vtep->underlay_mac) || mac_is_multicast(eth->h_dest))
+        return 1;
+    underlay = bpf_map_lookup_elem(&underlays, &ifindex);
+    return underlay && mac_equal(eth->h_dest, underlay->mac);
+}
+
+/* Copies the outer congestion mark to the inner L3 header at `c`, or says to drop the packet. */
+static __always_inline int xdp_copy_ecn(struct cursor *c, const struct outer *o, __be16 proto)
+{
+    int ecn;
+
+    if (!(o->tos & XV_ECN_MASK))
+        return XV_CONTINUE;
+    if (proto == bpf_htons(ETH_P_IP)) {
+        struct iphdr *ip = take(c, sizeof(*ip));
+
+        if (!ip)
+            return XV_CONTINUE;
+        ecn = ecn_decapsulate(o->tos, ip->tos);
+        if (ecn < 0)
+            return XV_IP_TUNNEL_ECN;
+        if (ecn != (ip->tos & XV_ECN_MASK))
+            ecn_set_v4(ip, ecn);
+    } else if (proto == bpf_htons(ETH_P_IPV6)) {
+        struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+        if (!ip)
+            return XV_CONTINUE;
+        ecn = ecn_decapsulate(o->tos, ip->flow_lbl[0] >> 4);
+        if (ecn < 0)
+            return XV_IP_TUNNEL_ECN;
+        if (ecn != (ip->flow_lbl[0] >> 4 & XV_ECN_MASK))
+            ecn_set_v6(ip, ecn);
+    }
+    return XV_CONTINUE;
+}
+
+/* Removes the outer headers, and redirects the frame to the local port `ifindex`. */
+static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep *vtep,
+                                       const struct outer *o, __u32 ifindex)
+{
+    __u32 size = o->frame_size - o->size;
+
+    if (bpf_xdp_adjust_head(xdp, o->size))
+        return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
+    count_rx(vtep->slot, 1, size);
+    return bpf_redirect_map(&alive, ifindex, XDP_DROP);
+}
+
+/*
+ * Removes the outer headers and passes the frame up, with metadata for the TC program: GRO then
+ * merges plain inner packets. Not in generic mode, which comes after GRO, and where metadata is
+ * lost if mac_len is 0 (skb_restore_mac()).
+ */
+static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep *vtep,
+                                       const struct outer *o)
+{
+    __u32 ifindex = xdp->ingress_ifindex;
+    struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &ifindex);
+    struct xv_meta *meta;
+
+    if (!underlay || underlay->mode != XV_MODE_XDP)
+        return XDP_PASS;
+    /* Fails for a driver without metadata: TC then removes the headers. */
+    if (bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta)))
+        return XDP_PASS;
+    if (bpf_xdp_adjust_head(xdp, o->size)) {
+        bpf_xdp_adjust_meta(xdp, sizeof(*meta));
+        return XDP_PASS;
+    }
+    meta = (void *)(long)xdp->data_meta;
+    if ((void *)(meta + 1) > (void *)(long)xdp->data)
+        return XDP_PASS;
+    meta->magic = XV_META_MAGIC ^ ifindex ^ vtep->nonce;
+    meta->slot = vtep->slot;
+    return XDP_PASS;
+}
+
+#endif
