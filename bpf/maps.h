@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps, one set per network namespace; bpf/abi/tables.h says what is in them. */
+/* The maps, one set for each network namespace. bpf/abi/tables.h describes them. */
 #ifndef XVTEP_BPF_MAPS_H
 #define XVTEP_BPF_MAPS_H
 
@@ -9,7 +9,7 @@
 
 #include "bpf/abi/tables.h"
 
-/* Allocated as filled: a million FDB entries would otherwise cost every namespace 100 MB. */
+/* Not preallocated: the FDB's million entries would cost every namespace 100 MB. */
 #define XV_HASH(map, key_type, value_type, entries)                                                \
     struct {                                                                                       \
         __uint(type, BPF_MAP_TYPE_HASH);                                                           \
@@ -47,13 +47,12 @@ XV_HASH(neighs, struct xv_neigh_key, struct xv_neigh, XV_NEIGHS_MAX);
 XV_ARRAY(miss_ratelimit, BPF_MAP_TYPE_ARRAY, struct xv_ratelimit_set, 1 << XV_RATELIMIT_BITS);
 XV_ARRAY(listener_mask, BPF_MAP_TYPE_ARRAY, __u32, 1);
 XV_ARRAY(wakeup_taps, BPF_MAP_TYPE_ARRAY, __u32, XV_LISTENERS_MAX);
-
 XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_sender, XV_SENDERS);
 XV_ARRAY(gro_flows, BPF_MAP_TYPE_ARRAY, __u32, XV_GRO_FLOWS);
 
 /*
- * Read by TC programs, redirected through by XDP programs. The kernel takes a device out as soon
- * as it is deleted or changes its namespace, so that a reused ifindex is not taken for it.
+ * TC programs look devices up here, XDP programs redirect through it. The kernel removes a device
+ * when it is deleted or leaves the namespace, so a reused ifindex is not taken for it.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
@@ -62,7 +61,7 @@ struct {
     __type(value, struct bpf_devmap_val);
 } alive SEC(".maps");
 
-/* User space counts in these too, so they are shared memory. */
+/* Shared memory, since user space counts in these too. */
 #define XV_SHARED_ARRAY(map, value_type, entries)                                                  \
     struct {                                                                                       \
         __uint(type, BPF_MAP_TYPE_ARRAY);                                                          \
@@ -77,7 +76,7 @@ XV_SHARED_ARRAY(gc_state, struct xv_gc, 1);
 
 struct gc_timer {
     struct bpf_timer timer;
-    __u64 limit; /* the tail at the last tick */
+    __u64 limit; /* the queue's tail at the last tick */
 };
 XV_ARRAY(gc_timer, BPF_MAP_TYPE_ARRAY, struct gc_timer, 1);
 
@@ -88,7 +87,7 @@ struct {
     __array(
         values, struct {
             __uint(type, BPF_MAP_TYPE_RINGBUF);
-            __uint(max_entries, 4096); /* of the pattern; each listener's own is as it likes */
+            __uint(max_entries, 4096); /* of the template; each listener chooses its own size */
         });
 } listeners SEC(".maps");
 

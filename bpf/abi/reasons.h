@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Why a frame was not forwarded: the one list behind the BPF counters, `xvtep stats` and the
- * README's table. X(NAME, "name in JSON", "what it means").
+ * Why a frame was not forwarded by the programs: X(NAME, "name in JSON", "meaning"). The BPF
+ * counters, `xvtep stats` and the names in the tests follow from these lists, so a new reason is
+ * one line here, and a case in tests/program/reason_test.cc, which fails for a reason without one.
  *
- * PASSED: the frame went on, untouched, to the kernel's stack, bridge or vxlan device.
- * DROPPED: the frame ended here.
+ * Passed: the frame went on, untouched, to the kernel's stack, bridge or vxlan device.
+ * Dropped: the frame ended here.
  *
- * Adding one changes the layout of struct xv_counters' meaning: append within the group and raise
- * XV_LAYOUT in tables.h.
+ * The reasons before FRAGMENT are for packets that are not VXLAN: see is_left_to_device().
  */
 #ifndef XVTEP_REASONS_H
 #define XVTEP_REASONS_H
@@ -20,22 +20,23 @@
     X(IP_OPTIONS, "ip_options", "underlay: IPv4 options or IPv6 extension headers")                \
     X(BAD_LENGTH, "bad_length", "underlay: outer headers cut short, or lengths that disagree")     \
     X(BAD_CHECKSUM, "bad_checksum", "underlay: IPv4 header checksum wrong; the stack drops it")    \
-    X(NOT_LOCAL, "not_local", "underlay: VXLAN to an address that is no VTEP's (transit)")         \
-    X(MARTIAN, "martian", "underlay: from this VTEP's own address, a multicast or no address")     \
+    X(NOT_LOCAL, "not_local", "underlay: VXLAN to an address of no VTEP (transit)")                \
+    X(MARTIAN, "martian", "underlay: source is our own, a multicast or an invalid address")        \
     X(VXLAN_VNI_NOT_FOUND, "vxlan_vni_not_found",                                                  \
-      "underlay: VXLAN to this host, but of a VNI not attached")                                   \
-    X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, not allowed by VTEP")    \
+      "underlay: VXLAN to this host, of a VNI without a VTEP")                                     \
+    X(NO_UDP6_CSUM, "no_udp6_csum", "underlay: IPv6 without UDP checksum, which the VTEP refuses") \
     X(GSO, "gso",                                                                                  \
-      "underlay: a GSO packet, or of a flow that is merged: the kernel's device takes it")         \
-    X(TO_ADMIT, "to_admit", "underlay: of a sender that the kernel is asked about, once a second") \
+      "underlay: a GSO packet, or of a flow with GSO packets: for the kernel's device")            \
+    X(TO_ADMIT, "to_admit", "underlay: the kernel must admit its sender, once a second")           \
     X(TO_LEARN, "to_learn",                                                                        \
-      "underlay: of a new, moved or old entry: the kernel's device learns too")                    \
-    X(KERNEL_TABLE, "kernel_table", "overlay: sent by an entry that only the kernel's device has") \
+      "underlay: its source is new, has moved or is old: the kernel's device learns too")          \
+    X(KERNEL_TABLE, "kernel_table", "overlay: sent by an entry of the kernel's device alone")      \
     X(FLOODED, "flooded", "overlay: sent by the kernel's device to the group or all defaults")     \
     X(OVER_MTU, "over_mtu",                                                                        \
-      "overlay: larger than the path; the kernel's device answers or splits")                      \
-    X(KERNEL_PATH, "kernel_path", "overlay: a shape only the kernel's device can encapsulate")     \
-    X(TO_BRIDGE, "to_bridge", "port: not for a known VTEP; the port's bridge decides")             \
+      "overlay: larger than the path: the kernel's device answers or fragments")                   \
+    X(KERNEL_PATH, "kernel_path",                                                                  \
+      "overlay: a packet that only the kernel's device can encapsulate")                           \
+    X(TO_BRIDGE, "to_bridge", "port: no VTEP is known for it: the port's bridge decides")          \
     X(SWITCHED, "switched", "port: delivered to the host or another local port of the VNI")
 
 #define XV_DROPPED_REASONS(X)                                                                      \
@@ -47,14 +48,14 @@
     X(VXLAN_ENTRY_EXISTS, "vxlan_entry_exists", "source MAC has a static entry for another VTEP")  \
     X(IP_TUNNEL_ECN, "ip_tunnel_ecn", "outer CE on an inner not-ECT packet (RFC 6040 4.2)")        \
     X(NO_TX_TARGET, "no_tx_target", "no entry for the MAC and no default entry")                   \
-    X(PORT_COPY, "port_copy", "a bridge's flood copy for a MAC that a fast-path port has")         \
+    X(PORT_COPY, "port_copy", "a bridge's flood copy, for a MAC behind a local port")              \
     X(HAIRPIN, "hairpin", "the destination is behind the port the frame came from")                \
     X(UNKNOWN_VLAN, "unknown_vlan", "trunk: a VLAN without a VNI")                                 \
     X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
     X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
-    X(PKT_TOO_BIG, "pkt_too_big", "larger than the path: the sender was told by ICMP")             \
-    X(DEVICE_GONE, "device_gone", "the VTEP's device was deleted or moved elsewhere a moment ago") \
-    X(MISDIRECTED, "misdirected", "the kernel's device had another VTEP for it than its entry")    \
+    X(PKT_TOO_BIG, "pkt_too_big", "larger than the path: the sender gets an ICMP error")           \
+    X(DEVICE_GONE, "device_gone", "the VTEP's device has just been deleted or moved away")         \
+    X(MISDIRECTED, "misdirected", "the kernel's device sent it to another VTEP than its entry's")  \
     X(OVERSIZE, "oversize", "more than 65,535 bytes with the outer headers")                       \
     X(REWRITE_FAILED, "rewrite_failed", "the kernel refused to rewrite the packet (memory, layout)")
 

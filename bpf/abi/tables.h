@@ -1,35 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every map key and value, compiled by the BPF programs (C) and by user space (C++). No implicit
- * padding: keys are hashed as bytes. Numbers are in host byte order unless typed __be*.
+ * The keys and values of all maps, for the BPF programs (C) and user space (C++). Numbers are in
+ * host byte order unless their type is __be*. Structs have no implicit padding, since keys are
+ * hashed as bytes.
  *
- *   dstports[port / 64]   bit port % 64: some VTEP uses this UDP port
- *   vnis{vni, port}       -> slot        (underlay -> overlay)
- *   vni_hints[vni % size] -> slot        tried first; right for all but VNIs that collide
- *   devices{ifindex}      -> slot        (the VTEP's own device -> underlay)
- *   vteps[slot]           -> xv_vtep     the VTEP's configuration
- *   counters[slot]        -> xv_counters per CPU; VTEPs, underlay ports and ports have one each
- *   underlays{ifindex}    -> xv_underlay
- *   ports{ifindex}        -> xv_port     vlans{ifindex, vid} -> slot of the VTEP (trunks)
- *   port_hints[ifindex % size] -> a copy of a port, tried first
- *   members{slot, n}      -> xv_member   ports of a VTEP that no bridge serves, 0 .. n-1
- *   fdb{vni, port, mac}   -> xv_fdb      the all-zeros MAC is the default entry
- *   remotes{fdb key, n}   -> xv_remote    further destinations of an entry, 1 .. remotes-1
- *   fdb_count[slot]       -> __u64       FDB entries of the VTEP; of all in fdb_count[0]; mmapable
- *   gc_queue{gc_seq}      -> xv_fdb_key  entries that can expire, see bpf/age.h
- *   gc_state[0]              -> xv_gc    where ageing stands; mmapable
- *   neighs{vni, port, ip} -> xv_neigh    for proxy and rsc
- *   miss_ratelimit[hash of a key] -> xv_ratelimit_set  misses raised lately
- *   listeners[n]          -> ring buffer of xv_event, one for each subscriber
- *   listener_mask[0]          -> __u32       bit n: listeners[n] is there
- *   wakeup_taps[n]              -> __u32       ifindex of the tap device that wakes listener n, or
- * 0 nexthops{address, ...}    -> xv_nexthop      cached next hops, see bpf/nexthop.h pmtus{address}
- * -> xv_pmtu     path MTUs that routers told us, see bpf/pmtu.h alive{ifindex}        -> (DEVMAP)
- * devices that xvtep uses; the kernel removes an entry as soon as its device is deleted or changes
- * its namespace senders[n]            -> xv_sender   VTEPs that send to us, see bpf/sender.h
- *   merged[hash of a flow] -> __u32      when a GSO packet of it last came in, as xv_stamp()
- *   local_addrs{address}       -> __u32       how many VTEPs have it as local address or group
- *   layout[0]             -> __u32       XV_LAYOUT of who made the maps
+ *   VTEPs, by slot (1 ..)
+ *     vteps[slot]                -> xv_vtep      the VTEP's configuration
+ *     counters[slot]             -> xv_counters  per CPU; a VTEP, an underlay port, or a local port
+ *     devices{ifindex}           -> slot         the VTEP's own device
+ *     vnis{vni, port}            -> slot         packets from the underlay
+ *     vni_hints[vni % size]      -> slot         looked up first; another VTEP's if VNIs collide
+ *     dstports[port / 64]        -> __u64        bit port % 64: a VTEP uses this UDP port
+ *     local_addrs{address}       -> __u32        number of VTEPs with this local address or group
+ *
+ *   Ports
+ *     underlays{ifindex}         -> xv_underlay
+ *     ports{ifindex}             -> xv_port      local ports
+ *     port_hints[ifindex % size] -> xv_port_hint a copy of a port, looked up first
+ *     vlans{ifindex, vid}        -> slot         the VTEP of a trunk's VLAN
+ *     members{slot, n}           -> xv_member    ports of a VTEP without a bridge, 0 .. members-1
+ *     alive{ifindex}                             a DEVMAP of all devices that xvtep uses; the
+ * kernel removes a device that is deleted or leaves the namespace
+ *
+ *   Forwarding and neighbours
+ *     fdb{vni, port, mac}        -> xv_fdb       the all-zeros MAC is the default entry
+ *     remotes{fdb key, n}        -> xv_remote    more destinations of an entry, 1 .. remotes-1
+ *     fdb_count[slot]            -> __u64        FDB entries of a VTEP; [0]: of all; mmapable
+ *     gc_queue{gc_seq}           -> xv_fdb_key   entries that can expire (bpf/gc.h)
+ *     gc_state[0]                -> xv_gc        state of that queue; mmapable
+ *     neighs{vni, port, ip}      -> xv_neigh     for proxy and rsc
+ *
+ *   Caches of what the kernel decides
+ *     nexthops{address, ...}     -> xv_nexthop   (bpf/nexthop.h)
+ *     pmtus{address}             -> xv_pmtu      path MTUs that routers reported (bpf/pmtu.h)
+ *     senders[index]             -> xv_sender    VTEPs that send to us (bpf/sender.h)
+ *     gro_flows[hash of a flow]  -> __u32        xv_stamp() of its last GSO packet (bpf/gro_flow.h)
+ *
+ *   Miss events
+ *     miss_ratelimit[hash]       -> xv_ratelimit_set  misses raised lately
+ *     listeners[n]               -> ring buffer of xv_event, one for each listener
+ *     listener_mask[0]           -> __u32        bit n: listeners[n] exists
+ *     wakeup_taps[n]             -> __u32        ifindex of the tap that wakes listener n, or 0
+ *
+ *     layout[0]                  -> __u32        XV_LAYOUT of the xvtep that made the maps
  */
 #ifndef XVTEP_TABLES_H
 #define XVTEP_TABLES_H
@@ -48,7 +61,7 @@
 #define XV_VNI_HINTS 16384
 #define XV_PORT_HINTS 4096
 #define XV_FDB_ENTRIES (1 << 20)
-#define XV_FLOOD_MAX 512 /* destinations of one entry */
+#define XV_FLOOD_MAX 512 /* destinations of an entry */
 #define XV_MEMBERS_MAX 128
 #define XV_PORTS_MAX 4096
 #define XV_VLANS_MAX 16384
@@ -57,15 +70,15 @@
 #define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
 #define XV_NEIGHS_MAX (1 << 20)
 #define XV_LISTENERS_MAX 16
-#define XV_RATELIMIT_BITS 12 /* sets: several thousand keys at a time are seldom raised twice */
+#define XV_RATELIMIT_BITS 12 /* 2^12 sets: with several thousand keys few are raised too often */
 #define XV_RATELIMIT_WAYS 4
 #define XV_SENDERS 4096   /* a power of 2 */
 #define XV_GRO_FLOWS 4096 /* a power of 2 */
 
 /*
- * How much of the FDB (fdb_count[0] counts it) learning may fill: a VTEP with XV_FDB_SMALL entries
- * or more learns up to XV_FDB_SHARED, a smaller one up to XV_FDB_LEARNED. The rest is for entries
- * that are made by hand.
+ * The share of the FDB that learning may fill: a VTEP with XV_FDB_SMALL entries or more learns
+ * while all VTEPs together have less than XV_FDB_SHARED, a smaller one up to XV_FDB_LEARNED. The
+ * rest is for entries that user space writes.
  */
 #define XV_FDB_SMALL 256
 #define XV_FDB_SHARED (XV_FDB_ENTRIES / 2)
@@ -91,7 +104,7 @@ enum xv_vtep_flag {
     XV_VTEP_TOS_INHERIT = 1 << 5,
     XV_VTEP_DF_SET = 1 << 6,
     XV_VTEP_DF_INHERIT = 1 << 7,
-    XV_VTEP_MADE_BRIDGE = 1 << 8, /* the bridge is ours to remove, once unused */
+    XV_VTEP_MADE_BRIDGE = 1 << 8, /* attach made the bridge: the last detach removes it */
     XV_VTEP_PROXY = 1 << 10,
     XV_VTEP_RSC = 1 << 11,
     XV_VTEP_L2MISS = 1 << 12,
@@ -100,45 +113,45 @@ enum xv_vtep_flag {
 };
 
 /*
- * What decapsulation reads is together, 8 bytes in: one cache line where an array's values stand at
- * 56 modulo 64 (Linux 6.18), else two.
+ * The fields that decapsulation reads are together, from byte 8 on: in one cache line where array
+ * values start at 56 modulo 64 (Linux 6.18), else in two.
  */
 struct xv_vtep {
     __be32 flowlabel;
-    __u32 reachable; /* seconds a reachable neighbour lives */
+    __u32 reachable; /* seconds for which a reachable neighbour is valid */
     __u32 slot;
     __u32 vni;
-    __u32 ifindex; /* its own device */
+    __u32 ifindex; /* of the VTEP's own device */
     __u32 flags;   /* enum xv_vtep_flag */
     struct xv_addr local;
     __be16 dstport;
     __u8 mac[6];                        /* of the device */
-    __u32 reserved_flags, reserved_vni; /* bits of the VXLAN header's words that must be 0 */
+    __u32 reserved_flags, reserved_vni; /* bits of the VXLAN header that must be 0 */
     __u8 underlay_mac[6];               /* of the first underlay port */
-    __u16 nonce;                        /* another in each namespace: see struct xv_meta */
-    __u32 members;                      /* in `members` */
+    __u16 nonce;                        /* differs between namespaces: see struct xv_meta */
+    __u32 members;                      /* number of entries in `members` */
     __u16 underlay_count;
-    __u16 renew_shift; /* the kernel's device hears of a live entry when this bit of the clock
-                          (ns) changes; 63: never */
+    /* When this bit of the clock (ns) changes, the kernel's device sees live sources; 63: never. */
+    __u16 renew_shift;
 
-    struct xv_addr remote;          /* or group; all zeros: none given */
-    __u16 srcport_min, srcport_max; /* the last is not used, unless it is the first, too */
+    struct xv_addr remote;          /* the default remote or group; all zeros: none */
+    __u16 srcport_min, srcport_max; /* max is not used, unless it is min, as in the kernel */
     __u16 zero16;
-    __u8 ttl; /* as sent; 0 never */
+    __u8 ttl; /* never 0 */
     __u8 tos;
-    __u32 ageing;                      /* seconds since last heard of; 0: learned entries stay */
-    __u32 hard_ageing;                 /* seconds since made, whatever is heard; 0: none */
-    __u32 maxaddress;                  /* 0: no bound */
+    __u32 ageing;                      /* seconds after the last frame; 0: entries stay */
+    __u32 hard_ageing;                 /* seconds after learning, even if live; 0: no limit */
+    __u32 maxaddress;                  /* 0: no limit */
     __u32 bridge;                      /* ifindex given with --bridge, or 0 */
     __u32 underlays[XV_UNDERLAYS_MAX]; /* ifindexes, as given to attach */
-    char name[16];                     /* of the device, as last seen; ends in a zero */
+    char name[16];                     /* of the device when last seen; NUL-terminated */
 };
 
 struct xv_counters {
-    __u64 rx_packets, rx_bytes; /* delivered; inner frames */
-    __u64 tx_packets, tx_bytes; /* encapsulated; inner frames */
-    __u64 events_lost;          /* misses that a listener had no room for */
-    __u64 reason[59];           /* by enum xv_reason */
+    __u64 rx_packets, rx_bytes; /* inner frames delivered */
+    __u64 tx_packets, tx_bytes; /* inner frames encapsulated */
+    __u64 events_lost;          /* miss events that did not fit into a listener's ring buffer */
+    __u64 reason[59];           /* packets by enum xv_reason */
 };
 
 enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
@@ -146,38 +159,38 @@ enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
 struct xv_underlay {
     __u32 slot;
     __u32 mode;        /* enum xv_mode */
-    __u32 made_clsact; /* the clsact qdisc is ours to remove */
-    __u32 auto_mode;   /* chosen by --mode auto */
+    __u32 made_clsact; /* attach made the clsact qdisc: detach removes it */
+    __u32 auto_mode;   /* `mode` was chosen by --mode auto */
     __u8 mac[6];
-    __u16 xdp_xmit; /* XDP frames may be redirected to it */
-    __u32 made_gro; /* its GRO is ours to switch off */
+    __u16 xdp_xmit; /* the device takes frames that XDP redirects to it */
+    __u32 made_gro; /* attach switched GRO on: detach switches it off */
 };
 
 enum xv_port_flag {
-    XV_PORT_BRIDGED = 1 << 0,     /* a bridge serves what the fast path does not */
-    XV_PORT_PEER = 1 << 1,        /* a veth: bpf_redirect_peer reaches the container */
-    XV_PORT_XDP = 1 << 2,         /* frames may be XDP-redirected into it */
-    XV_PORT_TRUNK = 1 << 3,       /* has VLANs; untagged frames only with a slot of its own */
-    XV_PORT_MADE_CLSACT = 1 << 4, /* the clsact qdisc is ours to remove */
-    XV_PORT_MADE_GRO = 1 << 5,    /* the peer's GRO was switched on by us */
-    XV_PORT_AUTO_MODE = 1 << 6,
-    XV_PORT_MADE_CTAG = 1 << 7, /* the peer's tags, 802.1Q, were beside its packets but for us */
-    XV_PORT_MADE_STAG = 1 << 8, /* and 802.1ad */
-    XV_PORT_MADE_CSUM = 1 << 9, /* the peer left checksums unfinished but for us */
-    XV_PORT_MADE_SCTP_CSUM = 1 << 10, /* and SCTP's */
+    XV_PORT_BRIDGED = 1 << 0,   /* the port is in a bridge */
+    XV_PORT_PEER = 1 << 1,      /* a veth: bpf_redirect_peer() reaches the container */
+    XV_PORT_XDP = 1 << 2,       /* the device takes frames that XDP redirects to it */
+    XV_PORT_TRUNK = 1 << 3,     /* maps VLANs; untagged frames only if `vtep` is set */
+    XV_PORT_AUTO_MODE = 1 << 6, /* `mode` was chosen by --mode auto */
+    /* Changes by `port add`, which `port del` undoes. */
+    XV_PORT_MADE_CLSACT = 1 << 4,     /* made the clsact qdisc */
+    XV_PORT_MADE_GRO = 1 << 5,        /* switched on the peer's GRO */
+    XV_PORT_MADE_CTAG = 1 << 7,       /* switched off the peer's offload of 802.1Q tags */
+    XV_PORT_MADE_STAG = 1 << 8,       /* and of 802.1ad tags */
+    XV_PORT_MADE_CSUM = 1 << 9,       /* switched off the peer's checksum offload */
+    XV_PORT_MADE_SCTP_CSUM = 1 << 10, /* and that of SCTP */
 };
 
 struct xv_port {
-    __u32 slot; /* its counters */
-    __u32 vtep; /* slot of the VTEP that untagged frames belong to, or 0 */
+    __u32 slot; /* of the port's counters */
+    __u32 vtep; /* slot of the VTEP of untagged frames, or 0 */
     __u32 mode; /* enum xv_mode */
     __u32 flags;
-    /* Who was learned last, and when (CLOCK_MONOTONIC ns, coarse): see port_learn(). */
+    /* The source of the last frame, and its time (CLOCK_MONOTONIC ns, coarse): see port_check(). */
     __u64 last_time;
     __u8 last_smac[6];
     __u16 last_vid;
-    /* Last seen here while it was known elsewhere: tc_port_egress learns it if the bridge agrees.
-     */
+    /* A source that is known elsewhere: tc_port_egress learns it if the bridge agrees. */
     __u8 claimed_mac[6];
     __u16 zero;
 };
@@ -210,39 +223,39 @@ struct xv_fdb_key {
 };
 
 enum xv_fdb_flag {
-    XV_FDB_LOCAL = 1 << 0, /* behind a port: ifindex and vid say which */
+    XV_FDB_LOCAL = 1 << 0, /* behind the local port `ifindex`, in VLAN `vid` */
     XV_FDB_STATIC = 1 << 1,
     XV_FDB_PERMANENT = 1 << 2,
     XV_FDB_ROUTER = 1 << 3,
-    XV_FDB_USER = 1 << 4, /* written by user space, not learned */
-    XV_FDB_PEER = 1 << 5, /* as XV_PORT_PEER, XV_PORT_XDP of the port */
-    XV_FDB_XDP = 1 << 6,
-    XV_FDB_BRIDGED = 1 << 7, /* as XV_PORT_BRIDGED, where that bridge serves its VLAN */
-    XV_FDB_UNANSWERED =
-        1 << 8, /* two bits: next hops asked for, of which nothing has come out yet */
+    XV_FDB_USER = 1 << 4,    /* user space wrote it */
+    XV_FDB_PEER = 1 << 5,    /* the port has XV_PORT_PEER */
+    XV_FDB_XDP = 1 << 6,     /* the port has XV_PORT_XDP */
+    XV_FDB_BRIDGED = 1 << 7, /* the port has XV_PORT_BRIDGED, and the bridge serves the VLAN */
+    /* A count of two bits: frames left to the kernel's device of which none has come out yet. */
+    XV_FDB_UNANSWERED = 1 << 8,
     XV_FDB_UNANSWERED_MAX = 3 << 8,
-    XV_FDB_CLAIMED = 1 << 10, /* the bridge has sent a frame for it to the port that claims it */
+    /* The bridge has sent a frame for the MAC to the port that claims it. */
+    XV_FDB_CLAIMED = 1 << 10,
 };
 
-/* Where a frame goes: a VTEP, or a local port. */
+/* The destination of an entry: a VTEP, or a local port. */
 struct xv_remote {
-    struct xv_addr
-        addr;  /* all zeros: of a learned MAC that only the kernel's device knows the place of */
-    __u32 vni; /* to send with */
-    __u32 ifindex; /* the underlay port to leave by (0: the VTEP's), or the local port */
+    struct xv_addr addr; /* all zeros: only the kernel's device knows the VTEP */
+    __u32 vni;           /* to send with */
+    __u32 ifindex;       /* the underlay port to send from (0: any), or the local port */
     __be16 port;
-    __u16 vid; /* of the local port, 0: untagged */
+    __u16 vid; /* at the local port; 0: untagged */
 };
 
 struct xv_fdb {
     struct xv_remote dest;
     __u16 flags;       /* enum xv_fdb_flag */
     __u16 remotes;     /* 1 .. XV_FLOOD_MAX */
-    __u64 updated;     /* CLOCK_MONOTONIC ns: made or last heard from */
-    __u64 used;        /* CLOCK_MONOTONIC ns: last sent to, to the second */
-    __u32 created;     /* xv_stamp(): made, or moved */
-    __u32 bridge_seen; /* xv_stamp(): the bridge last sent a frame for it this way; 0: never */
-    __u64 gc_seq;      /* its place in `gc_queue`; 0: none */
+    __u64 updated;     /* CLOCK_MONOTONIC ns: written, or last frame from the MAC */
+    __u64 used;        /* CLOCK_MONOTONIC ns: last frame to the MAC, to the second */
+    __u32 created;     /* xv_stamp(): learned, or moved */
+    __u32 bridge_seen; /* xv_stamp(): the bridge last sent a frame for the MAC this way; 0: never */
+    __u64 gc_seq;      /* its key in `gc_queue`; 0: not queued */
 };
 
 /* A CLOCK_MONOTONIC time in units of 2^20 ns, about a millisecond: it wraps after 52 days. */
@@ -252,8 +265,8 @@ static inline __u32 xv_stamp(__u64 ns)
 }
 
 /*
- * Nanoseconds from `stamp` to `now`, if that is less than 52 days. Clocks of ticks lag a little: a
- * stamp from up to a quarter of a second later is from now.
+ * Nanoseconds from `stamp` to `now`, if less than 52 days. The coarse clock lags behind other
+ * clocks a little, so a stamp up to a quarter of a second in the future counts as now.
  */
 static inline __u64 xv_since(__u64 now, __u32 stamp)
 {
@@ -263,7 +276,7 @@ static inline __u64 xv_since(__u64 now, __u32 stamp)
     return wide > 0xffffff00 ? 0 : wide << 20;
 }
 
-/* As user space hands entries to xvtep_fdb_put. */
+/* An entry as user space hands it to xvtep_fdb_put. */
 struct xv_fdb_row {
     struct xv_fdb_key key;
     __u32 zero;
@@ -276,7 +289,7 @@ struct xv_flood_key {
 };
 
 struct xv_gc {
-    __u64 head, tail; /* gc_seqs: the oldest, and the next to give out less one */
+    __u64 head, tail; /* gc_seqs: the last one that was handled, and the last one given out */
     __u64 timer_runs;
 };
 
@@ -288,7 +301,7 @@ struct xv_neigh_key {
 };
 
 enum xv_neigh_flag {
-    XV_NEIGH_PERMANENT = 1 << 0, /* else reachable, for xv_vtep.reachable seconds */
+    XV_NEIGH_PERMANENT = 1 << 0, /* else it is valid for xv_vtep.reachable seconds */
 };
 
 struct xv_neigh {
@@ -315,16 +328,16 @@ struct xv_event {
     __u32 ifindex; /* the VTEP's device */
     __u32 kind;    /* enum xv_event_kind */
     __be16 dstport;
-    __u8 mac[6];         /* of an L2 miss */
-    struct xv_addr addr; /* of an L3 miss */
+    __u8 mac[6];         /* with XV_EVENT_L2MISS */
+    struct xv_addr addr; /* with XV_EVENT_L3MISS */
     __u32 zero;
 };
 
-/* All of an outer packet that the host's routing may go by. */
+/* Those fields of an outer packet that the host's routing may depend on. */
 struct xv_nexthop_key {
     struct xv_addr dst;
     __u64 src_hash; /* xv_address_mix() of the source */
-    __u32 oif;      /* the port that an entry names (`via`), or the VTEP's only one; else 0 */
+    __u32 oif;      /* the port that the entry names (`via`), or the VTEP's only one; else 0 */
     __u32 mark;     /* of the skb */
     __be16 dstport; /* UDP */
     __u8 tos;       /* without ECN */
@@ -337,11 +350,12 @@ struct xv_nexthop {
     __u32 ifindex;
     __u8 dmac[6];
     __u8 smac[6];
-    __u32 mtu;         /* of the path, where the network said so; 0: the port's */
-    __u16 proven_size; /* the largest L3 packet that the kernel has sent there whole */
-    __u16 xdp;         /* as xdp_xmit of the port */
+    __u32 mtu;         /* of the path, as a router reported it; 0: the port's */
+    __u16 proven_size; /* the largest L3 packet that the kernel has sent there in one piece */
+    __u16 xdp;         /* the port has xdp_xmit */
 };
 
+/* A hash of an address. */
 static inline __u64 xv_address_mix(const struct xv_addr *a)
 {
     const __u64 first = a->word[0], third = a->word[2];
@@ -352,12 +366,12 @@ static inline __u64 xv_address_mix(const struct xv_addr *a)
 /* A VTEP that sends to one of our UDP ports. */
 struct xv_sender {
     struct xv_addr addr;
-    __u32 admitted; /* xv_stamp(): the kernel last decapsulated a packet of it; 0: never */
+    __u32 admitted; /* xv_stamp(): the kernel last decapsulated a packet from it; 0: never */
     __be16 port;
-    __u16 last_marked; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1: last marked; 0: a free place */
+    __u16 last_marked; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1; 0: the index is free */
 };
 
-/* The first of the places that a sender may have: the others are this one ^ 1, ^ 2, ^ 3. */
+/* The first index that a sender may have in `senders`; the others are this one ^ 1, ^ 2, ^ 3. */
 static inline __u32 xv_sender_index(const struct xv_addr *addr, __be16 port)
 {
     return (xv_address_mix(addr) + port) * 0x9e3779b97f4a7c15ULL >> 40 & (XV_SENDERS - 1);
@@ -369,10 +383,12 @@ struct xv_pmtu {
     __u32 zero;
 };
 
-/* Left in front of a frame by XDP for the TC program of the same port: stripped already. */
+/*
+ * Metadata in front of a frame, from the XDP program to the TC program of the same port: the outer
+ * headers are removed.
+ */
 struct xv_meta {
-    __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: a container's own xvtep does not take it for
-                    its */
+    __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: another namespace's xvtep has another nonce */
     __u32 slot;
 };
 #define XV_META_MAGIC 0x78767431u
