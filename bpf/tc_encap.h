@@ -13,14 +13,15 @@
 #include "bpf/vlan.h"
 
 /* Makes room for `outer` bytes of outer headers and the inner L2 header before the L3 header. */
-static __always_inline int grow(struct __sk_buff *skb, const struct l2 *l2, __u32 outer,
-                                __u64 l3_flag)
+static __always_inline int grow(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                const struct l2 *l2)
 {
     /* ENCAP_L2 is the inner L2 header alone: with VXLAN's 8 bytes added, large TCP packets vanish.
      */
-    __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
-                  BPF_F_ADJ_ROOM_ENCAP_L2_ETH | l3_flag;
-    __s32 room = outer + l2->size - ETH_HLEN;
+    __u64 flags =
+        BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+        (vtep->flags & XV_VTEP_V6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);
+    __s32 room = outer_size(vtep) + l2->size - ETH_HLEN;
     struct ethhdr zeros = {};
 
     if (l2->l3_proto == bpf_htons(ETH_P_IP) || l2->l3_proto == bpf_htons(ETH_P_IPV6)) {
@@ -41,7 +42,7 @@ static __always_inline int grow(struct __sk_buff *skb, const struct l2 *l2, __u3
 }
 
 /* All headers that tc_encap() writes. One place for both IP versions, since the stack is small. */
-struct headers {
+struct tx_headers {
     __u16 align;
     struct ethhdr eth;
     union {
@@ -57,16 +58,15 @@ struct headers {
 };
 
 /*
- * Writes the headers. Linux 6.1 wants a constant size in each call. The bytes behind the L2 header
- * belong to the sum of the whole packet (CHECKSUM_COMPLETE), if the skb has one.
+ * Linux 6.1 wants a constant size in each call. The bytes behind the L2 header belong to the sum of
+ * the whole packet (CHECKSUM_COMPLETE), if the skb has one.
  */
-static __always_inline int store_headers(struct __sk_buff *skb, const struct headers *h,
-                                         __u32 outer, __u32 l2_size)
+static __always_inline int store_behind_eth(struct __sk_buff *skb, const struct tx_headers *h,
+                                            __u32 outer, __u32 l2_size)
 {
     const void *rest = &h->v4;
     long failed = bpf_skb_store_bytes(skb, 0, &h->eth, ETH_HLEN, 0);
 
-    outer -= ETH_HLEN;
     if (l2_size == ETH_HLEN)
         failed |= bpf_skb_store_bytes(skb, ETH_HLEN, rest, outer + ETH_HLEN, BPF_F_RECOMPUTE_CSUM);
     else if (l2_size == XV_TAGGED_SIZE)
@@ -78,43 +78,35 @@ static __always_inline int store_headers(struct __sk_buff *skb, const struct hea
     return failed ? XV_REWRITE_FAILED : XV_CONTINUE;
 }
 
-static __always_inline int write_v4(struct __sk_buff *skb, struct headers *h,
-                                    const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                    const struct inner *in, const struct l2 *l2,
-                                    const struct xv_nexthop *nexthop, __u64 sum)
+static __always_inline int store_headers(struct __sk_buff *skb, const struct tx_headers *h,
+                                         const struct xv_vtep *vtep, __u32 l2_size)
 {
-    struct outer_v4 *outer = &h->v4.outer;
-    int reason;
-
-    build_outer_v4(&h->eth, outer, vtep, dest, in, nexthop, skb->len - ETH_HLEN + l2->size);
-    __builtin_memcpy(h->v4.l2, l2->bytes, XV_TAGGED_SIZE);
-    if (needs_csum(vtep)) {
-        __be32 addresses[2] = {outer->ip.saddr, outer->ip.daddr};
-
-        outer->udp.check = udp_csum(addresses, sizeof(addresses), &outer->udp, l2, sum);
-    }
-    reason = grow(skb, l2, XV_OUTER_V4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);
-    if (reason != XV_CONTINUE)
-        return reason;
-    return store_headers(skb, h, XV_OUTER_V4, l2->size);
+    if (vtep->flags & XV_VTEP_V6)
+        return store_behind_eth(skb, h, sizeof(struct outer_v6), l2_size);
+    return store_behind_eth(skb, h, sizeof(struct outer_v4), l2_size);
 }
 
-static __always_inline int write_v6(struct __sk_buff *skb, struct headers *h,
-                                    const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                    const struct inner *in, const struct l2 *l2,
-                                    const struct xv_nexthop *nexthop, __u64 sum)
+/* Builds the outer headers and the inner L2 header. `size`: of the inner frame. */
+static __always_inline void build_headers(struct tx_headers *h, const struct xv_vtep *vtep,
+                                          const struct xv_remote *dest, const struct inner *in,
+                                          const struct l2 *l2, const struct xv_nexthop *nexthop,
+                                          __u64 sum, __u32 size)
 {
-    struct outer_v6 *outer = &h->v6.outer;
-    int reason;
+    if (vtep->flags & XV_VTEP_V6) {
+        struct outer_v6 *outer = &h->v6.outer;
 
-    build_outer_v6(&h->eth, outer, vtep, dest, in, nexthop, skb->len - ETH_HLEN + l2->size);
-    __builtin_memcpy(h->v6.l2, l2->bytes, XV_TAGGED_SIZE);
-    if (needs_csum(vtep))
-        outer->udp.check = udp_csum(&outer->ip.saddr, 32, &outer->udp, l2, sum);
-    reason = grow(skb, l2, XV_OUTER_V6, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
-    if (reason != XV_CONTINUE)
-        return reason;
-    return store_headers(skb, h, XV_OUTER_V6, l2->size);
+        build_outer_v6(&h->eth, outer, vtep, dest, in, nexthop, size);
+        __builtin_memcpy(h->v6.l2, l2->bytes, XV_TAGGED_SIZE);
+        if (needs_csum(vtep))
+            outer->udp.check = udp_csum(&outer->ip.saddr, 32, &outer->udp, l2, sum);
+    } else {
+        struct outer_v4 *outer = &h->v4.outer;
+
+        build_outer_v4(&h->eth, outer, vtep, dest, in, nexthop, size);
+        __builtin_memcpy(h->v4.l2, l2->bytes, XV_TAGGED_SIZE);
+        if (needs_csum(vtep))
+            outer->udp.check = udp_csum(&outer->ip.saddr, 8, &outer->udp, l2, sum);
+    }
 }
 
 /*
@@ -125,17 +117,17 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
                                     const struct xv_remote *dest, const struct inner *in,
                                     const struct xv_nexthop *nexthop, struct tx_ctx *tx)
 {
-    struct headers headers = {};
+    struct tx_headers headers = {};
     struct l2 l2;
     int reason;
 
     reason = pop_vlans(skb, &tx->eth, &l2);
     if (reason != XV_CONTINUE)
         return reason;
-    if (vtep->flags & XV_VTEP_V6)
-        reason = write_v6(skb, &headers, vtep, dest, in, &l2, nexthop, tx->sum);
-    else
-        reason = write_v4(skb, &headers, vtep, dest, in, &l2, nexthop, tx->sum);
+    build_headers(&headers, vtep, dest, in, &l2, nexthop, tx->sum, skb->len - ETH_HLEN + l2.size);
+    reason = grow(skb, vtep, &l2);
+    if (reason == XV_CONTINUE)
+        reason = store_headers(skb, &headers, vtep, l2.size);
     if (reason == XV_CONTINUE)
         tx->action = bpf_redirect(nexthop->ifindex, 0);
     else if (!reason_drops(reason) && push_vlans(skb, &l2))

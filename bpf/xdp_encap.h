@@ -26,6 +26,30 @@ static __always_inline int xdp_is_for_tc(const struct xv_vtep *vtep, const struc
            (vtep->flags & XV_VTEP_RSC && entry->flags & XV_FDB_ROUTER);
 }
 
+/* Builds the outer headers where xdp_encap() has made room. `size`: of the inner frame. */
+static __always_inline int xdp_build_headers(struct xdp_md *xdp, const struct xv_vtep *vtep,
+                                             const struct xv_remote *dest, const struct inner *in,
+                                             const struct xv_nexthop *nexthop, __u32 size)
+{
+    struct ethhdr *eth = (void *)(long)xdp->data;
+    void *end = (void *)(long)xdp->data_end;
+
+    if (vtep->flags & XV_VTEP_V6) {
+        struct outer_v6 *outer = (void *)(eth + 1);
+
+        if ((void *)(outer + 1) > end)
+            return XV_REWRITE_FAILED;
+        build_outer_v6(eth, outer, vtep, dest, in, nexthop, size);
+    } else {
+        struct outer_v4 *outer = (void *)(eth + 1);
+
+        if ((void *)(outer + 1) > end)
+            return XV_REWRITE_FAILED;
+        build_outer_v4(eth, outer, vtep, dest, in, nexthop, size);
+    }
+    return XV_CONTINUE;
+}
+
 /* Encapsulates, if a fresh next hop has sent packets of this size; else passes to TC. */
 static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *vtep,
                                      struct cursor *c, struct ethhdr *eth, struct xv_fdb *entry,
@@ -44,23 +68,10 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         addr_is_multicast(&dest->addr) ||
         exceeded_mtu(xdp, nexthop->ifindex, nexthop->mtu, l3_size))
         return XDP_PASS;
-    if (vtep->flags & XV_VTEP_V6) {
-        if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V6))
-            return XDP_PASS;
-        eth = (void *)(long)xdp->data;
-        struct outer_v6 *outer = (void *)(eth + 1);
-        if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
-            return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
-        build_outer_v6(eth, outer, vtep, dest, &in, nexthop, size);
-    } else {
-        if (bpf_xdp_adjust_head(xdp, -XV_OUTER_V4))
-            return XDP_PASS;
-        eth = (void *)(long)xdp->data;
-        struct outer_v4 *outer = (void *)(eth + 1);
-        if ((void *)(outer + 1) > (void *)(long)xdp->data_end)
-            return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
-        build_outer_v4(eth, outer, vtep, dest, &in, nexthop, size);
-    }
+    if (bpf_xdp_adjust_head(xdp, -(int)outer_size(vtep)))
+        return XDP_PASS;
+    if (xdp_build_headers(xdp, vtep, dest, &in, nexthop, size) != XV_CONTINUE)
+        return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
     fdb_touch(&entry->used, now);
     count_tx(vtep->slot, 1, size);
     return bpf_redirect_map(&alive, nexthop->ifindex, XDP_DROP);
