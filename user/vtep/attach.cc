@@ -19,8 +19,9 @@
 #include "user/net/xfrm.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
-#include "user/vtep/repair.h"
+#include "user/vtep/indexes.h"
 #include "user/vtep/session.h"
+#include "user/vtep/teardown.h"
 #include "user/vtep/underlay.h"
 #include "xvtep/vtep.h"
 

@@ -4,8 +4,9 @@
 
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
-#include "user/vtep/repair.h"
+#include "user/vtep/recover.h"
 #include "user/vtep/session.h"
+#include "user/vtep/teardown.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -15,7 +16,7 @@ namespace {
 Result<> remove_in_order(Session &session)
 {
     TRY(session.open_tables());
-    TRY(repair(session));
+    TRY(recover(session));
     TRY_ASSIGN(const auto vteps, session.vteps());
     for (const auto &vtep : vteps)
         TRY(remove_vtep(session, vtep));

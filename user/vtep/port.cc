@@ -12,9 +12,10 @@
 #include "user/net/ethtool.h"
 #include "user/vtep/device.h"
 #include "user/vtep/health.h"
+#include "user/vtep/indexes.h"
 #include "user/vtep/members.h"
-#include "user/vtep/repair.h"
 #include "user/vtep/session.h"
+#include "user/vtep/teardown.h"
 #include "user/vtep/underlay.h"
 
 namespace xvtep {

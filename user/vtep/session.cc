@@ -10,7 +10,7 @@
 
 #include "user/datapath/bpffs.h"
 #include "user/vtep/clock.h"
-#include "user/vtep/repair.h"
+#include "user/vtep/recover.h"
 #include "xvtep/batch.h"
 
 namespace xvtep {
@@ -111,7 +111,7 @@ Result<Session> Session::writer(std::string operation, std::string object)
     Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
     TRY(session.in_words(session.open_tables()));
-    TRY(session.in_words(repair(session)));
+    TRY(session.in_words(recover(session)));
     if (shares) {
         kept.netns = netns;
         kept.until = monotonic() + keep_for;

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/recover.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "user/datapath/bpffs.h"
+#include "user/datapath/tc_attach.h"
+#include "user/datapath/xdp_attach.h"
+#include "user/vtep/device.h"
+#include "user/vtep/indexes.h"
+#include "user/vtep/listeners.h"
+#include "user/vtep/members.h"
+#include "user/vtep/teardown.h"
+
+namespace xvtep {
+namespace {
+
+Result<bool> is_known(const Session &session, int ifindex)
+{
+    if (!session.tables)
+        return false;
+    const auto key = static_cast<__u32>(ifindex);
+    TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(key));
+    TRY_ASSIGN(const auto port, session.tables->ports.look_up(key));
+    TRY_ASSIGN(const auto device, session.tables->devices.look_up(key));
+    return underlay || port || device;
+}
+
+// Attachments without an entry: attach was killed before it wrote the entry, or detach after it
+// had removed it.
+Result<> drop_stray_attachments(Session &session, const std::vector<Link> &links)
+{
+    TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
+    for (const auto &link : pinned) {
+        TRY_ASSIGN(const bool known, is_known(session, link.ifindex));
+        if (link.dead || !known)
+            TRY(detach_tc({session.directory, link.ifindex, link.hook, ""}, true));
+    }
+    for (const auto &link : links) {
+        if (link.xdp_program == 0)
+            continue;
+        TRY_ASSIGN(const bool known, is_known(session, link.index));
+        if (known)
+            continue;
+        // One that may not be looked at is another's, as far as anybody knows.
+        if (const auto ours = is_xdp_attached(link.index); ours && *ours)
+            TRY(detach_xdp(link.index));
+    }
+    return {};
+}
+
+// `attach` was killed behind its commit: the rest of it.
+Result<> finish_attach(Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
+{
+    TRY(derive_lookups(session));
+    for (const auto &link : links)
+        if (link.group == unfinished_group && static_cast<__u32>(link.index) == vtep.bridge)
+            TRY(session.netlink.change_link(link.index, {.up = true, .group = 0U}));
+    return session.netlink.change_link(static_cast<int>(vtep.ifindex), {.up = true, .group = 0U});
+}
+
+Result<> remove_unfinished_links(Session &session, const std::vector<Link> &links)
+{
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &link : links) {
+        if (link.group != unfinished_group)
+            continue;
+        const auto index = static_cast<__u32>(link.index);
+        if (std::ranges::none_of(vteps, [&](const xv_vtep &vtep) {
+                return vtep.ifindex == index || vtep.bridge == index;
+            }))
+            TRY(unless_gone(session.netlink.delete_link(link.index)));
+    }
+    return {};
+}
+
+// The pins of namespaces that are gone. A namespace that is alive has a visible handle or, on
+// kernels with TCX, a link that still has its device. What cannot be looked at is alive.
+Result<> remove_dead_namespaces(const Session &session)
+{
+    TRY_ASSIGN(auto cookies, pinned_cookies(session.root));
+    std::erase(cookies, session.cookie);
+    std::erase_if(cookies, [&](std::uint64_t cookie) {
+        const auto links = pinned_links(state_directory(session.root, cookie));
+        return !links || std::ranges::any_of(*links, [](const PinnedLink &l) { return !l.dead; });
+    });
+    if (cookies.empty())
+        return {};
+    std::set<std::uint64_t> alive;
+    bool all = false;
+    for (const auto &netns : Netns::visible(&all)) {
+        const auto cookie = netns.cookie();
+        if (!cookie)
+            return {};
+        alive.insert(*cookie);
+    }
+    for (const auto cookie : cookies)
+        if (all && !alive.contains(cookie))
+            TRY(remove_state(session.root, cookie));
+    return {};
+}
+
+// `ip link set … address` or `… name` may have changed it.
+Result<> follow_device(const Session &session, xv_vtep vtep, const Link &link)
+{
+    if (std::ranges::equal(vtep.mac, link.mac.octets) && link.name == vtep.name)
+        return {};
+    std::ranges::copy(link.mac.octets, vtep.mac);
+    set_name(vtep, link.name);
+    return session.tables->vteps.put(vtep.slot, vtep);
+}
+
+Result<> repair_vteps(Session &session, const std::vector<Link> &links)
+{
+    TRY_ASSIGN(const auto devices, session.tables->devices.entries());
+    for (const auto &[ifindex, slot] : devices) {
+        TRY_ASSIGN(const auto found, session.tables->vteps.look_up(slot));
+        xv_vtep vtep = found.value_or(xv_vtep{});
+        TRY_ASSIGN(const bool known, is_committed(session, vtep));
+        const bool committed = known && vtep.slot != 0;
+        const Link *link = find_device(links, vtep);
+        if (committed && link != nullptr) {
+            TRY(follow_device(session, vtep, *link));
+            if (link->group != unfinished_group || finish_attach(session, vtep, links))
+                continue;
+        } else if (committed) {
+            TRY_ASSIGN(const bool moved, device_lives_on(session, vtep));
+            if (moved) // as long as nobody detaches it
+                continue;
+        }
+        if (vtep.slot != 0)
+            session.resources->removed.push_back(vtep);
+        vtep.slot = slot;
+        vtep.ifindex = ifindex;
+        TRY(remove_vtep(session, vtep));
+    }
+    return {};
+}
+
+// A port without a VNI is one that `port add` or `port del` was killed at.
+Result<> repair_ports(Session &session)
+{
+    TRY_ASSIGN(const auto ports, session.tables->ports.entries());
+    if (ports.empty())
+        return {};
+    TRY_ASSIGN(const auto vlans, session.tables->vlans.entries());
+    for (const auto &[index, port] : ports) {
+        TRY_ASSIGN(const auto alive, session.tables->alive.look_up(index));
+        const bool trunk = std::ranges::any_of(
+            vlans, [&, at = index](const auto &vlan) { return vlan.first.ifindex == at; });
+        if (!alive || (port.vtep == 0 && !trunk))
+            TRY(remove_port(session, static_cast<int>(index)));
+        else if (!trunk && (port.flags & XV_PORT_TRUNK) != 0)
+            TRY(mark_trunk(session, index, false));
+    }
+    return {};
+}
+
+// Members of no port: before their port's entry says the VNI, or behind its end.
+Result<> repair_members(Session &session)
+{
+    TRY_ASSIGN(const auto members, session.tables->members.entries());
+    if (members.empty())
+        return {};
+    TRY_ASSIGN(const auto vlans, session.tables->vlans.entries());
+    TRY_ASSIGN(const auto ports, session.tables->ports.entries());
+    std::set<std::tuple<__u32, __u32, __u32>> wanted; // slot, ifindex, VLAN
+    for (const auto &[key, slot] : vlans)
+        wanted.emplace(slot, key.ifindex, key.vid);
+    for (const auto &[ifindex, port] : ports)
+        wanted.emplace(port.vtep, ifindex, 0);
+    return remove_members(session, [&](__u32 slot, const xv_member &member) {
+        return wanted.erase({slot, member.ifindex, member.vid}) == 0;
+    });
+}
+
+} // namespace
+
+Result<> recover(Session &session)
+{
+    TRY_ASSIGN(const auto links, session.netlink.links());
+    if (session.tables) {
+        TRY(repair_vteps(session, links));
+        TRY(repair_ports(session));
+        TRY(repair_members(session));
+        TRY(release_unused_underlays(session));
+        TRY(remove_dead_listeners(session));
+    }
+    TRY(remove_unfinished_links(session, links));
+    TRY(drop_stray_attachments(session, links));
+    TRY(release_empty_datapath(session));
+    if (!session.tables)
+        TRY(remove_state(session.root, session.cookie)); // a half-made one
+    return remove_dead_namespaces(session);
+}
+
+} // namespace xvtep
