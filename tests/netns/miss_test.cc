@@ -247,12 +247,12 @@ TEST_F(MissCase, ListenersThatDieLeaveNothing)
 }
 
 // A poll looks at the ring once a second anyway: ten lost wake-ups would take ten.
-TEST_F(MissCase, ListenersAreWokenAtOnceByTheirBells)
+TEST_F(MissCase, ListenersAreWokenAtOnceByTheirWakeupTaps)
 {
     const auto links = [&] { return in(a_, "ip -o link show"); };
     const Monitor first = monitor(""), second = monitor("");
-    EXPECT_NE(links().find("xvtep-bell0"), std::string::npos);
-    EXPECT_NE(links().find("xvtep-bell1"), std::string::npos);
+    EXPECT_NE(links().find("xvtep-wakeup0"), std::string::npos);
+    EXPECT_NE(links().find("xvtep-wakeup1"), std::string::npos);
     int late = 0;
     for (int n = 0; n < 10; n++) {
         const std::string to = fmt::format("10.20.1.{}", 100 + n);
@@ -264,9 +264,9 @@ TEST_F(MissCase, ListenersAreWokenAtOnceByTheirBells)
     EXPECT_LE(late, 2);
     for (const auto &one : {first, second})
         ::kill(one.pid, SIGKILL);
-    for (int i = 0; i < 100 && links().find("xvtep-bell") != std::string::npos; i++)
+    for (int i = 0; i < 100 && links().find("xvtep-wakeup") != std::string::npos; i++)
         ::usleep(50'000);
-    EXPECT_EQ(links().find("xvtep-bell"), std::string::npos) << "they go with their listeners";
+    EXPECT_EQ(links().find("xvtep-wakeup"), std::string::npos) << "they go with their listeners";
 }
 
 // As an event loop has it: sleeps on fd(), takes one at a time, never waits for the next second.
@@ -288,7 +288,7 @@ TEST_F(MissCase, WhatIsLeftKeepsTheDescriptorReadable)
     };
     in(a_, "sysctl -qw net.ipv4.neigh.vxlan0.retrans_time_ms=60000"); // each IP is asked for once
     int next = 50;
-    for (const char *change : {"", "link set xvtep-bell0 down", "link del xvtep-bell0"}) {
+    for (const char *change : {"", "link set xvtep-wakeup0 down", "link del xvtep-wakeup0"}) {
         SCOPED_TRACE(change);
         if (*change != '\0')
             ip(a_, change);
@@ -308,10 +308,10 @@ TEST_F(MissCase, WhatIsLeftKeepsTheDescriptorReadable)
         (void)source->poll(listener, std::chrono::milliseconds(0));
         EXPECT_EQ(listener.count, before + 4);
     }
-    const auto bell = Json::parse(must(fmt::format(
+    const auto tap = Json::parse(must(fmt::format(
         "bpftool -j map lookup pinned /sys/fs/bpf/xvtep/{}/maps/wakeup_taps key 0 0 0 0",
         *Netns::open(a_)->cookie())));
-    EXPECT_EQ(bell["formatted"]["value"], 0) << "the device's index may be another's by now";
+    EXPECT_EQ(tap["formatted"]["value"], 0) << "the device's index may be another's by now";
 }
 
 // What a listener throws ends that poll, and loses nothing but the event it was thrown at.

@@ -16,7 +16,7 @@
 #include "user/lab/processes.h"
 #include "user/lab/services.h"
 #include "user/lab/state.h"
-#include "user/vtep/bell.h"
+#include "user/vtep/wakeup.h"
 
 namespace xvtep {
 
@@ -95,7 +95,7 @@ Result<LabView> view_lab(const LabState &state)
         NodeView node_view{name, node.name, {}, lab_processes({node.name})};
         TRY_ASSIGN(const std::vector<Link> links, node.netlink.links());
         for (const Link &link : links) {
-            if (link.kind.empty() || link.name.starts_with(bell_name))
+            if (link.kind.empty() || link.name.starts_with(wakeup_tap_name))
                 continue;
             TRY_ASSIGN(std::vector<Prefix> addresses, node.netlink.addresses(link.index));
             std::erase_if(addresses,

@@ -10,7 +10,7 @@
 #include "user/vtep/clock.h"
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/session.h"
-#include "user/vtep/shown.h"
+#include "user/vtep/vtep_index.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -40,7 +40,7 @@ Result<xv_remote> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry 
 
 // Adds one for each destination of a live entry that is not a local port's.
 Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const DeviceNames &names,
-                      const ShownVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
+                      const NamedVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
                       std::uint64_t now)
 {
     if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now) ||
@@ -164,12 +164,12 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
     if (!session.tables && !device)
         return all;
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
-    TRY_ASSIGN(const auto vteps, ShownVteps::read(session, names, device));
+    TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
     TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
 
     // Sorted as they are in the map: what is shown has several times the bytes.
     struct Row {
-        const ShownVtep *at;
+        const NamedVtep *at;
         std::uint64_t mac;
         const std::pair<xv_fdb_key, xv_fdb> *entry;
     };

@@ -4,25 +4,19 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <net/if.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
 #include <exception>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
 #include "user/datapath/libbpf_log.h"
-#include "user/vtep/bell.h"
+#include "user/vtep/device_names.h"
 #include "user/vtep/listeners.h"
+#include "user/vtep/wakeup.h"
 #include "xvtep/ip.h"
 #include "xvtep/mac.h"
 #include "xvtep/stats.h"
@@ -43,37 +37,6 @@ std::uint64_t total_lost(const std::string &ifname)
             sum += stats.events_lost;
     return sum;
 }
-
-// Devices' names, asked for once a while: that takes a seventh of the time from miss to callback.
-class MissNames {
-  public:
-    // `socket`: any of the devices' namespace; if_indextoname() would make one for each miss.
-    explicit MissNames(Fd socket) : socket_(std::move(socket)) {}
-
-    const std::string &of(unsigned ifindex, std::uint64_t now)
-    {
-        constexpr std::uint64_t good_for = 100'000'000; // nanoseconds
-        constexpr std::size_t most = 8192;
-        if (names_.size() >= most)
-            names_.clear();
-        auto &known = names_[ifindex];
-        if (known.asked == 0 || now - known.asked > good_for) {
-            ifreq device{};
-            device.ifr_ifindex = static_cast<int>(ifindex);
-            known.name = ::ioctl(socket_.get(), SIOCGIFNAME, &device) == 0 ? device.ifr_name : "";
-            known.asked = now;
-        }
-        return known.name;
-    }
-
-  private:
-    struct Name {
-        std::string name; // "": gone
-        std::uint64_t asked = 0;
-    };
-    Fd socket_;
-    std::unordered_map<unsigned, Name> names_;
-};
 
 template <class Kind> Kind describe(const xv_event &event, const std::string &ifname)
 {
@@ -108,12 +71,8 @@ struct MissSource::Impl {
     std::string ifname;
     unsigned ifindex = 0; // 0: all
     Fd map;
-    std::optional<MissNames> names;
-    Fd wakers; // an epoll of the ring, the bell and `more`
-    Fd more;
-    bool more_said = false;
-    std::optional<Bell> bell;
-    std::optional<Table<__u32, __u32>> wakeup_taps; // where its index stands
+    std::optional<DeviceNameCache> names;
+    std::optional<Wakeup> wakeup;
     ListenerPlace place;
     std::unique_ptr<ring_buffer, Closer> ring;
     std::uint64_t lost_before = 0;
@@ -160,34 +119,8 @@ struct MissSource::Impl {
         }
     }
 
-    Result<> hang_bell(const Session &session)
-    {
-        TRY_ASSIGN(auto hung, Bell::hang());
-        TRY_ASSIGN(auto table,
-                   (Table<__u32, __u32>::open(session.directory + "/maps", "wakeup_taps")));
-        TRY(table.put(place.index, static_cast<__u32>(hung.ifindex())));
-        bell = std::move(hung);
-        wakeup_taps = std::move(table);
-        return {};
-    }
-
-    Result<> sleep_on_all()
-    {
-        wakers = Fd(::epoll_create1(EPOLL_CLOEXEC));
-        more = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        epoll_event event{};
-        event.events = EPOLLIN;
-        const auto failed = [&](const Fd &fd) {
-            return !fd || ::epoll_ctl(wakers.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0;
-        };
-        if (!wakers || failed(map) || failed(more) ||
-            (bell && ::epoll_ctl(wakers.get(), EPOLL_CTL_ADD, bell->fd(), &event) != 0))
-            return errno_failure("wait for", "ring buffer", errno);
-        return {};
-    }
-
-    // What is there, as far as the listener wants it. Nobody rings for what came while it was still
-    // reading: so it looks again after each hush, until there is nothing, or it has to be back.
+    // Reads what is there, up to `most`. The programs raise no wakeup for a record that comes while
+    // earlier ones are being read, so look again after each drain() until nothing is left.
     int consume()
     {
         int total = 0;
@@ -195,32 +128,12 @@ struct MissSource::Impl {
             const int found = ring_buffer__consume(ring.get());
             const bool all = found == 0 && round > 0;
             if (found < 0 || all || round == most_rounds) {
-                say_more(!all);
+                wakeup->notify(!all);
                 return found < 0 ? found : total + found;
             }
             total += found;
-            hush();
+            wakeup->drain();
         }
-    }
-
-    void hush()
-    {
-        if (!bell || bell->hush())
-            return;
-        // Somebody deleted the device, and another may get its index.
-        (void)wakeup_taps->put(place.index, 0);
-        ::epoll_ctl(wakers.get(), EPOLL_CTL_DEL, bell->fd(), nullptr);
-        bell.reset();
-    }
-
-    // What was left is nobody's news: fd() has to be readable of itself.
-    void say_more(bool is)
-    {
-        if (is == more_said)
-            return;
-        eventfd_t count = 0;
-        (void)(is ? ::eventfd_write(more.get(), 1) : ::eventfd_read(more.get(), &count));
-        more_said = is;
     }
 
     // The directory goes with the data path.
@@ -263,10 +176,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         }
         impl->ifname = ifname;
         impl->cookie = session.cookie;
-        Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        if (!socket)
-            return errno_failure("open socket for", "device names", errno);
-        impl->names.emplace(std::move(socket));
+        TRY_SET(impl->names, DeviceNameCache::open());
         impl->map =
             Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size, nullptr));
         if (!impl->map)
@@ -276,9 +186,8 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         if (!impl->ring)
             return errno_failure("open", "ring buffer", errno);
         TRY_SET(impl->place, add_listener(session, impl->map.get()));
-        if (auto hung = impl->hang_bell(session); !hung)
-            spdlog::debug("{}", hung.error().message()); // no /dev/net/tun: the ring wakes, later
-        return impl->sleep_on_all();
+        TRY_SET(impl->wakeup, Wakeup::create(session, impl->place.index, impl->map));
+        return {};
     };
     {
         TRY_ASSIGN(auto session, Session::writer("listen", ifname));
@@ -307,7 +216,7 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
             // Nothing wakes it when the data path goes: look once a second.
             const auto step = forever ? look_again : std::min(left, look_again);
             epoll_event event{};
-            if (::epoll_wait(impl_->wakers.get(), &event, 1, static_cast<int>(step.count())) < 0)
+            if (::epoll_wait(impl_->wakeup->fd(), &event, 1, static_cast<int>(step.count())) < 0)
                 found = -errno;
             else
                 found = impl_->consume();
@@ -325,7 +234,7 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
 
 int MissSource::fd() const
 {
-    return impl_->wakers.get();
+    return impl_->wakeup->fd();
 }
 
 std::uint64_t MissSource::lost() const

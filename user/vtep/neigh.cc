@@ -8,7 +8,7 @@
 
 #include "user/vtep/clock.h"
 #include "user/vtep/session.h"
-#include "user/vtep/shown.h"
+#include "user/vtep/vtep_index.h"
 
 namespace xvtep {
 namespace {
@@ -102,7 +102,7 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
     if (!session.tables && !device)
         return all;
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
-    TRY_ASSIGN(const auto vteps, ShownVteps::read(session, names, device));
+    TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
     const std::uint64_t now = monotonic();
     TRY_ASSIGN(const auto entries, session.in_words(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
