@@ -20,9 +20,10 @@
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
 #include "user/vtep/indexes.h"
+#include "user/vtep/port_programs.h"
 #include "user/vtep/session.h"
+#include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
-#include "user/vtep/underlay.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {

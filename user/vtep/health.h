@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "user/datapath/tc_attach.h"
+#include "user/vtep/port_programs.h"
 #include "user/vtep/session.h"
-#include "user/vtep/underlay.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {

@@ -10,13 +10,15 @@
 
 #include "user/base/undo.h"
 #include "user/net/ethtool.h"
+#include "user/net/veth.h"
 #include "user/vtep/device.h"
 #include "user/vtep/health.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/members.h"
+#include "user/vtep/port_programs.h"
 #include "user/vtep/session.h"
+#include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
-#include "user/vtep/underlay.h"
 
 namespace xvtep {
 namespace {

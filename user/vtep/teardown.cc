@@ -10,10 +10,11 @@
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
+#include "user/net/veth.h"
 #include "user/vtep/device.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/members.h"
-#include "user/vtep/underlay.h"
+#include "user/vtep/port_programs.h"
 
 namespace xvtep {
 namespace {

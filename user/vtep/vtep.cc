@@ -14,9 +14,9 @@
 #include "user/vtep/device.h"
 #include "user/vtep/health.h"
 #include "user/vtep/indexes.h"
+#include "user/vtep/port_programs.h"
 #include "user/vtep/session.h"
 #include "user/vtep/teardown.h"
-#include "user/vtep/underlay.h"
 
 namespace xvtep {
 namespace {

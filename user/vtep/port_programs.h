@@ -34,13 +34,22 @@ struct PortAttachment {
 // everything else. Undoes itself on failure.
 Result<PortAttachment> attach_programs(Session &session, const Link &link, Role role, Mode wanted);
 
-// A slot of `vteps` and `counters` that nothing uses, nor is `promised`; its counters at zero.
-Result<__u32> free_slot(Session &session, __u32 promised = 0);
-
 // Switches the underlay port's GRO on and notes in its entry, which is `entry`, if it was off.
 Result<> merge_packets(Session &session, const Link &port, xv_underlay entry);
 // And off again, if that was so.
 Result<> put_gro_back(const Link &port, const xv_underlay &entry);
+
+// Of a veth's sender, what native XDP cannot do for it, and the flag that says we switched it off.
+// A tag beside the packet XDP does not see, and takes the frame for an untagged one; a checksum
+// that is unfinished nobody finishes behind it.
+struct SenderOffload {
+    const char *feature;
+    __u32 flag;
+};
+constexpr SenderOffload sender_offloads[] = {{"tx-vlan-hw-insert", XV_PORT_MADE_CTAG},
+                                             {"tx-vlan-stag-hw-insert", XV_PORT_MADE_STAG},
+                                             {"tx-checksum-ip-generic", XV_PORT_MADE_CSUM},
+                                             {"tx-checksum-sctp", XV_PORT_MADE_SCTP_CSUM}};
 
 __u32 to_table_mode(Mode mode);
 Mode from_table_mode(__u32 mode);

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/vtep/underlay.h"
-
-#include <bpf/bpf.h>
-
-#include <set>
+#include "user/vtep/port_programs.h"
 
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
@@ -95,32 +91,6 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
 Result<> put_gro_back(const Link &port, const xv_underlay &entry)
 {
     return entry.made_gro != 0 ? set_device_feature(port.name, gro, false) : Result<>();
-}
-
-Result<__u32> free_slot(Session &session, __u32 promised)
-{
-    std::set<__u32> used{promised};
-    TRY_ASSIGN(const auto devices, session.in_words(session.tables->devices.entries()));
-    for (const auto &[ifindex, slot] : devices)
-        used.insert(slot);
-    TRY_ASSIGN(const auto underlays, session.in_words(session.tables->underlays.entries()));
-    for (const auto &[ifindex, underlay] : underlays)
-        used.insert(underlay.slot);
-    TRY_ASSIGN(const auto ports, session.in_words(session.tables->ports.entries()));
-    for (const auto &[ifindex, port] : ports)
-        used.insert(port.slot);
-    __u32 slot = 1;
-    while (used.contains(slot))
-        slot++;
-    if (slot >= XV_SLOTS)
-        return session.refused("the namespace has " + std::to_string(XV_SLOTS - 1) +
-                                   " VTEPs and ports already",
-                               ENOSPC);
-    TRY_ASSIGN(const auto cpus, session.in_words(possible_cpus()));
-    const std::vector<xv_counters> zeros(cpus);
-    if (bpf_map_update_elem(session.tables->counters.get(), &slot, zeros.data(), BPF_ANY) != 0)
-        return session.refused("counters: " + errno_text(errno), errno);
-    return slot;
 }
 
 } // namespace xvtep
