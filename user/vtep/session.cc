@@ -200,6 +200,12 @@ Result<xv_vtep> Session::vtep_named(const std::string &name)
     return system_failure(operation, name, "not a VTEP of xvtep", ENODEV);
 }
 
+bool uses(const xv_vtep &vtep, int ifindex)
+{
+    return std::ranges::count(vtep.underlays, vtep.underlays + vtep.underlay_count,
+                              static_cast<__u32>(ifindex)) != 0;
+}
+
 void set_name(xv_vtep &vtep, const std::string &name)
 {
     std::memset(vtep.name, 0, sizeof(vtep.name));

@@ -82,6 +82,9 @@ struct Session {
     }
 };
 
+// Whether the device is an underlay port of the VTEP.
+bool uses(const xv_vtep &vtep, int ifindex);
+
 // An interface's name, of at most 15 characters.
 void set_name(xv_vtep &vtep, const std::string &name);
 

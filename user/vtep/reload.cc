@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <algorithm>
+#include <span>
+
+#include "user/base/undo.h"
+#include "user/datapath/tc_attach.h"
+#include "user/datapath/xdp_attach.h"
+#include "user/vtep/port_programs.h"
+#include "user/vtep/session.h"
+#include "xvtep/vtep.h"
+
+namespace xvtep {
+namespace {
+
+// Where a reload has put new programs, to put the old ones back when a later one fails.
+class Swap {
+  public:
+    Swap(Session &session, const LoadedPrograms &fresh) : session_(session), fresh_(fresh) {}
+
+    // Also where somebody has taken one off. Whether a clsact qdisc had to be made.
+    Result<bool> tc(const Link &link, std::span<const ProgramAt> wanted)
+    {
+        bool made_clsact = false;
+        for (const auto &[hook, program] : wanted) {
+            const TcPlace place{session_.directory, link.index, hook, link.name};
+            TRY(attach_tc(place, fresh_.fd(program), &made_clsact));
+            back_.push([place, program] {
+                bool ignored = false;
+                if (const auto old = open_program(place.directory, program))
+                    (void)attach_tc(place, old->get(), &ignored);
+            });
+            count_++;
+        }
+        return made_clsact;
+    }
+
+    // Last of all: it has no step after it that could fail and want it back.
+    Result<> xdp(const Link &link, Mode mode, Program program)
+    {
+        if (mode == Mode::tc)
+            return {};
+        TRY(replace_xdp({session_.directory, link.index, mode == Mode::skb, link.name}, program,
+                        fresh_.fd(program)));
+        count_++;
+        return {};
+    }
+
+    unsigned commit()
+    {
+        back_.commit();
+        return count_;
+    }
+
+  private:
+    Session &session_;
+    const LoadedPrograms &fresh_;
+    Undo back_;
+    unsigned count_ = 0;
+};
+
+} // namespace
+
+Result<unsigned> reload(const std::optional<std::string> &device)
+{
+    TRY_ASSIGN(auto session, Session::writer("reload", device.value_or("")));
+    if (!session.tables)
+        return session.refused("nothing is attached", ENOENT);
+    auto links = session.netlink.links();
+    if (!links)
+        return session.wrap(links.error());
+    int wanted = 0;
+    if (device) {
+        const auto link = session.netlink.link(*device);
+        if (!link)
+            return session.refused(link.error().cause, link.error().code);
+        wanted = link->index;
+        TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
+        if (std::ranges::none_of(vteps, [&](const xv_vtep &v) {
+                return uses(v, wanted) || v.ifindex == static_cast<__u32>(wanted);
+            }))
+            return session.refused("no VNI is attached", ENOENT);
+    }
+
+    TRY(check_privileges("reload", session.object, Privilege::load));
+    auto fresh = LoadedPrograms::load(session.directory);
+    if (!fresh)
+        return session.wrap(fresh.error());
+    Swap swap(session, *fresh);
+    const auto swap_all = [&]() -> Result<> {
+        for (const auto &link : *links) {
+            const auto key = static_cast<__u32>(link.index);
+            if (wanted != 0 && wanted != link.index)
+                continue;
+            TRY_ASSIGN(auto underlay, session.tables->underlays.look_up(key));
+            if (underlay) {
+                TRY_ASSIGN(const bool made, swap.tc(link, underlay_programs));
+                underlay->made_clsact |= flag_if(made, 1);
+                TRY(session.tables->underlays.put(key, *underlay));
+            }
+            TRY_ASSIGN(const auto vtep, session.vtep_of_device(link.index));
+            if (vtep)
+                TRY(swap.tc(link, device_programs)); // their qdisc goes with the device
+            TRY_ASSIGN(auto port, session.tables->ports.look_up(key));
+            if (port) {
+                TRY_ASSIGN(const bool made, swap.tc(link, port_programs));
+                port->flags |= flag_if(made, XV_PORT_MADE_CLSACT);
+                TRY(session.tables->ports.put(key, *port));
+            }
+        }
+        for (const auto &link : *links) {
+            const auto key = static_cast<__u32>(link.index);
+            if (wanted != 0 && wanted != link.index)
+                continue;
+            TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(key));
+            if (underlay)
+                TRY(swap.xdp(link, from_table_mode(underlay->mode), Program::xdp_underlay));
+            TRY_ASSIGN(const auto port, session.tables->ports.look_up(key));
+            if (port)
+                TRY(swap.xdp(link, from_table_mode(port->mode), Program::xdp_port));
+        }
+        return {};
+    };
+    if (auto done = swap_all(); !done)
+        return session.wrap(done.error());
+    if (wanted == 0)
+        if (auto pinned = fresh->pin(session.directory); !pinned)
+            return session.wrap(pinned.error());
+    return swap.commit();
+}
+
+} // namespace xvtep
