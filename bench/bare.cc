@@ -67,7 +67,7 @@ Result<> build_bare(End &end)
     TRY_ASSIGN(const int underlay, index_of(end.host, "u"));
     TRY_ASSIGN(const int port, index_of(end.host, "v"));
     TRY_ASSIGN(const Mac own, mac_of(end.host, "u"));
-    capture_libbpf_log();
+    const LibbpfLog log;
     end.bare.reset(bare_bpf::open(), bare_bpf::destroy);
     if (!end.bare)
         return errno_failure("open program", "bare", errno);
@@ -85,7 +85,7 @@ Result<> build_bare(End &end)
     }
     constants.sum = sum;
     if (bare_bpf::load(end.bare.get()) != 0)
-        return errno_failure("load program", "bare", errno, last_libbpf_error());
+        return errno_failure("load program", "bare", errno, log.error());
     TRY(put_place(end, w.other_mac));
     const auto &programs = end.bare->progs;
     TRY(w.mode == "xdp" ? attach_xdp(end.host, "u", bpf_program__fd(programs.bare_xdp_in))

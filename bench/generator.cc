@@ -15,7 +15,7 @@ namespace xvtep::bench {
 Result<Generator> Generator::open(const std::string &netns, const std::string &device, Frame frame,
                                   bool vxlan, Variety variety)
 {
-    capture_libbpf_log();
+    const LibbpfLog log;
     TRY_ASSIGN(const int index, index_of(netns, device));
     Generator made;
     made.netns_ = netns;
@@ -33,7 +33,7 @@ Result<Generator> Generator::open(const std::string &netns, const std::string &d
     constants.vni = vni;
     constants.marks = variety.marks;
     if (generator_bpf::load(made.skeleton_.get()) != 0)
-        return errno_failure("load program", "generator", errno, last_libbpf_error());
+        return errno_failure("load program", "generator", errno, log.error());
     return made;
 }
 

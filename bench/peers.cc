@@ -140,7 +140,7 @@ Result<> build_external(End &end)
     remote = ntohl(remote);
     TRY_ASSIGN(const int device, index_of(end.host, "vxlan0"));
     TRY_ASSIGN(const int port, index_of(end.host, "v"));
-    capture_libbpf_log();
+    const LibbpfLog log;
     end.external.reset(external_bpf::open(), external_bpf::destroy);
     if (!end.external)
         return errno_failure("open program", "external", errno);
@@ -150,7 +150,7 @@ Result<> build_external(End &end)
     constants.port = static_cast<__u32>(port);
     constants.remote = remote;
     if (external_bpf::load(end.external.get()) != 0)
-        return errno_failure("load program", "external", errno, last_libbpf_error());
+        return errno_failure("load program", "external", errno, log.error());
     TRY(put_entry(end, w.other_mac, {.remote = remote, .ifindex = 0}));
     TRY(attach_tc_ingress(end.host, "vxlan0", bpf_program__fd(end.external->progs.external_in)));
     return add_external_port(end);

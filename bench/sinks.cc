@@ -20,11 +20,11 @@ namespace xvtep::bench {
 
 Result<Sink> Sink::open()
 {
-    capture_libbpf_log();
+    const LibbpfLog log;
     Sink made;
     made.skeleton_.reset(sinks_bpf::open_and_load(), sinks_bpf::destroy);
     if (!made.skeleton_)
-        return errno_failure("load program", "sinks", errno, last_libbpf_error());
+        return errno_failure("load program", "sinks", errno, log.error());
     return made;
 }
 

@@ -71,4 +71,11 @@ class Netns {
 // The cookie of the calling thread's namespace.
 Result<std::uint64_t> current_netns_cookie();
 
+// Tells libxdp where the bpf file system is if `ip netns exec` has hidden /sys/fs/bpf: sets the
+// environment variable LIBXDP_BPFFS, unless it is set already. A program that may be started that
+// way calls this at the beginning of main(), because setenv(3) is not safe beside other threads; no
+// other function of the library changes the environment. Without the variable, XDP programs are
+// attached there without libxdp's dispatcher, and so not beside the programs of others.
+void set_libxdp_bpffs();
+
 } // namespace xvtep

@@ -62,9 +62,9 @@ class ProgramCase : public ::testing::Test {
         device = *netlink->link("vx");
         port = *netlink->link("port");
 
-        capture_libbpf_log();
+        const LibbpfLog log;
         skeleton.reset(xvtep_bpf__open_and_load());
-        ASSERT_TRUE(skeleton) << last_libbpf_error();
+        ASSERT_TRUE(skeleton) << log.error();
         vtep.slot = vtep_slot;
         vtep.vni = 42;
         vtep.ifindex = static_cast<__u32>(device.index);

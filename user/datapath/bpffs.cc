@@ -107,7 +107,7 @@ int parent_of(int pid)
 
 Result<std::string> bpffs_root()
 {
-    const std::string usual = "/sys/fs/bpf";
+    const std::string usual = usual_bpffs;
     std::string theirs = usual;
     Result<bool> found = is_bpffs(usual);
     TRY(found);

@@ -16,6 +16,8 @@
 
 namespace xvtep {
 
+constexpr const char *usual_bpffs = "/sys/fs/bpf";
+
 // A mounted bpffs: /sys/fs/bpf, or, where `ip netns exec` has hidden it, that of an ancestor
 // process. Refused where another user has made xvtep/ in it.
 Result<std::string> bpffs_root();

@@ -71,7 +71,7 @@ bpf_program *find(xvtep_bpf *skeleton, Program program)
 
 Result<Skeleton> open_skeleton()
 {
-    capture_libbpf_log();
+    const LibbpfLog log;
     Skeleton skeleton(xvtep_bpf__open());
     if (!skeleton)
         return errno_failure("open", "BPF object", errno);
@@ -80,8 +80,9 @@ Result<Skeleton> open_skeleton()
 
 Result<> load(xvtep_bpf &skeleton)
 {
+    const LibbpfLog log;
     if (const int error = xvtep_bpf__load(&skeleton); error != 0)
-        return errno_failure("load", "BPF programs", -error, last_libbpf_error());
+        return errno_failure("load", "BPF programs", -error, log.error());
     return {};
 }
 
@@ -301,7 +302,7 @@ Result<> LoadedPrograms::pin(const std::string &directory) const
 
 Result<std::size_t> possible_cpus()
 {
-    capture_libbpf_log();
+    const LibbpfLog log;
     const int count = libbpf_num_possible_cpus();
     if (count <= 0)
         return errno_failure("read", "/sys/devices/system/cpu/possible", -count);

@@ -16,10 +16,12 @@
 namespace xvtep {
 namespace {
 
-thread_local std::string complaint, refusal;
+// The innermost object of this thread. libbpf's print function has no argument to pass it by.
+thread_local LibbpfLog *innermost = nullptr;
 
-// Of a warning with the verifier's log in it: the last line of that but for its statistics.
-std::string refusal_in(std::string_view text)
+// A warning may contain the verifier's log. Its last line before the statistics says why the
+// program was refused.
+std::string verifier_reason(std::string_view text)
 {
     const auto begin = text.find(" -- BEGIN PROG LOAD LOG --\n");
     if (begin == std::string_view::npos)
@@ -45,11 +47,8 @@ int note(int level, const char *format, va_list arguments)
     while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
         text.pop_back();
     spdlog::debug("{}", text);
-    if (level == 0 && !text.empty()) {
-        complaint = text.substr(0, text.find('\n'));
-        if (refusal.empty())
-            refusal = refusal_in(text);
-    }
+    if (level == 0 && !text.empty()) // LIBBPF_WARN and LIBXDP_WARN
+        LibbpfLog::add_warning(text);
     return size;
 }
 
@@ -65,17 +64,29 @@ int note_xdp(libxdp_print_level level, const char *format, va_list arguments)
 
 } // namespace
 
-void capture_libbpf_log()
+LibbpfLog::LibbpfLog() : outer_(innermost)
 {
-    libbpf_set_print(note_bpf);
-    libxdp_set_print(note_xdp);
-    complaint.clear();
-    refusal.clear();
+    static const bool installed = [] {
+        libbpf_set_print(note_bpf);
+        libxdp_set_print(note_xdp);
+        return true;
+    }();
+    (void)installed;
+    innermost = this;
 }
 
-std::string last_libbpf_error()
+LibbpfLog::~LibbpfLog()
 {
-    return refusal.empty() ? complaint : refusal;
+    innermost = outer_;
+}
+
+void LibbpfLog::add_warning(const std::string &text)
+{
+    if (innermost == nullptr)
+        return;
+    innermost->warning_ = text.substr(0, text.find('\n'));
+    if (innermost->verifier_.empty())
+        innermost->verifier_ = verifier_reason(text);
 }
 
 } // namespace xvtep

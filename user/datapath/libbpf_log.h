@@ -5,11 +5,30 @@
 
 namespace xvtep {
 
-// libbpf and libxdp print to standard error; have them speak to the debug log instead.
-void capture_libbpf_log();
+// Collects what libbpf and libxdp report on the calling thread while the object lives, so that an
+// error can quote it. Both libraries would otherwise print to standard error; from the first object
+// on everything they say goes to the debug log instead. Objects of one thread may be nested: a
+// message goes to the innermost one. Each object belongs to the thread that made it.
+class LibbpfLog {
+  public:
+    LibbpfLog();
+    ~LibbpfLog();
+    LibbpfLog(const LibbpfLog &) = delete;
+    LibbpfLog &operator=(const LibbpfLog &) = delete;
 
-// What the verifier had against a program, else their last warning, in one line, for the error that
-// follows from it.
-std::string last_libbpf_error();
+    // Returns the verifier's reason to refuse a program, or else the last warning, in one line.
+    // Returns "" if there was no warning.
+    [[nodiscard]] const std::string &error() const
+    {
+        return verifier_.empty() ? warning_ : verifier_;
+    }
+
+    // For the print functions of the libraries.
+    static void add_warning(const std::string &text);
+
+  private:
+    LibbpfLog *outer_;
+    std::string warning_, verifier_;
+};
 
 } // namespace xvtep

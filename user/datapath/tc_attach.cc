@@ -57,6 +57,7 @@ bpf_tc_opts clsact_options()
 // The id of the program that our filter runs, or 0.
 Result<__u32> clsact_program(const TcPlace &place)
 {
+    const LibbpfLog log; // libbpf warns if there is no clsact
     const bpf_tc_hook hook = clsact_hook(place);
     bpf_tc_opts options = clsact_options();
     const int error = -bpf_tc_query(&hook, &options);
@@ -104,6 +105,7 @@ Result<std::string> program_name_of(__u32 id)
 
 Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
 {
+    const LibbpfLog log;
     bpf_tc_hook hook = clsact_hook(place);
     const int created = bpf_tc_hook_create(&hook);
     if (created == 0)
@@ -114,7 +116,7 @@ Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
     options.prog_fd = program_fd;
     options.flags = BPF_TC_F_REPLACE;
     if (const int error = bpf_tc_attach(&hook, &options); error != 0)
-        return errno_failure("attach", place.device, -error, last_libbpf_error());
+        return errno_failure("attach", place.device, -error, log.error());
     return {};
 }
 
@@ -122,7 +124,6 @@ Result<> attach_clsact(const TcPlace &place, int program_fd, bool *made_clsact)
 
 Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
 {
-    capture_libbpf_log();
     const std::string path = link_path(place);
     TRY_ASSIGN(const Fd pinned, pinned_link(place));
     if (pinned) {
@@ -147,16 +148,16 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
 
 Result<> detach_tc(const TcPlace &place, bool remove_clsact)
 {
-    capture_libbpf_log();
     const std::string path = link_path(place);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
         return errno_failure("remove link", path, errno);
     TRY_ASSIGN(const __u32 by_clsact, clsact_program(place));
+    const LibbpfLog log;
     bpf_tc_hook hook = clsact_hook(place);
     const bpf_tc_opts ours = clsact_options();
     if (const int error = by_clsact != 0 ? -bpf_tc_detach(&hook, &ours) : 0;
         error != 0 && error != ENODEV)
-        return errno_failure("detach", name_of(place), error, last_libbpf_error());
+        return errno_failure("detach", name_of(place), error, log.error());
     if (!remove_clsact)
         return {};
     // Destroying the qdisc takes others' filters along: only when there are none.

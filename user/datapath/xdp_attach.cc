@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "user/datapath/bpffs.h"
 #include "user/datapath/libbpf_log.h"
 #include "xvtep.skel.h"
+#include "xvtep/netns.h"
 
 namespace xvtep {
 namespace {
@@ -78,14 +80,6 @@ bool is_ours(const xdp_program *program)
     return name != nullptr && std::string_view(name).starts_with(our_names);
 }
 
-// libxdp looks for its own bpffs; where ours is not in the usual place, it is told.
-void prepare()
-{
-    capture_libbpf_log();
-    if (const auto root = bpffs_root(); root && *root != "/sys/fs/bpf")
-        ::setenv("LIBXDP_BPFFS", root->c_str(), 0);
-}
-
 // libxdp makes a directory for dispatchers even where it ends up without one.
 void remove_empty_dispatcher_directory()
 {
@@ -93,25 +87,26 @@ void remove_empty_dispatcher_directory()
         ::rmdir((*root + "/xdp").c_str());
 }
 
-// Null where there is no program.
+// The programs of the device, or null if there are none.
 Result<Multiprog> attached(int ifindex)
 {
+    const LibbpfLog log;
     xdp_multiprog *found = xdp_multiprog__get_from_ifindex(ifindex);
     const auto error = static_cast<int>(-libxdp_get_error(found));
     if (error == 0)
         return Multiprog(found);
     if (error == ENODEV)
         return Multiprog();
-    __u32 id = 0; // libxdp says the same where a dispatcher is there whose pins are not
+    __u32 id = 0; // ENOENT may also mean that there is a dispatcher whose pins are missing
     if (error == ENOENT && bpf_xdp_query_id(ifindex, 0, &id) == 0 && id == 0)
         return Multiprog();
     const std::string device = fmt::format("ifindex {}", ifindex);
     if (error == EPERM)
         TRY(check_privileges("look at XDP of", device, Privilege::xdp));
-    return errno_failure("look at XDP of", device, error, last_libbpf_error());
+    return errno_failure("look at XDP of", device, error, log.error());
 }
 
-// Ours among those that are attached.
+// Those of the attached programs that are ours.
 std::vector<xdp_program *> ours_in(const xdp_multiprog *found)
 {
     std::vector<xdp_program *> ours;
@@ -130,13 +125,14 @@ std::vector<xdp_program *> ours_in(const xdp_multiprog *found)
 Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *found, int ifindex)
 {
     for (xdp_program *program : programs) {
+        const LibbpfLog log;
         const int error =
             xdp_multiprog__is_legacy(found)
                 ? xdp_multiprog__detach(found)
                 : xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(found), 0);
         if (error != 0 && error != -ENOENT && error != -ENODEV)
             return errno_failure("detach XDP from", fmt::format("ifindex {}", ifindex), -error,
-                                 last_libbpf_error());
+                                 log.error());
     }
     return {};
 }
@@ -146,7 +142,7 @@ Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *fou
 Result<> attach_xdp(const XdpPlace &place, Program program)
 {
     TRY(check_privileges("attach", place.device, Privilege::xdp));
-    prepare();
+    const LibbpfLog log;
     TRY_ASSIGN(auto open, open_unloaded(place, program));
     const auto mode = place.generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
     const int error = xdp_program__attach(open.program.get(), place.ifindex, mode, 0);
@@ -163,12 +159,11 @@ Result<> attach_xdp(const XdpPlace &place, Program program)
                               place.generic ? "the device takes no generic XDP program"
                                             : "its driver has no native XDP (--mode skb or tc)",
                               EOPNOTSUPP);
-    return errno_failure("attach", place.device, -error, last_libbpf_error());
+    return errno_failure("attach", place.device, -error, log.error());
 }
 
 Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
 {
-    prepare();
     TRY_ASSIGN(const Multiprog found, attached(place.ifindex));
     if (!found)
         return attach_xdp(place, program);
@@ -191,7 +186,6 @@ Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
 
 Result<> detach_xdp(int ifindex)
 {
-    prepare();
     TRY_ASSIGN(const Multiprog found, attached(ifindex));
     if (!found)
         return {};
@@ -202,9 +196,14 @@ Result<> detach_xdp(int ifindex)
 
 Result<bool> is_xdp_attached(int ifindex)
 {
-    prepare();
     TRY_ASSIGN(const Multiprog found, attached(ifindex));
     return found && !ours_in(found.get()).empty();
+}
+
+void set_libxdp_bpffs()
+{
+    if (const auto root = bpffs_root(); root && *root != usual_bpffs)
+        ::setenv("LIBXDP_BPFFS", root->c_str(), 0);
 }
 
 } // namespace xvtep

@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "user/datapath/libbpf_log.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/vtep/device.h"
 
@@ -134,7 +133,6 @@ Inspection::Inspection(Session &session, const std::vector<Link> &links)
 
 Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &links)
 {
-    capture_libbpf_log();
     Inspection made(session, links);
     TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
     for (const auto &link : pinned)

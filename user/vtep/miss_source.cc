@@ -181,7 +181,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
             Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xvtep_misses", 0, 0, queue_size, nullptr));
         if (!impl->map)
             return errno_failure("create", "ring buffer", errno);
-        capture_libbpf_log();
+        const LibbpfLog log;
         impl->ring.reset(ring_buffer__new(impl->map.get(), Impl::sample, impl.get(), nullptr));
         if (!impl->ring)
             return errno_failure("open", "ring buffer", errno);
