@@ -2,47 +2,7 @@
 /*
  * The keys and values of all maps, for the BPF programs (C) and user space (C++). Numbers are in
  * host byte order unless their type is __be*. Structs have no implicit padding, since keys are
- * hashed as bytes.
- *
- *   VTEPs, by slot (1 ..)
- *     vteps[slot]                -> xv_vtep      the VTEP's configuration
- *     counters[slot]             -> xv_counters  per CPU; a VTEP, an underlay port, or a local port
- *     devices{ifindex}           -> slot         the VTEP's own device
- *     vnis{vni, port}            -> slot         packets from the underlay
- *     vni_hints[vni % size]      -> slot         looked up first; another VTEP's if VNIs collide
- *     dstports[port / 64]        -> __u64        bit port % 64: a VTEP uses this UDP port
- *     local_addrs{address}       -> __u32        number of VTEPs with this local address or group
- *
- *   Ports
- *     underlays{ifindex}         -> xv_underlay
- *     ports{ifindex}             -> xv_port      local ports
- *     port_hints[ifindex % size] -> xv_port_hint a copy of a port, looked up first
- *     vlans{ifindex, vid}        -> slot         the VTEP of a trunk's VLAN
- *     members{slot, n}           -> xv_member    ports of a VTEP without a bridge, 0 .. members-1
- *     alive{ifindex}                             a DEVMAP of all devices that xvtep uses; the
- * kernel removes a device that is deleted or leaves the namespace
- *
- *   Forwarding and neighbours
- *     fdb{vni, port, mac}        -> xv_fdb       the all-zeros MAC is the default entry
- *     remotes{fdb key, n}        -> xv_remote    more destinations of an entry, 1 .. remotes-1
- *     fdb_count[slot]            -> __u64        FDB entries of a VTEP; [0]: of all; mmapable
- *     gc_queue{gc_seq}           -> xv_fdb_key   entries that can expire (bpf/gc.h)
- *     gc_state[0]                -> xv_gc        state of that queue; mmapable
- *     neighs{vni, port, ip}      -> xv_neigh     for proxy and rsc
- *
- *   Caches of what the kernel decides
- *     nexthops{address, ...}     -> xv_nexthop   (bpf/nexthop.h)
- *     pmtus{address}             -> xv_pmtu      path MTUs that routers reported (bpf/pmtu.h)
- *     senders[index]             -> xv_sender    VTEPs that send to us (bpf/sender.h)
- *     gro_flows[hash of a flow]  -> __u32        xv_stamp() of its last GSO packet (bpf/gro_flow.h)
- *
- *   Miss events
- *     miss_ratelimit[hash]       -> xv_ratelimit_set  misses raised lately
- *     listeners[n]               -> ring buffer of xv_event, one for each listener
- *     listener_mask[0]           -> __u32        bit n: listeners[n] exists
- *     wakeup_taps[n]             -> __u32        ifindex of the tap that wakes listener n, or 0
- *
- *     layout[0]                  -> __u32        XV_LAYOUT of the xvtep that made the maps
+ * hashed as bytes. bpf/abi/maps.def says which map has them.
  */
 #ifndef XVTEP_TABLES_H
 #define XVTEP_TABLES_H

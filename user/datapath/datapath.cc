@@ -4,27 +4,30 @@
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <filesystem>
 
 #include <fmt/format.h>
 
 #include "user/base/undo.h"
 #include "user/datapath/libbpf_log.h"
-#include "xvtep.skel.h"
 
 namespace xvtep {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array pinned_programs = {Program::tc_underlay_ingress,
-                                        Program::tc_underlay_egress,
-                                        Program::tc_device_egress,
-                                        Program::tc_device_ingress,
-                                        Program::tc_port_ingress,
-                                        Program::tc_port_egress,
-                                        Program::fdb_put};
+enum class Pin { PINNED, UNPINNED };
+
+struct ProgramLine {
+    Program program;
+    const char *name;
+    Pin how;
+};
+constexpr ProgramLine programs[] = {
+#define XV_PROGRAM(name, how) {Program::name, "xvtep_" #name, Pin::how},
+#include "bpf/abi/programs.def"
+#undef XV_PROGRAM
+};
 
 // Pinned last: while it is missing the set is half made.
 constexpr const char *last_map = "layout";
@@ -39,49 +42,15 @@ std::string program_path(const std::string &directory, Program program)
     return fmt::format("{}/programs/{}", directory, program_name(program));
 }
 
-struct SkeletonCloser {
-    void operator()(xvtep_bpf *skeleton) const { xvtep_bpf__destroy(skeleton); }
-};
-using Skeleton = std::unique_ptr<xvtep_bpf, SkeletonCloser>;
-
-bpf_program *find(xvtep_bpf *skeleton, Program program)
+bpf_program *find(const BpfObject &object, Program program)
 {
-    switch (program) {
-    case Program::tc_underlay_ingress:
-        return skeleton->progs.xvtep_tc_underlay_ingress;
-    case Program::tc_underlay_egress:
-        return skeleton->progs.xvtep_tc_underlay_egress;
-    case Program::tc_device_egress:
-        return skeleton->progs.xvtep_tc_device_egress;
-    case Program::tc_device_ingress:
-        return skeleton->progs.xvtep_tc_device_ingress;
-    case Program::tc_port_ingress:
-        return skeleton->progs.xvtep_tc_port_ingress;
-    case Program::tc_port_egress:
-        return skeleton->progs.xvtep_tc_port_egress;
-    case Program::xdp_underlay:
-        return skeleton->progs.xvtep_xdp_underlay;
-    case Program::xdp_port:
-        return skeleton->progs.xvtep_xdp_port;
-    case Program::fdb_put:
-        return skeleton->progs.xvtep_fdb_put;
-    }
-    return nullptr;
+    return bpf_object__find_program_by_name(object.get(), program_name(program));
 }
 
-Result<Skeleton> open_skeleton()
+Result<> load(const BpfObject &object)
 {
     const LibbpfLog log;
-    Skeleton skeleton(xvtep_bpf__open());
-    if (!skeleton)
-        return errno_failure("open", "BPF object", errno);
-    return skeleton;
-}
-
-Result<> load(xvtep_bpf &skeleton)
-{
-    const LibbpfLog log;
-    if (const int error = xvtep_bpf__load(&skeleton); error != 0)
+    if (const int error = bpf_object__load(object.get()); error != 0)
         return errno_failure("load", "BPF programs", -error, log.error());
     return {};
 }
@@ -90,35 +59,17 @@ Result<> load(xvtep_bpf &skeleton)
 
 const char *program_name(Program program)
 {
-    switch (program) {
-    case Program::tc_underlay_ingress:
-        return "xvtep_tc_underlay_ingress";
-    case Program::tc_underlay_egress:
-        return "xvtep_tc_underlay_egress";
-    case Program::tc_device_egress:
-        return "xvtep_tc_device_egress";
-    case Program::tc_device_ingress:
-        return "xvtep_tc_device_ingress";
-    case Program::tc_port_ingress:
-        return "xvtep_tc_port_ingress";
-    case Program::tc_port_egress:
-        return "xvtep_tc_port_egress";
-    case Program::xdp_underlay:
-        return "xvtep_xdp_underlay";
-    case Program::xdp_port:
-        return "xvtep_xdp_port";
-    case Program::fdb_put:
-        return "xvtep_fdb_put";
-    }
+    for (const auto &line : programs)
+        if (line.program == program)
+            return line.name;
     return "?";
 }
 
 Result<Tables> Tables::open(const std::string &directory)
 {
     const std::string maps = directory + "/maps";
-    auto layout = Table<__u32, __u32>::open(maps, "layout");
-    TRY(layout);
-    TRY_ASSIGN(const auto version, layout->look_up(0));
+    TRY_ASSIGN(const auto made_with, (Table<__u32, __u32>::open(maps, "layout")));
+    TRY_ASSIGN(const auto version, made_with.look_up(0));
     if (version != XV_LAYOUT)
         return system_failure(
             "open", "data path",
@@ -126,49 +77,15 @@ Result<Tables> Tables::open(const std::string &directory)
                         "--force` removes it all; then attach again)",
                         version.value_or(0), XV_LAYOUT),
             EPROTO);
-    TRY_ASSIGN(auto dstports, (Table<__u32, __u64>::open(maps, "dstports")));
-    TRY_ASSIGN(auto vteps, (Table<__u32, xv_vtep>::open(maps, "vteps")));
-    TRY_ASSIGN(auto vnis, (Table<xv_vni_key, __u32>::open(maps, "vnis")));
-    TRY_ASSIGN(auto vni_hints, (Table<__u32, __u32>::open(maps, "vni_hints")));
-    TRY_ASSIGN(auto devices, (Table<__u32, __u32>::open(maps, "devices")));
-    TRY_ASSIGN(auto local_addrs, (Table<xv_addr, __u32>::open(maps, "local_addrs")));
-    TRY_ASSIGN(auto alive, (Table<__u32, bpf_devmap_val>::open(maps, "alive")));
-    TRY_ASSIGN(auto underlays, (Table<__u32, xv_underlay>::open(maps, "underlays")));
-    TRY_ASSIGN(auto ports, (Table<__u32, xv_port>::open(maps, "ports")));
-    TRY_ASSIGN(auto port_hints, (Table<__u32, xv_port_hint>::open(maps, "port_hints")));
-    TRY_ASSIGN(auto vlans, (Table<xv_vlan_key, __u32>::open(maps, "vlans")));
-    TRY_ASSIGN(auto members, (Table<xv_member_key, xv_member>::open(maps, "members")));
-    TRY_ASSIGN(auto fdb, (Table<xv_fdb_key, xv_fdb>::open(maps, "fdb")));
-    TRY_ASSIGN(auto remotes, (Table<xv_flood_key, xv_remote>::open(maps, "remotes")));
-    TRY_ASSIGN(auto gc_queue, (Table<__u64, xv_fdb_key>::open(maps, "gc_queue")));
-    TRY_ASSIGN(auto fdb_count, Shared<__u64>::open(maps, "fdb_count"));
-    TRY_ASSIGN(auto gc_state, Shared<xv_gc>::open(maps, "gc_state"));
-    TRY_ASSIGN(auto neighs, (Table<xv_neigh_key, xv_neigh>::open(maps, "neighs")));
-    TRY_ASSIGN(auto listener_mask, (Table<__u32, __u32>::open(maps, "listener_mask")));
-    TRY_ASSIGN(auto wakeup_taps, (Table<__u32, __u32>::open(maps, "wakeup_taps")));
-    Fd counters(bpf_obj_get((maps + "/counters").c_str()));
-    if (!counters)
-        return errno_failure("open map", "counters", errno);
-    return Tables{std::move(dstports),
-                  std::move(vteps),
-                  std::move(vnis),
-                  std::move(vni_hints),
-                  std::move(devices),
-                  std::move(local_addrs),
-                  std::move(alive),
-                  std::move(underlays),
-                  PortTable(std::move(ports), std::move(port_hints)),
-                  std::move(vlans),
-                  std::move(members),
-                  std::move(fdb),
-                  std::move(remotes),
-                  std::move(gc_queue),
-                  std::move(fdb_count),
-                  std::move(gc_state),
-                  std::move(neighs),
-                  std::move(listener_mask),
-                  std::move(wakeup_taps),
-                  std::move(counters)};
+#define XV_MAP(type, name, key, value, entries)                                                    \
+    TRY_ASSIGN(auto name, (map_types::type<key, value>::open(maps, #name)));
+#include "bpf/abi/maps.def"
+#undef XV_MAP
+    return Tables{
+#define XV_MAP(type, name, key, value, entries) .name = std::move(name),
+#include "bpf/abi/maps.def"
+#undef XV_MAP
+    };
 }
 
 Result<> Tables::mark_alive(__u32 ifindex) const
@@ -225,50 +142,35 @@ Result<> create_datapath(const std::string &directory)
             return errno_failure("make", path, error.value());
     }
 
-    TRY_ASSIGN(auto skeleton, open_skeleton());
-    TRY(load(*skeleton));
-    const __u32 zero = 0, layout = XV_LAYOUT;
-    if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.layout), &zero, &layout, BPF_ANY) != 0)
-        return errno_failure("update", "layout", errno);
+    TRY_ASSIGN(const auto object, open_bpf_object());
+    TRY(load(object));
+    bpf_map *const layout = bpf_object__find_map_by_name(object.get(), last_map);
+    const __u32 zero = 0, version = XV_LAYOUT;
+    if (bpf_map_update_elem(bpf_map__fd(layout), &zero, &version, BPF_ANY) != 0)
+        return errno_failure("update", last_map, errno);
 
-    for (const Program program : pinned_programs)
-        if (bpf_obj_pin(bpf_program__fd(find(skeleton.get(), program)),
-                        program_path(directory, program).c_str()) != 0)
-            return errno_failure("pin program", program_name(program), errno);
+    for (const auto &[program, name, how] : programs)
+        if (how == Pin::PINNED && bpf_obj_pin(bpf_program__fd(find(object, program)),
+                                              program_path(directory, program).c_str()) != 0)
+            return errno_failure("pin program", name, errno);
     bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, skeleton->obj)
+    bpf_object__for_each_map(map, object.get())
     {
-        if (bpf_map__name(map) == std::string_view(last_map) || bpf_map__is_internal(map))
+        if (map == layout || bpf_map__is_internal(map))
             continue;
         if (bpf_obj_pin(bpf_map__fd(map), map_path(directory, bpf_map__name(map)).c_str()) != 0)
             return errno_failure("pin map", bpf_map__name(map), errno);
     }
-    if (bpf_obj_pin(bpf_map__fd(skeleton->maps.layout), map_path(directory, last_map).c_str()) != 0)
+    if (bpf_obj_pin(bpf_map__fd(layout), map_path(directory, last_map).c_str()) != 0)
         return errno_failure("pin map", last_map, errno);
     undo.commit();
     return {};
 }
 
-struct LoadedPrograms::Impl {
-    Skeleton skeleton;
-};
-
-LoadedPrograms::LoadedPrograms(LoadedPrograms &&other) noexcept
-    : impl_(std::exchange(other.impl_, nullptr))
+Result<> reuse_pinned_maps(const BpfObject &object, const std::string &directory)
 {
-}
-
-LoadedPrograms::~LoadedPrograms()
-{
-    delete impl_;
-}
-
-Result<LoadedPrograms> LoadedPrograms::load(const std::string &directory)
-{
-    TRY(Tables::open(directory)); // the layout must be ours before programs go near the maps
-    TRY_ASSIGN(auto skeleton, open_skeleton());
     bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, skeleton->obj)
+    bpf_object__for_each_map(map, object.get())
     {
         if (bpf_map__is_internal(map))
             continue;
@@ -278,24 +180,34 @@ Result<LoadedPrograms> LoadedPrograms::load(const std::string &directory)
         if (const int error = bpf_map__reuse_fd(map, pinned.get()); error != 0)
             return errno_failure("reuse map", bpf_map__name(map), -error);
     }
-    TRY(xvtep::load(*skeleton));
-    return LoadedPrograms(new Impl{std::move(skeleton)});
+    return {};
+}
+
+Result<LoadedPrograms> LoadedPrograms::load(const std::string &directory)
+{
+    TRY(Tables::open(directory)); // the layout must be ours before programs go near the maps
+    TRY_ASSIGN(auto object, open_bpf_object());
+    TRY(reuse_pinned_maps(object, directory));
+    TRY(xvtep::load(object));
+    return LoadedPrograms(std::move(object));
 }
 
 int LoadedPrograms::fd(Program program) const
 {
-    return bpf_program__fd(find(impl_->skeleton.get(), program));
+    return bpf_program__fd(find(object_, program));
 }
 
 Result<> LoadedPrograms::pin(const std::string &directory) const
 {
-    for (const Program program : pinned_programs) {
+    for (const auto &[program, name, how] : programs) {
+        if (how != Pin::PINNED)
+            continue;
         const std::string path = program_path(directory, program), fresh = path + "~";
         ::unlink(fresh.c_str());
         if (bpf_obj_pin(fd(program), fresh.c_str()) != 0)
-            return errno_failure("pin program", program_name(program), errno);
+            return errno_failure("pin program", name, errno);
         if (::rename(fresh.c_str(), path.c_str()) != 0)
-            return errno_failure("pin program", program_name(program), errno);
+            return errno_failure("pin program", name, errno);
     }
     return {};
 }

@@ -7,33 +7,32 @@
 #include "bpf/abi/tables.h"
 #include "user/base/fd.h"
 #include "user/base/result.h"
+#include "user/datapath/bpf_object.h"
 #include "user/datapath/port_table.h"
 #include "user/datapath/shared.h"
 #include "user/datapath/table.h"
 
 namespace xvtep {
 
+// The class by which user space reaches a map, by its type in bpf/abi/maps.def.
+namespace map_types {
+template <class Key, class Value> struct TableOf {
+    using Type = Table<Key, Value>;
+};
+template <> struct TableOf<__u32, xv_port> {
+    using Type = PortTable; // keeps `port_hints` in step
+};
+template <class Key, class Value> using HASH = typename TableOf<Key, Value>::Type;
+template <class Key, class Value> using ARRAY = Table<Key, Value>;
+template <class Key, class Value> using DEVMAP_HASH = Table<Key, Value>;
+template <class Key, class Value> using SHARED_ARRAY = Shared<Value>;
+template <class Key, class Value> using PERCPU_ARRAY = PinnedMap;
+} // namespace map_types
+
 struct Tables {
-    Table<__u32, __u64> dstports;
-    Table<__u32, xv_vtep> vteps;
-    Table<xv_vni_key, __u32> vnis;
-    Table<__u32, __u32> vni_hints;
-    Table<__u32, __u32> devices;
-    Table<xv_addr, __u32> local_addrs;
-    Table<__u32, bpf_devmap_val> alive; // see mark_alive()
-    Table<__u32, xv_underlay> underlays;
-    PortTable ports;
-    Table<xv_vlan_key, __u32> vlans;
-    Table<xv_member_key, xv_member> members;
-    Table<xv_fdb_key, xv_fdb> fdb;
-    Table<xv_flood_key, xv_remote> remotes;
-    Table<__u64, xv_fdb_key> gc_queue;
-    Shared<__u64> fdb_count;
-    Shared<xv_gc> gc_state; // one
-    Table<xv_neigh_key, xv_neigh> neighs;
-    Table<__u32, __u32> listener_mask;
-    Table<__u32, __u32> wakeup_taps;
-    Fd counters; // per CPU, read by stats.cc only
+#define XV_MAP(type, name, key, value, entries) map_types::type<key, value> name;
+#include "bpf/abi/maps.def"
+#undef XV_MAP
 
     // The device of this ifindex, in the calling thread's namespace, is one of ours from now until
     // it is deleted or leaves the namespace.
@@ -50,15 +49,9 @@ Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &ke
 Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key);
 
 enum class Program {
-    tc_underlay_ingress,
-    tc_underlay_egress,
-    tc_device_egress,
-    tc_device_ingress,
-    tc_port_ingress,
-    tc_port_egress,
-    xdp_underlay,
-    xdp_port,
-    fdb_put
+#define XV_PROGRAM(name, how) name,
+#include "bpf/abi/programs.def"
+#undef XV_PROGRAM
 };
 const char *program_name(Program program);
 
@@ -73,17 +66,17 @@ Result<> create_datapath(const std::string &directory);
 class LoadedPrograms {
   public:
     static Result<LoadedPrograms> load(const std::string &directory);
-    LoadedPrograms(LoadedPrograms &&) noexcept;
-    ~LoadedPrograms();
     [[nodiscard]] int fd(Program program) const;
     // Replaces the pinned programs by these.
     Result<> pin(const std::string &directory) const;
 
   private:
-    struct Impl;
-    explicit LoadedPrograms(Impl *impl) : impl_(impl) {}
-    Impl *impl_;
+    explicit LoadedPrograms(BpfObject object) : object_(std::move(object)) {}
+    BpfObject object_;
 };
+
+// Makes the maps of `object`, which is not loaded yet, the pinned ones.
+Result<> reuse_pinned_maps(const BpfObject &object, const std::string &directory);
 
 // How many values a per-CPU map has for a key.
 Result<std::size_t> possible_cpus();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "bpf/abi/tables.h"
@@ -13,9 +14,12 @@ namespace xvtep {
 // older than its port, wherever a command is killed: it goes first and comes last.
 class PortTable {
   public:
-    PortTable(Table<__u32, xv_port> ports, Table<__u32, xv_port_hint> hints)
-        : ports_(std::move(ports)), hints_(std::move(hints))
+    // `name`: of the ports' map; the copies are always in `port_hints`.
+    static Result<PortTable> open(const std::string &maps, const char *name)
     {
+        TRY_ASSIGN(auto ports, (Table<__u32, xv_port>::open(maps, name)));
+        TRY_ASSIGN(auto hints, (Table<__u32, xv_port_hint>::open(maps, "port_hints")));
+        return PortTable(std::move(ports), std::move(hints));
     }
 
     [[nodiscard]] Result<std::optional<xv_port>> look_up(__u32 ifindex) const
@@ -46,6 +50,11 @@ class PortTable {
     }
 
   private:
+    PortTable(Table<__u32, xv_port> ports, Table<__u32, xv_port_hint> hints)
+        : ports_(std::move(ports)), hints_(std::move(hints))
+    {
+    }
+
     static __u32 place(__u32 ifindex) { return ifindex % XV_PORT_HINTS; }
 
     Result<> forget(__u32 ifindex) const

@@ -14,6 +14,24 @@
 
 namespace xvtep {
 
+// A pinned BPF map that its users read by themselves.
+class PinnedMap {
+  public:
+    static Result<PinnedMap> open(const std::string &maps, const char *name)
+    {
+        Fd fd(bpf_obj_get((maps + "/" + name).c_str()));
+        if (!fd)
+            return errno_failure("open map", name, errno);
+        return PinnedMap(std::move(fd));
+    }
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
+  private:
+    explicit PinnedMap(Fd fd) : fd_(std::move(fd)) {}
+    Fd fd_;
+};
+
 // A pinned BPF map with its key and value types from bpf/abi/tables.h.
 template <class Key, class Value> class Table {
   public:

@@ -15,9 +15,9 @@
 
 #include <fmt/format.h>
 
+#include "user/datapath/bpf_object.h"
 #include "user/datapath/bpffs.h"
 #include "user/datapath/libbpf_log.h"
-#include "xvtep.skel.h"
 #include "xvtep/netns.h"
 
 namespace xvtep {
@@ -26,9 +26,6 @@ namespace {
 // The kernel keeps the first 15 letters of a program's name.
 constexpr std::string_view our_names = "xvtep_xdp_";
 
-struct SkeletonCloser {
-    void operator()(xvtep_bpf *skeleton) const { xvtep_bpf__destroy(skeleton); }
-};
 struct ProgramCloser {
     void operator()(xdp_program *program) const { xdp_program__close(program); }
 };
@@ -40,32 +37,21 @@ using Multiprog = std::unique_ptr<xdp_multiprog, MultiprogCloser>;
 // libxdp loads the program itself (as an extension of its dispatcher, if it can), so it needs an
 // object that is open but not loaded, with the pinned maps in it.
 struct OpenProgram {
-    std::unique_ptr<xvtep_bpf, SkeletonCloser> skeleton;
+    BpfObject object;
     std::unique_ptr<xdp_program, ProgramCloser> program;
 };
 
 Result<OpenProgram> open_unloaded(const XdpPlace &place, Program which)
 {
     OpenProgram open;
-    open.skeleton.reset(xvtep_bpf__open());
-    if (!open.skeleton)
-        return errno_failure("attach", place.device, errno, "open BPF object");
+    TRY_SET(open.object, open_bpf_object());
     bpf_program *program = nullptr;
-    bpf_object__for_each_program(program, open.skeleton->obj) bpf_program__set_autoload(
+    bpf_object__for_each_program(program, open.object.get()) bpf_program__set_autoload(
         program, bpf_program__name(program) == std::string_view(program_name(which)));
-    bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, open.skeleton->obj)
-    {
-        if (bpf_map__is_internal(map))
-            continue;
-        const Fd pinned(
-            bpf_obj_get(fmt::format("{}/maps/{}", place.directory, bpf_map__name(map)).c_str()));
-        if (!pinned || bpf_map__reuse_fd(map, pinned.get()) != 0)
-            return errno_failure("attach", place.device, errno, bpf_map__name(map));
-    }
+    TRY(reuse_pinned_maps(open.object, place.directory));
     xdp_program_opts options{};
     options.sz = sizeof(options);
-    options.obj = open.skeleton->obj;
+    options.obj = open.object.get();
     options.prog_name = program_name(which);
     xdp_program *made = xdp_program__create(&options);
     if (const long error = libxdp_get_error(made); error != 0)

@@ -84,7 +84,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     if (entry.dst.is_multicast() && !keeps_several(entry.mac))
         return wrong("a unicast MAC cannot be behind a multicast group");
 
-    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.mac.text()));
+    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.mac.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
     if (entry.dst.is_v6() != ((vtep.flags & XV_VTEP_V6) != 0))
         return wrong(fmt::format("dst {} is not of the VTEP's family", entry.dst.text()));
@@ -136,7 +136,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 
 Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst)
 {
-    TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text()));
+    TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     FdbWriter writer(session, vtep, mac);
     TRY_ASSIGN(const auto entry, writer.current());
@@ -204,7 +204,7 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
 
 Result<> flush_fdb(const std::string &device, bool dynamic_only)
 {
-    TRY_ASSIGN(auto session, Session::writer("fdb flush", device));
+    TRY_ASSIGN(auto session, Session::writer("fdb flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
     for (const auto &[key, entry] : entries) {

@@ -114,7 +114,8 @@ Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t 
     std::size_t most = window; // fewer at a time where places are taken
     for (written = 0; written < entries.size();) {
         if (verb != FdbVerb::append) {
-            TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entries[written].mac.text()));
+            TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entries[written].mac.text(),
+                                                     LockScope::batch));
             const auto next = entries.subspan(written, std::min(most, entries.size() - written));
             const auto count = write_plain(session, next);
             written += count;

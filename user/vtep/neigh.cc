@@ -63,7 +63,7 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
     if (entry.mac.is_zero() || entry.mac.is_multicast())
         return wrong(fmt::format("lladdr {} is not a host's address", entry.mac.text()));
 
-    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.ip.text()));
+    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.ip.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
     const auto key = key_of(vtep, entry.ip);
     const std::uint64_t now = monotonic();
@@ -84,7 +84,7 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
 
 Result<> delete_neigh(const Ip &ip, const std::string &device)
 {
-    TRY_ASSIGN(auto session, Session::writer("neigh del", ip.text()));
+    TRY_ASSIGN(auto session, Session::writer("neigh del", ip.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     const auto key = key_of(vtep, ip);
     TRY_ASSIGN(const auto old, session.in_words(session.tables->neighs.look_up(key)));
@@ -128,7 +128,7 @@ Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
 
 Result<> flush_neigh(const std::string &device)
 {
-    TRY_ASSIGN(auto session, Session::writer("neigh flush", device));
+    TRY_ASSIGN(auto session, Session::writer("neigh flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     TRY_ASSIGN(const auto entries, session.in_words(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)

@@ -24,26 +24,21 @@ Failure because_of(const Error &step, const std::string &operation, const std::s
     return Failure(Error{step.kind, operation, object, step.message(), step.code});
 }
 
-constexpr std::uint64_t keep_for = second;
+constexpr std::uint64_t share_for = second; // then others get their turn at the lock
 
-// A batch's resources, and the namespace they are of: a lab inside a batch goes elsewhere.
-struct Kept {
-    unsigned batches = 0;
-    ino_t netns = 0;
-    std::uint64_t until = 0;
-    std::shared_ptr<Resources> resources;
+// What the calls of a thread's batches share: a Batch has no argument by which to pass it on.
+struct BatchCache {
+    unsigned batches = 0;                 // that live on this thread
+    std::shared_ptr<Resources> resources; // null: the next call opens them
+    ino_t netns = 0;                      // their namespace; the thread may have left it since
+    std::uint64_t until = 0;              // CLOCK_MONOTONIC, ns: when the lock is given back
 };
-thread_local Kept kept;
+thread_local BatchCache batch_cache;
 
 ino_t current_netns()
 {
     struct stat found {};
     return ::stat("/proc/thread-self/ns/net", &found) == 0 ? found.st_ino : 0;
-}
-
-bool is_about_tables(const std::string &operation)
-{
-    return operation.starts_with("fdb ") || operation.starts_with("neigh ");
 }
 
 Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
@@ -78,44 +73,45 @@ Failure Session::wrap(const Error &step) const
 
 Batch::Batch()
 {
-    kept.batches++;
+    batch_cache.batches++;
 }
 
 Batch::~Batch()
 {
-    if (--kept.batches == 0)
+    if (--batch_cache.batches == 0)
         unlock();
 }
 
 void Batch::unlock()
 {
-    kept.resources.reset();
+    batch_cache.resources.reset();
 }
 
 Result<Session> Session::reader(std::string operation, std::string object)
 {
-    if (kept.resources && kept.netns == current_netns())
-        return Session(std::move(operation), std::move(object), kept.resources);
+    if (batch_cache.resources && batch_cache.netns == current_netns())
+        return Session(std::move(operation), std::move(object), batch_cache.resources);
     TRY_ASSIGN(auto resources, open_resources(operation, object));
     Session session(std::move(operation), std::move(object), std::move(resources));
     TRY(session.in_words(session.open_tables()));
     return session;
 }
 
-Result<Session> Session::writer(std::string operation, std::string object)
+Result<Session> Session::writer(std::string operation, std::string object, LockScope scope)
 {
-    const bool shares = kept.batches != 0 && is_about_tables(operation);
+    const bool shares = scope == LockScope::batch && batch_cache.batches != 0;
     const ino_t netns = shares ? current_netns() : 0;
-    if (shares && kept.resources && kept.netns == netns && monotonic() < kept.until)
-        return Session(std::move(operation), std::move(object), kept.resources);
+    if (shares && batch_cache.resources && batch_cache.netns == netns &&
+        monotonic() < batch_cache.until)
+        return Session(std::move(operation), std::move(object), batch_cache.resources);
     Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
     TRY(session.in_words(session.open_tables()));
     TRY(session.in_words(recover(session)));
     if (shares) {
-        kept.netns = netns;
-        kept.until = monotonic() + keep_for;
-        kept.resources = session.resources;
+        batch_cache.netns = netns;
+        batch_cache.until = monotonic() + share_for;
+        batch_cache.resources = session.resources;
     }
     return session;
 }
@@ -181,7 +177,7 @@ Result<std::optional<xv_vtep>> Session::vtep_of_device(int ifindex) const
 
 Result<xv_vtep> Session::vtep_named(const std::string &name)
 {
-    const bool cached = kept.resources == resources;
+    const bool cached = batch_cache.resources == resources;
     if (const auto known = resources->named.find(name); cached && known != resources->named.end())
         return known->second;
     auto link = netlink.link(name);

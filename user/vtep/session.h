@@ -33,10 +33,14 @@ struct Resources {
     std::vector<xv_vtep> removed; // whose device was gone, by the repair before a writer's command
 };
 
+// How long a writer holds the lock: for its own command, or as long as the thread's Batch does. A
+// command that only writes table entries of a VTEP may share the lock with others of its batch.
+enum class LockScope { command, batch };
+
 struct Session {
     std::string operation; // for errors
     std::string object;
-    std::shared_ptr<Resources> resources;
+    const std::shared_ptr<Resources> resources; // const, because the references lead into it
     Netlink &netlink;
     const std::string &root;
     const std::uint64_t &cookie;
@@ -53,7 +57,8 @@ struct Session {
     // To read: no lock, nothing is changed.
     static Result<Session> reader(std::string operation, std::string object);
     // To change: takes the lock, then repairs what a killed command or a removed device left.
-    static Result<Session> writer(std::string operation, std::string object);
+    static Result<Session> writer(std::string operation, std::string object,
+                                  LockScope scope = LockScope::command);
     // The lock alone; whatever the tables are.
     static Result<Session> locked(std::string operation, std::string object);
 

@@ -28,7 +28,7 @@ Result<__u32> free_slot(Session &session, __u32 promised)
                                ENOSPC);
     TRY_ASSIGN(const auto cpus, session.in_words(possible_cpus()));
     const std::vector<xv_counters> zeros(cpus);
-    if (bpf_map_update_elem(session.tables->counters.get(), &slot, zeros.data(), BPF_ANY) != 0)
+    if (bpf_map_update_elem(session.tables->counters.fd(), &slot, zeros.data(), BPF_ANY) != 0)
         return session.refused("counters: " + errno_text(errno), errno);
     return slot;
 }

@@ -22,7 +22,7 @@ Result<Stats> read(const Session &session, __u32 slot)
 {
     TRY_ASSIGN(const auto count, session.in_words(possible_cpus()));
     std::vector<xv_counters> cpus(count);
-    if (bpf_map_lookup_elem(session.tables->counters.get(), &slot, cpus.data()) != 0)
+    if (bpf_map_lookup_elem(session.tables->counters.fd(), &slot, cpus.data()) != 0)
         return session.refused("counters: " + errno_text(errno), errno);
     Stats stats;
     xv_counters sum{};

@@ -2,11 +2,10 @@
 #include "user/vtep/teardown.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
-#include <thread>
 
 #include "user/datapath/bpffs.h"
+#include "user/datapath/grace_period.h"
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
@@ -18,9 +17,6 @@
 
 namespace xvtep {
 namespace {
-
-// Longer than any program runs that was begun already.
-constexpr auto programs_end = std::chrono::milliseconds(5);
 
 TcPlace place(const Session &session, int ifindex, Hook hook)
 {
@@ -180,7 +176,7 @@ Result<> remove_vtep(Session &session, const xv_vtep &vtep)
     TRY(unless_gone(delete_device(session, vtep)));
     for (const Hook hook : {Hook::ingress, Hook::egress})
         TRY(detach_tc(place(session, ifindex, hook), false));
-    std::this_thread::sleep_for(programs_end);
+    TRY(wait_for_running_programs()); // they may still learn
     TRY(flush_entries(session, vtep));
     if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
         TRY(remove_made_bridge(session, static_cast<int>(vtep.bridge)));

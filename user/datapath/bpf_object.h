@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The compiled BPF programs, which are part of this binary.
+#pragma once
+
+#include <memory>
+
+#include "user/base/result.h"
+
+struct bpf_object;
+
+namespace xvtep {
+
+struct BpfObjectCloser {
+    void operator()(bpf_object *object) const;
+};
+using BpfObject = std::unique_ptr<bpf_object, BpfObjectCloser>;
+
+// Opens the object and loads nothing yet. This file's source is the only one of the library that
+// includes the skeleton header, which has 1.6 MB.
+Result<BpfObject> open_bpf_object();
+
+} // namespace xvtep
