@@ -76,7 +76,7 @@ class Ear {
     {
         struct Listener : MissListener {
             explicit Listener(const Heard &to) : heard(to) {}
-            void on_l2miss(const L2Miss &miss) override { heard(miss.mac); }
+            void on_l2miss(const L2Miss &miss) override { heard(miss.mac.octets); }
             const Heard &heard;
         } listener(heard);
         auto source = MissSource::open("vxlan0");

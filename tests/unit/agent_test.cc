@@ -222,12 +222,12 @@ class AgentCore : public ::testing::Test {
         if (const auto *of_mac = std::get_if<Mac>(&key.what)) {
             L2Miss l2;
             l2.vni = key.vni;
-            l2.mac = of_mac->octets;
+            l2.mac = *of_mac;
             agent_->on_l2miss(l2);
         } else {
             L3Miss l3;
             l3.vni = key.vni;
-            l3.ip = std::get<Ip>(key.what).octets;
+            l3.ip = std::get<Ip>(key.what);
             agent_->on_l3miss(l3);
         }
     }

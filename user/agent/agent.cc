@@ -89,15 +89,13 @@ void Agent::announce(const std::set<Record> &own)
 void Agent::on_l2miss(const L2Miss &miss)
 {
     metrics_.l2misses++;
-    Mac mac;
-    mac.octets = miss.mac;
-    missed(miss, {miss.vni, mac});
+    missed(miss, {miss.vni, miss.mac});
 }
 
 void Agent::on_l3miss(const L3Miss &miss)
 {
     metrics_.l3misses++;
-    missed(miss, {miss.vni, Ip::from_bytes(miss.ip.data(), miss.ip.size())});
+    missed(miss, {miss.vni, miss.ip});
 }
 
 void Agent::missed(const Miss &miss, const Key &key)

@@ -141,16 +141,8 @@ Result<bool> has_neigh(LabNode &node, const std::string &device, const Ip &ip)
 struct MissWatch::Impl : MissListener {
     explicit Impl(LabNode &node_, MissSource source_) : node(node_), source(std::move(source_)) {}
 
-    void on_l2miss(const L2Miss &miss) override
-    {
-        Mac mac;
-        mac.octets = miss.mac;
-        misses.push_back({miss.ifname, {}, mac});
-    }
-    void on_l3miss(const L3Miss &miss) override
-    {
-        misses.push_back({miss.ifname, Ip::from_bytes(miss.ip.data(), miss.ip.size()), {}});
-    }
+    void on_l2miss(const L2Miss &miss) override { misses.push_back({miss.ifname, {}, miss.mac}); }
+    void on_l3miss(const L3Miss &miss) override { misses.push_back({miss.ifname, miss.ip, {}}); }
 
     LabNode &node;
     MissSource source;

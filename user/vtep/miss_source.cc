@@ -51,18 +51,6 @@ template <class Kind> Kind describe(const xv_event &event, const std::string &if
 
 } // namespace
 
-std::string L2Miss::mac_text() const
-{
-    Mac address;
-    address.octets = mac;
-    return address.text();
-}
-
-std::string L3Miss::ip_text() const
-{
-    return Ip::from_bytes(ip.data(), ip.size()).text();
-}
-
 struct MissSource::Impl {
     struct Closer {
         void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
@@ -110,11 +98,11 @@ struct MissSource::Impl {
         const std::string &name = names->of(event.ifindex, event.time);
         if (event.kind == XV_EVENT_L2MISS) {
             auto miss = describe<L2Miss>(event, name);
-            std::ranges::copy(event.mac, miss.mac.begin());
+            std::ranges::copy(event.mac, miss.mac.octets.begin());
             listener->on_l2miss(miss);
         } else if (event.kind == XV_EVENT_L3MISS) {
             auto miss = describe<L3Miss>(event, name);
-            std::memcpy(miss.ip.data(), &event.addr, miss.ip.size());
+            miss.ip = Ip::from_bytes(&event.addr, sizeof(event.addr));
             listener->on_l3miss(miss);
         }
     }
