@@ -31,7 +31,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/arguments.h"
-#include "user/agent/base64.h"
+#include "user/agent/etcd/base64.h"
 #include "user/agent/record.h"
 #include "user/agent/snoop.h"
 #include "xvtep/netns.h"

@@ -28,7 +28,7 @@ endforeach()
 
 file(GLOB cli ${SOURCE}/user/cli/*)
 file(GLOB lab ${SOURCE}/user/cli/lab*)
-file(GLOB agent ${SOURCE}/user/agent/*)
+file(GLOB_RECURSE agent ${SOURCE}/user/agent/*)
 set(inner "[<\"](user/(vtep|datapath)/|bpf/)")
 check("not what include/xvtep/ offers" "${inner}" "^$" ${cli} ${agent})
 list(REMOVE_ITEM cli ${lab})

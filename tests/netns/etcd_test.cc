@@ -14,9 +14,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/netns_case.h"
-#include "user/agent/base64.h"
-#include "user/agent/etcd_directory.h"
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/base64.h"
+#include "user/agent/etcd/directory.h"
+#include "user/agent/etcd/keys.h"
 
 namespace xvtep::test {
 namespace {
@@ -68,7 +68,7 @@ class User : public Directory::Client {
         changes.emplace_back(key, record);
         state[key] = record;
     }
-    void lost_track() override { lost++; }
+    void resync() override { lost++; }
 
     bool until(const std::function<bool()> &condition, std::chrono::milliseconds most = 5s)
     {

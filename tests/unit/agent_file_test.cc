@@ -44,7 +44,7 @@ struct Client : Directory::Client {
         told[of] = now;
         times++;
     }
-    void lost_track() override {}
+    void resync() override {}
 };
 
 class File : public ::testing::Test {

@@ -458,12 +458,12 @@ TEST_F(AgentCore, NonsenseChangesNothingAndIsLoggedOnce)
 {
     start();
     learn(mac_key(7), record(7, 2));
-    agent_->lost_track();
+    agent_->resync();
     for (int i = 0; i < 3; i++) {
         directory_.fail(mac_key(7), EBADMSG);
         run();
         EXPECT_EQ(behind(7), 2U);
-        agent_->lost_track();
+        agent_->resync();
     }
     EXPECT_EQ(logged("it is wrong"), 1);
     EXPECT_EQ(metrics_.refused, 3U);
@@ -572,7 +572,7 @@ TEST_F(AgentCore, TellsWhenAnIpHasMoved)
     EXPECT_EQ(moved, (std::vector{with_ip(9, 1, 3)}));
     // A directory without a watch says so when it is asked again.
     moved.clear();
-    agent_->lost_track();
+    agent_->resync();
     answer(ip_key(1), with_ip(10, 1, 4));
     EXPECT_EQ(moved, (std::vector{with_ip(10, 1, 4)}));
     // What is not held any more may be believed all the same; and it was away meanwhile.
@@ -721,7 +721,7 @@ TEST_F(AgentCore, WhatHasComeToThisHostIsRemoved)
 
     learn(mac_key(8), record(8, 2));
     agent_->announce({record(7, here), record(8, here)});
-    agent_->lost_track(); // and the change was not told
+    agent_->resync(); // and the change was not told
     answer(mac_key(8), record(8, here));
     EXPECT_FALSE(behind(8));
 }
@@ -732,7 +732,7 @@ TEST_F(AgentCore, LostTrackAsksForSourcesAFewAtATime)
     for (unsigned n = 1; n <= 6; n++)
         learn(ip_key(n), with_ip(n, n, 2));
     directory_.asked.clear();
-    agent_->lost_track();
+    agent_->resync();
     EXPECT_EQ(directory_.asked.size(), 4U);
     std::set<Key> asked;
     while (!directory_.open.empty()) {
@@ -756,7 +756,7 @@ TEST_F(AgentCore, MissesDuringRechecksDoNotStopThem)
         learn(mac_key(n), record(n, 2));
     directory_.tells = false; // or misses are answered from memory
     for (int round = 0; round < 3; round++) {
-        agent_->lost_track();
+        agent_->resync();
         unsigned answered = 0;
         while (!directory_.open.empty()) {
             const Key key = directory_.open.front().key;
@@ -772,7 +772,7 @@ TEST_F(AgentCore, ARecheckThatFailsKeepsTheEntry)
 {
     start();
     learn(mac_key(7), record(7, 2));
-    agent_->lost_track();
+    agent_->resync();
     for (int i = 0; i < 4; i++) {
         directory_.fail(mac_key(7));
         EXPECT_EQ(behind(7), 2U);
@@ -790,8 +790,8 @@ TEST_F(AgentCore, AnAnswerFromBeforeTrackWasLostDoesNotCount)
     start();
     learn(mac_key(7), record(7, 2));
     directory_.asked.clear();
-    agent_->lost_track();
-    agent_->lost_track();
+    agent_->resync();
+    agent_->resync();
     answer(mac_key(7), record(7, 3));
     ASSERT_TRUE(directory_.is_open(mac_key(7)));
     answer(mac_key(7), record(7, 4));

@@ -11,9 +11,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "user/agent/base64.h"
-#include "user/agent/etcd_directory.h"
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/base64.h"
+#include "user/agent/etcd/directory.h"
+#include "user/agent/etcd/keys.h"
 
 namespace xvtep::agent {
 namespace {
@@ -124,7 +124,7 @@ class EtcdAnswers : public ::testing::Test, public Directory::Client {
     {
         changes_.push_back(record);
     }
-    void lost_track() override { lost_++; }
+    void resync() override { lost_++; }
 
     bool until(const std::function<bool()> &condition)
     {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/keys.h"
 
 #include <gtest/gtest.h>
 
-#include "user/agent/base64.h"
+#include "user/agent/etcd/base64.h"
 
 namespace xvtep::agent {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_options.h"
+#include "user/agent/etcd/options.h"
 
 #include <sys/stat.h>
 

@@ -424,14 +424,14 @@ void Agent::changed(const Key &key, const std::optional<Record> &record)
         forget_moved_here(key, *record);
 }
 
-void Agent::lost_track()
+void Agent::resync()
 {
     recheck_all();
 }
 
 void Agent::recheck_all()
 {
-    metrics_.lost_tracks++;
+    metrics_.resyncs++;
     absent_.clear();
     rechecks_.clear();
     for (auto &[key, question] : questions_)

@@ -7,7 +7,7 @@
 //             └─▶ question ─▶ directory ─▶ found ─▶ checked ─▶ held ─▶ tables
 //                    ▲                     absent ─▶ remembered briefly
 //                    └─ later, backing off ─ failed
-//   directory: changed ─▶ held? ─▶ tables          lost_track ─▶ every key held is asked for again
+//   directory: changed ─▶ held? ─▶ tables          resync ─▶ every key held is asked for again
 //   tick: entries in use are renewed before they expire; what expired is forgotten
 #pragma once
 
@@ -67,7 +67,7 @@ class Agent : public Directory::Client, public MissListener {
     void on_l2miss(const L2Miss &miss) override;
     void on_l3miss(const L3Miss &miss) override;
     void changed(const Key &key, const std::optional<Record> &record) override;
-    void lost_track() override;
+    void resync() override;
 
     [[nodiscard]] std::size_t held() const { return held_.size(); }
 

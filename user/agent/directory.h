@@ -27,7 +27,7 @@ class Directory {
         // Of any key of the VNIs served, asked for or not: there is another record now, or none.
         virtual void changed(const Key &key, const std::optional<Record> &record) = 0;
         // Changes may have been missed: everything that is held has to be asked for again.
-        virtual void lost_track() = 0;
+        virtual void resync() = 0;
     };
 
     virtual ~Directory() = default;

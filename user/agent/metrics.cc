@@ -58,7 +58,7 @@ std::string Metrics::text() const
     value("answers_total", "result=\"failed\"", failed);
     value("answers_total", "result=\"refused\"", refused);
     one("changes_total", "counter", "Changes of held entries the directory told.", changes);
-    one("resyncs_total", "counter", "Times everything held was asked for anew.", lost_tracks);
+    one("resyncs_total", "counter", "Times everything held was asked for anew.", resyncs);
     one("table_writes_total", "counter", "Records written to the tables.", writes);
     one("table_removals_total", "counter", "Keys removed from the tables.", removals);
     one("table_errors_total", "counter", "Writes and removals that failed.", write_errors);

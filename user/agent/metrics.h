@@ -33,7 +33,7 @@ struct Metrics {
     Counter overloaded = 0;  // misses dropped: too many questions open
     Counter lookups = 0, found = 0, absent = 0, failed = 0, refused = 0;
     Counter writes = 0, removals = 0, write_errors = 0;
-    Counter changes = 0, lost_tracks = 0;
+    Counter changes = 0, resyncs = 0;
     Counter held = 0, questions = 0, announced = 0; // gauges
     Histogram lookup_time;                          // question to answer
     Histogram miss_time;                            // miss in the data path to entry in the tables

@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "user/agent/etcd_directory.h"
+#include "user/agent/etcd/directory.h"
 #include "user/agent/exec_directory.h"
 #include "user/agent/file_directory.h"
 #include "user/agent/log.h"

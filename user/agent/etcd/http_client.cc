@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/http_client.h"
+#include "user/agent/etcd/http_client.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

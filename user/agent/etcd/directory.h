@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "user/agent/directory.h"
-#include "user/agent/etcd_client.h"
-#include "user/agent/etcd_options.h"
+#include "user/agent/etcd/client.h"
+#include "user/agent/etcd/options.h"
 
 namespace xvtep::agent {
 

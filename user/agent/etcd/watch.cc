@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_watch.h"
+#include "user/agent/etcd/watch.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "user/agent/base64.h"
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/base64.h"
+#include "user/agent/etcd/keys.h"
 
 namespace xvtep::agent {
 namespace {
@@ -96,7 +96,7 @@ void EtcdWatch::up(const EtcdHeader &now)
         state.base = state.next = known + 1;
     }
     if (std::exchange(resyncing_, false))
-        listener_.watch_lost_track();
+        listener_.watch_resynced();
     start();
 }
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "user/agent/directory.h"
-#include "user/agent/etcd_client.h"
-#include "user/agent/etcd_watch.h"
+#include "user/agent/etcd/client.h"
+#include "user/agent/etcd/watch.h"
 
 namespace xvtep::agent {
 

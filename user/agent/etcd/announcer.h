@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "user/agent/etcd_client.h"
+#include "user/agent/etcd/client.h"
 #include "user/agent/record.h"
 
 namespace xvtep::agent {

@@ -17,8 +17,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "user/agent/etcd_options.h"
-#include "user/agent/http_client.h"
+#include "user/agent/etcd/http_client.h"
+#include "user/agent/etcd/options.h"
 #include "user/agent/loop.h"
 
 namespace xvtep::agent {
@@ -31,7 +31,7 @@ struct EtcdCounters {
     std::uint64_t unanswered = 0; // of them, errors
     std::uint64_t events = 0;     // that watches brought
     std::uint64_t refused = 0;    // of them, values that are no record
-    std::uint64_t lost_track = 0;
+    std::uint64_t resyncs = 0;
 };
 
 // Where a cluster stands.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/keys.h"
 
 #include <charconv>
 
 #include <fmt/format.h>
 
-#include "user/agent/base64.h"
+#include "user/agent/etcd/base64.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::agent {

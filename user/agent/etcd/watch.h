@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "user/agent/etcd_client.h"
+#include "user/agent/etcd/client.h"
 
 namespace xvtep::agent {
 
@@ -21,7 +21,7 @@ class EtcdWatch {
         // `kv` has been put (or deleted) in revision `revision`.
         virtual void event(const std::string &key, const nlohmann::json &kv, bool deleted,
                            std::uint64_t revision) = 0;
-        virtual void watch_lost_track() = 0;
+        virtual void watch_resynced() = 0;
     };
 
     EtcdWatch(Loop &loop, EtcdClient &client, const EtcdOptions &options, Listener &listener);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_directory.h"
+#include "user/agent/etcd/directory.h"
 
 #include <unistd.h>
 
@@ -9,10 +9,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include "user/agent/etcd_announcer.h"
-#include "user/agent/etcd_keys.h"
-#include "user/agent/etcd_lookup.h"
-#include "user/agent/etcd_watch.h"
+#include "user/agent/etcd/announcer.h"
+#include "user/agent/etcd/keys.h"
+#include "user/agent/etcd/lookup.h"
+#include "user/agent/etcd/watch.h"
 
 namespace xvtep::agent {
 namespace {
@@ -57,7 +57,7 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
             spdlog::warn("{}: other data than before", name());
             watch_->restart(now);
             announcer_->lost();
-            lost_track();
+            resync();
         }
         watch_->up(now);
         announcer_->up();
@@ -96,12 +96,12 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
             spdlog::warn("{}: {}", name(), answer.error().message());
     }
 
-    void watch_lost_track() override { lost_track(); }
+    void watch_resynced() override { resync(); }
 
-    void lost_track()
+    void resync()
     {
-        etcd_->counters.lost_track++;
-        client_.lost_track();
+        etcd_->counters.resyncs++;
+        client_.resync();
     }
 
     Loop &loop_;

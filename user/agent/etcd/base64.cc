@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/base64.h"
+#include "user/agent/etcd/base64.h"
 
 #include <array>
 #include <cstdint>

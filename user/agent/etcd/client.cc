@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_client.h"
+#include "user/agent/etcd/client.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "user/agent/base64.h"
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/base64.h"
+#include "user/agent/etcd/keys.h"
 
 namespace xvtep::agent {
 namespace {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/agent/etcd_lookup.h"
+#include "user/agent/etcd/lookup.h"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "user/agent/base64.h"
-#include "user/agent/etcd_keys.h"
+#include "user/agent/etcd/base64.h"
+#include "user/agent/etcd/keys.h"
 
 namespace xvtep::agent {
 namespace {
