@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
+
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
@@ -152,7 +153,7 @@ void Agent::ask(const Key &key, std::uint64_t id)
     question->second.last = Loop::Clock::now();
     question->second.attempts++;
     metrics_.lookups++;
-    spdlog::debug("{} is looked up", key.text());
+    log_debug("{} is looked up", key.text());
     directory_->look_up(
         key, [this, key, id](Directory::Answer answer) { answered(key, id, std::move(answer)); });
 }
@@ -224,7 +225,7 @@ bool Agent::believe(const Key &key, const Mac &mac)
 void Agent::failed(Questions::iterator found, const Error &error)
 {
     const auto &[key, question] = *found;
-    spdlog::debug("{}: {}", key.text(), error.message());
+    log_debug("{}: {}", key.text(), error.message());
     const auto now = Loop::Clock::now();
     // A question about what is held stays open for as long as it is held.
     if (now - question.first > options_.retry_for && !held_.contains(key)) {
@@ -358,8 +359,8 @@ void Agent::flush()
             metrics_.removals++;
         } else {
             metrics_.writes++;
-            spdlog::debug("{} is {} behind {}", key.text(), what.record->mac.text(),
-                          what.record->vtep.text());
+            log_debug("{} is {} behind {}", key.text(), what.record->mac.text(),
+                      what.record->vtep.text());
             if (what.reason.missed)
                 metrics_.miss_time.add(now - *what.reason.missed);
             written(*what.record, what.reason);
@@ -476,7 +477,7 @@ void Agent::adopt()
     }
     metrics_.held = held_.size();
     if (!held_.empty())
-        spdlog::info("took over {} entries of an agent before this one", held_.size());
+        log_info("took over {} entries of an agent before this one", held_.size());
 }
 
 void Agent::tick()
@@ -574,7 +575,7 @@ void Agent::log_once(const std::string &what)
 {
     constexpr std::size_t most = 1000; // a hostile directory has many ways to be wrong
     if (logged_.size() < most && logged_.try_emplace(what, Loop::Clock::now()).second)
-        spdlog::warn("{}", what);
+        log_warning("{}", what);
 }
 
 } // namespace xvtep::agent

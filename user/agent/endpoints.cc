@@ -5,26 +5,21 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include <linux/neighbour.h>
-#include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 
-#include "user/agent/files.h"
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
 
 using namespace std::chrono_literals;
-using Json = nlohmann::json;
 
 constexpr unsigned frames_at_once = 256;
 constexpr std::size_t askers_most = 512; // of one port
-constexpr std::size_t state_size_max = 64 << 20;
-constexpr auto settling = 30s;        // for ports that come, and a directory that is slow
-constexpr auto publish_pause = 100ms; // hosts that dispute an address make work for everybody
-constexpr auto asker_waits = 5s;      // it has asked three times by then, and given up
+constexpr auto settling = 30s;           // for ports that come, and a directory that is slow
+constexpr auto publish_pause = 100ms;    // hosts that dispute an address make work for everybody
+constexpr auto asker_waits = 5s;         // it has asked three times by then, and given up
 constexpr unsigned tell_times = 2;
 constexpr auto tell_pause = 1s; // for an IP
 constexpr std::size_t tales_most = 4096;
@@ -170,7 +165,7 @@ void Endpoints::watch_ports(const std::map<int, std::string> &devices)
             continue;
         auto socket = open_snoop(ifindex);
         if (!socket) {
-            spdlog::warn("{}: {}", device, socket.error().message());
+            log_warning("{}: {}", device, socket.error().message());
             continue;
         }
         const auto &snoop = snoops_[ifindex] = {device, std::move(*socket)};
@@ -257,7 +252,7 @@ void Endpoints::tell(const Record &record)
         return;
     const Key key{record.vni, *record.ip};
     if (tales_.size() >= tales_most && !tales_.contains(key)) {
-        spdlog::debug("{} has moved: too many have at once to tell of it", key.text());
+        log_debug("{} has moved: too many have at once to tell of it", key.text());
         return;
     }
     auto &tale = tales_[key];
@@ -311,7 +306,7 @@ std::size_t Endpoints::tell_ports(const Key &key, const Mac &mac)
             (void)::send(snoop.socket.get(), frame.data(), frame.size(), 0);
             frames++;
         }
-    spdlog::debug("{} is {} now: told at {} ports", key.text(), mac.text(), frames);
+    log_debug("{} is {} now: told at {} ports", key.text(), mac.text(), frames);
     return frames;
 }
 
@@ -327,7 +322,7 @@ void Endpoints::tell_host(const Key &key, const Mac &mac)
     for (const int device : devices)
         if (const auto done = netlink_.correct_neighbour(device, std::get<Ip>(key.what), mac);
             !done)
-            spdlog::debug("{}", done.error().message());
+            log_debug("{}", done.error().message());
 }
 
 // The bridge learned the MAC at a port of this host, and would send there for minutes. Without its
@@ -345,7 +340,7 @@ void Endpoints::forget_in_bridge(const Name &name)
             link == links->end() || link->master != bridge->second || link->kind == "vxlan")
             continue;
         if (const auto done = netlink_.delete_bridge_fdb(port, line.mac); !done)
-            spdlog::debug("{}", done.error().message());
+            log_debug("{}", done.error().message());
     }
 }
 
@@ -373,7 +368,7 @@ bool Endpoints::has_room(const std::string &device)
         return true;
     }
     if (full_.insert(device).second)
-        spdlog::warn("{}: {} addresses already, more are not announced", device, count);
+        log_warning("{}: {} addresses already, more are not announced", device, count);
     return false;
 }
 
@@ -430,7 +425,7 @@ void Endpoints::taken(std::uint32_t vni, const Ip &ip)
 {
     for (auto &[name, endpoint] : endpoints_)
         if (name.vni == vni && endpoint.ips.erase(ip) != 0) {
-            spdlog::info("vni {} ip {} has gone to another host", vni, ip.text());
+            log_info("vni {} ip {} has gone to another host", vni, ip.text());
             publish_soon();
         }
 }
@@ -441,7 +436,7 @@ void Endpoints::taken(std::uint32_t vni, const Mac &mac)
     const auto at = endpoints_.find(name);
     if (at == endpoints_.end())
         return;
-    spdlog::info("vni {} mac {} has gone to another host", vni, mac.text());
+    log_info("vni {} mac {} has gone to another host", vni, mac.text());
     ceded_[name] = at->second.place;
     forget_in_bridge(name);
     endpoints_.erase(at);
@@ -496,39 +491,25 @@ void Endpoints::load()
 {
     if (options_.state_file.empty())
         return;
-    const auto saved = read_regular(options_.state_file, state_size_max);
-    if (!saved) {
-        if (saved.error().code != ENOENT)
-            spdlog::warn("{}", saved.error().message());
-        return;
-    }
-    const Json all = Json::parse(*saved, nullptr, false);
-    try {
-        for (const auto &one : all) {
-            Remembered what{{one.at("device"), one.at("vlan")}, {one.at("vni"), {}}, {}};
-            const auto mac = Mac::parse(one.at("mac").get<std::string>());
-            for (const auto &text : one.at("ips"))
-                if (const auto ip = Ip::parse(text.get<std::string>()))
-                    what.ips.insert(*ip);
-            what.name.mac = mac.value_or(Mac{});
-            if (mac)
-                remembered_.push_back(std::move(what));
-        }
-    } catch (const std::exception &error) {
-        spdlog::warn("read {}: {}", options_.state_file, error.what());
-    }
+    auto saved = read_state(options_.state_file);
+    if (saved)
+        remembered_ = std::move(*saved);
+    else if (saved.error().code != ENOENT)
+        log_warning("{}", saved.error().message());
 }
 
 // What the state file said of places that are there by now.
 void Endpoints::recall()
 {
-    std::erase_if(remembered_, [&](const Remembered &what) {
-        const auto vni = places_.find(what.place);
+    std::erase_if(remembered_, [&](const SavedEndpoint &what) {
+        const Place place{what.device, what.vlan};
+        const Name name{what.vni, what.mac};
+        const auto vni = places_.find(place);
         if (vni == places_.end())
             return false;
-        if (vni->second == what.name.vni && !endpoints_.contains(what.name)) {
-            seen(what.name, what.place, false);
-            if (const auto at = endpoints_.find(what.name); at != endpoints_.end())
+        if (vni->second == name.vni && !endpoints_.contains(name)) {
+            seen(name, place, false);
+            if (const auto at = endpoints_.find(name); at != endpoints_.end())
                 at->second.ips = what.ips;
         }
         return true;
@@ -539,27 +520,14 @@ void Endpoints::save()
 {
     if (options_.state_file.empty())
         return;
-    Json all = Json::array();
-    const auto add = [&](const Place &place, const Name &name, const std::set<Ip> &addresses) {
-        Json ips = Json::array();
-        for (const auto &ip : addresses)
-            ips.push_back(ip.text());
-        all.push_back({{"device", place.device},
-                       {"vlan", place.vlan},
-                       {"vni", name.vni},
-                       {"mac", name.mac.text()},
-                       {"ips", std::move(ips)}});
-    };
+    std::vector<SavedEndpoint> all;
     for (const auto &[name, endpoint] : endpoints_)
-        add(endpoint.place, name, endpoint.ips);
-    for (const auto &what : remembered_)
-        add(what.place, what.name, what.ips);
-    std::error_code error;
-    std::filesystem::create_directories(std::filesystem::path(options_.state_file).parent_path(),
-                                        error);
-    const auto done = replace_file(options_.state_file, all.dump(1) + "\n");
+        all.push_back(
+            {endpoint.place.device, endpoint.place.vlan, name.vni, name.mac, endpoint.ips});
+    all.insert(all.end(), remembered_.begin(), remembered_.end());
+    const auto done = write_state(options_.state_file, all);
     if (!done && !std::exchange(complained_of_saving_, true))
-        spdlog::warn("{}", done.error().message());
+        log_warning("{}", done.error().message());
     if (done)
         complained_of_saving_ = false;
 }

@@ -22,6 +22,7 @@
 #include "user/agent/loop.h"
 #include "user/agent/record.h"
 #include "user/agent/snoop.h"
+#include "user/agent/state_file.h"
 #include "user/net/netlink.h"
 #include "xvtep/port.h"
 #include "xvtep/vtep.h"
@@ -76,11 +77,6 @@ class Endpoints {
         bool certain = false; // announced; if not, the directory is asked first
         bool asking = false;
     };
-    struct Remembered { // by the state file, of a place that is not there yet
-        Place place;
-        Name name;
-        std::set<Ip> ips;
-    };
     struct Snoop {
         std::string device;
         Fd socket;
@@ -133,10 +129,10 @@ class Endpoints {
     std::map<Key, Tale> tales_;
     bool telling_ = false;
     std::map<Name, Endpoint> endpoints_;
-    std::set<Record> fixed_;        // given, and own addresses
-    std::map<Name, Place> ceded_;   // taken, until seen elsewhere or heard
-    std::map<Name, Place> bridged_; // what the bridges said last
-    std::vector<Remembered> remembered_;
+    std::set<Record> fixed_;                // given, and own addresses
+    std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard
+    std::map<Name, Place> bridged_;         // what the bridges said last
+    std::vector<SavedEndpoint> remembered_; // of places that are not there yet
     std::optional<std::set<Record>> published_;
     Loop::Clock::time_point started_ = Loop::Clock::now(), published_at_{};
     std::map<std::string, std::size_t> known_; // addresses behind each device, counted each look

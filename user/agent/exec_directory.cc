@@ -20,8 +20,9 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
+
+#include "user/agent/json.h"
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
@@ -57,7 +58,7 @@ class Complaints {
         if (line.empty())
             return;
         if (said_ < options_.lines_most)
-            spdlog::warn("{}: {}", options_.command, line);
+            log_warning("{}: {}", options_.command, line);
         else
             dropped_++;
         if (said_++ == 0)
@@ -68,8 +69,8 @@ class Complaints {
     void turn()
     {
         if (dropped_ != 0)
-            spdlog::warn("{}: {} more lines of standard error were dropped", options_.command,
-                         dropped_);
+            log_warning("{}: {} more lines of standard error were dropped", options_.command,
+                        dropped_);
         said_ = dropped_ = 0;
     }
 
@@ -81,15 +82,11 @@ class Complaints {
 
 std::string question(const Key &key)
 {
-    nlohmann::ordered_json json;
-    const auto *mac = std::get_if<Mac>(&key.what);
-    json["event"] = mac != nullptr ? "l2miss" : "l3miss";
-    json["vni"] = key.vni;
-    if (mac != nullptr)
-        json["mac"] = mac->text();
-    else
-        json["ip"] = std::get<Ip>(key.what).text();
-    return json.dump() + "\n";
+    if (const auto *mac = std::get_if<Mac>(&key.what))
+        return fmt::format("{{\"event\":\"l2miss\",\"vni\":{},\"mac\":\"{}\"}}\n", key.vni,
+                           mac->text());
+    return fmt::format("{{\"event\":\"l3miss\",\"vni\":{},\"ip\":\"{}\"}}\n", key.vni,
+                       std::get<Ip>(key.what).text());
 }
 
 class ExecDirectory : public Directory {
@@ -304,9 +301,9 @@ class ExecDirectory : public Directory {
 
     static Answer parse(const Key &key, const std::string &out)
     {
-        const auto json = nlohmann::json::parse(out, nullptr, false);
+        const auto json = Json::parse(out);
         if (out.find_first_not_of(" \t\r\n") == std::string::npos || json.is_null() ||
-            (json.is_object() && json.empty()))
+            (json.is_object() && json.size() == 0))
             return std::nullopt;
         TRY_ASSIGN(const auto record, parse_record(key, out));
         return record;

@@ -17,9 +17,9 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "user/agent/files.h"
+#include "user/agent/log.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::agent {
@@ -156,12 +156,12 @@ class FileDirectory : public Directory {
         const auto text = read_regular(options_.path, file_size_max);
         if (!text && text.error().code != ENOENT) {
             if (!trouble_)
-                spdlog::warn("{}", text.error().message());
+                log_warning("{}", text.error().message());
             trouble_ = text.error();
             return;
         }
         if (trouble_)
-            spdlog::info("read {}: back", options_.path);
+            log_info("read {}: back", options_.path);
         trouble_.reset();
         std::map<Key, Record> fresh;
         std::set<Record> missing = own_;
@@ -194,7 +194,7 @@ class FileDirectory : public Directory {
     void complain(const std::string &of)
     {
         if (complained_.size() < 1000 && complained_.insert(of).second)
-            spdlog::warn("{}: {}", options_.path, of);
+            log_warning("{}: {}", options_.path, of);
     }
 
     static bool same_endpoint(const Record &one, const Record &other)
@@ -207,7 +207,7 @@ class FileDirectory : public Directory {
         if (const auto done = edit(); !done) {
             const bool busy = done.error().code == EWOULDBLOCK;
             if (!busy && !std::exchange(complained_of_saving_, true))
-                spdlog::warn("{}", done.error().message());
+                log_warning("{}", done.error().message());
             save_later(busy ? 20ms : 1000ms);
             return;
         }
@@ -308,7 +308,7 @@ class FileDirectory : public Directory {
         const bool existed = ::stat(path.c_str(), &before) == 0;
         Result<> done = write_all(fd.get(), text, temporary);
         if (existed && ::fchown(fd.get(), before.st_uid, before.st_gid) != 0)
-            spdlog::debug("write {}: its owner is another now", path);
+            log_debug("write {}: its owner is another now", path);
         if (done && (::fchmod(fd.get(), existed ? before.st_mode & 07777 : 0644) != 0 ||
                      ::rename(temporary.c_str(), path.c_str()) != 0))
             done = errno_failure("write", path, errno);

@@ -6,10 +6,11 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/formatter.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/spdlog.h>
+
+#include "user/agent/json.h"
 
 namespace xvtep::agent {
 namespace {
@@ -32,7 +33,7 @@ class TextFormatter : public spdlog::formatter {
     spdlog::pattern_formatter pattern_{"%H:%M:%S.%e %l %v"};
 };
 
-// Bytes of the UTF-8 sequence at the start of `text`; 0: it is none.
+// The length of the UTF-8 sequence at the start of `text`; 0 if it is not valid.
 std::size_t sequence_at(std::string_view text)
 {
     const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
@@ -57,13 +58,11 @@ class JsonFormatter : public spdlog::formatter {
         using namespace std::chrono;
         const auto level = spdlog::level::to_string_view(message.level);
         const auto second = floor<seconds>(message.time);
-        const nlohmann::ordered_json line{
-            {"time", fmt::format("{:%FT%T}.{:06}Z", second,
-                                 duration_cast<microseconds>(message.time - second).count())},
-            {"level", std::string(level.data(), level.size())},
-            {"message", std::string(message.payload.data(), message.payload.size())}};
         const auto text =
-            line.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+            fmt::format("{{\"time\":\"{:%FT%T}.{:06}Z\",\"level\":\"{}\",\"message\":{}}}\n",
+                        second, duration_cast<microseconds>(message.time - second).count(),
+                        std::string_view(level.data(), level.size()),
+                        json_string({message.payload.data(), message.payload.size()}));
         out.append(text.data(), text.data() + text.size());
     }
     [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override
@@ -72,7 +71,27 @@ class JsonFormatter : public spdlog::formatter {
     }
 };
 
+spdlog::level::level_enum level_of(LogLevel level)
+{
+    switch (level) {
+    case LogLevel::debug:
+        return spdlog::level::debug;
+    case LogLevel::info:
+        return spdlog::level::info;
+    case LogLevel::warning:
+        break;
+    }
+    return spdlog::level::warn;
+}
+
 } // namespace
+
+void log_formatted(LogLevel level, fmt::string_view format, fmt::format_args arguments)
+{
+    auto &logger = *spdlog::default_logger_raw();
+    if (const auto spdlog_level = level_of(level); logger.should_log(spdlog_level))
+        logger.log(spdlog_level, spdlog::string_view_t(fmt::vformat(format, arguments)));
+}
 
 std::string escaped(std::string_view text)
 {

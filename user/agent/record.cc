@@ -4,14 +4,12 @@
 #include <type_traits>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "user/agent/json.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::agent {
 namespace {
-
-using Json = nlohmann::json;
 
 // Of a hostile directory's text only a little reaches the logs.
 std::string shortened(std::string text)
@@ -37,31 +35,28 @@ class Reader {
     Result<> number(const char *name, std::uint32_t most, std::uint32_t &value) const
     {
         const auto found = json_.find(name);
-        if (found == json_.end())
+        if (!found)
             return {};
-        if (!found->is_number_unsigned() || found->get<std::uint64_t>() > most)
+        const auto number = found->number();
+        if (!number || *number > most)
             return wrong(fmt::format("{} is no number up to {}: {}", name, most, shown(*found)));
-        value = found->get<std::uint32_t>();
+        value = static_cast<std::uint32_t>(*number);
         return {};
     }
 
     template <class Address> Result<> address(const char *name, std::optional<Address> &value) const
     {
         const auto found = json_.find(name);
-        if (found == json_.end())
+        if (!found)
             return {};
-        if (found->is_string())
-            value = Address::parse(found->template get_ref<const std::string &>());
-        if (!found->is_string() || !value)
+        value = Address::parse(found->text());
+        if (!value)
             return wrong(fmt::format("{} is no address: {}", name, shown(*found)));
         return {};
     }
 
   private:
-    static std::string shown(const Json &json)
-    {
-        return shortened(json.dump(-1, ' ', true, Json::error_handler_t::replace));
-    }
+    static std::string shown(const Json &json) { return shortened(json.dump()); }
 
     const Key &key_;
     const Json &json_;
@@ -91,7 +86,7 @@ Result<Record> parse_record(const Key &key, std::string_view text)
     };
     if (text.size() > record_size_max)
         return refuse(fmt::format("{} bytes are too many", text.size()));
-    const Json json = Json::parse(text, nullptr, false);
+    const Json json = Json::parse(text);
     if (!json.is_object())
         return refuse("not a JSON object");
 
@@ -137,13 +132,13 @@ std::optional<std::string> what_is_wrong(const Record &record)
 
 std::string to_json(const Record &record)
 {
-    nlohmann::ordered_json json{{"vni", record.vni}, {"mac", record.mac.text()}};
+    std::string json = fmt::format(R"({{"vni":{},"mac":"{}")", record.vni, record.mac.text());
     if (record.ip)
-        json["ip"] = record.ip->text();
-    json["vtep"] = record.vtep.text();
+        json += fmt::format(R"(,"ip":"{}")", record.ip->text());
+    json += fmt::format(R"(,"vtep":"{}")", record.vtep.text());
     if (record.port != 0)
-        json["port"] = record.port;
-    return json.dump();
+        json += fmt::format(R"(,"port":{})", record.port);
+    return json + "}";
 }
 
 bool answers(const Record &record, const Key &key)

@@ -7,11 +7,10 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <spdlog/spdlog.h>
-
 #include "user/agent/files.h"
 #include "user/agent/link_events.h"
 #include "user/agent/local_host.h"
+#include "user/agent/log.h"
 #include "user/agent/metrics_server.h"
 
 namespace xvtep::agent {
@@ -72,7 +71,7 @@ class Server {
         agent_.start(*directory_);
         look_now_and_then();
         loop_.watch(signals.fd(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
-        spdlog::info("ready: {}", directory_->name());
+        log_info("ready: {}", directory_->name());
         ::sd_notify(0, "READY=1");
         beat();
         loop_.run();
@@ -140,7 +139,7 @@ class Server {
         auto source = MissSource::open();
         if (!source) {
             if (!std::exchange(waiting_, true))
-                spdlog::info("waiting: {}", source.error().message());
+                log_info("waiting: {}", source.error().message());
             return;
         }
         waiting_ = false;
@@ -153,7 +152,7 @@ class Server {
         const auto heard = source_->poll(agent_, 0ms, misses_at_once);
         if (heard)
             return;
-        spdlog::info("{}", heard.error().message());
+        log_info("{}", heard.error().message());
         loop_.forget(source_->fd());
         lost_before_ = metrics_.events_lost;
         source_.reset();

@@ -5,15 +5,14 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "user/agent/etcd/base64.h"
 #include "user/agent/etcd/keys.h"
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
 
-using Json = nlohmann::json;
 using std::chrono::milliseconds;
 
 // etcd's --max-txn-ops is 128, of which each level of a nested one takes its own.
@@ -156,8 +155,8 @@ void EtcdAnnouncer::grant()
                      ttl_ = etcd_number(*answer, "TTL");
                      if (lease_ == 0 || ttl_ == 0)
                          return failed({EtcdProblem::refused, 0, "no lease"});
-                     spdlog::debug("etcd {}: {} announces under lease {:x}", client_.server(),
-                                   options_.node.empty() ? "this host" : options_.node, lease_);
+                     log_debug("etcd {}: {} announces under lease {:x}", client_.server(),
+                               options_.node.empty() ? "this host" : options_.node, lease_);
                      keep_alive_in(std::chrono::seconds(ttl_) / 3);
                      work();
                  });
@@ -218,8 +217,8 @@ void EtcdAnnouncer::written(const std::vector<std::pair<std::string, std::uint64
     if (!answer)
         return failed(answer.error());
     const auto revision = EtcdClient::header_of(*answer).revision;
-    const Json &responses = etcd_member(*answer, "responses");
-    if (!responses.is_array() || responses.size() != keys.size() || revision == 0)
+    const auto responses = answer->member("responses").elements();
+    if (responses.size() != keys.size() || revision == 0)
         return failed({EtcdProblem::refused, 0, "not etcd's answer"});
     for (std::size_t i = 0; i < keys.size(); i++) {
         const auto &[key, change] = keys[i];
@@ -228,7 +227,7 @@ void EtcdAnnouncer::written(const std::vector<std::pair<std::string, std::uint64
             settle(key, found->second, revision, responses[i]);
     }
     if (std::exchange(told_, false))
-        spdlog::info("etcd {}: announces again", client_.server());
+        log_info("etcd {}: announces again", client_.server());
     pause_ = first_pause;
     work();
 }
@@ -241,13 +240,13 @@ void EtcdAnnouncer::settle(const std::string &key, Own &own, std::uint64_t revis
         return;
     }
     if (own.state == State::again) {
-        const Json &outer = etcd_member(op, "response_txn");
-        const Json &inner = etcd_member(outer, "responses");
-        const bool put = etcd_flag(outer, "succeeded") ||
-                         (inner.is_array() && !inner.empty() &&
-                          etcd_flag(etcd_member(inner[0], "response_txn"), "succeeded"));
+        const Json outer = op.member("response_txn");
+        const auto inner = outer.member("responses").elements();
+        const bool put =
+            outer.member("succeeded").is_true() ||
+            (!inner.empty() && inner[0].member("response_txn").member("succeeded").is_true());
         if (!put) {
-            spdlog::debug("etcd {}: {} is another host's now", client_.server(), key);
+            log_debug("etcd {}: {} is another host's now", client_.server(), key);
             own.state = State::left;
             return;
         }
@@ -265,7 +264,7 @@ void EtcdAnnouncer::failed(const EtcdProblem &problem)
     if (problem.kind == EtcdProblem::server)
         return; // up() goes on
     if (!std::exchange(told_, true))
-        spdlog::warn("etcd {}: announce: {}", client_.server(), problem.text);
+        log_warning("etcd {}: announce: {}", client_.server(), problem.text);
     work_in(client_.jittered(pause_));
     pause_ = std::min(pause_ * 2, longest_pause);
 }
@@ -277,7 +276,7 @@ void EtcdAnnouncer::event(const std::string &key, const Json &kv, bool deleted,
     if (found == own_.end())
         return;
     Own &own = found->second;
-    if (!deleted && from_base64(etcd_text(kv, "value")) == own.value)
+    if (!deleted && from_base64(kv.member("value").text()) == own.value)
         return;
     auto &last = deleted ? own.deleted : own.foreign;
     last = std::max(last, revision);
@@ -289,7 +288,7 @@ void EtcdAnnouncer::event(const std::string &key, const Json &kv, bool deleted,
             keep_alive(); // it may be gone, with all the others
         work_in(client_.jittered(first_pause));
     } else {
-        spdlog::debug("etcd {}: {} is another host's now", client_.server(), key);
+        log_debug("etcd {}: {} is another host's now", client_.server(), key);
         own.state = State::left;
     }
 }
@@ -316,9 +315,9 @@ void EtcdAnnouncer::keep_alive()
                          return; // up() goes on
                      if (!answer && answer.error().code != not_found)
                          return keep_alive_in(client_.jittered(milliseconds(1000)));
-                     if (answer && etcd_number(etcd_member(*answer, "result"), "TTL") != 0)
+                     if (answer && etcd_number(answer->member("result"), "TTL") != 0)
                          return keep_alive_in(std::chrono::seconds(ttl_) / 3);
-                     spdlog::warn("etcd {}: the lease is lost", client_.server());
+                     log_warning("etcd {}: the lease is lost", client_.server());
                      put_again();
                  });
 }

@@ -22,8 +22,7 @@ class EtcdAnnouncer {
     void up();
     void down();
     void lost(); // etcd's data are gone, or are older ones
-    void event(const std::string &key, const nlohmann::json &kv, bool deleted,
-               std::uint64_t revision);
+    void event(const std::string &key, const Json &kv, bool deleted, std::uint64_t revision);
 
     [[nodiscard]] bool settled() const { return dirty_.empty() && !busy_; }
     [[nodiscard]] std::size_t left_to_others() const;
@@ -51,7 +50,7 @@ class EtcdAnnouncer {
     void written(const std::vector<std::pair<std::string, std::uint64_t>> &keys,
                  EtcdClient::Answer answer);
     [[nodiscard]] std::string operation(const std::string &key, const Own &own) const;
-    void settle(const std::string &key, Own &own, std::uint64_t revision, const nlohmann::json &op);
+    void settle(const std::string &key, Own &own, std::uint64_t revision, const Json &op);
     void mark(const std::string &key, Own &own, State state);
     void put_again(); // all that is ours
     void keep_alive();

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "user/agent/etcd/base64.h"
 #include "user/agent/etcd/keys.h"
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
@@ -32,12 +32,12 @@ std::string shortened(std::string text)
 
 EtcdProblem problem_of(const HttpClient::Reply &reply)
 {
-    const auto json = EtcdClient::Json::parse(reply.body, nullptr, false);
+    const auto json = Json::parse(reply.body);
     EtcdProblem problem;
     problem.code = etcd_number(json, "code");
-    problem.text = etcd_text(json, "message");
+    problem.text = json.member("message").text();
     if (problem.text.empty())
-        problem.text = etcd_text(json, "error");
+        problem.text = json.member("error").text();
     const bool gateway = reply.status >= 502 && reply.status <= 504;
     if (problem.code == canceled || problem.code == late || problem.code == unavailable || gateway)
         problem.kind = EtcdProblem::server;
@@ -64,7 +64,7 @@ bool token_is_stale(const EtcdProblem &problem)
 
 EtcdHeader EtcdClient::header_of(const Json &answer)
 {
-    const Json &header = etcd_member(answer, "header");
+    const Json header = answer.member("header");
     return {etcd_number(header, "cluster_id"), etcd_number(header, "revision"),
             etcd_number(header, "raft_term")};
 }
@@ -140,7 +140,7 @@ void EtcdClient::answered(Call call, HttpClient::Reply reply)
     } else if (reply.status != 200) {
         problem = problem_of(reply);
     } else {
-        Json json = Json::parse(reply.body, nullptr, false);
+        Json json = Json::parse(reply.body);
         if (json.is_object())
             return call.done(std::move(json));
         problem.kind = EtcdProblem::refused;
@@ -163,7 +163,7 @@ void EtcdClient::fail(const std::string &cause)
         return;
     trouble_ = cause;
     if (!told_[server_])
-        spdlog::warn("etcd {}: {}", server(), cause);
+        log_warning("etcd {}: {}", server(), cause);
     told_[server_] = true;
     const bool was_up = up();
     if (was_up && Loop::Clock::now() - since_ > longest_pause) {
@@ -212,9 +212,9 @@ void EtcdClient::connect()
             since_ = Loop::Clock::now();
             counters.connects++;
             if (told_[server_])
-                spdlog::info("etcd {}: back", server());
+                log_info("etcd {}: back", server());
             else if (counters.connects == 1)
-                spdlog::info("etcd {}: connected", server());
+                log_info("etcd {}: connected", server());
             told_[server_] = false;
             listener_.up(*header);
         });
@@ -241,8 +241,9 @@ void EtcdClient::authenticate(std::function<void()> then)
     token_.clear();
     if (options_.user.empty())
         return then();
-    const Json body{{"name", options_.user}, {"password", options_.password}};
-    send({"/v3/auth/authenticate", body.dump(-1, ' ', true, Json::error_handler_t::replace),
+    send({"/v3/auth/authenticate",
+          fmt::format(R"({{"name":{},"password":{}}})", json_string(options_.user),
+                      json_string(options_.password)),
           options_.timeout,
           [this, then = std::move(then)](const Answer &answer) {
               constexpr std::uint64_t failed_precondition = 9;
@@ -250,7 +251,7 @@ void EtcdClient::authenticate(std::function<void()> then)
                   return then(); // etcd asks nobody who they are
               if (!answer)
                   return fail(answer.error().text);
-              token_ = etcd_text(*answer, "token");
+              token_ = answer->member("token").text();
               if (token_.empty() || token_.find_first_of("\r\n") != std::string::npos)
                   return fail("no token");
               then();

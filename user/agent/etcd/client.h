@@ -15,10 +15,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "user/agent/etcd/http_client.h"
 #include "user/agent/etcd/options.h"
+#include "user/agent/json.h"
 #include "user/agent/loop.h"
 
 namespace xvtep::agent {
@@ -52,7 +51,6 @@ struct EtcdProblem {
 
 class EtcdClient {
   public:
-    using Json = nlohmann::json;
     using Answer = std::expected<Json, EtcdProblem>;
     using Done = std::function<void(Answer)>;
 

@@ -7,12 +7,11 @@
 #include <string>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
 #include "user/agent/etcd/announcer.h"
 #include "user/agent/etcd/keys.h"
 #include "user/agent/etcd/lookup.h"
 #include "user/agent/etcd/watch.h"
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
@@ -54,7 +53,7 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
             now.cluster != last_.cluster || now.revision < last_.revision || now.term < last_.term;
         last_ = now;
         if (!first && other) {
-            spdlog::warn("{}: other data than before", name());
+            log_warning("{}: other data than before", name());
             watch_->restart(now);
             announcer_->lost();
             resync();
@@ -70,7 +69,7 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
         announcer_->down();
     }
 
-    void event(const std::string &text, const nlohmann::json &kv, bool deleted,
+    void event(const std::string &text, const Json &kv, bool deleted,
                std::uint64_t revision) override
     {
         last_.revision = std::max(last_.revision, revision);
@@ -93,7 +92,7 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
         }
         etcd_->counters.refused++;
         if (told_.size() < told_max && told_.insert(text).second)
-            spdlog::warn("{}: {}", name(), answer.error().message());
+            log_warning("{}: {}", name(), answer.error().message());
     }
 
     void watch_resynced() override { resync(); }

@@ -10,8 +10,6 @@
 
 namespace xvtep::agent {
 
-using Json = nlohmann::json;
-
 std::string etcd_vni_prefix(std::string_view prefix, std::uint32_t vni)
 {
     return fmt::format("{}/{}/", prefix, vni);
@@ -66,45 +64,21 @@ std::string etcd_range_end(std::string prefix)
     return prefix;
 }
 
-const Json &etcd_member(const Json &json, const char *name)
-{
-    static const Json none;
-    if (!json.is_object())
-        return none;
-    const auto found = json.find(name);
-    return found == json.end() ? none : *found;
-}
-
 std::uint64_t etcd_number(const Json &json, const char *name)
 {
-    const Json &found = etcd_member(json, name);
-    if (found.is_number_unsigned())
-        return found.get<std::uint64_t>();
+    const Json found = json.member(name);
     if (!found.is_string())
-        return 0;
-    const auto &text = found.get_ref<const std::string &>();
+        return found.number().value_or(0);
+    const auto &text = found.text();
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc{} && end == text.data() + text.size() ? number : 0;
 }
 
-std::string etcd_text(const Json &json, const char *name)
-{
-    const Json &found = etcd_member(json, name);
-    return found.is_string() ? found.get<std::string>() : std::string();
-}
-
-bool etcd_flag(const Json &json, const char *name)
-{
-    const Json &found = etcd_member(json, name);
-    return found.is_boolean() && found.get<bool>();
-}
-
 Result<Record> etcd_record(const Key &key, const Json &kv)
 {
-    static const std::string none;
-    const Json &found = etcd_member(kv, "value");
-    const std::string &text = found.is_string() ? found.get_ref<const std::string &>() : none;
+    const Json found = kv.member("value");
+    const std::string &text = found.text();
     if (text.size() > (record_size_max + 2) / 3 * 4)
         return system_failure("answer for", key.text(),
                               fmt::format("{} bytes are too many", text.size() / 4 * 3));

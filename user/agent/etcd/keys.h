@@ -7,8 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
+#include "user/agent/json.h"
 #include "user/agent/record.h"
 
 namespace xvtep::agent {
@@ -23,12 +22,9 @@ std::string etcd_range_end(std::string prefix);
 
 // A member's number, which the gateway writes as text, and leaves out where it is 0; whatever is
 // no number counts as left out.
-std::uint64_t etcd_number(const nlohmann::json &json, const char *name);
-std::string etcd_text(const nlohmann::json &json, const char *name); // left out: empty
-bool etcd_flag(const nlohmann::json &json, const char *name);
-const nlohmann::json &etcd_member(const nlohmann::json &json, const char *name); // or null
+std::uint64_t etcd_number(const Json &json, const char *name);
 
 // The record of a key-value pair (base64 within JSON); refused as parse_record() refuses.
-Result<Record> etcd_record(const Key &key, const nlohmann::json &kv);
+Result<Record> etcd_record(const Key &key, const Json &kv);
 
 } // namespace xvtep::agent

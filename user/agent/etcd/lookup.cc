@@ -154,9 +154,8 @@ void EtcdLookup::answered(std::uint64_t request, const std::vector<Key> &keys,
                           EtcdClient::Answer answer)
 {
     const auto revision = answer ? EtcdClient::header_of(*answer).revision : 0;
-    const nlohmann::json none;
-    const auto &responses = answer ? etcd_member(*answer, "responses") : none;
-    const bool whole = responses.is_array() && responses.size() == keys.size() && revision != 0;
+    const auto responses = answer ? answer->member("responses").elements() : std::vector<Json>();
+    const bool whole = responses.size() == keys.size() && revision != 0;
     for (std::size_t i = 0; i < keys.size(); i++) {
         const Key &key = keys[i];
         const auto found = pending_.find(key);
@@ -164,7 +163,7 @@ void EtcdLookup::answered(std::uint64_t request, const std::vector<Key> &keys,
             continue;
         Pending &pending = found->second;
         if (whole) {
-            judge(key, pending, revision, etcd_member(responses[i], "response_range"));
+            judge(key, pending, revision, responses[i].member("response_range"));
         } else if (answer) {
             finish(key, std::unexpected(failure(key, "not etcd's answer")));
         } else if (answer.error().kind == EtcdProblem::server) {
@@ -178,8 +177,7 @@ void EtcdLookup::answered(std::uint64_t request, const std::vector<Key> &keys,
     }
 }
 
-void EtcdLookup::judge(const Key &key, Pending &pending, std::uint64_t revision,
-                       const nlohmann::json &range)
+void EtcdLookup::judge(const Key &key, Pending &pending, std::uint64_t revision, const Json &range)
 {
     if (pending.event && pending.event_revision > revision) {
         const Answer newer = *pending.event;
@@ -198,14 +196,15 @@ void EtcdLookup::judge(const Key &key, Pending &pending, std::uint64_t revision,
     }
 
     watch_.answered(key.vni, revision);
-    const auto &kvs = etcd_member(range, "kvs");
+    const Json kvs = range.member("kvs");
     if (!range.is_object() || (!kvs.is_null() && !kvs.is_array()))
         return finish(key, std::unexpected(failure(key, "not etcd's answer")));
-    if (kvs.is_null() || kvs.empty())
+    if (kvs.size() == 0)
         return finish(key, std::optional<Record>());
-    if (from_base64(etcd_text(kvs[0], "key")) != etcd_key(options_.prefix, key))
+    const Json kv = kvs.elements().front();
+    if (from_base64(kv.member("key").text()) != etcd_key(options_.prefix, key))
         return finish(key, std::unexpected(failure(key, "the answer is for another key")));
-    const auto record = etcd_record(key, kvs[0]);
+    const auto record = etcd_record(key, kv);
     if (!record) {
         client_.counters.refused++;
         return finish(key, std::unexpected(record.error()));

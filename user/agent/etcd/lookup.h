@@ -47,8 +47,7 @@ class EtcdLookup {
     void queue(const Key &key, Pending &pending, bool front);
     bool send(std::deque<Key> &queue, bool exact);
     void answered(std::uint64_t request, const std::vector<Key> &keys, EtcdClient::Answer answer);
-    void judge(const Key &key, Pending &pending, std::uint64_t revision,
-               const nlohmann::json &range);
+    void judge(const Key &key, Pending &pending, std::uint64_t revision, const Json &range);
     void finish(const Key &key, const Answer &answer);
     [[nodiscard]] Error failure(const Key &key, const std::string &cause) const;
 

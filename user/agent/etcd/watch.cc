@@ -5,15 +5,13 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "user/agent/etcd/base64.h"
 #include "user/agent/etcd/keys.h"
+#include "user/agent/log.h"
 
 namespace xvtep::agent {
 namespace {
-
-using Json = nlohmann::json;
 
 // etcd splits what it sends at its greatest request (1.5 MiB, base64 not counted).
 constexpr std::size_t line_max = 8 << 20;
@@ -152,7 +150,7 @@ void EtcdWatch::got(std::string_view bytes)
         const auto end = bytes.find('\n');
         buffer_ += bytes.substr(0, end);
         if (buffer_.size() > line_max) {
-            spdlog::warn("etcd {}: watch: more than {} bytes at once", client_.server(), line_max);
+            log_warning("etcd {}: watch: more than {} bytes at once", client_.server(), line_max);
             return resync();
         }
         if (end == std::string_view::npos)
@@ -167,24 +165,23 @@ void EtcdWatch::got(std::string_view bytes)
 
 void EtcdWatch::line(std::string_view text)
 {
-    const Json json = Json::parse(text, nullptr, false);
-    const Json &result = etcd_member(json, "result");
+    const Json json = Json::parse(text);
+    const Json result = json.member("result");
     if (!result.is_object()) {
-        const Json &error = etcd_member(json, "error");
-        std::string why =
-            error.is_string() ? error.get<std::string>() : etcd_text(error, "message");
+        const Json error = json.member("error");
+        std::string why = error.is_string() ? error.text() : error.member("message").text();
         return client_.fail("watch: " + (why.empty() ? "not etcd's JSON" : why.substr(0, 120)));
     }
     const auto id = etcd_number(result, "watch_id");
     if (etcd_number(result, "compact_revision") != 0) {
-        spdlog::warn("etcd {}: watch: changes that were missed are compacted", client_.server());
+        log_warning("etcd {}: watch: changes that were missed are compacted", client_.server());
         return resync();
     }
-    if (etcd_flag(result, "canceled")) {
-        const std::string why = etcd_text(result, "cancel_reason");
+    if (result.member("canceled").is_true()) {
+        const std::string why = result.member("cancel_reason").text();
         return client_.fail("watch: " + (why.empty() ? "canceled" : why.substr(0, 120)));
     }
-    if (etcd_flag(result, "created")) {
+    if (result.member("created").is_true()) {
         if (created_.size() < asked_.size())
             created_.emplace(id, asked_[created_.size()]);
         if (created_.size() == asked_.size()) {
@@ -198,30 +195,30 @@ void EtcdWatch::line(std::string_view text)
     if (created == created_.end())
         return;
     const auto vni = created->second;
-    const Json &events = etcd_member(result, "events");
+    const auto events = result.member("events").elements();
     std::uint64_t last = 0;
     const auto stream = stream_;
     const auto advance = [&](std::uint64_t next) {
         if (const auto found = vnis_.find(vni); found != vnis_.end() && found->second.next < next)
             found->second.next = next;
     };
-    if (!events.is_array() || events.empty())
+    if (events.empty())
         return advance(EtcdClient::header_of(result).revision + 1); // nothing until then
     for (const Json &event : events) {
-        const Json &kv = etcd_member(event, "kv");
+        const Json kv = event.member("kv");
         const auto revision = etcd_number(kv, "mod_revision");
-        const auto key = from_base64(etcd_text(kv, "key"));
+        const auto key = from_base64(kv.member("key").text());
         if (!key || revision == 0)
             continue;
         // Of a revision with several changes the others may yet come.
         advance(revision);
         last = std::max(last, revision);
         client_.counters.events++;
-        listener_.event(*key, kv, etcd_text(event, "type") == "DELETE", revision);
+        listener_.event(*key, kv, event.member("type").text() == "DELETE", revision);
         if (stream != stream_)
             return;
     }
-    if (!etcd_flag(result, "fragment"))
+    if (!result.member("fragment").is_true())
         advance(last + 1);
 }
 

@@ -19,7 +19,7 @@ class EtcdWatch {
     struct Listener {
         virtual ~Listener() = default;
         // `kv` has been put (or deleted) in revision `revision`.
-        virtual void event(const std::string &key, const nlohmann::json &kv, bool deleted,
+        virtual void event(const std::string &key, const Json &kv, bool deleted,
                            std::uint64_t revision) = 0;
         virtual void watch_resynced() = 0;
     };
