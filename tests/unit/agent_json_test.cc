@@ -6,7 +6,7 @@
 namespace xvtep::agent {
 namespace {
 
-TEST(Json, ReadsEveryTypeAsItsOwnAlone)
+TEST(AgentJson, ReadsEveryTypeAsItsOwnAlone)
 {
     const Json json = Json::parse(
         R"({"text":"a","number":18446744073709551615,"minus":-1,"part":1.5,"yes":true,"no":false,
@@ -35,7 +35,7 @@ TEST(Json, ReadsEveryTypeAsItsOwnAlone)
     EXPECT_EQ(json.member("text").size(), 0U);
 }
 
-TEST(Json, TextThatIsNotJsonHasNoType)
+TEST(AgentJson, TextThatIsNotJsonHasNoType)
 {
     for (const char *text : {"", "{", "nul", "{\"a\":1} x", "[1,]", "\"\xff\""}) {
         const Json json = Json::parse(text);
@@ -46,7 +46,7 @@ TEST(Json, TextThatIsNotJsonHasNoType)
     EXPECT_TRUE(Json().is_null());
 }
 
-TEST(Json, APartOutlivesTheWhole)
+TEST(AgentJson, APartOutlivesTheWhole)
 {
     Json inner;
     {
@@ -59,7 +59,7 @@ TEST(Json, APartOutlivesTheWhole)
     EXPECT_EQ(inner.dump(), R"({"a":"long enough to be on the heap"})");
 }
 
-TEST(Json, StringsAreEscaped)
+TEST(AgentJson, StringsAreEscaped)
 {
     EXPECT_EQ(json_string("plain"), R"("plain")");
     EXPECT_EQ(json_string("a\"b\\c\n\x01"), R"("a\"b\\c\n\u0001")");

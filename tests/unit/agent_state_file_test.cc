@@ -13,9 +13,9 @@
 namespace xvtep::agent {
 namespace {
 
-class StateFile : public ::testing::Test {
+class AgentStateFile : public ::testing::Test {
   protected:
-    ~StateFile() override { std::filesystem::remove_all(directory_); }
+    ~AgentStateFile() override { std::filesystem::remove_all(directory_); }
     void write(const std::string &text) const
     {
         std::filesystem::create_directories(directory_);
@@ -26,7 +26,7 @@ class StateFile : public ::testing::Test {
     std::string path_ = directory_ + "/endpoints.json";
 };
 
-TEST_F(StateFile, KeepsEndpoints)
+TEST_F(AgentStateFile, KeepsEndpoints)
 {
     const std::vector<SavedEndpoint> endpoints{{"p1", 0, 42, *Mac::parse("02:00:00:00:00:01"), {}},
                                                {"a \"b\"",
@@ -40,7 +40,7 @@ TEST_F(StateFile, KeepsEndpoints)
     EXPECT_TRUE(read_state(path_)->empty());
 }
 
-TEST_F(StateFile, ReadsIndentedText)
+TEST_F(AgentStateFile, ReadsIndentedText)
 {
     write(R"([
  {
@@ -58,7 +58,7 @@ TEST_F(StateFile, ReadsIndentedText)
                   {"p1", 7, 42, *Mac::parse("02:00:00:00:00:01"), {*Ip::parse("10.20.1.3")}}}));
 }
 
-TEST_F(StateFile, RefusesOtherText)
+TEST_F(AgentStateFile, RefusesOtherText)
 {
     EXPECT_EQ(read_state(path_).error().code, ENOENT);
     for (const char *text :

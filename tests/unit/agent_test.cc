@@ -179,12 +179,12 @@ class AgentCore : public ::testing::Test {
         before_ = spdlog::default_logger();
         spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
         add_vtep(42);
-        options_.absent_for = 40ms;
-        options_.refused_for = 80ms;
-        options_.retry_first = 5ms;
-        options_.retry_most = 20ms;
-        options_.retry_for = 0s;
-        options_.rechecks_most = 4;
+        options_.resolver.negative.absent_for = 40ms;
+        options_.resolver.negative.refused_for = 80ms;
+        options_.resolver.lookups.retry_first = 5ms;
+        options_.resolver.lookups.retry_most = 20ms;
+        options_.resolver.lookups.retry_for = 0s;
+        options_.resolver.lookups.rechecks_most = 4;
     }
     ~AgentCore() override { spdlog::set_default_logger(before_); }
 
@@ -287,8 +287,8 @@ TEST_F(AgentCore, AMissBecomesAQuestionAndAnEntry)
     EXPECT_EQ(metrics_.l3misses, 1U);
     EXPECT_EQ(metrics_.found, 2U);
     EXPECT_EQ(metrics_.writes, 2U);
-    EXPECT_EQ(metrics_.held, 3U) << "two MACs, one IP";
-    EXPECT_EQ(metrics_.questions, 0U);
+    EXPECT_EQ(metrics_.cached, 3U) << "two MACs, one IP";
+    EXPECT_EQ(metrics_.pending, 0U);
 }
 
 TEST_F(AgentCore, OneQuestionForManyMissesOfAKey)
@@ -346,7 +346,7 @@ TEST_F(AgentCore, AbsenceIsRememberedBriefly)
     answer(mac_key(7), std::nullopt);
     miss(mac_key(7));
     EXPECT_EQ(directory_.asked.size(), 1U);
-    run(options_.absent_for + 5ms);
+    run(options_.resolver.negative.absent_for + 5ms);
     miss(mac_key(7));
     EXPECT_EQ(directory_.asked.size(), 2U);
 }
@@ -367,7 +367,7 @@ TEST_F(AgentCore, ANewsOfAKeyThatWasAbsentIsWrittenAtOnce)
 // Longer than absence is remembered: whoever asked may have given up, but still wants to know.
 TEST_F(AgentCore, WhatSomebodyAskedForIsAwaited)
 {
-    options_.awaited_for = 100ms;
+    options_.resolver.negative.awaited_for = 100ms;
     start();
     std::vector<Record> installed;
     agent_->installed = [&](const Record &one) { installed.push_back(one); };
@@ -376,14 +376,14 @@ TEST_F(AgentCore, WhatSomebodyAskedForIsAwaited)
         answer(ip_key(n), std::nullopt);
     }
     agent_->changed(ip_key(1), with_ip(1, 1, 2));
-    run(options_.absent_for + 20ms);
+    run(options_.resolver.negative.absent_for + 20ms);
     EXPECT_EQ(installed, (std::vector{with_ip(1, 1, 2)}));
     agent_->changed(ip_key(2), std::nullopt); // still not
     agent_->changed(ip_key(2), with_ip(2, 2, 2));
     run();
     EXPECT_EQ(installed.size(), 2U);
     EXPECT_TRUE(neighbour(2));
-    run(options_.awaited_for);
+    run(options_.resolver.negative.awaited_for);
     agent_->changed(ip_key(3), with_ip(3, 3, 2));
     run();
     EXPECT_EQ(installed.size(), 2U);
@@ -400,17 +400,17 @@ TEST_F(AgentCore, AChangeOvertakesTheAnswerToAnOpenQuestion)
     EXPECT_EQ(behind(7), 3U);
     answer(mac_key(7), record(7, 2));
     EXPECT_EQ(behind(7), 3U);
-    EXPECT_EQ(metrics_.questions, 0U);
+    EXPECT_EQ(metrics_.pending, 0U);
 
     miss(mac_key(8));
     agent_->changed(mac_key(8), std::nullopt);
     answer(mac_key(8), record(8, 2));
     EXPECT_FALSE(behind(8)) << "it would stay: no further change will come";
     // A late answer is none to a question asked since.
-    run(options_.absent_for + 5ms);
+    run(options_.resolver.negative.absent_for + 5ms);
     miss(mac_key(9));
     agent_->changed(mac_key(9), std::nullopt);
-    run(options_.absent_for + 5ms);
+    run(options_.resolver.negative.absent_for + 5ms);
     miss(mac_key(9));
     answer(mac_key(9), record(9, 2));
     EXPECT_FALSE(behind(9));
@@ -420,7 +420,7 @@ TEST_F(AgentCore, AChangeOvertakesTheAnswerToAnOpenQuestion)
 
 TEST_F(AgentCore, ErrorsAreRetriedLessAndLessOften)
 {
-    options_.retry_for = 10s;
+    options_.resolver.lookups.retry_for = 10s;
     start();
     miss(mac_key(7));
     const auto began = Loop::Clock::now();
@@ -449,7 +449,7 @@ TEST_F(AgentCore, GivesUpUntilTheNextMiss)
     directory_.fail(mac_key(7));
     run(40ms);
     EXPECT_EQ(directory_.asked.size(), 1U);
-    EXPECT_EQ(metrics_.questions, 0U);
+    EXPECT_EQ(metrics_.pending, 0U);
     miss(mac_key(7));
     EXPECT_EQ(directory_.asked.size(), 2U);
 }
@@ -471,7 +471,7 @@ TEST_F(AgentCore, NonsenseChangesNothingAndIsLoggedOnce)
     directory_.fail(mac_key(8), EBADMSG);
     miss(mac_key(8));
     EXPECT_EQ(directory_.times(mac_key(8)), 1) << "not asked for again for a while";
-    run(options_.refused_for + 5ms);
+    run(options_.resolver.negative.refused_for + 5ms);
     miss(mac_key(8));
     EXPECT_EQ(directory_.times(mac_key(8)), 2);
 }
@@ -518,7 +518,7 @@ TEST_F(AgentCore, TellsWhenAnotherHostAnnouncesOurs)
 {
     start();
     std::vector<Mac> taken;
-    agent_->taken = [&](std::uint32_t, const Mac &one) { taken.push_back(one); };
+    agent_->claimed = [&](std::uint32_t, const Mac &one) { taken.push_back(one); };
     agent_->announce({record(7, here)});
     agent_->changed(mac_key(7), record(7, here)); // what we announced ourselves
     EXPECT_TRUE(taken.empty());
@@ -531,7 +531,7 @@ TEST_F(AgentCore, WhatItAnnouncesWithAnotherAddressIsNotTaken)
 {
     start();
     unsigned taken = 0;
-    agent_->taken = [&](std::uint32_t, const Mac &) { taken++; };
+    agent_->claimed = [&](std::uint32_t, const Mac &) { taken++; };
     agent_->announce({record(7, 99)});
     agent_->changed(mac_key(7), record(7, 99));
     EXPECT_EQ(taken, 0U);
@@ -542,7 +542,7 @@ TEST_F(AgentCore, AnIpThatFailsOverIsGivenUp)
 {
     start();
     std::vector<Ip> taken;
-    agent_->taken_ip = [&](std::uint32_t, const Ip &one) { taken.push_back(one); };
+    agent_->claimed_ip = [&](std::uint32_t, const Ip &one) { taken.push_back(one); };
     agent_->announce({with_ip(7, 7, here)});
     agent_->changed(ip_key(7), with_ip(7, 7, here)); // our own announcement comes back
     agent_->changed(ip_key(8), with_ip(8, 8, 2));
@@ -616,7 +616,7 @@ TEST_F(AgentCore, TellsWhenAnIpOrMacOfOursHasGone)
 
 TEST_F(AgentCore, WhatIsBelievedIsBounded)
 {
-    options_.believed_most = 2;
+    options_.resolver.ip_moves_most = 2;
     start();
     unsigned moved = 0;
     agent_->moved = [&](const Record &) { moved++; };
@@ -671,7 +671,7 @@ TEST_F(AgentCore, WhatTheDirectoryForgetsIsRemoved)
     EXPECT_FALSE(behind(7));
     EXPECT_FALSE(behind(9)) << "known by its IP alone";
     EXPECT_FALSE(neighbour(9));
-    EXPECT_EQ(metrics_.held, 0U);
+    EXPECT_EQ(metrics_.cached, 0U);
     EXPECT_EQ(metrics_.removals, 3U);
 }
 
@@ -706,7 +706,7 @@ TEST_F(AgentCore, AnIpThatChangesItsMacLeavesNothingBehind)
     EXPECT_FALSE(behind(7));
     agent_->changed(ip_key(1), std::nullopt);
     run();
-    EXPECT_EQ(metrics_.held, 0U);
+    EXPECT_EQ(metrics_.cached, 0U);
     EXPECT_TRUE(host_.entries.empty());
 }
 
@@ -886,7 +886,7 @@ TEST_F(AgentCore, WhatExpiredIsForgotten)
     host_.entries.erase(mac(2));
     host_.entries[mac(3)].learned = true; // heard of elsewhere
     run(1100ms);
-    EXPECT_EQ(metrics_.held, 0U);
+    EXPECT_EQ(metrics_.cached, 0U);
     agent_->changed(mac_key(1), record(1, 3));
     agent_->changed(mac_key(3), record(3, 3));
     run();
@@ -905,10 +905,10 @@ TEST_F(AgentCore, WhatIsWrittenDuringAReadHasNotExpired)
     learn(mac_key(2), record(2, 2));
     host_.entries.erase(mac(1));
     host_.reading();
-    EXPECT_EQ(metrics_.held, 2U) << "1 had not expired when they were read";
+    EXPECT_EQ(metrics_.cached, 2U) << "1 had not expired when they were read";
     run(1100ms);
     host_.reading();
-    EXPECT_EQ(metrics_.held, 1U);
+    EXPECT_EQ(metrics_.cached, 1U);
 }
 
 TEST_F(AgentCore, ATableThatCannotBeReadForgetsNothing)
@@ -926,7 +926,7 @@ TEST_F(AgentCore, ATableThatCannotBeReadForgetsNothing)
 
 TEST_F(AgentCore, QuestionsAreBounded)
 {
-    options_.questions_most = 10;
+    options_.resolver.lookups.most = 10;
     start();
     for (unsigned n = 0; n < 50; n++)
         miss(mac_key(n));
@@ -950,7 +950,7 @@ std::size_t resident()
 
 TEST_F(AgentCore, AScanOfAMillionAddressesTakesLittleMemory)
 {
-    options_.absent_for = 10min;
+    options_.resolver.negative.absent_for = 10min;
     start();
     directory_.asked.reserve(1'000'000);
     std::size_t before = 0;
@@ -967,7 +967,7 @@ TEST_F(AgentCore, AScanOfAMillionAddressesTakesLittleMemory)
     }
     EXPECT_LT(resident() - before, std::size_t{64} << 20);
     EXPECT_EQ(metrics_.absent, 1'000'000U);
-    EXPECT_EQ(metrics_.held, 0U);
+    EXPECT_EQ(metrics_.cached, 0U);
 }
 
 TEST_F(AgentCore, MissesOfVnisItDoesNotServeCostLittle)
@@ -997,12 +997,12 @@ TEST_F(AgentCore, AVtepThatIsDetachedIsForgotten)
     miss(mac_key(8));
     host_.there.clear();
     agent_->refresh();
-    EXPECT_EQ(agent_->held(), 0U);
-    EXPECT_EQ(metrics_.held, 0U);
+    EXPECT_EQ(agent_->cached(), 0U);
+    EXPECT_EQ(metrics_.cached, 0U);
     EXPECT_TRUE(directory_.watched.empty());
     const auto before = host_.writes;
     answer(mac_key(8), record(8, 2));
-    EXPECT_EQ(agent_->held(), 0U);
+    EXPECT_EQ(agent_->cached(), 0U);
     EXPECT_EQ(host_.writes, before);
 }
 

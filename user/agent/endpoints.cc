@@ -16,10 +16,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr unsigned frames_at_once = 256;
-constexpr std::size_t askers_most = 512; // of one port
-constexpr auto settling = 30s;           // for ports that come, and a directory that is slow
-constexpr auto publish_pause = 100ms;    // hosts that dispute an address make work for everybody
-constexpr auto asker_waits = 5s;         // it has asked three times by then, and given up
+constexpr std::size_t requesters_most = 512; // of one port
+constexpr auto settling = 30s;               // for ports that come, and a directory that is slow
+constexpr auto publish_pause = 100ms; // hosts that dispute an address make work for everybody
+constexpr auto requester_waits = 5s;  // it has asked three times by then, and given up
 constexpr unsigned tell_times = 2;
 constexpr auto tell_pause = 1s; // for an IP
 constexpr std::size_t tales_most = 4096;
@@ -127,24 +127,24 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
         return place == places_.end() || place->second != endpoint.first.vni;
     });
     // A bridge keeps old entries for minutes: only one that is new since the last look is news.
-    std::erase_if(ceded_, [&](const auto &ceded) {
-        const auto now = bridged.find(ceded.first);
-        return now == bridged.end() || now->second != ceded.second;
+    std::erase_if(yielded_, [&](const auto &yielded) {
+        const auto now = bridged.find(yielded.first);
+        return now == bridged.end() || now->second != yielded.second;
     });
     for (const auto &[name, place] : bridged) {
         const auto before = bridged_.find(name);
         const bool news = before == bridged_.end() || before->second != place;
-        if (!ceded_.contains(name) && (news || !endpoints_.contains(name)))
+        if (!yielded_.contains(name) && (news || !endpoints_.contains(name)))
             seen(name, place, false);
     }
     bridged_ = std::move(bridged);
     for (const auto &[name, place] : behind_ports)
-        if (!ceded_.contains(name) && !endpoints_.contains(name))
+        if (!yielded_.contains(name) && !endpoints_.contains(name))
             seen(name, place, false);
     for (auto &[name, endpoint] : endpoints_)
         if (!endpoint.certain && !endpoint.asking)
             confirm(name);
-    forget_old_askers();
+    forget_old_requesters();
     known_.clear();
     for (const auto &[name, endpoint] : endpoints_)
         known_[endpoint.place.device] += 1 + endpoint.ips.size();
@@ -185,10 +185,10 @@ void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
     if (vni == places_.end())
         return;
     const Name name{vni->second, what.mac};
-    ceded_.erase(name);
+    yielded_.erase(name);
     seen(name, place, true);
     if (what.wanted)
-        remember_asker({name.vni, *what.wanted}, {ifindex, what.vlan, what.mac, what.ip});
+        remember_requester({name.vni, *what.wanted}, {ifindex, what.vlan, what.mac, what.ip});
     tales_.erase({name.vni, what.ip}); // everybody here has heard it, too
     const auto at = endpoints_.find(name);
     if (at == endpoints_.end() || at->second.ips.contains(what.ip))
@@ -203,29 +203,29 @@ void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
     publish_soon();
 }
 
-void Endpoints::remember_asker(const Key &wanted, const Asker &asker)
+void Endpoints::remember_requester(const Key &wanted, const ArpRequester &requester)
 {
-    auto &count = asking_[asker.ifindex];
-    const auto found = askers_.find(wanted);
-    const bool known = found != askers_.end() && found->second.contains(asker);
-    if (!known && count >= askers_most)
+    auto &count = requests_[requester.ifindex];
+    const auto found = requesters_.find(wanted);
+    const bool known = found != requesters_.end() && found->second.contains(requester);
+    if (!known && count >= requesters_most)
         return;
     if (!known)
         count++;
-    askers_[wanted][asker] = Loop::Clock::now();
+    requesters_[wanted][requester] = Loop::Clock::now();
 }
 
-void Endpoints::forget_old_askers()
+void Endpoints::forget_old_requesters()
 {
-    asking_.clear();
-    for (auto &[key, askers] : askers_) {
-        std::erase_if(askers, [now = Loop::Clock::now()](const auto &asker) {
-            return now - asker.second > asker_waits;
+    requests_.clear();
+    for (auto &[key, requesters] : requesters_) {
+        std::erase_if(requesters, [now = Loop::Clock::now()](const auto &requester) {
+            return now - requester.second > requester_waits;
         });
-        for (const auto &[asker, when] : askers)
-            asking_[asker.ifindex]++;
+        for (const auto &[requester, when] : requesters)
+            requests_[requester.ifindex]++;
     }
-    std::erase_if(askers_, [](const auto &wanted) { return wanted.second.empty(); });
+    std::erase_if(requesters_, [](const auto &wanted) { return wanted.second.empty(); });
 }
 
 void Endpoints::answer(const Record &record)
@@ -233,17 +233,18 @@ void Endpoints::answer(const Record &record)
     if (!record.ip)
         return;
     const auto now = Loop::Clock::now();
-    const auto found = askers_.find(Key{record.vni, *record.ip});
-    if (found == askers_.end())
+    const auto found = requesters_.find(Key{record.vni, *record.ip});
+    if (found == requesters_.end())
         return;
-    for (const auto &[asker, when] : found->second) {
-        const auto snoop = snoops_.find(asker.ifindex);
-        if (snoop == snoops_.end() || now - when > asker_waits)
+    for (const auto &[requester, when] : found->second) {
+        const auto snoop = snoops_.find(requester.ifindex);
+        if (snoop == snoops_.end() || now - when > requester_waits)
             continue;
-        const auto frame = answer_frame({asker.mac, asker.ip, asker.vlan, record.ip}, record.mac);
+        const auto frame =
+            answer_frame({requester.mac, requester.ip, requester.vlan, record.ip}, record.mac);
         (void)::send(snoop->second.socket.get(), frame.data(), frame.size(), 0);
     }
-    askers_.erase(found);
+    requesters_.erase(found);
 }
 
 void Endpoints::tell(const Record &record)
@@ -386,7 +387,7 @@ void Endpoints::confirm(const Name &name)
                       if (at->second.certain || !elsewhere) // or asked again in a second
                           return;
                       if (*elsewhere)
-                          taken(name.vni, name.mac);
+                          claimed(name.vni, name.mac);
                       else
                           confirm_addresses(name, {at->second.ips.begin(), at->second.ips.end()});
                   });
@@ -421,7 +422,7 @@ void Endpoints::confirm_addresses(const Name &name, std::vector<Ip> ips)
     });
 }
 
-void Endpoints::taken(std::uint32_t vni, const Ip &ip)
+void Endpoints::claimed(std::uint32_t vni, const Ip &ip)
 {
     for (auto &[name, endpoint] : endpoints_)
         if (name.vni == vni && endpoint.ips.erase(ip) != 0) {
@@ -430,14 +431,14 @@ void Endpoints::taken(std::uint32_t vni, const Ip &ip)
         }
 }
 
-void Endpoints::taken(std::uint32_t vni, const Mac &mac)
+void Endpoints::claimed(std::uint32_t vni, const Mac &mac)
 {
     const Name name{vni, mac};
     const auto at = endpoints_.find(name);
     if (at == endpoints_.end())
         return;
     log_info("vni {} mac {} has gone to another host", vni, mac.text());
-    ceded_[name] = at->second.place;
+    yielded_[name] = at->second.place;
     forget_in_bridge(name);
     endpoints_.erase(at);
     publish_soon();

@@ -50,8 +50,8 @@ class Endpoints {
     // Looks at devices, ports and bridges again: once a second.
     void refresh(const std::vector<VtepInfo> &vteps);
     // Another host has announced it; nothing counts but what is heard from now on.
-    void taken(std::uint32_t vni, const Mac &mac);
-    void taken(std::uint32_t vni, const Ip &ip); // by another MAC, or there
+    void claimed(std::uint32_t vni, const Mac &mac);
+    void claimed(std::uint32_t vni, const Ip &ip); // by another MAC, or there
     // Its entry has been written: whoever asked for it at a local port is answered now, and need
     // not ask again, a second later.
     void answer(const Record &record);
@@ -82,12 +82,12 @@ class Endpoints {
         Fd socket;
     };
 
-    struct Asker {
+    struct ArpRequester {
         int ifindex = 0;
         std::uint16_t vlan = 0;
         Mac mac;
         Ip ip;
-        auto operator<=>(const Asker &) const = default;
+        auto operator<=>(const ArpRequester &) const = default;
     };
     struct Tale { // what is told of an IP
         Mac mac;
@@ -96,8 +96,8 @@ class Endpoints {
     };
 
     void heard(int ifindex, const std::string &device, const Heard &what);
-    void remember_asker(const Key &wanted, const Asker &asker);
-    void forget_old_askers();
+    void remember_requester(const Key &wanted, const ArpRequester &requester);
+    void forget_old_requesters();
     void tell_soon(Loop::Clock::duration delay);
     void tell_more();
     std::size_t tell_ports(const Key &key, const Mac &mac); // frames sent
@@ -125,18 +125,18 @@ class Endpoints {
     std::map<Place, std::uint32_t> places_; // the VNI behind each
     std::map<int, Snoop> snoops_;
     // By the IP they want; when they asked last.
-    std::map<Key, std::map<Asker, Loop::Clock::time_point>> askers_;
+    std::map<Key, std::map<ArpRequester, Loop::Clock::time_point>> requesters_;
     std::map<Key, Tale> tales_;
     bool telling_ = false;
     std::map<Name, Endpoint> endpoints_;
     std::set<Record> fixed_;                // given, and own addresses
-    std::map<Name, Place> ceded_;           // taken, until seen elsewhere or heard
+    std::map<Name, Place> yielded_;         // taken, until seen elsewhere or heard
     std::map<Name, Place> bridged_;         // what the bridges said last
     std::vector<SavedEndpoint> remembered_; // of places that are not there yet
     std::optional<std::set<Record>> published_;
     Loop::Clock::time_point started_ = Loop::Clock::now(), published_at_{};
     std::map<std::string, std::size_t> known_; // addresses behind each device, counted each look
-    std::map<int, std::size_t> asking_;        // askers_ of each device
+    std::map<int, std::size_t> requests_;      // requesters_ of each device
     std::set<std::string> full_;               // devices with too many
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     bool publishing_ = false, complained_of_saving_ = false;

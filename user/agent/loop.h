@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One thread's event loop: descriptors and timers.
+// An event loop with descriptors and timers, for one thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include "user/agent/timers.h"
 #include "user/base/fd.h"
 #include "user/base/result.h"
 
 namespace xvtep::agent {
 
-class Loop {
+class Loop : public Timers {
   public:
-    using Clock = std::chrono::steady_clock;
-    using Timer = std::pair<Clock::time_point, std::uint64_t>; // for cancel()
-
     static Result<Loop> make();
 
-    // `events`: EPOLLIN, EPOLLOUT, …; `ready` gets those that came. Watching again changes both.
+    // Calls `ready` with the epoll events of the descriptor that came, out of `events` (EPOLLIN,
+    // EPOLLOUT, …). A second call for the same descriptor replaces both.
     void watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)> ready);
-    void forget(int fd); // before it is closed; safe within a callback
+    // Ends that, before the descriptor is closed. Callbacks may call it.
+    void forget(int fd);
 
-    Timer after(Clock::duration delay, std::function<void()> due);
-    void cancel(Timer timer); // one that has run: nothing
+    [[nodiscard]] Time now() const override { return Clock::now(); }
+    Timer after(Clock::duration delay, std::function<void()> due) override;
+    void cancel(Timer timer) override;
 
     // Runs callbacks until stop(), or until `deadline`.
     void run(Clock::time_point deadline = Clock::time_point::max());
@@ -38,7 +38,7 @@ class Loop {
 
     Fd epoll_;
     struct Watched {
-        std::uint32_t id; // an event that waits may be of a descriptor closed meanwhile
+        std::uint32_t id; // tells it from an earlier descriptor with the same number
         std::function<void(std::uint32_t)> ready;
     };
     std::map<int, std::shared_ptr<Watched>> watched_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the agent counts, as Prometheus wants to read it. Written by the agent's thread, read by
-// any.
+// The agent's counters, and their text for Prometheus. The agent's thread writes them; any thread
+// may read them.
 #pragma once
 
 #include <array>
@@ -28,15 +28,15 @@ struct Metrics {
     using Counter = std::atomic<std::uint64_t>;
 
     Counter l2misses = 0, l3misses = 0, events_lost = 0;
-    Counter coalesced = 0;   // misses for a key that is being asked for, or known to be absent
-    Counter from_memory = 0; // misses answered without asking
-    Counter overloaded = 0;  // misses dropped: too many questions open
+    Counter coalesced = 0;   // misses of a key that is pending, or in the negative cache
+    Counter from_memory = 0; // misses of a cached key
+    Counter overloaded = 0;  // misses that were dropped: too many look-ups are pending
     Counter lookups = 0, found = 0, absent = 0, failed = 0, refused = 0;
     Counter writes = 0, removals = 0, write_errors = 0;
     Counter changes = 0, resyncs = 0;
-    Counter held = 0, questions = 0, announced = 0; // gauges
-    Histogram lookup_time;                          // question to answer
-    Histogram miss_time;                            // miss in the data path to entry in the tables
+    Counter cached = 0, pending = 0, announced = 0; // gauges
+    Histogram lookup_time;                          // from look-up to answer
+    Histogram miss_time; // from miss in the data path to entry in the tables
 
     [[nodiscard]] std::string text() const; // Prometheus' text format 0.0.4
 };

@@ -73,13 +73,13 @@ class Server {
         loop_.watch(signals.fd(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
         log_info("ready: {}", directory_->name());
         ::sd_notify(0, "READY=1");
-        beat();
+        ping_watchdog();
         loop_.run();
         ::sd_notify(0, "STOPPING=1");
         loop_.forget(signals.fd());
         if (options_.withdraw) {
-            agent_.taken = nullptr;
-            agent_.taken_ip = nullptr;
+            agent_.claimed = nullptr;
+            agent_.claimed_ip = nullptr;
             agent_.installed = nullptr;
             agent_.moved = nullptr;
             endpoints_.reset(); // would announce what changes meanwhile
@@ -104,8 +104,12 @@ class Server {
             loop_, std::move(netlink), options_.endpoints,
             [this](const std::set<Record> &own) { agent_.announce(own); },
             [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
-        agent_.taken = [this](std::uint32_t vni, const Mac &mac) { endpoints_->taken(vni, mac); };
-        agent_.taken_ip = [this](std::uint32_t vni, const Ip &ip) { endpoints_->taken(vni, ip); };
+        agent_.claimed = [this](std::uint32_t vni, const Mac &mac) {
+            endpoints_->claimed(vni, mac);
+        };
+        agent_.claimed_ip = [this](std::uint32_t vni, const Ip &ip) {
+            endpoints_->claimed(vni, ip);
+        };
         agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
         agent_.moved = [this](const Record &record) {
             if (host_.agrees(record))
@@ -170,13 +174,13 @@ class Server {
         });
     }
 
-    void beat()
+    void ping_watchdog()
     {
         std::uint64_t microseconds = 0;
         if (::sd_watchdog_enabled(0, &microseconds) <= 0)
             return;
         ::sd_notify(0, "WATCHDOG=1");
-        loop_.after(std::chrono::microseconds(microseconds / 3), [this] { beat(); });
+        loop_.after(std::chrono::microseconds(microseconds / 3), [this] { ping_watchdog(); });
     }
 
     ServeOptions options_;
