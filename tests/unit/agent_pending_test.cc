@@ -97,7 +97,7 @@ TEST_F(AgentPending, BacksOffAndGivesUp)
 {
     start(1);
     std::vector<std::chrono::milliseconds> pauses;
-    while (directory_.asked.size() < 12) {
+    while (directory_.asked.size() < 20) {
         const auto count = directory_.asked.size();
         const auto before = timers_.now();
         directory_.fail(count - 1);
