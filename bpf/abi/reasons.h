@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Why a frame was not forwarded by the programs: X(NAME, "name in JSON", "meaning"). The BPF
- * counters, `xvtep stats` and the names in the tests follow from these lists, so a new reason is
- * one line here, and a case in tests/program/reason_test.cc, which fails for a reason without one.
+ * counters, `xvtep stats`, docs/drop-reasons.md and the names in the tests follow from these lists,
+ * so a new reason is one line here, and a case in tests/program/reason_test.cc, which fails for a
+ * reason without one.
  *
  * Passed: the frame went on, untouched, to the kernel's stack, bridge or vxlan device.
  * Dropped: the frame ended here.
@@ -68,5 +69,21 @@ enum xv_reason {
 #undef X
         XV_REASONS,
 };
+
+/*
+ * Which of the kernel's reasons (enum skb_drop_reason, without SKB_DROP_REASON_) a reason is; the
+ * table of docs/drop-reasons.md has it. X(NAME, KERNEL_NAME).
+ */
+#define XV_KERNEL_REASONS(X)                                                                       \
+    X(VXLAN_VNI_NOT_FOUND, VXLAN_VNI_NOT_FOUND)                                                    \
+    X(NO_VNI_FLAG, VXLAN_INVALID_HDR)                                                              \
+    X(RESERVED_BITS, VXLAN_INVALID_HDR)                                                            \
+    X(PKT_TOO_SMALL, PKT_TOO_SMALL)                                                                \
+    X(MAC_INVALID_SOURCE, MAC_INVALID_SOURCE)                                                      \
+    X(LOCAL_MAC, LOCAL_MAC)                                                                        \
+    X(VXLAN_ENTRY_EXISTS, VXLAN_ENTRY_EXISTS)                                                      \
+    X(IP_TUNNEL_ECN, IP_TUNNEL_ECN)                                                                \
+    X(NO_TX_TARGET, NO_TX_TARGET)                                                                  \
+    X(PKT_TOO_BIG, PKT_TOO_BIG)
 
 #endif

@@ -372,7 +372,7 @@ TEST_F(MissCase, TheReadmesProgramHearsThem)
     const std::string out = file("readme");
     sh(fmt::format("(ip netns exec {0} timeout 5 {1} > {2} 2>&1 & sleep 0.5; "
                    "ip netns exec {0} ping -q -c 1 -W 0.2 10.20.1.3; sleep 0.2; {3}; wait)",
-                   a_, XVTEP_README_LISTENER, out, on_a("detach u1")));
+                   a_, XVTEP_DOCS_LISTENER, out, on_a("detach u1")));
     EXPECT_EQ(Monitor::read(out), "vxlan0 wants 10.20.1.3\ndetached\n");
 }
 
