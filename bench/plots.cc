@@ -3,112 +3,242 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
-#include "bench/entries.h"
+#include "bench/entries.h" // LineFile
+#include "bench/peers.h"
 #include "bench/shell.h"
 
 namespace xvtep::bench {
 namespace {
 
-constexpr System peers[] = {System::kernel, System::kernel_external, System::no_tunnel,
-                            System::ovs};
+using Json = nlohmann::ordered_json;
 
-// The same in every picture, and told apart by all eyes.
-const char *colour(System system)
+// How a system is drawn: the same in every picture, in colours that colour-blind people can tell
+// apart.
+struct Look {
+    System system;
+    const char *colour, *title;
+};
+constexpr Look looks[] = {
+    {System::xvtep, "#0072b2", "xvtep"},
+    {System::kernel, "#d55e00", "kernel: vxlan device and bridge"},
+    {System::kernel_external, "#e69f00", "kernel: external vxlan device and a TC program"},
+    {System::no_tunnel, "#009e73", "no tunnel: bridge alone"},
+    {System::ovs, "#cc79a7", "Open vSwitch in user space (AF_XDP)"},
+    {System::bare, "#56b4e9", "bare: programs that only add or remove 50 bytes (the limit)"},
+    {System::wire, "#777777", "wire: frames that are counted and dropped"},
+};
+
+struct Figure {
+    double median, min, max;
+};
+
+std::optional<Figure> figure(const Json &one, System system)
 {
-    switch (system) {
-    case System::xvtep:
-        return "#0072b2";
-    case System::kernel:
-        return "#d55e00";
-    case System::kernel_external:
-        return "#e69f00";
-    case System::no_tunnel:
-        return "#009e73";
-    case System::wire:
-        return "#777777";
-    case System::bare:
-        return "#56b4e9";
-    case System::ovs:
-        return "#cc79a7";
+    const auto systems = one.find("systems");
+    if (systems == one.end() || !systems->contains(name_of(system)))
+        return {};
+    const Json &at = systems->at(name_of(system));
+    return Figure{at.at("median"), at.at("min"), at.at("max")};
+}
+
+const Json *find_case(const Json &document, const std::string &name)
+{
+    for (const auto &one : document.at("cases"))
+        if (one.at("name") == name)
+            return &one;
+    return nullptr;
+}
+
+// A string of gnuplot in double quotes; \n in it begins a line.
+std::string quoted(const std::string &text)
+{
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '\n') {
+            out += "\\n";
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            out += '\\';
+        out += c;
     }
-    return "black";
+    return out + "\"";
+}
+
+// "2 cores of Intel Xeon Processor @ 2.80GHz, Linux 6.18.44, 2026-11-21"
+std::string machine_of(const Json &document)
+{
+    const Json &machine = document.at("machine");
+    std::string cpu = machine.at("cpu");
+    for (const std::string mark : {"(R)", "(TM)"})
+        for (auto at = cpu.find(mark); at != std::string::npos; at = cpu.find(mark))
+            cpu.erase(at, mark.size());
+    const std::string time = machine.at("time");
+    return fmt::format("{} cores of {}, Linux {}, {}{}", machine.at("cores").get<unsigned>(), cpu,
+                       machine.at("kernel").get<std::string>(), time.substr(0, 10),
+                       machine.value("quick", false) ? ", a quick run" : "");
 }
 
 Result<> draw(const std::string &file, const std::string &size, const std::string &script)
 {
     TRY_ASSIGN(
         const auto commands,
-        LineFile::write(fmt::format("set terminal svg size {} font 'sans,12' background 'white'\n"
+        LineFile::write(fmt::format("set terminal svg size {} font 'sans,13' background 'white'\n"
                                     "set output '{}'\n{}",
                                     size, file, script)));
     TRY(sh("gnuplot " + commands.path()));
     return {};
 }
 
-// How much better xvtep is, above 1 always: a bar for each case and peer, up from 1 or down.
-Result<> draw_ratios(const Harness &harness, const std::string &directory)
+// "3.97", "15.1", "939": three digits.
+std::string three_digits(double value)
 {
-    std::string rows;
-    unsigned count = 0;
-    bool seen[std::size(peers)] = {};
-    for (const auto &result : harness.results()) {
-        const auto ours = result.rounds.find(System::xvtep);
-        if (ours == result.rounds.end() || !harness.wants(result.about.name))
-            continue;
-        std::string row;
-        bool any = false;
-        for (std::size_t n = 0; n < std::size(peers); n++) {
-            const auto at = result.rounds.find(peers[n]);
-            const double mine = median(ours->second);
-            const double theirs = at == result.rounds.end() ? 0 : median(at->second);
-            const bool shown = mine > 0 && theirs > 0;
-            any = any || shown;
-            seen[n] = seen[n] || shown;
-            const double ratio = result.about.higher ? mine / theirs : theirs / mine;
-            row += shown ? fmt::format(" {:.4f}", std::log2(ratio)) : " NaN";
-        }
-        if (!any)
-            continue;
-        rows += fmt::format("\"{}\"{}\n", result.about.name, row);
-        count++;
-    }
-    if (count == 0)
-        return {};
-    std::string plot;
-    for (std::size_t n = 0; n < std::size(peers); n++)
-        if (seen[n])
-            plot += fmt::format("{} $data using {}:xtic(1) title '{}' linecolor rgb '{}'",
-                                plot.empty() ? "plot" : ",", n + 2, name_of(peers[n]),
-                                colour(peers[n]));
-    std::string marks;
-    for (int power = -6; power <= 10; power++)
-        marks += fmt::format("{}'{}{}' {}", marks.empty() ? "" : ",", power < 0 ? "1/" : "",
-                             1 << std::abs(power), power);
-    return draw(
-        directory + "/ratios.svg", fmt::format("{},640", 160 + 40 * std::max(count, 12U)),
-        fmt::format("$data << end\n{}end\n"
-                    "set title 'xvtep beside its peers: how many times better (below 1: worse)'\n"
-                    "set ylabel 'times better, logarithmic'\nset ytics ({})\n"
-                    "set style data histograms\nset style histogram clustered gap 1\n"
-                    "set style fill solid border rgb 'white'\n"
-                    "set xtics rotate by 50 right noenhanced scale 0\nset grid y\n"
-                    "set offsets 0,0,0.3,0.3\nset xzeroaxis linetype -1 linewidth 1.5\n"
-                    "set key outside below horizontal center reverse Left\n{}\n",
-                    rows, marks, plot));
+    return value >= 100  ? fmt::format("{:.0f}", value)
+           : value >= 10 ? fmt::format("{:.1f}", value)
+                         : fmt::format("{:.2f}", value);
 }
 
+// The cases that answer a reader's first questions. The highest bars stand left: the key is right.
+struct Group {
+    const char *name, *heading;
+};
+constexpr Group groups[] = {
+    {"encap-xdp-64", "out of a container\nXDP, 64 bytes"},
+    {"decap-container-64", "into a container\n64 bytes"},
+    {"encap-tc-64", "out of a container\nTC, 64 bytes"},
+    {"tcp-1-mtu", "one TCP stream\nMTU-sized packets"},
+    {"tcp-rr-p50", "round trip\nof one byte"},
+};
+constexpr System compared[] = {System::xvtep, System::kernel, System::kernel_external,
+                               System::no_tunnel, System::ovs};
+
+// Bars in groups, as gnuplot's data: a line "X HEIGHT LABEL" for each bar.
+struct Bars {
+    std::map<System, std::string> rows;
+    std::string headings; // of xtics
+    double highest = 0, end = 0;
+};
+
+Bars bars_of(const Json &document)
+{
+    Bars bars;
+    for (const Group &group : groups) {
+        const Json *one = find_case(document, group.name);
+        const auto kernel = one != nullptr ? figure(*one, System::kernel) : std::nullopt;
+        if (!kernel || kernel->median <= 0)
+            continue;
+        const double first = bars.end;
+        for (const System system : compared) {
+            const auto its = figure(*one, system);
+            if (!its || its->median <= 0)
+                continue;
+            const double height = one->at("better") == "higher" ? its->median / kernel->median
+                                                                : kernel->median / its->median;
+            bars.rows[system] +=
+                fmt::format("{} {:.4f} \"{}\"\n", bars.end, height, three_digits(its->median));
+            bars.highest = std::max(bars.highest, height);
+            bars.end += 1;
+        }
+        const std::string unit = one->at("unit");
+        bars.headings +=
+            fmt::format("{}{} {}", bars.headings.empty() ? "" : ", ",
+                        quoted(fmt::format("{}\n{}", group.heading, unit == "us" ? "µs" : unit)),
+                        (first + bars.end - 1) / 2);
+        bars.end += 1;
+    }
+    return bars;
+}
+
+// A gnuplot data block's name.
+std::string block_of(System system)
+{
+    std::string name = name_of(system);
+    std::ranges::replace(name, '-', '_');
+    return "$" + name;
+}
+
+Result<> draw_ratios(const Json &document, const std::string &directory)
+{
+    const Bars bars = bars_of(document);
+    if (bars.rows.empty())
+        return {};
+    std::string data, plot;
+    for (const Look &look : looks) {
+        const auto rows = bars.rows.find(look.system);
+        if (rows == bars.rows.end())
+            continue;
+        const std::string block = block_of(look.system);
+        data += fmt::format("{} << end\n{}end\n", block, rows->second);
+        plot +=
+            fmt::format("{} {} using 1:2 with boxes title {} linecolor rgb '{}', "
+                        "{} using 1:2:3 with labels offset 0,0.5 font ',10' notitle",
+                        plot.empty() ? "plot" : ",", block, quoted(look.title), look.colour, block);
+    }
+    const std::string title =
+        "How many times better than the kernel's vxlan device (higher is better)\n"
+        "The figure at each bar is the measured median\n" +
+        machine_of(document);
+    return draw(directory + "/ratios.svg", "1000,540",
+                fmt::format("{}set title {} noenhanced\n"
+                            "set ylabel \"times the kernel's vxlan device\"\n"
+                            "set yrange [0:{:.2f}]\nset ytics 1\nset xrange [-0.8:{}]\n"
+                            "set xtics ({}) noenhanced scale 0\nset grid y\n"
+                            "set style fill solid border rgb 'white'\nset boxwidth 0.95\n"
+                            "set arrow from graph 0,first 1 to graph 1,first 1 nohead "
+                            "linecolor rgb '#d55e00' dashtype 2\n"
+                            "set key inside top right reverse Left noenhanced\n"
+                            "set bmargin 5\n{}\n",
+                            data, quoted(title), bars.highest * 1.1, bars.end - 1.2, bars.headings,
+                            plot));
+}
+
+enum class Axis { linear, logarithmic };
+
+// Figures over the number that is in the cases' names.
 struct Curve {
     std::string file;
     std::string prefix; // of the cases' names, before the number
     std::string title, x;
-    bool log_x = true, log_y = false;
+    std::vector<System> systems;
+    Axis x_axis = Axis::logarithmic;
+};
+
+const Curve curves[] = {
+    {"cores",
+     "cores-",
+     "Does the rate grow with the cores? 64-byte frames into containers,\n"
+     "a wire and a container for each core, one tunnel end for all",
+     "cores",
+     {System::xvtep, System::kernel, System::kernel_external, System::no_tunnel},
+     Axis::linear},
+    {"entries",
+     "fdb-",
+     "How much does a large forwarding database cost? 64-byte frames\n"
+     "of a container to MACs at random, each an entry. The kernel's line ends\n"
+     "where it takes minutes to load its entries",
+     "entries of the forwarding database",
+     {System::xvtep, System::kernel, System::kernel_external, System::bare}},
+    {"vnis",
+     "vni-",
+     "How much do many VNIs cost? 64-byte frames of VNIs at random,\n"
+     "each to the device of its VTEP",
+     "VNIs",
+     {System::xvtep, System::kernel}},
+    {"flood",
+     "flood-",
+     "A broadcast to many VTEPs: copies a second of 64-byte frames.\n"
+     "The kernel's device makes the copies for xvtep, too: no gain is expected",
+     "VTEPs that each broadcast goes to",
+     {System::xvtep, System::kernel}},
 };
 
 // "1k", "1M": as short as it is exact.
@@ -119,60 +249,68 @@ std::string short_number(unsigned number)
                                                           : fmt::format("{}", number);
 }
 
-// Figures over the cases' numbers, a line for each system.
-Result<> draw_curve(const Harness &harness, const std::string &directory, const Curve &curve)
+// The number N of a case PREFIXN.
+std::optional<unsigned> number_in(const std::string &name, const std::string &prefix)
 {
-    std::string data, plot;
-    std::set<unsigned> counts;
-    for (const System system : all_systems()) {
-        std::string points;
-        for (const auto &result : harness.results()) {
-            const std::string &name = result.about.name;
-            unsigned count = 0;
-            const auto at = result.rounds.find(system);
-            if (!name.starts_with(curve.prefix) || at == result.rounds.end() ||
-                std::from_chars(name.data() + curve.prefix.size(), name.data() + name.size(), count)
-                        .ptr != name.data() + name.size())
-                continue;
-            counts.insert(count);
-            points += fmt::format("{} {} {} {}\n", count, median(at->second),
-                                  std::ranges::min(at->second), std::ranges::max(at->second));
-        }
+    unsigned number = 0;
+    const char *end = name.data() + name.size();
+    if (!name.starts_with(prefix) ||
+        std::from_chars(name.data() + prefix.size(), end, number).ptr != end)
+        return {};
+    return number;
+}
+
+// "N MEDIAN LEAST MOST" of each case that the system has figures for.
+std::map<unsigned, std::string> points_of(const Json &document, const Curve &curve, System system)
+{
+    std::map<unsigned, std::string> points;
+    for (const auto &one : document.at("cases")) {
+        const auto number = number_in(one.at("name"), curve.prefix);
+        const auto its = number ? figure(one, system) : std::nullopt;
+        if (its)
+            points[*number] =
+                fmt::format("{} {} {} {}\n", *number, its->median, its->min, its->max);
+    }
+    return points;
+}
+
+Result<> draw_curve(const Json &document, const std::string &directory, const Curve &curve)
+{
+    std::string data, plot, marks;
+    std::set<unsigned> numbers;
+    for (const Look &look : looks) {
+        if (std::ranges::find(curve.systems, look.system) == curve.systems.end())
+            continue;
+        const auto points = points_of(document, curve, look.system);
         if (points.empty())
             continue;
-        std::string block = name_of(system);
-        std::ranges::replace(block, '-', '_');
-        data += fmt::format("${} << end\n{}end\n", block, points);
-        plot += fmt::format("{} ${} using 1:2:3:4 with yerrorlines title '{}' linecolor rgb '{}' "
+        const std::string block = block_of(look.system);
+        data += block + " << end\n";
+        for (const auto &[number, point] : points) {
+            numbers.insert(number);
+            data += point;
+        }
+        data += "end\n";
+        plot += fmt::format("{} {} using 1:2:3:4 with yerrorlines title {} linecolor rgb '{}' "
                             "linewidth 2 pointtype 7 pointsize 0.6",
-                            plot.empty() ? "plot" : ",", block, name_of(system), colour(system));
+                            plot.empty() ? "plot" : ",", block, quoted(look.title), look.colour);
     }
     if (plot.empty())
         return {};
-    std::string marks;
-    for (const unsigned count : counts)
-        marks += fmt::format("{}'{}' {}", marks.empty() ? "" : ",", short_number(count), count);
-    const double first = *counts.begin(), last = *counts.rbegin();
-    const std::string range = curve.log_x ? fmt::format("[{}:{}]", first / 1.5, last * 1.5)
-                                          : fmt::format("[{}:{}]", first - 0.5, last + 0.5);
+    for (const unsigned number : numbers)
+        marks += fmt::format("{}'{}' {}", marks.empty() ? "" : ",", short_number(number), number);
+    const double first = *numbers.begin(), last = *numbers.rbegin();
+    const bool wide = curve.x_axis == Axis::logarithmic;
     return draw(
-        fmt::format("{}/{}.svg", directory, curve.file), "800,500",
-        fmt::format("{}set title '{} (median, least, most)'\nset xlabel '{}'\n"
-                    "set ylabel 'million frames a second{}'\n{}{}set xrange {}\nset xtics ({})\n"
-                    "set grid\nset key outside right center reverse Left\n{}\n",
-                    data, curve.title, curve.x, curve.log_y ? ", logarithmic" : "",
-                    curve.log_x ? "set logscale x\n" : "",
-                    curve.log_y ? "set logscale y 2\n" : "set yrange [0:]\n", range, marks, plot));
+        fmt::format("{}/{}.svg", directory, curve.file), "800,580",
+        fmt::format("{}set title {} noenhanced\nset xlabel '{}'\n"
+                    "set ylabel 'million frames a second: median, least, most'\n"
+                    "{}set yrange [0:]\nset xrange [{}:{}]\nset xtics ({})\nset grid\n"
+                    "set key outside below vertical left reverse Left noenhanced maxcols 1\n{}\n",
+                    data, quoted(curve.title + "\n" + machine_of(document)), curve.x,
+                    wide ? "set logscale x\n" : "", wide ? first / 1.5 : first - 0.5,
+                    wide ? last * 1.5 : last + 0.5, marks, plot));
 }
-
-const Curve curves[] = {
-    {"cores", "cores-", "64-byte frames into containers: a wire and a container for each core",
-     "cores", false, true},
-    {"entries", "fdb-", "64-byte frames of a container to MACs at random, each an entry",
-     "entries of the forwarding database"},
-    {"vnis", "vni-", "64-byte frames of VNIs at random, each to its VTEP", "VNIs"},
-    {"flood", "flood-", "Copies of 64-byte broadcasts of a container", "VTEPs that each goes to"},
-};
 
 } // namespace
 
@@ -187,12 +325,15 @@ Result<> prepare_plots(const std::string &directory)
     return {};
 }
 
-Result<> draw_plots(const Harness &harness, const std::string &directory)
-{
-    TRY(draw_ratios(harness, directory));
+Result<> draw_plots(const std::string &results, const std::string &directory)
+try {
+    const auto document = Json::parse(results);
+    TRY(draw_ratios(document, directory));
     for (const Curve &curve : curves)
-        TRY(draw_curve(harness, directory, curve));
+        TRY(draw_curve(document, directory, curve));
     return {};
+} catch (const Json::exception &error) {
+    return usage_failure("draw plots in", directory, error.what());
 }
 
 } // namespace xvtep::bench

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The results as pictures, by gnuplot.
+// Draws the results as pictures (SVG), with gnuplot.
 #pragma once
 
 #include <string>
 
-#include "bench/harness.h"
+#include "user/base/result.h"
 
 namespace xvtep::bench {
 
-// Whether they can be drawn; makes the directory. To be asked before anything is measured.
+// Makes the directory. Ask this before measuring.
+// Errors: gnuplot is not installed, or the directory cannot be made.
 Result<> prepare_plots(const std::string &directory);
 
-// ratios.svg, and cores.svg, entries.svg, vnis.svg, flood.svg where those were measured.
-Result<> draw_plots(const Harness &harness, const std::string &directory);
+// `results`: the JSON of report.h. Draws what it has figures for: ratios.svg (one chart for a
+// reader), cores.svg, entries.svg, vnis.svg, flood.svg.
+// Errors: the text is not the JSON of report.h, or gnuplot failed.
+Result<> draw_plots(const std::string &results, const std::string &directory);
 
 } // namespace xvtep::bench
