@@ -240,24 +240,29 @@ INSTANTIATE_TEST_SUITE_P(xvtep, Conformance, ::testing::ValuesIn(runs(System::xv
 
 std::string table()
 {
-    std::string text =
-        "# Conformance\n\nEvery case runs twice: with the kernel's vxlan device and "
-        "with xvtep as the VTEP under test, the same\nframes in, the same frames out "
-        "(IP ids, source ports and right checksums set aside).\nA case is a row of "
-        "`cases_*.cc`: the device in\niproute2's words, steps, and where xvtep differs on purpose "
-        "what it does instead and why. No time\nis waited to see that no frame came: markers "
-        "follow each "
-        "frame through the same queues.\n\n"
-        "```\nctest --test-dir build -L conformance -j2\n"
-        "build/xvtep_conformance_tests --gtest_filter=*/encap_vlan*              # some cases\n"
-        "XVTEP_MODE=xdp build/xvtep_conformance_tests --gtest_filter=xvtep/*     # another mode\n"
-        "XVTEP_WRITE_TABLE=1 build/xvtep_conformance_tests "
-        "--gtest_filter=Table.*   # writes this file\n```\n\n";
+    std::string text = R"(# Conformance
+
+Every case runs twice, once with the kernel's vxlan device and once with xvtep as the VTEP under
+test. The same frames go in, and the same frames have to come out. IP identifications, source ports
+and correct checksums are not compared.
+
+A case is a row of `tests/conformance/cases_*.cc`: the device in iproute2's words, the steps, and,
+where xvtep differs on purpose, what it does instead and why. The suite does not wait for a while to
+see that no frame comes: markers follow each frame through the same queues.
+
+```
+ctest --test-dir build -L conformance -j2
+build/xvtep_conformance_tests --gtest_filter=*/encap_vlan*              # some cases
+XVTEP_MODE=xdp build/xvtep_conformance_tests --gtest_filter=xvtep/*     # another mode
+XVTEP_WRITE_TABLE=1 build/xvtep_conformance_tests --gtest_filter=Table.*   # writes this file
+```
+
+)";
     std::size_t different = 0;
     for (const Case &what : cases())
         different += what.differs.empty() ? 0 : 1;
-    text += fmt::format("{} cases; on {} of them xvtep differs on purpose.\n\n", cases().size(),
-                        different);
+    text += fmt::format("There are {} cases. In {} of them xvtep differs on purpose.\n\n",
+                        cases().size(), different);
     text += "| group | case | xvtep |\n|---|---|---|\n";
     for (const Case &what : cases())
         text += fmt::format("| {} | {} | {} |\n", what.group, what.name,
@@ -274,7 +279,7 @@ TEST(Table, OfTheReadmeIsCurrent)
     std::stringstream text;
     text << file.rdbuf();
     EXPECT_TRUE(text.str() == table())
-        << path << " is out of date: its own text says how to write it";
+        << path << " is not current: its own text says how to write it";
 }
 
 TEST(Table, DifferencesHaveStepsAndNamesAreUnique)
