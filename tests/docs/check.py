@@ -84,8 +84,9 @@ def missing_rows(text):
             in_table = True
         elif in_table:
             for name in CODE.findall(cells[1]):
-                if not exists(name if name.startswith(TOP) else directory + name):
-                    yield f"no file {directory}{name}"
+                path = name if name.startswith(tuple(f"{top}/" for top in TOP)) else directory + name
+                if not exists(path):
+                    yield f"no file {path}"
 
 
 def main():
