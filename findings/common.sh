@@ -51,6 +51,27 @@ namespace() {
     printf -v "$1" %s "$name"
 }
 
+# listen NAMESPACE DEVICE: writes what "bridge monitor fdb" says there into $work/news. DEVICE is a
+# vxlan device of that namespace. heard NAMESPACE DEVICE: prints the news since the last call.
+listen() {
+    : >"$work/news"
+    ip netns exec "$1" timeout 100 bridge monitor fdb >>"$work/news" 2>/dev/null &
+    pids+=($!)
+    heard "$1" "$2" >/dev/null
+}
+heard() {
+    local n
+    for n in {1..200}; do # an entry of its own tells where the news so far end
+        bridge -n "$1" fdb replace 02:00:00:00:ee:00 dev "$2" dst 192.0.2.254 2>/dev/null
+        bridge -n "$1" fdb del 02:00:00:00:ee:00 dev "$2" 2>/dev/null
+        grep -q '^Deleted 02:00:00:00:ee:00' "$work/news" && break
+        sleep 0.05
+    done
+    sleep 0.1
+    grep -v 02:00:00:00:ee:00 "$work/news"
+    : >"$work/news"
+}
+
 # compile NAME: the BPF program in $work/NAME.c to $work/NAME.o.
 compile() {
     must clang-14 -O2 -g -Wall -target bpf -idirafter "$work/root/usr/include/$(uname -m)-linux-gnu" \
