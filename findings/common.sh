@@ -72,6 +72,48 @@ heard() {
     : >"$work/news"
 }
 
+# send_frames NAMESPACE DEVICE: sends the frames on standard input there, a line in hexadecimal each.
+send_frames() {
+    must ip netns exec "$1" perl -MSocket -e '
+        socket(my $s, 17, SOCK_RAW, 0) or die "socket: $!"; # AF_PACKET
+        open(my $file, "<", "/sys/class/net/$ARGV[0]/ifindex") or die "ifindex: $!";
+        chomp(my $ifindex = <$file>);
+        while (<STDIN>) {
+            my $frame = pack("H*", $_ =~ s/[^0-9a-f]//gr);
+            my $to = pack("SnlSCCa8", 17, unpack("x12n", $frame), $ifindex, 0, 0, 6, "");
+            defined(send($s, $frame, 0, $to)) or die "send: $!";
+        }' "$2"
+}
+
+# capture NAMESPACE DEVICE: writes each frame that comes in there into $work/frames, a line in
+# hexadecimal each (a VLAN tag beside the packet is not in it); captured: prints those since the last
+# call, once none came for 0.3 s.
+capture() {
+    rm -f "$work/frames"
+    ip netns exec "$1" timeout 100 perl -MSocket -e '
+        socket(my $s, 17, SOCK_RAW, 0) or die "socket: $!";
+        open(my $file, "<", "/sys/class/net/$ARGV[0]/ifindex") or die "ifindex: $!";
+        chomp(my $ifindex = <$file>);
+        setsockopt($s, SOL_SOCKET, SO_RCVBUF, 1 << 22);
+        bind($s, pack("SnlSCCa8", 17, 3, $ifindex, 0, 0, 0, "")) or die "bind: $!";
+        open(my $out, ">>", $ARGV[1]) or die "open: $!";
+        $out->autoflush(1);
+        while (my $from = recv($s, my $frame, 65536, 0)) {
+            print $out unpack("H*", $frame), "\n" if (unpack("SnlSC", $from))[4] != 4; # OUTGOING
+        }' "$2" "$work/frames" &
+    pids+=($!)
+    for _ in {1..100}; do [ -e "$work/frames" ] && return; sleep 0.05; done
+}
+captured() {
+    local size=-1
+    while [ "$size" != "$(stat -c %s "$work/frames")" ]; do
+        size=$(stat -c %s "$work/frames")
+        sleep 0.3
+    done
+    cat "$work/frames"
+    : >"$work/frames"
+}
+
 # compile NAME: the BPF program in $work/NAME.c to $work/NAME.o.
 compile() {
     must clang-14 -O2 -g -Wall -target bpf -idirafter "$work/root/usr/include/$(uname -m)-linux-gnu" \
