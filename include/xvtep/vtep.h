@@ -96,34 +96,18 @@ struct Problem {
     std::size_t count = 1; // of options; of entries among the first 16,384 of the kernel's table
 };
 
-// What attach made, read back from the kernel. Units as in AttachRequest.
-struct VtepInfo {
-    std::vector<std::string> devices; // underlay ports, as given; "" for one that is gone
-    std::uint32_t vni = 0;
-    std::string name;
+// A VTEP as it is in the kernel: the request with what attach chose where an option was not given.
+// `devices` holds "" for an underlay port that is gone, `bridge` the device's master of now, `mode`
+// that of the first underlay port; every optional field but `remote` and `group` is set.
+struct VtepInfo : AttachRequest {
     int ifindex = 0;
-    std::optional<Ip> local, remote, group;
-    std::uint16_t dstport = 0, srcport_min = 0, srcport_max = 0;
-    OrInherit ttl, tos;
-    Df df = Df::unset;
-    std::uint32_t flowlabel = 0;
-    bool learning = false;
-    std::uint32_t ageing = 0, hard_ageing = 0, maxaddress = 0;
-    bool proxy = false, rsc = false, l2miss = false, l3miss = false, gbp = false;
-    std::uint32_t reachable_time = 0;
-    std::uint64_t reserved_bits = 0;
-    bool udpcsum = false, udp6zerocsumtx = false, udp6zerocsumrx = false;
-    std::string bridge; // the device's master now, or ""
-    Mac mac;
-    unsigned mtu = 0;
-    Mode mode = Mode::tc;   // of the first underlay port
-    bool auto_mode = false; // chosen by Mode::automatic
+    bool auto_mode = false; // the mode was chosen by Mode::automatic
     bool up = false;        // the device's IFF_UP
     bool here = true;       // the device is in this namespace; else `name` is the last known
-    // Told by attach() alone: the namespace has IPsec policies. Packets that one wraps, or demands
-    // to be wrapped, take the kernel's path.
+    // Set by attach() alone: the namespace has IPsec policies. Packets that a policy covers take
+    // the kernel's path.
     bool ipsec = false;
-    std::vector<Problem> problems{}; // looked for by list_vteps() alone, if asked to
+    std::vector<Problem> problems{}; // filled by list_vteps() alone, on request
 };
 
 // The bits that a VTEP with or without group policy gives a meaning to, as reserved_bits counts

@@ -9,6 +9,7 @@
 #include <xvtep/mac.h>
 #include <xvtep/neigh.h>
 #include <xvtep/netns.h>
+#include <xvtep/option.h>
 #include <xvtep/port.h>
 #include <xvtep/result.h>
 #include <xvtep/stats.h>

@@ -39,14 +39,10 @@ VtepInfo vtep()
     info.ifindex = 7;
     info.local = Ip::parse("192.168.8.100");
     info.remote = Ip::parse("192.168.8.101");
-    info.dstport = 4789;
-    info.srcport_min = 49152;
-    info.srcport_max = 65535;
-    info.learning = true;
-    info.ageing = 300;
-    info.reachable_time = 30;
+    info.ttl.value = 64;
+    info.udpcsum = false;
     info.reserved_bits = ~used_bits(false);
-    info.mac = *Mac::parse("02:00:00:00:00:07");
+    info.mac = Mac::parse("02:00:00:00:00:07");
     info.mtu = 1450;
     info.mode = Mode::xdp;
     info.auto_mode = true;
@@ -87,14 +83,14 @@ TEST(FdbJson, HasBridgesKeysInItsOrder)
 
 TEST(VtepJson, IsTheContracts)
 {
-    EXPECT_EQ(to_json(vtep()), Json::parse(R"({
+    EXPECT_EQ(nlohmann::json(to_json(vtep())), nlohmann::json::parse(R"({
         "dev": "eth0", "vni": 42, "name": "vxlan0", "ifindex": 7,
         "local": "192.168.8.100", "remote": "192.168.8.101", "group": null,
         "dstport": 4789, "srcport": [49152, 65535], "mode": "xdp", "auto": true,
         "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0,
         "proxy": false, "rsc": false, "l2miss": false, "l3miss": false, "reachable_time": 30,
         "gbp": false, "reserved_bits": "0xf7ffffff000000ff",
-        "ttl": 0, "tos": 0, "df": "unset", "flowlabel": 0,
+        "ttl": 64, "tos": 0, "df": "unset", "flowlabel": 0,
         "udpcsum": false, "udp6zerocsumtx": false, "udp6zerocsumrx": false,
         "bridge": null, "mac": "02:00:00:00:00:07", "mtu": 1450, "up": true, "problems": []})"));
 
@@ -121,13 +117,11 @@ TEST(VtepJson, IsTheContracts)
         "remedy": "move it back"}])"));
 }
 
-TEST(VtepText, IsTwoLines)
+TEST(VtepText, HasWhatIsNotAtItsDefault)
 {
-    EXPECT_EQ(to_text(vtep()),
-              "vxlan0: vni 42 dev eth0 mode xdp (auto) mtu 1450 state UP\n"
-              "    link/ether 02:00:00:00:00:07 local 192.168.8.100 remote 192.168.8.101 "
-              "dstport 4789 srcport 49152 65535 ttl 0 tos 0 df unset learning ageing 300 "
-              "noudpcsum\n");
+    EXPECT_EQ(to_text(vtep()), "vxlan0: vni 42 dev eth0 mode xdp (auto) mtu 1450 state UP\n"
+                               "    link/ether 02:00:00:00:00:07 local 192.168.8.100 "
+                               "remote 192.168.8.101\n");
     VtepInfo other = vtep();
     other.devices = {"eth0", ""};
     other.remote.reset();
@@ -136,19 +130,31 @@ TEST(VtepText, IsTwoLines)
     other.mode = Mode::tc;
     other.auto_mode = other.up = other.learning = false;
     other.ttl.inherit = true;
+    other.tos.value = 0x28;
     other.flowlabel = 0xabcde;
-    other.udpcsum = other.udp6zerocsumtx = other.udp6zerocsumrx = true;
+    other.udpcsum = false;
+    other.udp6zerocsumtx = other.udp6zerocsumrx = true;
     other.bridge = "br0";
     other.proxy = other.rsc = other.l2miss = other.l3miss = other.gbp = true;
     other.maxaddress = 9;
     other.hard_ageing = 60;
-    EXPECT_EQ(
-        to_text(other),
-        "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
-        "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 "
-        "dstport 4789 srcport 49152 65535 ttl inherit tos 0 df unset flowlabel 0xabcde "
-        "nolearning ageing 300 udpcsum hard-ageing 60 maxaddress 9 proxy rsc l2miss l3miss gbp "
-        "reserved-bits 0xf7ffffff000000ff udp6zerocsumtx udp6zerocsumrx master br0\n");
+    EXPECT_EQ(to_text(other),
+              "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
+              "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 ttl inherit tos 0x28 "
+              "flowlabel 0xabcde noudpcsum udp6zerocsumtx udp6zerocsumrx gbp "
+              "reserved-bits 0xf7ffffff000000ff nolearning hard-ageing 60 maxaddress 9 "
+              "proxy rsc l2miss l3miss master br0\n");
+}
+
+TEST(VtepText, HasEveryOptionWithDetails)
+{
+    EXPECT_EQ(to_text(vtep(), Detail::all),
+              "vxlan0: vni 42 dev eth0 mode xdp (auto) mtu 1450 state UP\n"
+              "    link/ether 02:00:00:00:00:07 local 192.168.8.100 remote 192.168.8.101 "
+              "dstport 4789 srcport 49152 65535 ttl 64 tos 0 df unset flowlabel 0 noudpcsum "
+              "noudp6zerocsumtx noudp6zerocsumrx nogbp reserved-bits 0xf7ffffff000000ff learning "
+              "ageing 300 hard-ageing 0 maxaddress 0 noproxy norsc nol2miss nol3miss "
+              "reachable-time 30\n");
 }
 
 TEST(VtepText, HasALineForEachProblem)
@@ -206,8 +212,8 @@ TEST(Stats, HideZerosInTextOnly)
     stats.drops = {{"pkt_too_big", 3}, {"rewrite_failed", 0}};
     stats.passed = {{"flooded", 18446744073709551615U}};
     EXPECT_EQ(to_text(stats), "vxlan0 vni 42: rx 1 packets 98 bytes, tx 0 packets 0 bytes\n"
-                              "    dropped  pkt_too_big      3\n"
-                              "    passed   flooded          18446744073709551615\n");
+                              "    dropped  pkt_too_big         3\n"
+                              "    passed   flooded             18446744073709551615\n");
     EXPECT_EQ(to_json(stats).dump(),
               R"({"ifname":"vxlan0","vni":42,"rx_packets":1,"rx_bytes":98,"tx_packets":0,)"
               R"("tx_bytes":0,"events_lost":0,"drops":{"pkt_too_big":3,"rewrite_failed":0},)"

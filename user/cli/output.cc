@@ -6,32 +6,26 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "xvtep/option.h"
+
 namespace xvtep::cli {
 namespace {
 
-Json address(const std::optional<Ip> &ip)
+Json option_json(const OptionValue &value)
 {
-    return ip ? Json(ip->text()) : Json(nullptr);
+    return std::visit(
+        [](const auto &held) -> Json {
+            if constexpr (std::is_same_v<std::decay_t<decltype(held)>, std::monostate>)
+                return nullptr;
+            else
+                return held;
+        },
+        value);
 }
 
 Json text_or_null(const std::string &text)
 {
     return text.empty() ? Json(nullptr) : Json(text);
-}
-
-Json or_inherit(const OrInherit &value)
-{
-    return value.inherit ? Json("inherit") : Json(value.value);
-}
-
-std::string or_inherit_text(const OrInherit &value)
-{
-    return value.inherit ? "inherit" : std::to_string(value.value);
-}
-
-const char *df_name(Df df)
-{
-    return df == Df::set ? "set" : df == Df::inherit ? "inherit" : "unset";
 }
 
 const char *state_name(FdbState state)
@@ -56,7 +50,7 @@ void append_counts(std::string &text, const char *title, const std::vector<Verdi
 {
     for (const auto &verdict : verdicts)
         if (verdict.packets != 0)
-            text += fmt::format("    {:<8} {:<16} {}\n", title, verdict.name, verdict.packets);
+            text += fmt::format("    {:<8} {:<19} {}\n", title, verdict.name, verdict.packets);
 }
 
 void append_problems(std::string &text, const std::vector<Problem> &problems)
@@ -87,38 +81,10 @@ Json to_json(const Problem &problem)
 Json to_json(const VtepInfo &vtep)
 {
     Json json;
-    json["dev"] = vtep.devices.size() == 1 ? Json(vtep.devices.front()) : Json(vtep.devices);
-    json["vni"] = vtep.vni;
-    json["name"] = vtep.name;
+    for (const AttachOption &option : attach_options())
+        json[option_key(option)] = option_json(option_value(vtep, option));
     json["ifindex"] = vtep.ifindex;
-    json["local"] = address(vtep.local);
-    json["remote"] = address(vtep.remote);
-    json["group"] = address(vtep.group);
-    json["dstport"] = vtep.dstport;
-    json["srcport"] = {vtep.srcport_min, vtep.srcport_max};
-    json["mode"] = mode_name(vtep.mode);
     json["auto"] = vtep.auto_mode;
-    json["learning"] = vtep.learning;
-    json["ageing"] = vtep.ageing;
-    json["hard_ageing"] = vtep.hard_ageing;
-    json["maxaddress"] = vtep.maxaddress;
-    json["proxy"] = vtep.proxy;
-    json["rsc"] = vtep.rsc;
-    json["l2miss"] = vtep.l2miss;
-    json["l3miss"] = vtep.l3miss;
-    json["reachable_time"] = vtep.reachable_time;
-    json["gbp"] = vtep.gbp;
-    json["reserved_bits"] = fmt::format("{:#018x}", vtep.reserved_bits);
-    json["ttl"] = or_inherit(vtep.ttl);
-    json["tos"] = or_inherit(vtep.tos);
-    json["df"] = df_name(vtep.df);
-    json["flowlabel"] = vtep.flowlabel;
-    json["udpcsum"] = vtep.udpcsum;
-    json["udp6zerocsumtx"] = vtep.udp6zerocsumtx;
-    json["udp6zerocsumrx"] = vtep.udp6zerocsumrx;
-    json["bridge"] = text_or_null(vtep.bridge);
-    json["mac"] = vtep.mac.text();
-    json["mtu"] = vtep.mtu;
     json["up"] = vtep.up;
     json["problems"] = list_of(vtep.problems);
     return json;
@@ -196,48 +162,19 @@ std::string to_text(const Problem &problem)
     return problem.text + "; " + problem.remedy + "\n";
 }
 
-std::string to_text(const VtepInfo &vtep)
+std::string to_text(const VtepInfo &vtep, Detail detail)
 {
     std::vector<std::string> devices = vtep.devices;
     std::ranges::replace(devices, "", "(gone)");
     std::string text =
         fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name, vtep.vni,
                     fmt::join(devices, ","), mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
-                    vtep.mtu, vtep.up ? "UP" : "DOWN");
-    text += "    link/ether " + vtep.mac.text();
-    if (vtep.local)
-        text += " local " + vtep.local->text();
-    if (vtep.remote)
-        text += " remote " + vtep.remote->text();
-    if (vtep.group)
-        text += " group " + vtep.group->text();
-    text +=
-        fmt::format(" dstport {} srcport {} {} ttl {} tos {} df {}", vtep.dstport, vtep.srcport_min,
-                    vtep.srcport_max, or_inherit_text(vtep.ttl),
-                    vtep.tos.inherit || vtep.tos.value == 0 ? or_inherit_text(vtep.tos)
-                                                            : fmt::format("{:#x}", vtep.tos.value),
-                    df_name(vtep.df));
-    if (vtep.flowlabel != 0)
-        text += fmt::format(" flowlabel {:#x}", vtep.flowlabel);
-    text += fmt::format(" {}learning ageing {} {}udpcsum", vtep.learning ? "" : "no", vtep.ageing,
-                        vtep.udpcsum ? "" : "no");
-    if (vtep.hard_ageing != 0)
-        text += fmt::format(" hard-ageing {}", vtep.hard_ageing);
-    if (vtep.maxaddress != 0)
-        text += fmt::format(" maxaddress {}", vtep.maxaddress);
-    for (const auto &[on, word] : {std::pair(vtep.proxy, "proxy"), std::pair(vtep.rsc, "rsc"),
-                                   std::pair(vtep.l2miss, "l2miss"),
-                                   std::pair(vtep.l3miss, "l3miss"), std::pair(vtep.gbp, "gbp")})
-        if (on)
-            text += fmt::format(" {}", word);
-    if (vtep.reserved_bits != ~used_bits(vtep.gbp))
-        text += fmt::format(" reserved-bits {:#018x}", vtep.reserved_bits);
-    if (vtep.udp6zerocsumtx)
-        text += " udp6zerocsumtx";
-    if (vtep.udp6zerocsumrx)
-        text += " udp6zerocsumrx";
-    if (!vtep.bridge.empty())
-        text += " master " + vtep.bridge;
+                    vtep.mtu.value_or(0), vtep.up ? "UP" : "DOWN");
+    text += "    link/ether " + vtep.mac.value_or(Mac{}).text();
+    for (const AttachOption &option : attach_options())
+        if (!option.headline && (detail == Detail::all || !option_is_default(vtep, option)))
+            if (const auto words = option_text(vtep, option); !words.empty())
+                text += " " + words;
     text += "\n";
     append_problems(text, vtep.problems);
     return text;

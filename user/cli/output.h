@@ -17,6 +17,9 @@ namespace xvtep::cli {
 
 using Json = nlohmann::ordered_json; // keys in the order written
 
+// Of a VTEP's options: those that are not at their default, or all.
+enum class Detail { usual, all };
+
 Json to_json(const Problem &problem);
 Json to_json(const VtepInfo &vtep);
 Json to_json(const PortInfo &port);
@@ -25,7 +28,7 @@ Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
 Json to_json(const Stats &stats);
 
 std::string to_text(const Problem &problem);
-std::string to_text(const VtepInfo &vtep);
+std::string to_text(const VtepInfo &vtep, Detail detail = Detail::usual);
 std::string to_text(const PortInfo &port);
 // `bridge fdb show`'s line; `with_device`: no device was asked for.
 std::string to_text(const FdbEntry &entry, bool with_device, bool statistics);

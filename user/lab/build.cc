@@ -68,30 +68,9 @@ Result<int> add_bridge(LabNode &node, const LabBridge &bridge)
 
 VxlanOptions kernel_options(const AttachRequest &request, int lower)
 {
-    VxlanOptions options;
-    options.vni = request.vni;
-    options.local = request.local;
-    options.remote = request.remote ? request.remote : request.group;
+    VxlanOptions options{request};
     options.lower = lower;
-    options.dstport = request.dstport;
-    options.srcport_min = request.srcport_min;
-    options.srcport_max = request.srcport_max;
-    options.ttl = request.ttl.value;
-    options.ttl_inherit = request.ttl.inherit;
-    options.tos = request.tos.inherit ? 1 : request.tos.value;
-    options.df = static_cast<std::uint8_t>(request.df);
-    options.flowlabel = request.flowlabel;
-    options.learning = request.learning;
-    options.proxy = request.proxy;
-    options.rsc = request.rsc;
-    options.l2miss = request.l2miss;
-    options.l3miss = request.l3miss;
-    options.gbp = request.gbp;
-    options.maxaddress = request.maxaddress;
-    options.udpcsum = request.udpcsum.value_or(false);
-    options.udp6zerocsumtx = request.udp6zerocsumtx;
-    options.udp6zerocsumrx = request.udp6zerocsumrx;
-    options.ageing = request.ageing;
+    options.reserved_bits = std::nullopt; // since Linux 6.14
     return options;
 }
 

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "user/lab/labs.h"
+#include "xvtep/option.h"
 
 namespace xvtep {
 
@@ -58,6 +59,20 @@ class Value {
         if (value < lowest || value > highest)
             wrong(fmt::format("{} is not in {} .. {}", value, lowest, highest));
         return static_cast<T>(value);
+    }
+    // For an option of attach, which judges the type. A type that no option has is an empty list.
+    [[nodiscard]] OptionValue option() const
+    {
+        if (data_->is_boolean())
+            return data_->get<bool>();
+        if (data_->is_number_unsigned())
+            return data_->get<std::uint64_t>();
+        if (data_->is_string())
+            return data_->get<std::string>();
+        if (data_->is_array() && data_->size() == 2 && (*data_)[0].is_number_unsigned() &&
+            (*data_)[1].is_number_unsigned())
+            return data_->get<std::array<std::uint64_t, 2>>();
+        return std::vector<std::string>();
     }
     [[nodiscard]] std::vector<Value> items() const
     {
@@ -220,35 +235,6 @@ std::uint32_t read_vni(const Value &value)
     return value.number<std::uint32_t>(1, vni_max);
 }
 
-OrInherit read_or_inherit(const Value &value)
-{
-    if (!value.data().is_string())
-        return {value.number<std::uint8_t>(), false};
-    if (value.text() != "inherit")
-        value.wrong("neither a number nor \"inherit\"");
-    return {0, true};
-}
-
-Df read_df(const Value &value)
-{
-    const std::string text = value.text();
-    if (text == "unset")
-        return Df::unset;
-    if (text == "set")
-        return Df::set;
-    if (text == "inherit")
-        return Df::inherit;
-    value.wrong("none of \"unset\", \"set\" and \"inherit\"");
-}
-
-Mode read_mode(const Value &value)
-{
-    const std::optional<Mode> mode = parse_mode(value.text());
-    if (!mode)
-        value.wrong("none of \"auto\", \"xdp\", \"tc\" and \"skb\"");
-    return *mode;
-}
-
 LabRoute read_route(const Value &value)
 {
     Object object(value);
@@ -320,52 +306,28 @@ LabNeighbour read_neighbour(const Value &value)
     return neighbour;
 }
 
+// The options of attach, by the keys of `xvtep show -j`; `devices` are their "dev".
+void read_vtep_options(Object &object, AttachRequest &request)
+{
+    for (const AttachOption &option : attach_options())
+        if (option.field != OptionField(&AttachRequest::devices))
+            if (const std::optional<Value> value = object.take(option_key(option)))
+                if (const auto done = set_option(request, option, value->option()); !done)
+                    value->wrong(done.error());
+}
+
 LabVtep read_vtep(const Value &value)
 {
     Object object(value);
     LabVtep vtep;
     AttachRequest &request = vtep.request;
-    request.vni = read_vni(object.need("vni"));
+    request.vni = read_vni(object.need("vni")); // required, as `devices` are
     request.devices = read_ifnames(object.need("devices"));
     if (request.devices.empty())
         object.wrong("\"devices\" is empty");
-    request.name = "xvtep" + std::to_string(request.vni);
-    object.take("name", request.name, read_ifname);
-    object.take("local", request.local, read_ip);
-    object.take("remote", request.remote, read_ip);
-    object.take("group", request.group, read_ip);
-    object.take("dstport", request.dstport, read_port);
-    if (const std::optional<Value> range = object.take("srcport")) {
-        const std::vector<std::uint16_t> ports = range->list(read_port);
-        if (ports.size() != 2 || ports[0] > ports[1])
-            range->wrong("not a list of the lowest and the highest port");
-        request.srcport_min = ports[0];
-        request.srcport_max = ports[1];
-    }
-    object.take("ttl", request.ttl, read_or_inherit);
-    object.take("tos", request.tos, read_or_inherit);
-    object.take("df", request.df, read_df);
-    object.take("flowlabel", request.flowlabel,
-                [](const Value &label) { return label.number<std::uint32_t>(0, 0xfffff); });
-    object.take("learning", request.learning, read_boolean);
-    object.take("ageing", request.ageing, read_number);
-    object.take("hard_ageing", request.hard_ageing, read_number);
-    object.take("maxaddress", request.maxaddress, read_number);
-    object.take("proxy", request.proxy, read_boolean);
-    object.take("rsc", request.rsc, read_boolean);
-    object.take("l2miss", request.l2miss, read_boolean);
-    object.take("l3miss", request.l3miss, read_boolean);
-    object.take("reachable_time", request.reachable_time, read_number);
-    object.take("gbp", request.gbp, read_boolean);
-    object.take("reserved_bits", request.reserved_bits,
-                [](const Value &bits) { return bits.number<std::uint64_t>(); });
-    object.take("udpcsum", request.udpcsum, read_boolean);
-    object.take("udp6zerocsumtx", request.udp6zerocsumtx, read_boolean);
-    object.take("udp6zerocsumrx", request.udp6zerocsumrx, read_boolean);
-    object.take("bridge", request.bridge, read_ifname);
-    object.take("mac", request.mac, read_mac);
-    object.take("mtu", request.mtu, read_mtu);
-    object.take("mode", request.mode, read_mode);
+    read_vtep_options(object, request);
+    if (request.name.empty())
+        request.name = "xvtep" + std::to_string(request.vni);
     object.take("addresses", vtep.addresses, read_prefixes);
     object.take("routes", vtep.routes, read_routes);
     object.take("ports", vtep.ports, [](const Value &ports) { return ports.list(read_lab_port); });

@@ -9,45 +9,144 @@
 #include <algorithm>
 #include <cstring>
 
+#include "xvtep/option.h"
+
 namespace xvtep {
 
 namespace {
 
-constexpr int vxlan_reserved_bits = 33; // IFLA_VXLAN_RESERVED_BITS, which old headers have not
+using Request = AttachRequest;
+
+// Higher than what the header of linux/if_link.h knows: options of newer kernels are read, too.
+constexpr int highest_vxlan_attribute = 63;
+
+// Reads an option's attribute into its field; one that is missing counts as 0 or off.
+struct Parser {
+    const Attributes &data;
+    const AttachOption &option;
+    VxlanOptions &options;
+
+    void operator()(bool Request::*field) const { options.*field = data.flag(type()); }
+    void operator()(std::optional<bool> Request::*field) const
+    {
+        options.*field = data.flag(type());
+    }
+    void operator()(std::uint16_t Request::*field) const
+    {
+        options.*field = ntohs(data.get_or<std::uint16_t>(type(), 0));
+    }
+    void operator()(std::uint32_t Request::*field) const
+    {
+        const auto value = data.get_or<std::uint32_t>(type(), 0);
+        options.*field = option.kernel.network_order ? ntohl(value) : value;
+    }
+    void operator()(std::optional<std::uint64_t> Request::*field) const
+    {
+        if (const auto bits = data.get<std::uint64_t>(type()))
+            options.*field = be64toh(*bits);
+    }
+    void operator()(OrInherit Request::*field) const
+    {
+        const auto value = data.get_or<std::uint8_t>(type(), 0);
+        const bool inherit =
+            option.kernel.other != 0 ? data.flag(option.kernel.other) : value == tos_inherit;
+        options.*field = {.value = inherit ? std::uint8_t{0} : value, .inherit = inherit};
+    }
+    void operator()(Df Request::*field) const
+    {
+        options.*field = static_cast<Df>(data.get_or<std::uint8_t>(type(), 0));
+    }
+    // `remote` and `group` are one attribute.
+    void operator()(std::optional<Ip> Request::*field) const
+    {
+        const auto ip = data.ip(data[option.kernel.other] ? option.kernel.other : type());
+        if (field == &Request::local || (ip && ip->is_multicast()) == (field == &Request::group))
+            options.*field = ip;
+    }
+    void operator()(const PortRangeField &field) const
+    {
+        const auto range = data.get_or<ifla_vxlan_port_range>(type(), {});
+        options.*field.low = ntohs(range.low);
+        options.*field.high = ntohs(range.high);
+    }
+    template <class T> void operator()(T Request::*) const {} // the kernel's device has none such
+
+    static constexpr std::uint8_t tos_inherit = 1;
+
+  private:
+    [[nodiscard]] int type() const { return option.kernel.type; }
+};
+
+// Writes a field into its option's attribute.
+struct Writer {
+    Message &message;
+    const AttachOption &option;
+    const VxlanOptions &options;
+
+    void operator()(bool Request::*field) const
+    {
+        if (!option.kernel.by_presence)
+            octet(options.*field);
+        else if (options.*field)
+            message.put_flag(type());
+    }
+    void operator()(std::optional<bool> Request::*field) const
+    {
+        octet((options.*field).value_or(false));
+    }
+    void operator()(std::uint16_t Request::*field) const
+    {
+        message.put(type(), htons(options.*field));
+    }
+    void operator()(std::uint32_t Request::*field) const
+    {
+        const std::uint32_t value = options.*field;
+        message.put(type(), option.kernel.network_order ? htonl(value) : value);
+    }
+    void operator()(std::optional<std::uint64_t> Request::*field) const
+    {
+        if (options.*field)
+            message.put(type(), htobe64(*(options.*field)));
+    }
+    void operator()(OrInherit Request::*field) const
+    {
+        const OrInherit &value = options.*field;
+        if (option.kernel.other == 0) {
+            octet(value.inherit ? Parser::tos_inherit : value.value);
+            return;
+        }
+        octet(value.value);
+        if (value.inherit)
+            message.put_flag(option.kernel.other);
+    }
+    void operator()(Df Request::*field) const { octet(static_cast<std::uint8_t>(options.*field)); }
+    void operator()(std::optional<Ip> Request::*field) const
+    {
+        if (const auto &ip = options.*field)
+            message.put(ip->is_v4() ? type() : option.kernel.other, *ip);
+    }
+    void operator()(const PortRangeField &field) const
+    {
+        const std::uint16_t low = options.*field.low, high = options.*field.high;
+        if (low != 0 || high != 0)
+            message.put(type(), ifla_vxlan_port_range{htons(low), htons(high)});
+    }
+    template <class T> void operator()(T Request::*) const {}
+
+  private:
+    [[nodiscard]] int type() const { return option.kernel.type; }
+    void octet(std::uint8_t value) const { message.put(type(), value); }
+};
 
 VxlanOptions parse_vxlan(const Attributes &data)
 {
     VxlanOptions options;
-    const auto octet = [&](int type) { return data.get_or<std::uint8_t>(type, 0); };
-    const auto word = [&](int type) { return data.get_or<std::uint32_t>(type, 0); };
-
-    options.vni = word(IFLA_VXLAN_ID);
-    options.remote = data.ip(data[IFLA_VXLAN_GROUP6] ? IFLA_VXLAN_GROUP6 : IFLA_VXLAN_GROUP);
-    options.local = data.ip(data[IFLA_VXLAN_LOCAL6] ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL);
-    options.lower = static_cast<int>(word(IFLA_VXLAN_LINK));
-    options.dstport = ntohs(data.get_or<std::uint16_t>(IFLA_VXLAN_PORT, 0));
-    if (const auto range = data.get<ifla_vxlan_port_range>(IFLA_VXLAN_PORT_RANGE)) {
-        options.srcport_min = ntohs(range->low);
-        options.srcport_max = ntohs(range->high);
-    }
-    options.ttl = octet(IFLA_VXLAN_TTL);
-    options.ttl_inherit = data.flag(IFLA_VXLAN_TTL_INHERIT);
-    options.tos = octet(IFLA_VXLAN_TOS);
-    options.df = octet(IFLA_VXLAN_DF);
-    options.flowlabel = ntohl(word(IFLA_VXLAN_LABEL));
-    options.learning = data.flag(IFLA_VXLAN_LEARNING);
-    options.proxy = data.flag(IFLA_VXLAN_PROXY);
-    options.rsc = data.flag(IFLA_VXLAN_RSC);
-    options.l2miss = data.flag(IFLA_VXLAN_L2MISS);
-    options.l3miss = data.flag(IFLA_VXLAN_L3MISS);
-    options.udpcsum = data.flag(IFLA_VXLAN_UDP_CSUM);
-    options.udp6zerocsumtx = data.flag(IFLA_VXLAN_UDP_ZERO_CSUM6_TX);
-    options.udp6zerocsumrx = data.flag(IFLA_VXLAN_UDP_ZERO_CSUM6_RX);
-    options.gbp = data.flag(IFLA_VXLAN_GBP);
+    for (const AttachOption &option : attach_options())
+        if (option.kernel.type != 0)
+            std::visit(Parser{data, option, options}, option.field);
+    options.lower = static_cast<int>(data.get_or<std::uint32_t>(IFLA_VXLAN_LINK, 0));
     options.gpe = data.flag(IFLA_VXLAN_GPE);
-    options.collect_metadata = data.flag(IFLA_VXLAN_COLLECT_METADATA);
-    options.ageing = word(IFLA_VXLAN_AGEING);
-    options.maxaddress = word(IFLA_VXLAN_LIMIT);
+    options.external = data.flag(IFLA_VXLAN_COLLECT_METADATA);
     return options;
 }
 
@@ -98,7 +197,7 @@ std::optional<Link> parse_link(const nlmsghdr &message)
     const Attributes info(attributes[IFLA_LINKINFO], IFLA_INFO_MAX);
     link.kind = info.string(IFLA_INFO_KIND);
     if (link.kind == "vxlan") {
-        link.vxlan = parse_vxlan(Attributes(info[IFLA_INFO_DATA], IFLA_VXLAN_MAX));
+        link.vxlan = parse_vxlan(Attributes(info[IFLA_INFO_DATA], highest_vxlan_attribute));
         if (link.lower == 0) // of a vxlan device the kernel sends no IFLA_LINK
             link.lower = link.vxlan->lower;
     }
@@ -107,42 +206,12 @@ std::optional<Link> parse_link(const nlmsghdr &message)
 
 void put_vxlan(Message &message, const VxlanOptions &options)
 {
-    const auto put_octet = [&](int type, std::uint8_t value) { message.put(type, value); };
-
-    message.put(IFLA_VXLAN_ID, options.vni);
-    if (options.remote)
-        message.put(options.remote->is_v4() ? IFLA_VXLAN_GROUP : IFLA_VXLAN_GROUP6,
-                    *options.remote);
-    if (options.local)
-        message.put(options.local->is_v4() ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6, *options.local);
+    for (const AttachOption &option : attach_options())
+        if (option.kernel.type != 0)
+            std::visit(Writer{message, option, options}, option.field);
     if (options.lower != 0)
         message.put(IFLA_VXLAN_LINK, static_cast<std::uint32_t>(options.lower));
-    message.put(IFLA_VXLAN_PORT, htons(options.dstport));
-    if (options.srcport_min != 0 || options.srcport_max != 0)
-        message.put(IFLA_VXLAN_PORT_RANGE,
-                    ifla_vxlan_port_range{htons(options.srcport_min), htons(options.srcport_max)});
-    put_octet(IFLA_VXLAN_TTL, options.ttl);
-    put_octet(IFLA_VXLAN_TOS, options.tos);
-    put_octet(IFLA_VXLAN_DF, options.df);
-    message.put(IFLA_VXLAN_LABEL, htonl(options.flowlabel));
-    put_octet(IFLA_VXLAN_LEARNING, options.learning);
-    put_octet(IFLA_VXLAN_PROXY, options.proxy);
-    put_octet(IFLA_VXLAN_RSC, options.rsc);
-    put_octet(IFLA_VXLAN_L2MISS, options.l2miss);
-    put_octet(IFLA_VXLAN_L3MISS, options.l3miss);
-    put_octet(IFLA_VXLAN_UDP_CSUM, options.udpcsum);
-    put_octet(IFLA_VXLAN_UDP_ZERO_CSUM6_TX, options.udp6zerocsumtx);
-    put_octet(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, options.udp6zerocsumrx);
-    put_octet(IFLA_VXLAN_COLLECT_METADATA, options.collect_metadata);
-    message.put(IFLA_VXLAN_AGEING, options.ageing);
-    message.put(IFLA_VXLAN_LIMIT, options.maxaddress);
-    // These the kernel takes as set by being there, and refuses with a value.
-    if (options.ttl_inherit)
-        message.put_flag(IFLA_VXLAN_TTL_INHERIT);
-    if (options.reserved_bits)
-        message.put(vxlan_reserved_bits, htobe64(*options.reserved_bits));
-    if (options.gbp)
-        message.put_flag(IFLA_VXLAN_GBP);
+    message.put(IFLA_VXLAN_COLLECT_METADATA, static_cast<std::uint8_t>(options.external));
     if (options.gpe)
         message.put_flag(IFLA_VXLAN_GPE);
 }

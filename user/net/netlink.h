@@ -12,31 +12,17 @@
 #include "xvtep/ip.h"
 #include "xvtep/mac.h"
 #include "xvtep/netns.h"
+#include "xvtep/vtep.h"
 
 struct nl_sock;
 
 namespace xvtep {
 
-// The options of a kernel vxlan device (IFLA_VXLAN_*). Ports in host byte order.
-struct VxlanOptions {
-    std::uint32_t vni = 0;
-    std::optional<Ip> local{};
-    std::optional<Ip> remote{}; // a unicast destination or a multicast group
-    int lower = 0;              // ifindex, 0 for none
-    std::uint16_t dstport = 4789;
-    std::uint16_t srcport_min = 0, srcport_max = 0; // 0 0: the kernel's own range; both inclusive
-    std::uint8_t ttl = 0;
-    bool ttl_inherit = false;
-    std::uint8_t tos = 0; // 1 is "inherit"
-    std::uint8_t df = 0;  // enum ifla_vxlan_df
-    std::uint32_t flowlabel = 0;
-    bool learning = false;
-    bool proxy = false, rsc = false, l2miss = false, l3miss = false;
-    bool udpcsum = false, udp6zerocsumtx = false, udp6zerocsumrx = false;
-    bool gbp = false, gpe = false, collect_metadata = false;
-    std::uint32_t ageing = 300;
-    std::uint32_t maxaddress = 0;
-    std::optional<std::uint64_t> reserved_bits{}; // the header's bits that must be 0; Linux 6.14
+// A kernel vxlan device: the options that it has (OptionAttribute in xvtep/option.h), and more.
+struct VxlanOptions : AttachRequest {
+    int lower = 0;         // ifindex of the underlay device, 0 for none
+    bool gpe = false;      // IFLA_VXLAN_GPE
+    bool external = false; // IFLA_VXLAN_COLLECT_METADATA
 };
 
 struct Link {

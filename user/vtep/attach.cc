@@ -21,9 +21,11 @@
 #include "user/vtep/device.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/port_programs.h"
+#include "user/vtep/record.h"
 #include "user/vtep/session.h"
 #include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
+#include "xvtep/option.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -193,32 +195,33 @@ class Attachment {
         return {};
     }
 
-    [[nodiscard]] bool udpcsum() const { return request_.udpcsum.value_or(v6_); }
+    // The request with what attach chose for the options that were not given.
+    [[nodiscard]] AttachRequest chosen() const
+    {
+        AttachRequest chosen = request_;
+        chosen.local = local_;
+        chosen.udpcsum = request_.udpcsum.value_or(v6_);
+        if (chosen.ttl.value == 0)
+            chosen.ttl.value = default_ttl();
+        return chosen;
+    }
+
+    // The options of the kernel's device: what the programs do is off there.
+    [[nodiscard]] VxlanOptions device_options() const
+    {
+        VxlanOptions options{chosen()};
+        for (const AttachOption &option : attach_options())
+            if (option.kernel.by_programs)
+                (void)set_option(options, option, option_value(AttachRequest(), option));
+        options.ttl = request_.ttl;
+        options.ageing = kernel_ageing(request_.ageing);
+        options.lower = ports_.size() == 1 ? ports_[0].index : 0;
+        return options;
+    }
 
     Result<> make_device()
     {
-        VxlanOptions options{.vni = request_.vni,
-                             .local = local_,
-                             .remote = request_.remote ? request_.remote : request_.group,
-                             .lower = ports_.size() == 1 ? ports_[0].index : 0,
-                             .dstport = request_.dstport,
-                             .srcport_min = request_.srcport_min,
-                             .srcport_max = request_.srcport_max,
-                             .ttl = request_.ttl.value,
-                             .ttl_inherit = request_.ttl.inherit,
-                             .tos = request_.tos.inherit ? std::uint8_t{1} : request_.tos.value,
-                             .df = static_cast<std::uint8_t>(request_.df == Df::set ? VXLAN_DF_SET
-                                                             : request_.df == Df::inherit
-                                                                 ? VXLAN_DF_INHERIT
-                                                                 : VXLAN_DF_UNSET),
-                             .flowlabel = request_.flowlabel,
-                             .learning = request_.learning,
-                             .udpcsum = udpcsum(),
-                             .udp6zerocsumtx = request_.udp6zerocsumtx,
-                             .udp6zerocsumrx = request_.udp6zerocsumrx,
-                             .gbp = request_.gbp,
-                             .ageing = kernel_ageing(request_.ageing),
-                             .reserved_bits = request_.reserved_bits};
+        VxlanOptions options = device_options();
         NewLink link{.name = name(),
                      .mac = request_.mac ? *request_.mac : random_mac(),
                      .mtu = request_.mtu};
@@ -310,40 +313,14 @@ class Attachment {
 
     void fill_vtep()
     {
-        vtep_.vni = request_.vni;
+        write_options(vtep_, chosen());
         vtep_.ifindex = static_cast<__u32>(device_.index);
-        vtep_.flags =
-            flag_if(v6_, XV_VTEP_V6) | flag_if(request_.learning, XV_VTEP_LEARNING) |
-            flag_if(udpcsum() && !(v6_ && request_.udp6zerocsumtx), XV_VTEP_UDPCSUM) |
-            flag_if(request_.udp6zerocsumrx, XV_VTEP_ZERO_CSUM6_RX) |
-            flag_if(request_.ttl.inherit, XV_VTEP_TTL_INHERIT) |
-            flag_if(request_.tos.inherit, XV_VTEP_TOS_INHERIT) |
-            flag_if(request_.df == Df::set, XV_VTEP_DF_SET) |
-            flag_if(request_.df == Df::inherit, XV_VTEP_DF_INHERIT) |
-            flag_if(request_.proxy, XV_VTEP_PROXY) | flag_if(request_.rsc, XV_VTEP_RSC) |
-            flag_if(request_.l2miss, XV_VTEP_L2MISS) | flag_if(request_.l3miss, XV_VTEP_L3MISS) |
-            flag_if(request_.gbp, XV_VTEP_GBP) | flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE);
-        vtep_.local = to_addr(local_);
-        if (const auto remote = request_.remote ? request_.remote : request_.group)
-            vtep_.remote = to_addr(*remote);
-        vtep_.dstport = htons(request_.dstport);
-        vtep_.srcport_min = request_.srcport_min;
-        vtep_.srcport_max = request_.srcport_max;
+        vtep_.flags |= flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE);
         vtep_.renew_shift = renew_shift(request_.ageing);
-        vtep_.ttl = request_.ttl.value != 0 ? request_.ttl.value : default_ttl();
-        vtep_.tos = request_.tos.value;
         std::ranges::copy(device_.mac.octets, vtep_.mac);
         set_name(vtep_, device_.name);
         std::ranges::copy(ports_.front().mac.octets, vtep_.underlay_mac);
         vtep_.nonce = static_cast<__u16>(session_.cookie);
-        vtep_.flowlabel = htonl(request_.flowlabel);
-        vtep_.ageing = request_.ageing;
-        vtep_.hard_ageing = request_.hard_ageing;
-        vtep_.reachable = request_.reachable_time;
-        vtep_.maxaddress = request_.maxaddress;
-        const auto reserved = request_.reserved_bits.value_or(~used_bits(request_.gbp));
-        vtep_.reserved_flags = static_cast<__u32>(reserved >> 32);
-        vtep_.reserved_vni = static_cast<__u32>(reserved);
         vtep_.bridge = static_cast<__u32>(bridge_);
         vtep_.underlay_count = static_cast<__u16>(ports_.size());
         for (std::size_t i = 0; i < ports_.size(); i++)

@@ -2,7 +2,6 @@
 #include "user/vtep/health.h"
 
 #include <arpa/inet.h>
-#include <linux/if_link.h>
 #include <linux/neighbour.h>
 
 #include <algorithm>
@@ -13,6 +12,8 @@
 
 #include "user/datapath/xdp_attach.h"
 #include "user/vtep/device.h"
+#include "user/vtep/record.h"
+#include "xvtep/option.h"
 
 namespace xvtep {
 namespace {
@@ -82,45 +83,27 @@ Result<std::size_t> foreign_neighbours(Session &session, const xv_vtep &vtep)
     return count;
 }
 
-std::string octet_text(std::uint8_t value, bool inherit)
-{
-    return inherit ? "inherit" : std::to_string(value);
-}
-
-// As `ip link set … type vxlan` is given them. What the device leaves to the programs is off there.
+// As `ip link set … type vxlan` is given them.
 std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions &now)
 {
+    AttachRequest made;
+    read_options(vtep, made);
+    made.ageing = kernel_ageing(made.ageing);
+    if (!now.ttl.inherit && now.ttl.value == 0)
+        made.ttl.value = 0; // the host's default, which the programs have as a number
     std::vector<std::string> found;
-    const auto has = [&](__u32 flag) { return (vtep.flags & flag) != 0; };
-    const auto differs = [&](bool differ, std::string words) {
-        if (differ)
-            found.push_back(std::move(words));
-    };
-    const auto text = [](const std::optional<Ip> &ip) { return ip ? ip->text() : "none"; };
-    const auto remote = addr_is_set(vtep.remote) ? std::optional(to_ip(vtep.remote)) : std::nullopt;
-    differs(now.remote != remote,
-            (now.remote && now.remote->is_multicast() ? "group " : "remote ") + text(now.remote));
-    differs(now.local != to_ip(vtep.local), "local " + text(now.local));
-    differs(now.ttl_inherit != has(XV_VTEP_TTL_INHERIT) || (now.ttl != 0 && now.ttl != vtep.ttl),
-            "ttl " + octet_text(now.ttl, now.ttl_inherit));
-    const bool tos_inherit = now.tos == 1;
-    differs(tos_inherit != has(XV_VTEP_TOS_INHERIT) || (!tos_inherit && now.tos != vtep.tos),
-            tos_inherit ? "tos inherit" : fmt::format("tos {:#x}", now.tos));
-    const auto df = has(XV_VTEP_DF_SET)       ? VXLAN_DF_SET
-                    : has(XV_VTEP_DF_INHERIT) ? VXLAN_DF_INHERIT
-                                              : VXLAN_DF_UNSET;
-    differs(now.df != df, now.df == VXLAN_DF_SET       ? "df set"
-                          : now.df == VXLAN_DF_INHERIT ? "df inherit"
-                                                       : "df unset");
-    differs(now.flowlabel != ntohl(vtep.flowlabel), fmt::format("flowlabel {:#x}", now.flowlabel));
-    differs(now.ageing != kernel_ageing(vtep.ageing), fmt::format("ageing {}", now.ageing));
-    differs(now.maxaddress != 0 && now.maxaddress != vtep.maxaddress,
-            fmt::format("maxaddress {}", now.maxaddress));
-    differs(now.learning && !has(XV_VTEP_LEARNING), "learning");
-    differs(now.proxy && !has(XV_VTEP_PROXY), "proxy");
-    differs(now.rsc && !has(XV_VTEP_RSC), "rsc");
-    differs(now.l2miss && !has(XV_VTEP_L2MISS), "l2miss");
-    differs(now.l3miss && !has(XV_VTEP_L3MISS), "l3miss");
+    for (const AttachOption &option : attach_options()) {
+        const OptionValue value = option_value(now, option);
+        const bool is_off = value == OptionValue(false) || value == OptionValue(std::uint64_t{0});
+        // The device does not learn, answer or count where the programs do.
+        const bool left_off = is_off && (option.kernel.by_programs ||
+                                         option.field == OptionField(&AttachRequest::learning));
+        if (option.kernel.type == 0 || option.kernel.fixed || left_off ||
+            value == option_value(made, option))
+            continue;
+        const std::string text = option_text(now, option);
+        found.push_back(text.empty() ? std::string(option.word) + " none" : text);
+    }
     return found;
 }
 

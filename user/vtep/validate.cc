@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <net/if.h>
-
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include <fmt/format.h>
@@ -11,21 +8,13 @@
 #include "bpf/abi/tables.h"
 #include "bpf/abi/wire.h"
 #include "user/base/result.h"
+#include "xvtep/option.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
 namespace {
 
 static_assert(vxlan_port == XV_VXLAN_PORT && vni_max == XV_VNI_MAX);
-
-bool is_interface_name(const std::string &name)
-{
-    return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
-           std::ranges::none_of(name, [](char c) {
-               const auto octet = static_cast<unsigned char>(c);
-               return c == '/' || c == ':' || std::isspace(octet) != 0 || std::iscntrl(octet) != 0;
-           });
-}
 
 } // namespace
 

@@ -12,6 +12,7 @@
 #include "user/vtep/health.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/port_programs.h"
+#include "user/vtep/record.h"
 #include "user/vtep/session.h"
 #include "user/vtep/teardown.h"
 
@@ -30,35 +31,12 @@ Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
     VtepInfo info;
     for (__u32 i = 0; i < vtep.underlay_count; i++)
         info.devices.push_back(name_of(links, vtep.underlays[i]));
-    info.vni = vtep.vni;
+    read_options(vtep, info);
     info.ifindex = static_cast<int>(vtep.ifindex);
-    info.local = to_ip(vtep.local);
-    if (addr_is_set(vtep.remote))
-        (to_ip(vtep.remote).is_multicast() ? info.group : info.remote) = to_ip(vtep.remote);
-    info.dstport = ntohs(vtep.dstport);
-    info.srcport_min = vtep.srcport_min;
-    info.srcport_max = vtep.srcport_max;
-    info.ttl = {.value = vtep.ttl, .inherit = (vtep.flags & XV_VTEP_TTL_INHERIT) != 0};
-    info.tos = {.value = vtep.tos, .inherit = (vtep.flags & XV_VTEP_TOS_INHERIT) != 0};
-    info.df = (vtep.flags & XV_VTEP_DF_SET) != 0       ? Df::set
-              : (vtep.flags & XV_VTEP_DF_INHERIT) != 0 ? Df::inherit
-                                                       : Df::unset;
-    info.flowlabel = ntohl(vtep.flowlabel);
-    info.learning = (vtep.flags & XV_VTEP_LEARNING) != 0;
-    info.ageing = vtep.ageing;
-    info.hard_ageing = vtep.hard_ageing;
-    info.maxaddress = vtep.maxaddress;
-    info.proxy = (vtep.flags & XV_VTEP_PROXY) != 0;
-    info.rsc = (vtep.flags & XV_VTEP_RSC) != 0;
-    info.l2miss = (vtep.flags & XV_VTEP_L2MISS) != 0;
-    info.l3miss = (vtep.flags & XV_VTEP_L3MISS) != 0;
-    info.reachable_time = vtep.reachable;
-    info.gbp = (vtep.flags & XV_VTEP_GBP) != 0;
-    info.reserved_bits = static_cast<std::uint64_t>(vtep.reserved_flags) << 32 | vtep.reserved_vni;
-    info.udpcsum = (vtep.flags & XV_VTEP_UDPCSUM) != 0;
-    info.udp6zerocsumrx = (vtep.flags & XV_VTEP_ZERO_CSUM6_RX) != 0;
     info.name = device_name(links, vtep);
-    std::ranges::copy(vtep.mac, info.mac.octets.begin());
+    info.mac.emplace();
+    std::ranges::copy(vtep.mac, info.mac->octets.begin());
+    info.mtu = 0;
     const Link *device = find_device(links, vtep);
     info.here = device != nullptr;
     if (info.here)
