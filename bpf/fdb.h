@@ -167,7 +167,7 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
 /*
  * Tells what learning that `mac` is behind `dest` would do, and does not do it: XV_CONTINUE if it
  * would change nothing (also for want of room), XV_TO_LEARN, or a drop reason. `local`: 0, or
- * XV_FDB_LOCAL if `dest` is a port. `shift`: a live entry is to be learned again each time this bit
+ * XV_FDB_LOCAL if `dest` is a port. `shift`: a live entry must be learned again each time this bit
  * of the clock (ns) changes; XV_NEVER: not again.
  */
 static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,

@@ -6,8 +6,7 @@
  *
  *   learning: gc_seq = ++tail, gc_queue[gc_seq] = key
  *   timer:    takes the oldest gc_seqs, from `head` on: an expired entry is removed, another one
- *             gets a new gc_seq. One tick handles a fifth of the queue, and a tick comes each
- * second
+ *             gets a new gc_seq; each second it handles a fifth of the queue
  *
  * The queue exists because a walk over a table of a million entries would be one long softirq.
  */
@@ -103,8 +102,7 @@ static int gc_tick(void *map, int *index, struct gc_timer *self)
     return 0;
 }
 
-/* Starts the timer if the queue is not empty: after learning, and when there is no room to learn.
- */
+/* Starts the timer if the queue is not empty: after learning, or if there is no room to learn. */
 static __always_inline void gc_start_timer(void)
 {
     struct xv_gc *state = gc_get_state();

@@ -62,8 +62,7 @@ static long raise_one(__u32 index, void *context)
     return 0;
 }
 
-/* Folds the high half, with the address's last bytes, which differ most, down before multiplying.
- */
+/* Mixes in the high half, which has the address's last bytes, before multiplying. */
 static __always_inline __u64 ratelimit_mix(__u64 word, __u64 by)
 {
     return (word ^ word >> 32) * by;

@@ -78,8 +78,8 @@ static __always_inline void parse_inner_v4(struct cursor *c, struct inner *in)
 }
 
 /*
- * Sets l4_proto and l4_offset to what is behind the extension headers. BIG TCP puts a
- * nexthop-by-nexthop header in front of some packets of a flow: the flow is the same.
+ * Sets l4_proto and l4_offset to the header behind the extension headers. They are not part of the
+ * flow: BIG TCP puts a hop-by-hop header in front of some packets of a flow.
  */
 static __always_inline void parse_extensions(struct cursor *c, struct inner *in, __u8 next)
 {
@@ -104,9 +104,8 @@ static __always_inline void parse_extensions(struct cursor *c, struct inner *in,
         next = header[0];
         more = header[1] * 8;
         size += 8 + more;
-        asm volatile(
-            ""
-            : "+r"(more)); /* keeps the mask below, from which the verifier knows the bound */
+        /* Keep the mask below, from which the verifier knows the bound. */
+        asm volatile("" : "+r"(more));
         if (!take(c, more & 2047))
             return;
     }
@@ -120,7 +119,7 @@ static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
     in->cut = !ip;
     if (!ip || ip->version != 6)
         return;
-    a = ip->saddr.in6_u.u6_addr32; /* the destination follows it */
+    a = ip->saddr.in6_u.u6_addr32; /* the destination follows the source */
     in->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
     in->ttl = ip->hop_limit;
     in->flow = flow_mix(in->flow, (__u64)a[0] << 32 | a[1]);

@@ -73,8 +73,7 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
         shift = vtep->renew_shift;
     reason = fdb_check(vtep, eth->h_source, &here, XV_FDB_LOCAL, shift, now);
     if (reason == XV_CONTINUE && port->last_time != now) {
-        /* Only the first source of a tick is remembered: busy ports do not write for each packet.
-         */
+        /* Only the first source of a tick is remembered, or each packet would cost a write. */
         mac_copy(port->last_smac, eth->h_source);
         port->last_vid = here.vid;
         port->last_time = now;

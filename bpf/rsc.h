@@ -56,8 +56,8 @@ XV_STEP int short_circuit(struct __sk_buff *skb, const struct xv_vtep *vtep, __u
 }
 
 /*
- * The entry that the frame goes to, whose look-up found `entry`. If that is a router's, the frame
- * may be rewritten, and goes to another entry.
+ * Returns the entry that the frame goes to. That is `entry`, which the look-up found, unless it is
+ * a router's and short_circuit() rewrites the frame.
  */
 static __always_inline struct xv_fdb *rsc(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                           struct xv_fdb *entry, struct tx_ctx *tx)

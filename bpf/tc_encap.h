@@ -16,8 +16,7 @@
 static __always_inline int grow(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                 const struct l2 *l2)
 {
-    /* ENCAP_L2 is the inner L2 header alone: with VXLAN's 8 bytes added, large TCP packets vanish.
-     */
+    /* ENCAP_L2 is the inner L2 header alone. With VXLAN's 8 bytes large TCP packets vanish. */
     __u64 flags =
         BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
         (vtep->flags & XV_VTEP_V6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);

@@ -114,7 +114,7 @@ XV_STEP int sent_size(struct __sk_buff *skb)
     return skb->gso_size + in.headers + outer - ETH_HLEN;
 }
 
-/* The kernel's device has sent a frame of this entry, so it has the entry: see count_unanswered().
+/* The kernel's device has sent a frame, so it has the entry: ends what count_unanswered() counts.
  */
 static __always_inline void entry_answered(const struct sent *s)
 {

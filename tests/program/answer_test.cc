@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Answers made in the data path: ARP, neighbour advertisements, ICMP errors; and group policy.
+// Answers of the data path: ARP, neighbour advertisements and ICMP errors; and group policy.
 #include "tests/program/program_case.h"
 
 namespace xvtep::test {
@@ -87,7 +87,7 @@ TEST_F(Answers, SolicitationsFromTheTable)
     with(XV_VTEP_PROXY);
     neighbour("fd20::3", target);
     const Bytes source = option(1, 1, "02:00:00:00:00:07");
-    // The option says where to answer, also behind another option.
+    // The answer goes to the option's address, also if another option comes first.
     for (const Bytes &options : {source, [&] {
                                      Bytes two = option(14, 1, "00:00:00:00:00:00");
                                      put(two, source);
@@ -113,7 +113,7 @@ TEST_F(Answers, DuplicateAddressDetectionIsAnsweredToAll)
     const Outcome run = encap(solicitation({}, 255, "::"));
     const Bytes want = advertisement(0x20000000, "33:33:00:00:00:01", "ff02::1");
     EXPECT_EQ(run.packet, want) << difference(run.packet, want);
-    neighbour("fd20::3", asker); // it asks about the address it has itself
+    neighbour("fd20::3", asker); // it asks about its own address
     EXPECT_EQ(encap(solicitation({}, 255, "::")).counted.count("proxy_silent"), 1U);
 }
 
@@ -123,7 +123,7 @@ TEST_F(Answers, SolicitationsThatAreNone)
     neighbour("fd20::3", target);
     for (const Bytes &packet :
          {solicitation({}, 64), solicitation(option(1, 0, "02:00:00:00:00:07")),
-          solicitation({1, 1, 0, 0})}) // routed; an option without size; one cut short
+          solicitation({1, 1, 0, 0})}) // routed; an option of size 0; an option cut short
         EXPECT_EQ(encap(packet).counted,
                   (std::map<std::string, std::uint64_t>{{"proxy_silent", 1}}));
 }

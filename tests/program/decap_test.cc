@@ -17,7 +17,7 @@ Bytes inner_udp(std::size_t size = 18)
 
 class Decap : public ProgramCase {
   protected:
-    // From a VTEP that the inner source is known behind, unless a test says otherwise.
+    // The inner source is known behind the sender, unless a test changes that.
     Bytes outer(const Bytes &inner, unsigned tos = 0)
     {
         const char *const sender = v6() ? "fd08::101" : "192.168.8.101";
@@ -37,7 +37,7 @@ class Decap : public ProgramCase {
 
     [[nodiscard]] bool v6() const { return (vtep.flags & XV_VTEP_V6) != 0; }
 
-    // Through both programs: TC strips; XDP strips and leaves metadata, or redirects.
+    // Runs both programs: TC decapsulates; XDP does and leaves metadata, or redirects.
     void expect_stripped(const Bytes &inner)
     {
         const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner));
@@ -101,8 +101,8 @@ TEST_F(Decap, TheVtepsOwnMacIsTheHostsWhateverTheTableSays)
     }
 }
 
-// What is new goes, as it is, to the kernel's device, which learns it; the programs learn it where
-// it arrives (tests/conformance, learning).
+// A packet with a new source goes unchanged to the kernel's device, which learns the source; the
+// programs learn it at that device (tests/conformance, learning).
 TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
 {
     known_ = false;
@@ -162,8 +162,9 @@ TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
     }
 }
 
-// A tenant with many MACs leaves room for the others, and all leave some for entries made by hand.
-// What finds no room is delivered, and teaches the kernel's device nothing either.
+// A VTEP with many MACs leaves room for the others, and all leave room for entries of user space.
+// A frame whose source finds no room is delivered, and the kernel's device does not learn it
+// either.
 TEST_F(Decap, LearningLeavesRoom)
 {
     known_ = false;
@@ -198,7 +199,7 @@ TEST_F(Decap, NoLearning)
 
 TEST_F(Decap, EcnByRfc6040)
 {
-    // [inner][outer] of not-ECT, ECT(1), ECT(0), CE: the inner field afterwards, -1 dropped.
+    // [inner][outer] of not-ECT, ECT(1), ECT(0), CE: the resulting inner field; -1: dropped.
     constexpr int table[4][4] = {{0, 0, 0, -1}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
     for (unsigned in = 0; in < 4; in++)
         for (unsigned out = 0; out < 4; out++)
@@ -235,7 +236,8 @@ TEST_F(Decap, CutAtEveryByte)
         const Bytes whole = outer(inner_udp());
         for (std::size_t size = ETH_HLEN; size < whole.size(); size++) {
             const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-            if (size >= ETH_HLEN + (six ? 40U : 20U)) { // less the kernel's test run refuses
+            if (size >=
+                ETH_HLEN + (six ? 40U : 20U)) { // the kernel's test run refuses shorter packets
                 const Outcome tc_run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, cut);
                 EXPECT_EQ(tc_run.action, tc_pass) << size << ": its lengths lie, the stack judges";
                 EXPECT_EQ(tc_run.packet, cut) << size;
@@ -246,7 +248,7 @@ TEST_F(Decap, CutAtEveryByte)
             EXPECT_EQ(xdp_run.action, XDP_PASS) << size;
             EXPECT_EQ(xdp_run.packet, cut) << size;
         }
-        // The same with lengths that tell the truth: cut inside the inner frame.
+        // The same with correct outer lengths: the inner frame is cut short.
         for (std::size_t size = 0; size <= inner_udp().size(); size++) {
             const Bytes all = inner_udp();
             const Bytes inner(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size));
@@ -296,7 +298,7 @@ TEST_F(Decap, ForeignCaptures)
         write(skeleton->maps.dstports, static_cast<__u32>(dport / 64), __u64{1} << (dport % 64));
         vtep.vni = 100;
         for (Bytes packet : packets) {
-            // To whoever it was: this host, at the address it went to.
+            // The VTEP gets the address that the packet was sent to.
             std::ranges::copy(under.mac.octets, packet.begin());
             vtep.local = to_addr(Ip::from_bytes(packet.data() + 30, 4));
             vtep.flags = 0; // no learning
@@ -313,7 +315,7 @@ TEST_F(Decap, ForeignCaptures)
          {"gso-ipv4-vxlan-ipv4.pcap", "gso-ipv6-vxlan-ipv6.pcap", "nsh-over-vxlan-gpe.pcap"})
         for (const Bytes &packet : captured(name)) {
             if (packet.size() > 3500)
-                continue; // more than a test run takes
+                continue; // too large for a test run
             const Outcome run = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet);
             EXPECT_EQ(run.action, tc_pass) << name << ": not this host's";
             EXPECT_EQ(run.packet, packet) << name;

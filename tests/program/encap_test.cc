@@ -26,7 +26,7 @@ class Encap : public KnownCase {
         return static_cast<unsigned>(packet.at(14 + l3) << 8 | packet.at(15 + l3));
     }
 
-    // The whole packet that `frame` must become; what is random is taken from `got`.
+    // The whole packet that `frame` must become; its random fields are taken from `got`.
     Bytes expected_v4(const Bytes &got, const Bytes &frame, unsigned tos = 0, unsigned ttl = 64,
                       unsigned df = 0)
     {
@@ -87,7 +87,7 @@ TEST_F(Encap, WithoutAHopTheKernelsDeviceSends)
     EXPECT_EQ(run.counted, (std::map<std::string, std::uint64_t>{{"tx", 1}}));
 }
 
-// The host may route by any of these: what was learned for one is nothing for another.
+// The host may route by any of these fields, so a next hop is valid for one value only.
 TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
 {
     const auto taken = [&](const std::function<void(xv_nexthop_key &)> &change) {
@@ -111,7 +111,7 @@ TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
     EXPECT_FALSE(taken([](xv_nexthop_key &k) { k.oif = 0; }));
 }
 
-// A route's own MTU is not in our tables: only sizes that the kernel has sent whole are repeated.
+// A route's MTU is not in our tables: only sizes that the kernel has sent in one piece are sent.
 TEST_F(Encap, OnlyAProvenSizeIsSent)
 {
     nexthop("192.168.8.101");
@@ -147,7 +147,7 @@ TEST_F(Encap, InheritsAndMarks)
         vtep.tos = static_cast<__u8>(c.tos);
         write_vtep();
         const unsigned mine = vtep.tos;
-        vtep.tos = static_cast<__u8>(c.want_tos); // the next hop of packets with that
+        vtep.tos = static_cast<__u8>(c.want_tos); // packets with this TOS have a next hop
         nexthop("192.168.8.101");
         vtep.tos = static_cast<__u8>(mine);
         const Bytes frame = udp4(9, c.inner_tos, c.inner_df);
@@ -249,7 +249,7 @@ TEST_F(Encap, WatchRemembersTheNextHop)
     const std::string to = next_hop.text(), from = under.mac.text();
     const Bytes packet = Ether{.dst = to.c_str(), .src = from.c_str()} /
                          (Ipv4{.dst = "192.168.8.102"} / (Udp{} / payload(30)));
-    // Untagged traffic of the host teaches nothing.
+    // Untagged traffic of the host is not learned.
     EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay_egress, under, packet).action, tc_pass);
     const xv_nexthop_key key = nexthop_key("192.168.8.102");
     xv_nexthop value{};

@@ -1,6 +1,6 @@
-# SPDX-License-Identifier: GPL-2.0-only
-# Each header of the BPF programs compiles by itself, so it includes what it uses:
-# cmake -DSOURCE=... -DCLANG=... -DMULTIARCH=... -P headers.cmake
+#SPDX - License - Identifier : GPL - 2.0 - only
+#Each header of the BPF programs compiles by itself, so it includes what it uses:
+#cmake - DSOURCE = ... - DCLANG = ... - DMULTIARCH = ... - P headers.cmake
 file(GLOB headers ${SOURCE}/bpf/*.h ${SOURCE}/bpf/abi/*.h)
 if(NOT headers)
   message(FATAL_ERROR "nothing to check")

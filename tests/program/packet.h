@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Packets said in words: Ether{...} / Ipv4{...} / Udp{...} / Vxlan{...} / Ether{...} / ...
-// Lengths and checksums are filled in from what follows, unless a field says otherwise.
+// Describes packets: Ether{...} / Ipv4{...} / Udp{...} / Vxlan{...} / Ether{...} / ...
+// Lengths and checksums are computed from the rest of the packet, unless a field gives them.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ inline std::uint16_t internet_checksum(const Bytes &bytes)
     return static_cast<std::uint16_t>(~sum16(bytes));
 }
 
-// The transport checksum over pseudo-header and segment; 0 where the segment carries a right one.
+// The transport checksum over pseudo-header and segment; 0 if the segment has the right one.
 inline std::uint16_t transport_checksum(const Ip &src, const Ip &dst, unsigned proto,
                                         const Bytes &segment)
 {
@@ -140,7 +140,7 @@ inline Bytes operator/(const Ipv6 &h, const Bytes &payload)
     return out;
 }
 
-// Checksum 0 unless the addresses it is to be made for are given.
+// The checksum is 0 unless the addresses for it are given.
 struct Udp {
     unsigned src = 50000, dst = 4789;
     std::optional<unsigned> length{};
@@ -196,7 +196,7 @@ inline Bytes arp_request()
     return out;
 }
 
-// "00: 02 00 … | 02 00 …" for the first lines that differ.
+// The first lines that differ, as "00: 02 00 … | 02 00 …".
 inline std::string difference(const Bytes &got, const Bytes &want)
 {
     std::string text =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the programs keep of a port besides its entry: the copy they try first, and who was seen
-// last.
+// What the programs remember of a port besides its entry: the copy that they look up first, and the
+// last source.
 #include <chrono>
 #include <thread>
 
@@ -31,7 +31,7 @@ TEST_F(Ports, ACopyIsTakenOnlyForItsOwnPort)
     EXPECT_EQ(send().action, tc_redirect) << "no copy";
     hint(port.index + XV_PORT_HINTS, 0);
     EXPECT_EQ(send().action, tc_redirect) << "another port's";
-    hint(port.index, 0); // of no VTEP
+    hint(port.index, 0); // without a VTEP
     EXPECT_EQ(send().action, tc_pass) << "its own";
     hint(port.index, vtep_slot);
     EXPECT_EQ(send().action, tc_redirect);
@@ -47,7 +47,7 @@ TEST_F(Ports, ASourceIsLearnedAgainWithTheNextTickOfTheClock)
     std::this_thread::sleep_for(std::chrono::milliseconds(25)); // CONFIG_HZ=100 has ticks of 10
     send();
     EXPECT_TRUE(found(source));
-    // Others behind the same port are not taken for it.
+    // Another source behind the same port is not mistaken for it.
     const Mac other = *Mac::parse("02:00:00:00:00:77");
     tc(skeleton->progs.xvtep_tc_port_ingress, port,
        Ether{.src = "02:00:00:00:00:77"} / (Ipv4{} / (Udp{} / payload(31))));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Whole packets through the loaded programs (BPF_PROG_TEST_RUN), with maps filled by hand.
+// Runs whole packets through the loaded programs (BPF_PROG_TEST_RUN), with maps that a test fills.
 #pragma once
 
 #include <arpa/inet.h>
@@ -35,7 +35,7 @@ struct Outcome {
     int action = 0;
     Bytes packet;
     unsigned mark = 0;                            // of the skb afterwards
-    std::map<std::string, std::uint64_t> counted; // "rx", "tx" and reasons that moved, by name
+    std::map<std::string, std::uint64_t> counted; // "rx", "tx" and reasons whose counters rose
 };
 
 // One VTEP in slot 1 (VNI 42, port 4789, device `vx`), the underlay port `under` in slot 2, a local
@@ -146,7 +146,7 @@ class ProgramCase : public ::testing::Test {
         write(skeleton->maps.fdb, key(mac), value);
     }
 
-    // The kernel has just let in a packet of this VTEP.
+    // As if the kernel had just admitted a packet of this VTEP.
     void admitted(const Ip &sender)
     {
         xv_sender value{};
@@ -291,7 +291,7 @@ class ProgramCase : public ::testing::Test {
             std::memcpy(&out, context_out.data(), sizeof(out));
             result.mark = out.mark;
         }
-        if (size == sizeof(xdp_md)) { // metadata comes in front of the packet
+        if (size == sizeof(xdp_md)) { // the metadata is in front of the packet
             xdp_md out{};
             std::memcpy(&out, context_out.data(), sizeof(out));
             result.packet.erase(result.packet.begin(),
@@ -301,7 +301,7 @@ class ProgramCase : public ::testing::Test {
     }
 };
 
-// Where one remote MAC is known, and the way to it.
+// One remote MAC is known, and the next hop to its VTEP.
 class KnownCase : public ProgramCase {
   protected:
     static constexpr Mac container{{2, 0, 0, 0, 0, 2}};

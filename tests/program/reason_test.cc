@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Every reason of bpf/abi/reasons.h is reached; one without a case here fails.
+// Each reason of bpf/abi/reasons.h has a case here that reaches it; the test fails without one.
 #include <algorithm>
 #include <functional>
 
@@ -120,7 +120,7 @@ class Reasons : public ProgramCase {
             {XV_OVER_MTU,
              [=, this] {
                  entry(zero, "192.168.8.101");
-                 return encap(too_big(0)); // without DF: the kernel's device splits
+                 return encap(too_big(0)); // without DF the kernel's device fragments it
              }},
             {XV_KERNEL_PATH,
              [=, this] {
@@ -201,8 +201,8 @@ class Reasons : public ProgramCase {
     std::string mac_;
 };
 
-// What a test run cannot reach: it takes no packet of 64 KiB, no helper fails there, and no packet
-// comes marked by another program.
+// A test run cannot reach these: it takes no packet of 64 KiB, no helper fails in it, and its
+// packets have no mark of another program.
 constexpr int unreachable[] = {XV_OVERSIZE, XV_REWRITE_FAILED, XV_KERNEL_TABLE, XV_MISDIRECTED};
 
 TEST_F(Reasons, EachIsReachedAndCountedOnce)
@@ -236,7 +236,7 @@ TEST_F(Reasons, EachIsReachedAndCountedOnce)
         else
             EXPECT_EQ(run.action, reason >= XV_FIRST_DROPPED && reason != XV_NO_TX_TARGET
                                       ? tc_shot
-                                      : tc_pass); // the kernel's device drops, or knows better
+                                      : tc_pass); // the kernel's device drops it, or has an entry
     }
 }
 
