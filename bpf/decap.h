@@ -26,6 +26,8 @@ struct decap {
     __u32 slot; /* the counters for `reason`: a VTEP's; 0: the underlay port's */
 };
 
+XV_ASSERT(XV_NOT_IP == 1 && XV_NOT_UDP == 2 && XV_OTHER_PORT == 3, "not VXLAN: the first reasons");
+
 /*
  * Whether the packet, which was not delivered for this reason, goes on to the kernel's device: it
  * then needs its sender's mark. Packets that are not VXLAN come first in the list of reasons.

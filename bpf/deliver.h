@@ -12,8 +12,7 @@
 #include "bpf/skb.h"
 #include "bpf/vlan.h"
 
-/* Where the program runs. Only at a TC ingress does bpf_redirect_peer() reach a container's veth.
- */
+/* The hook of the program. bpf_redirect_peer() into a container works only at a TC ingress. */
 enum xv_hook { XV_HOOK_EGRESS, XV_HOOK_INGRESS };
 
 /* Whether skb->protocol is that of the frame, or still that of the outer packet. */

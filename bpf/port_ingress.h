@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ingress of a local port, a container's veth or a trunk: to another port, the bridge, or a VTEP.
- */
+/* Ingress of a local port: a frame goes to another port, to the bridge, or into the tunnel. */
 #ifndef XVTEP_BPF_PORT_INGRESS_H
 #define XVTEP_BPF_PORT_INGRESS_H
 

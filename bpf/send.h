@@ -45,8 +45,7 @@ static __always_inline struct tx_sizes tx_sizes_of(struct __sk_buff *skb,
     return sizes;
 }
 
-/* Whether the frame fits the path. Returns XV_CONTINUE, or a reason; with XV_OVER_MTU
- * tx->inner_mtu. */
+/* Whether the frame fits the path: XV_CONTINUE, XV_OVER_MTU with tx->inner_mtu set, or a reason. */
 static __always_inline int check_size(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                       const struct xv_remote *dest,
                                       const struct xv_nexthop *nexthop, __u32 l3_size,

@@ -23,8 +23,7 @@ static __always_inline struct cursor skb_cursor(struct __sk_buff *skb)
     return (struct cursor){.at = (void *)(long)skb->data, .end = (void *)(long)skb->data_end};
 }
 
-/* A cursor with `size` bytes (or all there are) in reach. Pointers into the packet become invalid.
- */
+/* A cursor over the first `size` bytes, or all. Other pointers into the packet become invalid. */
 static __always_inline struct cursor skb_pull(struct __sk_buff *skb, __u32 size)
 {
     struct cursor c = skb_cursor(skb);

@@ -29,8 +29,10 @@ static __always_inline int has_inner_checksums(struct __sk_buff *skb, const stru
     case IPPROTO_SCTP: /* has a CRC with an offload of its own */
         return 1;
     case IPPROTO_IGMP:
-        /* A bridge's snooping leaves a sum of the whole packet in the skb. It outlives the tunnel
-           on a virtual wire and is wrong there. */
+        /*
+         * A bridge's snooping leaves a sum of the whole packet in the skb. It outlives the tunnel
+         * on a virtual wire and is wrong there.
+         */
         return 1;
     case IPPROTO_IPIP:
     case IPPROTO_IPV6:

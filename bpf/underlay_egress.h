@@ -114,8 +114,7 @@ XV_STEP int sent_size(struct __sk_buff *skb)
     return skb->gso_size + in.headers + outer - ETH_HLEN;
 }
 
-/* The kernel's device has sent a frame, so it has the entry: ends what count_unanswered() counts.
- */
+/* The kernel's device has sent a frame, so it has the entry: resets count_unanswered(). */
 static __always_inline void entry_answered(const struct sent *s)
 {
     struct xv_vtep *vtep = vtep_by_vni(s->vni, s->key.dstport);
