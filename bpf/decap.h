@@ -7,14 +7,16 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
+#include "bpf/abi/wire.h"
+#include "bpf/addr.h"
 #include "bpf/classify.h"
 #include "bpf/common.h"
+#include "bpf/cursor.h"
 #include "bpf/deliver.h"
 #include "bpf/ecn.h"
 #include "bpf/gro_flow.h"
 #include "bpf/maps.h"
 #include "bpf/parse_outer.h"
-#include "bpf/sender.h"
 #include "bpf/skb.h"
 #include "bpf/vlan.h"
 #include "bpf/vtep.h"

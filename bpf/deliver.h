@@ -3,12 +3,14 @@
 #ifndef XVTEP_BPF_DELIVER_H
 #define XVTEP_BPF_DELIVER_H
 
+#include "bpf/addr.h"
 #include "bpf/alive.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/fdb.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/parse_inner.h"
 #include "bpf/skb.h"
 #include "bpf/vlan.h"
 

@@ -10,7 +10,6 @@
 #include "bpf/common.h"
 #include "bpf/fdb.h"
 #include "bpf/maps.h"
-#include "bpf/sender.h"
 #include "bpf/skb.h"
 
 /* Follows `ip link set ... address`: the kernel tells that a frame is for the device itself. */

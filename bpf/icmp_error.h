@@ -12,6 +12,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
+#include "bpf/abi/tables.h"
 #include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
@@ -23,7 +24,7 @@
 #define XV_ICMP_V4 (sizeof(struct iphdr) + sizeof(struct icmp))
 #define XV_ICMP_V6 (sizeof(struct ipv6hdr) + sizeof(struct icmp))
 
-/* What has become of a frame whose sender is to get an error. */
+/* The result of turning a frame into an ICMP error to its sender. */
 enum icmp_error {
     ICMP_ERROR_MADE,   /* the frame is now the error */
     ICMP_ERROR_NONE,   /* no error may be sent; the frame is as it was */

@@ -10,15 +10,12 @@
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/deliver.h"
-#include "bpf/fdb.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
-#include "bpf/port.h"
 #include "bpf/proxy.h"
 #include "bpf/send.h"
 #include "bpf/skb.h"
 #include "bpf/tx_ctx.h"
-#include "bpf/vlan.h"
 
 /* A frame from a local port. */
 struct port_frame {
@@ -50,7 +47,7 @@ static __always_inline int port_to_port(struct __sk_buff *skb, const struct port
     return to_port(skb, &entry->dest, entry->flags, XV_HOOK_INGRESS);
 }
 
-/* What becomes of a frame whose destination no entry tells. */
+/* The result of to_bridge_or_flood(). */
 enum flood { XV_FLOOD_DONE, XV_FLOOD_TO_TUNNEL };
 
 /*

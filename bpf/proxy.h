@@ -17,7 +17,6 @@
 #include "bpf/maps.h"
 #include "bpf/miss.h"
 #include "bpf/neigh.h"
-#include "bpf/skb.h"
 #include "bpf/tx_ctx.h"
 
 #define XV_ARP_REQUEST 1

@@ -5,6 +5,7 @@
 
 #include <linux/if_ether.h>
 
+#include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/alive.h"
 #include "bpf/classify.h"
@@ -13,16 +14,20 @@
 #include "bpf/deliver.h"
 #include "bpf/encap.h"
 #include "bpf/fdb.h"
+#include "bpf/fdb_count.h"
+#include "bpf/fdb_expiry.h"
 #include "bpf/icmp_error.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/miss.h"
 #include "bpf/nexthop.h"
+#include "bpf/parse_inner.h"
 #include "bpf/pmtu.h"
 #include "bpf/skb.h"
 #include "bpf/tc_encap.h"
 #include "bpf/tx_ctx.h"
 #include "bpf/udp_csum.h"
+#include "bpf/vlan.h"
 #include "bpf/vtep.h"
 
 /* Sizes of a frame to be sent. */

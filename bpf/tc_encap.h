@@ -7,7 +7,8 @@
 
 #include "bpf/common.h"
 #include "bpf/encap.h"
-#include "bpf/skb.h"
+#include "bpf/maps.h"
+#include "bpf/parse_inner.h"
 #include "bpf/tx_ctx.h"
 #include "bpf/udp_csum.h"
 #include "bpf/vlan.h"

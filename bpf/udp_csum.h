@@ -11,6 +11,7 @@
 
 #include "bpf/common.h"
 #include "bpf/csum.h"
+#include "bpf/cursor.h"
 #include "bpf/parse_inner.h"
 #include "bpf/skb.h"
 #include "bpf/skb_sum.h"

@@ -19,6 +19,8 @@
 #include "bpf/cursor.h"
 #include "bpf/ecn.h"
 #include "bpf/fdb.h"
+#include "bpf/fdb_count.h"
+#include "bpf/fdb_expiry.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/nexthop.h"

@@ -5,6 +5,7 @@
 
 #include <linux/if_ether.h>
 
+#include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
 #include "bpf/count.h"

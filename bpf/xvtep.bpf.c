@@ -22,10 +22,12 @@
  * An XDP program finishes what it can, and passes the rest, uncounted, to the TC program of the
  * same port, which always runs behind it and counts.
  */
+#include "bpf/addr.h"
 #include "bpf/alive.h"
 #include "bpf/classify.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
+#include "bpf/cursor.h"
 #include "bpf/decap.h"
 #include "bpf/deliver.h"
 #include "bpf/device_egress.h"
@@ -34,6 +36,7 @@
 #include "bpf/fdb_put.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/parse_outer.h"
 #include "bpf/pmtu.h"
 #include "bpf/port.h"
 #include "bpf/port_ingress.h"
