@@ -13,4 +13,5 @@
 #include <xvtep/port.h>
 #include <xvtep/result.h>
 #include <xvtep/stats.h>
+#include <xvtep/version.h>
 #include <xvtep/vtep.h>

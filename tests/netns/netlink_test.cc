@@ -14,6 +14,7 @@
 
 #include "user/net/ethtool.h"
 #include "user/net/sysctl.h"
+#include "xvtep/option.h"
 
 namespace xvtep {
 namespace {
@@ -196,7 +197,10 @@ TEST_F(NetlinkTest, SaysWhyTheKernelRefused)
     EXPECT_EQ(netlink->add_bridge(bridge).error().message(), "create link br0: file exists");
 
     // With the extended acknowledgement's text.
-    VxlanOptions mixed{.vni = 5, .local = ip("10.0.0.1"), .remote = ip("fd00::1")};
+    VxlanOptions mixed;
+    mixed.vni = 5;
+    mixed.local = ip("10.0.0.1");
+    mixed.remote = ip("fd00::1");
     const auto refused = netlink->add_vxlan({.name = "vx0"}, mixed);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, EINVAL);
@@ -299,25 +303,29 @@ TEST_F(NetlinkTest, VethReachesAnotherNamespace)
 TEST_F(NetlinkTest, VxlanHasEveryOptionItWasGiven)
 {
     const int lower = add_veth("v0", "v1");
-    const VxlanOptions options{.vni = 0xabcdef,
-                               .local = ip("10.0.0.1"),
-                               .remote = ip("239.1.1.1"),
-                               .lower = lower,
-                               .dstport = 8472,
-                               .srcport_min = 40000,
-                               .srcport_max = 50000,
-                               .ttl = 17,
-                               .tos = 1,
-                               .df = VXLAN_DF_INHERIT,
-                               .learning = true,
-                               .proxy = true,
-                               .rsc = true,
-                               .l2miss = true,
-                               .l3miss = true,
-                               .udpcsum = true,
-                               .gbp = true,
-                               .ageing = 77,
-                               .maxaddress = 88};
+    VxlanOptions options;
+    const std::pair<const char *, OptionValue> given[] = {
+        {"vni", std::uint64_t{0xabcdef}},
+        {"local", "10.0.0.1"},
+        {"group", "239.1.1.1"},
+        {"dstport", std::uint64_t{8472}},
+        {"srcport", std::array<std::uint64_t, 2>{40000, 50000}},
+        {"ttl", std::uint64_t{17}},
+        {"tos", "inherit"},
+        {"df", "inherit"},
+        {"learning", true},
+        {"proxy", true},
+        {"rsc", true},
+        {"l2miss", true},
+        {"l3miss", true},
+        {"udpcsum", true},
+        {"gbp", true},
+        {"ageing", std::uint64_t{77}},
+        {"maxaddress", std::uint64_t{88}},
+    };
+    for (const auto &[word, value] : given)
+        ASSERT_TRUE(set_option(options, *find_option(word), value)) << word;
+    options.lower = lower;
     const auto index =
         netlink->add_vxlan({.name = "vx0", .mac = mac_a, .mtu = 1400, .group = 5}, options);
     ASSERT_TRUE(works(index));
@@ -329,33 +337,24 @@ TEST_F(NetlinkTest, VxlanHasEveryOptionItWasGiven)
     EXPECT_EQ(link->lower, lower);
     ASSERT_TRUE(link->vxlan);
     const VxlanOptions &got = *link->vxlan;
-    EXPECT_EQ(got.vni, options.vni);
-    EXPECT_EQ(got.local, options.local);
-    EXPECT_EQ(got.remote, options.remote);
+    for (const auto &[word, value] : given)
+        EXPECT_EQ(option_text(got, *find_option(word)), option_text(options, *find_option(word)));
     EXPECT_EQ(got.lower, lower);
-    EXPECT_EQ(got.dstport, 8472);
-    EXPECT_EQ(got.srcport_min, 40000);
-    EXPECT_EQ(got.srcport_max, 50000);
-    EXPECT_EQ(got.ttl, 17);
-    EXPECT_FALSE(got.ttl_inherit);
-    EXPECT_EQ(got.tos, 1);
-    EXPECT_EQ(got.df, VXLAN_DF_INHERIT);
-    EXPECT_TRUE(got.learning && got.proxy && got.rsc && got.l2miss && got.l3miss);
-    EXPECT_TRUE(got.udpcsum && got.gbp);
-    EXPECT_FALSE(got.gpe || got.collect_metadata || got.udp6zerocsumtx || got.udp6zerocsumrx);
-    EXPECT_EQ(got.ageing, 77U);
-    EXPECT_EQ(got.maxaddress, 88U);
+    EXPECT_FALSE(got.remote);
+    EXPECT_TRUE(got.group && got.tos.inherit && !got.ttl.inherit);
+    EXPECT_FALSE(got.gpe || got.external || got.udp6zerocsumtx || got.udp6zerocsumrx);
 }
 
 TEST_F(NetlinkTest, VxlanOverIpv6)
 {
-    const VxlanOptions options{.vni = 6,
-                               .local = ip("fd00::1"),
-                               .remote = ip("fd00::2"),
-                               .ttl_inherit = true,
-                               .flowlabel = 0x12345,
-                               .udp6zerocsumtx = true,
-                               .udp6zerocsumrx = true};
+    VxlanOptions options;
+    options.vni = 6;
+    options.local = ip("fd00::1");
+    options.remote = ip("fd00::2");
+    options.ttl.inherit = true;
+    options.flowlabel = 0x12345;
+    options.learning = false;
+    options.udp6zerocsumtx = options.udp6zerocsumrx = true;
     const auto index = netlink->add_vxlan({.name = "vx6"}, options);
     ASSERT_TRUE(works(index));
     const auto link = netlink->link(*index);
@@ -363,29 +362,34 @@ TEST_F(NetlinkTest, VxlanOverIpv6)
     EXPECT_EQ(link->vxlan->local, options.local);
     EXPECT_EQ(link->vxlan->remote, options.remote);
     EXPECT_EQ(link->vxlan->dstport, 4789);
-    EXPECT_TRUE(link->vxlan->ttl_inherit);
+    EXPECT_TRUE(link->vxlan->ttl.inherit);
     EXPECT_EQ(link->vxlan->flowlabel, 0x12345U);
     EXPECT_TRUE(link->vxlan->udp6zerocsumtx && link->vxlan->udp6zerocsumrx);
-    EXPECT_FALSE(link->vxlan->learning || link->vxlan->udpcsum);
+    EXPECT_FALSE(link->vxlan->learning || *link->vxlan->udpcsum);
     EXPECT_EQ(link->vxlan->ageing, 300U);
 }
 
 TEST_F(NetlinkTest, VxlanWithMetadata)
 {
-    const VxlanOptions options{.gpe = true, .collect_metadata = true};
+    VxlanOptions options;
+    options.gpe = options.external = true;
+    options.learning = false; // is refused beside them
     const auto index = netlink->add_vxlan({.name = "vxm"}, options);
     ASSERT_TRUE(works(index));
     const auto link = netlink->link(*index);
     ASSERT_TRUE(link->vxlan);
-    EXPECT_TRUE(link->vxlan->collect_metadata && link->vxlan->gpe);
+    EXPECT_TRUE(link->vxlan->external && link->vxlan->gpe);
     EXPECT_FALSE(link->vxlan->local || link->vxlan->remote);
 }
 
 TEST_F(NetlinkTest, KeepsAVxlanForwardingDatabase)
 {
     const int lower = add_veth("v0", "v1");
-    const auto vxlan = netlink->add_vxlan({.name = "vx0"}, {.vni = 5});
-    const auto other = netlink->add_vxlan({.name = "vx1"}, {.vni = 6});
+    VxlanOptions options;
+    options.vni = 5;
+    const auto vxlan = netlink->add_vxlan({.name = "vx0"}, options);
+    options.vni = 6;
+    const auto other = netlink->add_vxlan({.name = "vx1"}, options);
     ASSERT_TRUE(works(vxlan));
     ASSERT_TRUE(works(other));
     EXPECT_EQ(netlink->fdb(*vxlan)->size(), 0U);

@@ -3,7 +3,9 @@
 // for the same entries on a kernel vxlan device.
 #include <gtest/gtest.h>
 
+#include "user/cli/json.h"
 #include "user/cli/lab_output.h"
+#include "user/cli/output.h"
 
 namespace xvtep::cli {
 namespace {

@@ -63,30 +63,34 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"-n", "no-such", "attach", "eth0", "--vni", "0"},
          "attach eth0: VNI 0 is not within 1 to 16777215"},
         {{"attach", "a\nb", "--vni", "0"}, "attach a?b: VNI 0 is not within 1 to 16777215"},
-        {{"detach"}, "detach: DEV is required"},
-        {{"detach", "eth0", "eth1"}, "detach eth0: what is \"eth1\"?"},
+        {{"detach"}, "detach: no device given (detach DEV)"},
+        {{"atach"}, "xvtep atach: unknown command (did you mean attach?)"},
+        {{"fdb", "ad", "x"}, "fdb add x: MAC \"x\" is not a MAC address"},
+        {{"fdb", "shwo"}, "fdb shwo: unknown command (did you mean show?)"},
+        {{"-jsn", "show"}, "xvtep -jsn: unknown option (did you mean -json?)"},
+        {{"-c=pink", "show"}, "xvtep -c=pink: color is always, auto or never"},
+        {{"detach", "eth0", "eth1"}, "detach eth0: what is \"eth1\"? (see xvtep detach help)"},
         {{"detach", "--force", "eth0"}, "detach eth0: --force is about the whole namespace"},
         {{"detach", "eth0", "--vni", "0"}, "detach eth0: VNI 0 is not within 1 to 16777215"},
-        {{"show", "a", "b"}, "show a: what is \"b\"?"},
+        {{"show", "a", "b"}, "show a: what is \"b\"? (see xvtep show help)"},
         {{"reload", "--frob"}, "reload: unknown option --frob"},
         {{"stats", "dev"}, "stats: dev needs a value"},
-        {{"stats", "eth0"}, "stats: what is \"eth0\"? (usage: xvtep stats [dev IFNAME])"},
         {{"port", "frob"}, "port frob: unknown command (add, del or show)"},
-        {{"port", "add"}, "port add: IFNAME is required"},
-        {{"port", "add", "v"}, "port add v: --vni is required"},
+        {{"port", "add"}, "port add: no device given (port add IFNAME vni N)"},
+        {{"port", "add", "v"}, "port add v: no VNI given (vni N)"},
         {{"port", "add", "v", "--vni", "0"}, "port add v: VNI 0 is not within 1 to 16777215"},
         {{"port", "add", "v", "--vni", "5", "--vlan", "4095"},
          "port add v: VLAN 4095 is not within 1 to 4094"},
         {{"port", "del", "v", "--vlan", "0"}, "port del v: VLAN 0 is not within 1 to 4094"},
         {{"fdb", "frob"},
-         "fdb frob: unknown command (add, append, replace, del, show, get or flush)"},
+         "fdb frob: unknown command (add, append, replace, del, get, show or flush)"},
         {{"fdb", "del", "02:00:00:00:00:01", "dev", "v", "dst", "10.0.0.1", "port", "99999"},
          "fdb del 02:00:00:00:00:01: port 99999 is not within 1 to 65535"},
         {{"fdb", "get", "xx", "dev", "v"}, "fdb get xx: MAC \"xx\" is not a MAC address"},
         {{"fdb", "flush"}, "fdb flush: no device given (dev IFNAME)"},
         {{"lab"}, "lab: up, show, test or down?"},
         {{"lab", "frob"}, "lab frob: unknown command (up, show, test or down)"},
-        {{"lab", "up"}, "lab up: NAME|FILE is required"},
+        {{"lab", "up"}, "lab up: no lab given (lab up NAME|FILE)"},
     };
     for (const auto &[words, line] : cases) {
         const Outcome outcome = xvtep_with(words);
@@ -108,6 +112,29 @@ TEST(Run, EntersTheNamespaceOnceTheWordsAreGood)
         {"show", "-j"},
         {"reload", "eth0"},
         {"stats", "dev", "eth0", "-j", "-p"},
+        // iproute2's words and abbreviations.
+        {"attach", "eth0", "vni", "5"},
+        {"attach", "dev", "eth0", "type", "vxlan", "id", "5", "rem", "10.0.0.1"},
+        {"a", "eth0", "id", "5"},
+        {"sh"},
+        {"ls"},
+        {"lst"},
+        {"show", "dev", "eth0", "-d"},
+        {"-br", "show"},
+        {"-o", "-c", "show"},
+        {"stats", "eth0"},
+        {"detach", "dev", "eth0"},
+        {"reload", "dev", "eth0"},
+        {"port", "add", "dev", "v", "vni", "5"},
+        {"f", "s"},
+        {"n", "s"},
+        {"neighbour", "list"},
+        {"fdb", "a", mac, "dev", "v", "dst", "10.0.0.1", "perm"},
+        {"fdb", "show", "v", "vni", "5", "dst", "10.0.0.1", "dynamic", "br", "br0"},
+        {"fdb", "flush", "v", "dst", "10.0.0.1"},
+        {"-4", "neigh", "show", "10.0.0.0/8", "nud", "stale", "dev", "v"},
+        {"-t", "monitor", "neigh", "dev", "v", "timeout", "0"},
+        {"set", "v", "local", "10.0.0.1"},
         {"port"},
         {"port", "add", "v", "--vni", "5", "--vlan", "1", "--dstport", "8472", "--mode", "tc"},
         {"port", "del", "v", "--vlan", "1"},
@@ -156,15 +183,22 @@ TEST(Run, HelpsAtEveryLevel)
                            {"lab", "show"},
                            {"lab", "test"},
                            {"lab", "down"}};
-    for (Words words : cases) {
-        words.emplace_back("--help");
-        words.insert(words.begin(), {"-n", "xvtep-no-such"}); // help needs no system
-        const Outcome outcome = xvtep_with(words);
-        EXPECT_EQ(outcome.status, 0) << outcome.err;
-        EXPECT_EQ(outcome.err, "");
-        EXPECT_TRUE(outcome.out.contains("Usage:")) << outcome.out;
-        EXPECT_TRUE(outcome.out.ends_with("\n"));
-    }
+    for (const Words &command : cases)
+        for (const char *const help : {"--help", "-h", "help"}) {
+            Words words = command;
+            words.emplace_back(help);
+            words.insert(words.begin(), {"-n", "xvtep-no-such"}); // help needs no system
+            const Outcome outcome = xvtep_with(words);
+            EXPECT_EQ(outcome.status, 0) << outcome.err;
+            EXPECT_EQ(outcome.err, "");
+            EXPECT_TRUE(outcome.out.contains("Usage:")) << outcome.out;
+            EXPECT_TRUE(outcome.out.contains("Examples:\n  xvtep ")) << outcome.out;
+            EXPECT_TRUE(outcome.out.ends_with("\n"));
+            // "help fdb add" is "fdb add help".
+            Words turned = command;
+            turned.insert(turned.begin(), "help");
+            EXPECT_EQ(xvtep_with(turned).out, outcome.out);
+        }
 }
 
 TEST(Run, PrintsItsVersion)
@@ -196,7 +230,7 @@ TEST(Printable, HasNothingThatSteersATerminal)
 {
     EXPECT_EQ(printable("a\x1b[31mX\r\x07\x7f"), "a?[31mX???");
     EXPECT_EQ(printable("one\ntwo\n"), "one?two?");
-    EXPECT_EQ(printable("one\ntwo\n", true), "one\ntwo\n");
+    EXPECT_EQ(printable("one\ntwo\n", Newlines::kept), "one\ntwo\n");
     EXPECT_EQ(printable("\u009b31m \u00e9 \u4e2d"), "??31m \u00e9 \u4e2d");
 }
 

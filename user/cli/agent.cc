@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/agent.h"
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "user/agent/exec_directory.h"
 #include "user/agent/file_directory.h"
 #include "user/agent/log.h"
+#include "user/cli/commands.h"
 #include "user/cli/words.h"
 
 namespace xvtep::cli {
@@ -124,58 +124,39 @@ Result<agent::DirectoryMaker> make_directory(const Values &values, const std::st
 
 } // namespace
 
-Result<ParsedAgent> parse_agent(const Words &words, const Context &context)
+Result<ParsedAgent> parse_agent(const Arguments &arguments)
 {
     ParsedAgent parsed;
     auto &options = parsed.options;
-    std::string directory, vtep, node = host_name(), log_format, log_level;
-    std::vector<std::string> vnis, endpoints;
-    EtcdWords etcd;
-    bool no_announce = false;
-
-    CLI::App app("Answer the misses of this host's VTEPs from a directory, and announce its own "
-                 "endpoints there. Runs until it is stopped.");
-    app.add_option("--directory", directory, "file:PATH, etcd:URL[,URL...] or exec:COMMAND")
-        ->required();
-    app.add_option("--vni", vnis, "serve these VNIs only (default: all)");
-    app.add_option("--node", node, "this host's name in the directory (default: the host name)");
-    app.add_option("--vtep", vtep,
-                   "announce this VTEP address (default: each VTEP's local address)");
-    app.add_option("--endpoint", endpoints, "announce VNI,MAC[,IP[,VTEP]] too");
-    app.add_flag("--no-announce", no_announce, "announce nothing");
-    app.add_flag("--withdraw", options.withdraw,
-                 "withdraw what was announced when stopped (default: a restart finds it there)");
-    app.add_option("--state", options.endpoints.state_file,
-                   "file that keeps what was heard of endpoints for the next run "
-                   "(default: in /run/xvtep; none)");
-    app.add_option("--metrics", options.metrics,
-                   "ADDRESS:PORT that serves /metrics for Prometheus");
-    app.add_option("--lease", etcd.lease,
-                   "etcd: seconds until a dead host's endpoints vanish (default 60)");
-    app.add_option("--etcd-cacert", etcd.cacert, "etcd: file with the servers' CA certificate");
-    app.add_option("--etcd-cert", etcd.cert, "etcd: file with the client's certificate");
-    app.add_option("--etcd-key", etcd.key, "etcd: file with its key");
-    app.add_option("--etcd-user", etcd.user, "etcd: user");
-    app.add_option("--etcd-password-file", etcd.password_file, "etcd: file with the password");
-    app.add_option("--log", log_format, "text (default) or json, on standard error");
-    app.add_option("--log-level", log_level, "debug, info (default), warning or error");
-    TRY_SET(parsed.helped, parse_options(app, "agent", words, context));
-    if (parsed.helped)
-        return parsed;
+    const auto text_of = [&](const char *word) { return arguments.find(word).value_or(""); };
+    if (!arguments.has("directory"))
+        return usage_failure("agent", "", "no directory given (--directory WHERE)");
+    const std::string directory = text_of("directory");
+    const std::string node = arguments.find("node").value_or(host_name());
+    const std::string log_format = text_of("log"), log_level = text_of("log-level");
+    const EtcdWords etcd{.cacert = text_of("etcd-cacert"),
+                         .cert = text_of("etcd-cert"),
+                         .key = text_of("etcd-key"),
+                         .user = text_of("etcd-user"),
+                         .password_file = text_of("etcd-password-file"),
+                         .lease = text_of("lease")};
+    options.withdraw = arguments.has("withdraw");
+    options.endpoints.state_file = text_of("state");
+    options.metrics = text_of("metrics");
 
     const Values values{"agent", directory};
-    for (const auto &text : vnis) {
+    for (const auto &text : arguments.all("vni")) {
         TRY_ASSIGN(const auto vni, values.number("VNI", text, 1, vni_max));
         options.vnis.insert(vni);
     }
-    for (const auto &text : endpoints) {
+    for (const auto &text : arguments.all("endpoint")) {
         TRY_ASSIGN(auto record, parse_endpoint(values, text));
         options.endpoints.given.push_back(record);
     }
-    TRY(values.assign(options.endpoints.vtep, "VTEP", vtep));
+    TRY(values.assign(options.endpoints.vtep, "VTEP", text_of("vtep")));
     if (node.empty() || node.find_first_of(" \t\n#") != std::string::npos)
         return values.wrong(fmt::format("\"{}\" is no node's name", node));
-    options.announce = !no_announce;
+    options.announce = !arguments.has("no-announce");
     parsed.default_state = options.endpoints.state_file.empty();
     if (options.endpoints.state_file == "none")
         options.endpoints.state_file.clear();
@@ -193,9 +174,8 @@ Result<ParsedAgent> parse_agent(const Words &words, const Context &context)
 
 Result<> run_agent(const Context &context, const Words &words)
 {
-    TRY_ASSIGN(auto parsed, parse_agent(words, context));
-    if (parsed.helped)
-        return {};
+    TRY_ASSIGN(const auto arguments, parse(page("agent"), words));
+    TRY_ASSIGN(auto parsed, parse_agent(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
     if (parsed.default_state) {
         remove_dead_states();

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "user/agent/serve.h"
-#include "user/cli/cli.h"
+#include "user/cli/grammar.h"
 
 #include <spdlog/common.h>
 
@@ -10,12 +10,11 @@ namespace xvtep::cli {
 
 struct ParsedAgent {
     agent::ServeOptions options;
-    bool helped = false;
     bool default_state = false; // the state file's name comes from the namespace
     bool log_json = false;
     spdlog::level::level_enum log_level = spdlog::level::info;
 };
 
-Result<ParsedAgent> parse_agent(const Words &words, const Context &context);
+Result<ParsedAgent> parse_agent(const Arguments &arguments);
 
 } // namespace xvtep::cli

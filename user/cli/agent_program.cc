@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-#include "user/cli/cli.h"
+#include "user/cli/commands.h"
 
 namespace xvtep::cli {
 

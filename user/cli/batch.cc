@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "user/cli/batch_fdb.h"
+#include "user/cli/commands.h"
 #include "xvtep/batch.h"
 
 namespace xvtep::cli {
@@ -105,7 +106,8 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         return force;
     };
     const auto run = [&](const Words &words) {
-        return words.front() == "agent" // would take the place of all behind it
+        const Page *const command = find_page(commands(), words.front());
+        return command != nullptr && command->run_program == run_agent // never comes back
                    ? usage_failure("agent", "", "not in a batch: it runs until it is stopped")
                    : run_command(inside, words);
     };

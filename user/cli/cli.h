@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The command line. Each command turns words into a request (testable without a system), calls the
-// library, and renders what comes back with output.h.
+// library, and prints what comes back with output.h.
 #pragma once
 
 #include <cstdio>
@@ -12,48 +12,36 @@
 #include "user/base/result.h"
 #include "xvtep/netns.h"
 
-namespace CLI {
-class App;
-}
-
 namespace xvtep::cli {
 
 using Words = std::vector<std::string>;
 
-// What stands before the command, and where output goes.
+enum class Timestamps { none, line, brief }; // `ip monitor`, with -t, with -ts
+
+// The options before the command, and where output goes.
 struct Context {
     bool json = false;
     bool pretty = false;
     bool statistics = false;
+    bool details = false;
+    bool brief = false;
+    bool oneline = false;
+    bool color = false;
+    Timestamps timestamps = Timestamps::none;
+    int family = 0; // AF_INET or AF_INET6: only entries of that family
     std::optional<std::string> netns;
     std::FILE *out = stdout;
 
-    // What might steer a terminal, in a device's name say, becomes '?'; JSON is left as it is.
+    // Control characters, in the name of a device say, become '?', except in JSON.
     void print(const std::string &text) const;
-    // Into the namespace of -n. Commands call it once their words are found good, so that wrong
-    // words exit 1 whatever the system.
+    // Enters the namespace of -n. Commands call this function once their words are found good, so
+    // that wrong words exit 1 whatever the system.
     [[nodiscard]] Result<std::optional<Netns::Scope>> enter() const;
 };
 
-// The same without control characters, as '?'; '\n' may stay.
-std::string printable(std::string text, bool keeps_lines = false);
-
-// Parses dashed options and positionals; the error is one line. True: help was printed.
-Result<bool> parse_options(CLI::App &app, const std::string &command, const Words &words,
-                           const Context &context);
-
-Result<> run_attach(const Context &context, const Words &words);
-Result<> run_detach(const Context &context, const Words &words);
-Result<> run_show(const Context &context, const Words &words);
-Result<> run_set(const Context &context, const Words &words);
-Result<> run_reload(const Context &context, const Words &words);
-Result<> run_port(const Context &context, const Words &words);
-Result<> run_fdb(const Context &context, const Words &words);
-Result<> run_neigh(const Context &context, const Words &words);
-Result<> run_monitor(const Context &context, const Words &words);
-Result<> run_stats(const Context &context, const Words &words);
-Result<> run_agent(const Context &context, const Words &words);
-Result<> run_lab(const Context &context, const Words &words);
+// The same text with '?' in place of control characters.
+enum class Newlines { replaced, kept };
+std::string printable(std::string text, Newlines newlines = Newlines::replaced);
 
 // One command with its words, as a line of a batch has them.
 Result<> run_command(const Context &context, const Words &words);

@@ -1,171 +1,164 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/fdb.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "user/cli/commands.h"
 #include "user/cli/output.h"
+#include "user/cli/words.h"
+#include "xvtep/batch.h"
 
 namespace xvtep::cli {
 namespace {
 
-constexpr const char *entry_usage =
-    "xvtep fdb {add|append|replace|del} MAC dev IFNAME dst IP [port PORT] [vni N] [via DEV] "
-    "[router] [static|permanent|dynamic]";
-constexpr const char *usage = "       xvtep fdb show [dev IFNAME]\n"
-                              "       xvtep fdb get MAC dev IFNAME\n"
-                              "       xvtep fdb flush dev IFNAME [dynamic]\n";
-
-Result<Tail> entry_tail(const std::string &command, const Words &words, const Context &context)
+// The words for a state, of which one may be given.
+Result<std::optional<FdbState>> read_state(const Arguments &arguments)
 {
-    return parse_tail(command, words,
-                      {"dev", "dst", "port", "vni", "via", "router!", "static!", "temp!",
-                       "permanent!", "local!", "dynamic!", "self!"},
-                      context, entry_usage, 1);
+    constexpr std::pair<const char *, FdbState> states[] = {{"static", FdbState::static_},
+                                                            {"permanent", FdbState::permanent},
+                                                            {"dynamic", FdbState::dynamic}};
+    std::optional<FdbState> found;
+    for (const auto &[word, state] : states) {
+        if (!arguments.has(word))
+            continue;
+        if (found)
+            return Values(arguments).wrong("static, permanent and dynamic exclude each other");
+        found = state;
+    }
+    return found;
 }
 
-Result<std::pair<Mac, std::string>> place(const std::string &command, const Tail &tail)
+Result<std::pair<Mac, std::string>> read_place(const Arguments &arguments)
 {
-    const Values values{command, tail.plain.empty() ? "" : tail.plain[0]};
-    if (tail.plain.empty())
-        return values.wrong("no MAC address given");
-    TRY_ASSIGN(const auto mac, values.mac("MAC", tail.plain[0]));
-    const auto device = tail.find("dev");
+    const Values values(arguments);
+    TRY_ASSIGN(const auto mac, values.mac("MAC", arguments.plain.front()));
+    const auto device = arguments.find("dev");
     if (!device)
         return values.wrong("no device given (dev IFNAME)");
     return std::pair(mac, *device);
 }
 
-Result<> fdb_write(FdbVerb verb, const std::string &command, const Context &context,
-                   const Words &words)
+FdbVerb verb_of(const Arguments &arguments)
 {
-    TRY_ASSIGN(const auto tail, entry_tail(command, words, context));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto entry, parse_fdb_entry(command, tail));
-    TRY_ASSIGN(const auto scope, context.enter());
-    return write_fdb(verb, entry);
+    return arguments.command == "fdb append"    ? FdbVerb::append
+           : arguments.command == "fdb replace" ? FdbVerb::replace
+                                                : FdbVerb::add;
 }
 
-Result<> fdb_delete(const Context &context, const Words &words)
+const VtepInfo &vtep_of(const FdbEntry &entry, const std::vector<VtepInfo> &vteps)
 {
-    TRY_ASSIGN(const auto tail, entry_tail("fdb del", words, context));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto entry, parse_fdb_entry("fdb del", tail, false));
-    TRY_ASSIGN(const auto scope, context.enter());
-    return delete_fdb(entry.mac, entry.device,
-                      tail.has("dst") ? std::optional(entry.dst) : std::nullopt);
-}
-
-// `vteps`: those whose devices were given entries with other tools are named at the end.
-Result<> print(const Context &context, const std::vector<FdbEntry> &entries, bool with_device,
-               const std::vector<VtepInfo> &vteps = {})
-{
-    Json list = to_json_list(entries, context.statistics);
-    std::string text;
-    for (const auto &entry : entries)
-        text += to_text(entry, with_device, context.statistics);
-    for (const auto &vtep : vteps)
-        for (const auto &problem : vtep.problems)
-            if (problem.kind == "foreign_entries") {
-                list.push_back({{"ifname", vtep.name}, {"problem", to_json(problem)}});
-                text += "# " + vtep.name + ": " + to_text(problem);
-            }
-    context.print(context.json ? document(list, context.pretty) : text);
-    return {};
-}
-
-Result<> fdb_show(const Context &context, const Words &words)
-{
-    TRY_ASSIGN(const auto tail,
-               parse_tail("fdb show", words, {"dev"}, context, "xvtep fdb show [dev IFNAME]"));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto entries, show_fdb(tail.find("dev")));
-    TRY_ASSIGN(const auto vteps, list_vteps(tail.find("dev"), true));
-    return print(context, entries, !tail.has("dev"), vteps);
-}
-
-Result<> fdb_get(const Context &context, const Words &words)
-{
-    TRY_ASSIGN(const auto tail, parse_tail("fdb get", words, {"dev", "self!"}, context,
-                                           "xvtep fdb get MAC dev IFNAME", 1));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto where, place("fdb get", tail));
-    TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto entries, get_fdb(where.first, where.second));
-    return print(context, entries, true);
-}
-
-Result<> fdb_flush(const Context &context, const Words &words)
-{
-    TRY_ASSIGN(const auto tail, parse_tail("fdb flush", words, {"dev", "dynamic!", "self!"},
-                                           context, "xvtep fdb flush dev IFNAME [dynamic]"));
-    if (tail.helped)
-        return {};
-    const auto device = tail.find("dev");
-    if (!device)
-        return usage_failure("fdb flush", "", "no device given (dev IFNAME)");
-    TRY_ASSIGN(const auto scope, context.enter());
-    return flush_fdb(*device, tail.has("dynamic"));
+    static const VtepInfo none;
+    const auto found = std::ranges::find(vteps, entry.device, &VtepInfo::name);
+    return found == vteps.end() ? none : *found;
 }
 
 } // namespace
 
-Result<FdbEntry> parse_fdb_entry(const std::string &command, const Tail &tail, bool needs_dst)
+bool FdbFilter::takes(const FdbEntry &entry, const VtepInfo &vtep) const
 {
-    TRY_ASSIGN(const auto where, place(command, tail));
-    const Values values{command, tail.plain[0]};
+    if (vni && (entry.vni != 0 ? entry.vni : vtep.vni) != *vni)
+        return false;
+    if (bridge && (bridge->empty() ? vtep.bridge.empty() : vtep.bridge != *bridge))
+        return false;
+    return (!dst || entry.dst == *dst) && (!state || entry.state == *state);
+}
+
+Result<FdbFilter> parse_fdb_filter(const Arguments &arguments)
+{
+    const Values values(arguments);
+    FdbFilter filter;
+    if (const auto vni = arguments.find("vni"))
+        TRY_SET(filter.vni, values.number("VNI", *vni, 1, vni_max));
+    if (const auto dst = arguments.find("dst"))
+        TRY_SET(filter.dst, values.ip("dst", *dst));
+    filter.bridge = arguments.find("br");
+    TRY_SET(filter.state, read_state(arguments));
+    return filter;
+}
+
+Result<FdbEntry> parse_fdb_entry(const Arguments &arguments)
+{
+    const Values values(arguments);
+    TRY_ASSIGN(const auto place, read_place(arguments));
     FdbEntry entry;
-    entry.mac = where.first;
-    entry.device = where.second;
-    const auto dst = tail.find("dst");
-    if (dst)
+    entry.mac = place.first;
+    entry.device = place.second;
+    if (const auto dst = arguments.find("dst"))
         TRY_SET(entry.dst, values.ip("dst", *dst));
-    else if (needs_dst)
+    else if (arguments.command != "fdb del")
         return values.wrong("no destination given (dst IP)");
-    if (const auto port = tail.find("port"))
+    if (const auto port = arguments.find("port"))
         TRY_SET(entry.port, values.number<std::uint16_t>("port", *port, 1, 65535));
-    if (const auto vni = tail.find("vni"))
+    if (const auto vni = arguments.find("vni"))
         TRY_SET(entry.vni, values.number("VNI", *vni, 1, vni_max));
-    entry.via = tail.find("via").value_or("");
-    entry.router = tail.has("router");
-    const bool fixed = tail.has("static") || tail.has("temp");
-    const bool permanent = tail.has("permanent") || tail.has("local");
-    if (fixed + permanent + tail.has("dynamic") > 1)
-        return values.wrong("static, permanent and dynamic exclude each other");
-    entry.state = fixed                 ? FdbState::static_
-                  : tail.has("dynamic") ? FdbState::dynamic
-                                        : FdbState::permanent;
+    entry.via = arguments.find("via").value_or("");
+    entry.router = arguments.has("router");
+    TRY_ASSIGN(const auto state, read_state(arguments));
+    entry.state = state.value_or(FdbState::permanent);
     return entry;
 }
 
-Result<> run_fdb(const Context &context, const Words &words)
+Result<> run_fdb_write(const Context &context, const Arguments &arguments)
 {
-    const std::string verb = words.empty() ? "show" : words.front();
-    const Words rest(words.begin() + (words.empty() ? 0 : 1), words.end());
-    if (verb == "add")
-        return fdb_write(FdbVerb::add, "fdb add", context, rest);
-    if (verb == "append")
-        return fdb_write(FdbVerb::append, "fdb append", context, rest);
-    if (verb == "replace")
-        return fdb_write(FdbVerb::replace, "fdb replace", context, rest);
-    if (verb == "del" || verb == "delete")
-        return fdb_delete(context, rest);
-    if (verb == "show" || verb == "list" || verb == "lst")
-        return fdb_show(context, rest);
-    if (verb == "get")
-        return fdb_get(context, rest);
-    if (verb == "flush")
-        return fdb_flush(context, rest);
-    if (verb == "-h" || verb == "--help" || verb == "help") {
-        context.print(std::string("Usage: ") + entry_usage + "\n" + usage);
-        return {};
+    TRY_ASSIGN(const auto entry, parse_fdb_entry(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return write_fdb(verb_of(arguments), entry);
+}
+
+Result<> run_fdb_del(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto entry, parse_fdb_entry(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return delete_fdb(entry.mac, entry.device,
+                      arguments.has("dst") ? std::optional(entry.dst) : std::nullopt);
+}
+
+Result<> run_fdb_show(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto filter, parse_fdb_filter(arguments));
+    const auto device = arguments.device();
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(auto entries, show_fdb(device));
+    TRY_ASSIGN(auto vteps, list_vteps(device, true));
+    std::erase_if(entries, [&](const FdbEntry &entry) {
+        return !filter.takes(entry, vtep_of(entry, vteps));
+    });
+    if (!filter.is_empty())
+        vteps.clear(); // the hints are about all entries
+    print(context, entries, device ? Device::left_out : Device::printed, vteps);
+    return {};
+}
+
+Result<> run_fdb_get(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto place, read_place(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(const auto entries, get_fdb(place.first, place.second));
+    print(context, entries, Device::printed);
+    return {};
+}
+
+Result<> run_fdb_flush(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto filter, parse_fdb_filter(arguments));
+    const std::string device = arguments.device().value_or("");
+    TRY_ASSIGN(const auto scope, context.enter());
+    const bool dynamic_alone = !filter.vni && !filter.dst && filter.state == FdbState::dynamic;
+    if (filter.is_empty() || dynamic_alone)
+        return flush_fdb(device, dynamic_alone);
+    const Batch batch; // one lock for all
+    TRY_ASSIGN(const auto entries, show_fdb(device));
+    TRY_ASSIGN(const auto vteps, list_vteps(device));
+    for (const FdbEntry &entry : entries) {
+        if (!filter.takes(entry, vtep_of(entry, vteps)))
+            continue;
+        auto done = delete_fdb(entry.mac, entry.device, entry.dst);
+        if (!done && done.error().code != ENOENT) // it has expired since
+            return done;
     }
-    return usage_failure("fdb", verb,
-                         "unknown command (add, append, replace, del, show, get or flush)");
+    return {};
 }
 
 } // namespace xvtep::cli

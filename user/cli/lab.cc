@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/lab/lab.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "user/cli/cli.h"
+#include "user/cli/commands.h"
 #include "user/cli/lab_output.h"
-#include "user/cli/words.h"
 
 namespace xvtep::cli {
 namespace {
-
-std::string usage()
-{
-    std::string text = "Usage: xvtep lab up NAME|FILE [--kernel-peer|--kernel]\n"
-                       "       xvtep lab show\n"
-                       "       xvtep lab test\n"
-                       "       xvtep lab down\n\nLabs:\n";
-    for (const auto &[name, what] : lab_names())
-        text += fmt::format("  {:<14} {}\n", name, what);
-    return text;
-}
 
 Result<> print_labs(const Context &context)
 {
@@ -31,15 +18,10 @@ Result<> print_labs(const Context &context)
 
 Result<> lab_up_command(const Context &context, const Words &words)
 {
-    LabOptions options;
-    CLI::App app("Build a network of namespaces: a lab by name, or one described in a file.");
-    app.add_option("NAME|FILE", options.name_or_file, "the lab (see xvtep lab --help)")->required();
-    app.add_flag("--kernel-peer", options.kernel_peer,
-                 "the last host's VTEP is the kernel's vxlan device");
-    app.add_flag("--kernel", options.kernel, "all hosts' VTEPs are the kernel's vxlan devices");
-    TRY_ASSIGN(const bool helped, parse_options(app, "lab up", words, context));
-    if (helped)
-        return {};
+    TRY_ASSIGN(const auto arguments, parse(page("lab up"), words));
+    const LabOptions options{.name_or_file = arguments.plain.front(),
+                             .kernel_peer = arguments.has("kernel-peer"),
+                             .kernel = arguments.has("kernel")};
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(const auto picture, lab_up(options));
     if (context.json)
@@ -65,23 +47,22 @@ Result<> lab_test_command(const Context &context)
 
 } // namespace
 
+std::string lab_notes()
+{
+    std::string text = "\nLabs:\n";
+    for (const auto &[name, what] : lab_names())
+        text += fmt::format("  {:<14} {}\n", name, what);
+    return text;
+}
+
+// "up", "show", "test" or "down" and its words.
 Result<> run_lab(const Context &context, const Words &words)
 {
-    if (words.empty())
-        return usage_failure("lab", "", "up, show, test or down?");
     const std::string &verb = words.front();
     const Words rest(words.begin() + 1, words.end());
-    if (verb == "-h" || verb == "--help" || verb == "help") {
-        context.print(usage());
-        return {};
-    }
     if (verb == "up")
         return lab_up_command(context, rest);
-    if (verb != "show" && verb != "test" && verb != "down")
-        return usage_failure("lab", verb, "unknown command (up, show, test or down)");
-    TRY_ASSIGN(const auto tail, parse_tail("lab " + verb, rest, {}, context, "xvtep lab " + verb));
-    if (tail.helped)
-        return {};
+    TRY(parse(page("lab " + verb), rest));
     TRY_ASSIGN(const auto scope, context.enter());
     if (verb == "test")
         return lab_test_command(context);

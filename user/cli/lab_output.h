@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "user/cli/output.h"
+#include "user/cli/json.h"
 #include "user/lab/lab.h"
 
 namespace xvtep::cli {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <csignal>
+#include <ctime>
 
+#include <array>
 #include <chrono>
 #include <limits>
-#include <utility>
 
 #include <fmt/format.h>
 
+#include "user/cli/commands.h"
 #include "user/cli/output.h"
 #include "user/cli/words.h"
 #include "xvtep/listener.h"
@@ -42,66 +44,55 @@ class StopSignals {
     }, old_term_{};
 };
 
-// In `ip monitor neigh`'s words.
+// The time of day, as `ip -t monitor` and `ip -ts monitor` print it.
+std::string time_text(Timestamps timestamps)
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    tm local{};
+    ::localtime_r(&now.tv_sec, &local);
+    std::array<char, 64> text{};
+    const char *const format =
+        timestamps == Timestamps::brief ? "%Y-%m-%dT%H:%M:%S" : "%a %b %e %H:%M:%S %Y";
+    if (std::strftime(text.data(), text.size(), format, &local) == 0)
+        return "";
+    const long microseconds = now.tv_nsec / 1000;
+    return timestamps == Timestamps::brief
+               ? fmt::format("[{}.{:06}] ", text.data(), microseconds)
+               : fmt::format("Timestamp: {} {} usec\n", text.data(), microseconds);
+}
+
 class Printer : public MissListener {
   public:
-    Printer(const Context &context, bool with_device) : context_(context), with_device_(with_device)
-    {
-    }
+    Printer(const Context &context, Device device) : context_(context), device_(device) {}
 
-    void on_l2miss(const L2Miss &miss) override
-    {
-        print("l2miss", miss, "", " lladdr " + miss.mac_text(), {"mac", miss.mac_text()});
-    }
-    void on_l3miss(const L3Miss &miss) override
-    {
-        print("l3miss", miss, " " + miss.ip_text(), "", {"ip", miss.ip_text()});
-    }
+    void on_l2miss(const L2Miss &miss) override { print("l2miss", miss, "mac", miss.mac_text()); }
+    void on_l3miss(const L3Miss &miss) override { print("l3miss", miss, "ip", miss.ip_text()); }
 
   private:
-    // As `ip` prints them, an IP stands in front of the device, a MAC behind it.
-    void print(const char *event, const Miss &miss, const std::string &ip, const std::string &mac,
-               const std::pair<const char *, std::string> &key)
+    void print(const char *name, const Miss &miss, const char *key, const std::string &address)
     {
-        if (context_.json) {
-            Json json;
-            json["event"] = event;
-            json["ifname"] = miss.ifname;
-            json["vni"] = miss.vni;
-            json[key.first] = key.second;
-            context_.print(document(json, context_.pretty));
-        } else {
-            const std::string device = with_device_ ? " dev " + miss.ifname : "";
-            context_.print("miss" + ip + device + mac + " STALE\n");
-        }
+        if (!context_.json && context_.timestamps != Timestamps::none)
+            context_.print(time_text(context_.timestamps));
+        cli::print(context_, MissEvent{name, miss.ifname, miss.vni, key, address}, device_);
         std::fflush(context_.out);
     }
 
     const Context &context_;
-    bool with_device_;
+    Device device_;
 };
 
 } // namespace
 
-Result<> run_monitor(const Context &context, const Words &words)
+Result<> run_monitor(const Context &context, const Arguments &arguments)
 {
-    // --count and --timeout stand among the keywords.
-    Words normal = words;
-    for (auto &word : normal)
-        if (word == "--count" || word == "--timeout")
-            word.erase(0, 2);
-    TRY_ASSIGN(const auto tail,
-               parse_tail("monitor", normal, {"dev", "count", "timeout", "all!"}, context,
-                          "xvtep monitor [all] [dev IFNAME] [--count N] [--timeout SECONDS]"));
-    if (tail.helped)
-        return {};
-    const auto device = tail.find("dev").value_or("");
+    const auto device = arguments.device().value_or("");
     const Values values{"monitor", device};
     unsigned count = std::numeric_limits<unsigned>::max();
-    if (const auto text = tail.find("count"))
+    if (const auto text = arguments.find("count"))
         TRY_SET(count, values.number("count", *text, 1, 0xffffffff));
     std::optional<Clock::time_point> deadline;
-    if (const auto text = tail.find("timeout")) {
+    if (const auto text = arguments.find("timeout")) {
         TRY_ASSIGN(const auto seconds, values.number("timeout", *text, 0, 0x7fffffff));
         deadline = Clock::now() + std::chrono::seconds(seconds);
     }
@@ -112,7 +103,7 @@ Result<> run_monitor(const Context &context, const Words &words)
     if (!source)
         return system_failure("monitor", device, source.error().message());
     std::fputs("ready\n", stderr);
-    Printer printer(context, device.empty());
+    Printer printer(context, device.empty() ? Device::printed : Device::left_out);
     while (stopped == 0 && count > 0) {
         auto wait = std::chrono::milliseconds(1000);
         if (deadline) {

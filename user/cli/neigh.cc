@@ -1,120 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/neigh.h"
 
+#include <algorithm>
+#include <cctype>
+#include <climits>
+
 #include <fmt/format.h>
 
+#include "user/cli/commands.h"
 #include "user/cli/output.h"
+#include "user/cli/words.h"
 
 namespace xvtep::cli {
 namespace {
 
-constexpr const char *entry_usage = "xvtep neigh {add|change|replace|del} IP [lladdr MAC] "
-                                    "dev IFNAME [nud permanent|reachable]";
-constexpr const char *usage = "       xvtep neigh show [dev IFNAME]\n"
-                              "       xvtep neigh get IP dev IFNAME\n"
-                              "       xvtep neigh flush dev IFNAME\n";
-
-Result<Tail> entry_tail(const std::string &command, const Words &words, const Context &context)
+NeighVerb verb_of(const Arguments &arguments)
 {
-    // `to IP` and a bare state are iproute2's too.
-    return parse_tail(command, words, {"to", "lladdr", "dev", "nud", "permanent!", "reachable!"},
-                      context, entry_usage, 1);
+    return arguments.command == "neigh change"    ? NeighVerb::change
+           : arguments.command == "neigh replace" ? NeighVerb::replace
+                                                  : NeighVerb::add;
 }
 
-Result<> neigh_write(NeighVerb verb, const std::string &command, const Context &context,
-                     const Words &words)
+// `neigh show`'s PREFIX, of which `IP` is the shortest form.
+Result<std::optional<Prefix>> read_prefix(const Arguments &arguments)
 {
-    TRY_ASSIGN(const auto tail, entry_tail(command, words, context));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto entry, parse_neigh_entry(command, tail));
-    TRY_ASSIGN(const auto scope, context.enter());
-    return write_neigh(verb, entry);
+    const auto text =
+        arguments.plain.empty() ? arguments.find("to") : std::optional(arguments.plain.front());
+    if (!text)
+        return std::nullopt;
+    const auto prefix = Prefix::parse(*text);
+    if (!prefix)
+        return Values(arguments).wrong(fmt::format("\"{}\" is not an IP address or prefix", *text));
+    return prefix;
 }
 
-Result<> neigh_delete(const Context &context, const Words &words)
+bool is_in(const Ip &ip, const Prefix &prefix)
 {
-    TRY_ASSIGN(const auto tail, entry_tail("neigh del", words, context));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto entry, parse_neigh_entry("neigh del", tail, false));
-    TRY_ASSIGN(const auto scope, context.enter());
-    return delete_neigh(entry.ip, entry.device);
-}
-
-Result<> print(const Context &context, const std::vector<NeighEntry> &entries, bool with_device)
-{
-    if (context.json) {
-        Json list = Json::array();
-        for (const auto &entry : entries)
-            list.push_back(to_json(entry, with_device, context.statistics));
-        context.print(document(list, context.pretty));
-        return {};
+    if (ip.is_v4() != prefix.address.is_v4())
+        return false;
+    for (unsigned bit = 0; bit < prefix.length; bit++) {
+        const auto mask = static_cast<std::uint8_t>(0x80U >> bit % CHAR_BIT);
+        const unsigned at = bit / CHAR_BIT;
+        if ((ip.bytes()[at] & mask) != (prefix.address.bytes()[at] & mask))
+            return false;
     }
-    std::string text;
-    for (const auto &entry : entries)
-        text += to_text(entry, with_device, context.statistics);
-    context.print(text);
-    return {};
+    return true;
 }
 
-Result<> neigh_show(const Context &context, const Words &words)
+// The states that ip(8) knows; xvtep's entries are in two of them.
+Result<std::string> read_nud(const Arguments &arguments)
 {
-    TRY_ASSIGN(const auto tail,
-               parse_tail("neigh show", words, {"dev"}, context, "xvtep neigh show [dev IFNAME]"));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto entries, show_neigh(tail.find("dev")));
-    return print(context, entries, !tail.has("dev"));
-}
-
-Result<> neigh_get(const Context &context, const Words &words)
-{
-    TRY_ASSIGN(const auto tail, entry_tail("neigh get", words, context));
-    if (tail.helped)
-        return {};
-    TRY_ASSIGN(const auto entry, parse_neigh_entry("neigh get", tail, false));
-    TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto found, get_neigh(entry.ip, entry.device));
-    return print(context, {found}, true);
-}
-
-Result<> neigh_flush(const Context &context, const Words &words)
-{
-    TRY_ASSIGN(const auto tail,
-               parse_tail("neigh flush", words, {"dev"}, context, "xvtep neigh flush dev IFNAME"));
-    if (tail.helped)
-        return {};
-    const auto device = tail.find("dev");
-    if (!device)
-        return usage_failure("neigh flush", "", "no device given (dev IFNAME)");
-    TRY_ASSIGN(const auto scope, context.enter());
-    return flush_neigh(*device);
+    constexpr const char *states[] = {"all",   "permanent", "reachable",  "noarp",  "stale",
+                                      "delay", "probe",     "incomplete", "failed", "none"};
+    std::string state = arguments.find("nud").value_or("all");
+    std::ranges::transform(state, state.begin(), [](char c) {
+        return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    });
+    if (std::ranges::count(states, state) == 0)
+        return Values(arguments).wrong(fmt::format("nud \"{}\" is no state", state));
+    return state;
 }
 
 } // namespace
 
-Result<NeighEntry> parse_neigh_entry(const std::string &command, const Tail &tail, bool needs_mac)
+Result<NeighEntry> parse_neigh_entry(const Arguments &arguments)
 {
-    const std::string address = !tail.plain.empty() ? tail.plain[0] : tail.find("to").value_or("");
-    const Values values{command, address};
+    const std::string address =
+        !arguments.plain.empty() ? arguments.plain[0] : arguments.find("to").value_or("");
+    const Values values(arguments.command, address);
     if (address.empty())
         return values.wrong("no IP address given");
     NeighEntry entry;
     TRY_SET(entry.ip, values.ip("address", address));
-    const auto device = tail.find("dev");
+    const auto device = arguments.find("dev");
     if (!device)
         return values.wrong("no device given (dev IFNAME)");
     entry.device = *device;
-    if (const auto mac = tail.find("lladdr"))
+    const bool needs_mac = arguments.command != "neigh del" && arguments.command != "neigh get";
+    if (const auto mac = arguments.find("lladdr"))
         TRY_SET(entry.mac, values.mac("lladdr", *mac));
     else if (needs_mac)
         return values.wrong("no MAC address given (lladdr MAC)");
-    std::string state = tail.find("nud").value_or("permanent");
-    if (tail.has("permanent") + tail.has("reachable") + tail.has("nud") > 1)
+    std::string state = arguments.find("nud").value_or("permanent");
+    if (arguments.has("permanent") + arguments.has("reachable") + arguments.has("nud") > 1)
         return values.wrong("more than one state given");
-    if (tail.has("reachable"))
+    if (arguments.has("reachable"))
         state = "reachable";
     if (state != "permanent" && state != "reachable")
         return values.wrong(fmt::format("nud \"{}\" is not permanent or reachable", state));
@@ -122,30 +92,51 @@ Result<NeighEntry> parse_neigh_entry(const std::string &command, const Tail &tai
     return entry;
 }
 
-Result<> run_neigh(const Context &context, const Words &words)
+Result<> run_neigh_write(const Context &context, const Arguments &arguments)
 {
-    const std::string verb = words.empty() ? "show" : words.front();
-    const Words rest(words.begin() + (words.empty() ? 0 : 1), words.end());
-    if (verb == "add")
-        return neigh_write(NeighVerb::add, "neigh add", context, rest);
-    if (verb == "change" || verb == "chg")
-        return neigh_write(NeighVerb::change, "neigh change", context, rest);
-    if (verb == "replace")
-        return neigh_write(NeighVerb::replace, "neigh replace", context, rest);
-    if (verb == "del" || verb == "delete")
-        return neigh_delete(context, rest);
-    if (verb == "show" || verb == "list" || verb == "lst")
-        return neigh_show(context, rest);
-    if (verb == "get")
-        return neigh_get(context, rest);
-    if (verb == "flush")
-        return neigh_flush(context, rest);
-    if (verb == "-h" || verb == "--help" || verb == "help") {
-        context.print(std::string("Usage: ") + entry_usage + "\n" + usage);
-        return {};
-    }
-    return usage_failure("neigh", verb,
-                         "unknown command (add, change, replace, del, show, get or flush)");
+    TRY_ASSIGN(const auto entry, parse_neigh_entry(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return write_neigh(verb_of(arguments), entry);
+}
+
+Result<> run_neigh_del(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto entry, parse_neigh_entry(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return delete_neigh(entry.ip, entry.device);
+}
+
+Result<> run_neigh_show(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto prefix, read_prefix(arguments));
+    TRY_ASSIGN(const auto nud, read_nud(arguments));
+    const auto device = arguments.find("dev");
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(auto entries, show_neigh(device));
+    std::erase_if(entries, [&](const NeighEntry &entry) {
+        std::string state = state_name(entry.state);
+        std::ranges::transform(state, state.begin(),
+                               [](char c) { return static_cast<char>(c | 0x20); });
+        return (prefix && !is_in(entry.ip, *prefix)) || (nud != "all" && nud != state) ||
+               (context.family != 0 && entry.ip.family() != context.family);
+    });
+    print(context, entries, device ? Device::left_out : Device::printed);
+    return {};
+}
+
+Result<> run_neigh_get(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto entry, parse_neigh_entry(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(const auto found, get_neigh(entry.ip, entry.device));
+    print(context, std::vector{found}, Device::printed);
+    return {};
+}
+
+Result<> run_neigh_flush(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto scope, context.enter());
+    return flush_neigh(arguments.device().value_or(""));
 }
 
 } // namespace xvtep::cli

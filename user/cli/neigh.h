@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include "user/cli/words.h"
+#include "user/cli/grammar.h"
 #include "xvtep/neigh.h"
 
 namespace xvtep::cli {
 
-// `IP [lladdr MAC] dev IFNAME [nud STATE]`; without `needs_mac` the MAC may be missing.
-Result<NeighEntry> parse_neigh_entry(const std::string &command, const Tail &tail,
-                                     bool needs_mac = true);
+// `neigh add`, change, replace, del and get; del and get need no MAC.
+Result<NeighEntry> parse_neigh_entry(const Arguments &arguments);
 
 } // namespace xvtep::cli

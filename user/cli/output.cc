@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/cli/output.h"
-
-#include <algorithm>
+#include "user/cli/json.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "user/cli/output.h"
 #include "xvtep/option.h"
 
 namespace xvtep::cli {
 namespace {
+
+Json text_or_null(const std::string &text)
+{
+    return text.empty() ? Json(nullptr) : Json(text);
+}
 
 Json option_json(const OptionValue &value)
 {
@@ -23,21 +26,6 @@ Json option_json(const OptionValue &value)
         value);
 }
 
-Json text_or_null(const std::string &text)
-{
-    return text.empty() ? Json(nullptr) : Json(text);
-}
-
-const char *state_name(FdbState state)
-{
-    return state == FdbState::permanent ? "permanent" : state == FdbState::static_ ? "static" : "";
-}
-
-const char *neigh_state_name(NeighState state)
-{
-    return state == NeighState::permanent ? "PERMANENT" : "REACHABLE";
-}
-
 Json counts(const std::vector<VerdictCount> &verdicts)
 {
     Json object = Json::object();
@@ -46,25 +34,29 @@ Json counts(const std::vector<VerdictCount> &verdicts)
     return object;
 }
 
-void append_counts(std::string &text, const char *title, const std::vector<VerdictCount> &verdicts)
-{
-    for (const auto &verdict : verdicts)
-        if (verdict.packets != 0)
-            text += fmt::format("    {:<8} {:<19} {}\n", title, verdict.name, verdict.packets);
-}
-
-void append_problems(std::string &text, const std::vector<Problem> &problems)
-{
-    for (const auto &problem : problems)
-        text += "    problem: " + to_text(problem);
-}
-
 Json list_of(const std::vector<Problem> &problems)
 {
     Json list = Json::array();
     for (const auto &problem : problems)
         list.push_back(to_json(problem));
     return list;
+}
+
+// The text of each item, in the form that the context asks for.
+template <class T, class Text>
+std::string text_of(const Context &context, const std::vector<T> &items, const Text &text)
+{
+    std::string all;
+    for (const T &item : items) {
+        const std::string one = text(item);
+        all += context.oneline ? on_one_line(one) : one;
+    }
+    return all;
+}
+
+void print_json(const Context &context, const Json &json)
+{
+    context.print(document(json, context.pretty));
 }
 
 } // namespace
@@ -138,7 +130,7 @@ Json to_json(const NeighEntry &entry, bool with_device, bool statistics)
     json["lladdr"] = entry.mac.text();
     if (statistics)
         json["updated"] = entry.updated;
-    json["state"] = Json::array({neigh_state_name(entry.state)});
+    json["state"] = Json::array({state_name(entry.state)});
     return json;
 }
 
@@ -157,88 +149,92 @@ Json to_json(const Stats &stats)
     return json;
 }
 
-std::string to_text(const Problem &problem)
+void print(const Context &context, const std::vector<VtepInfo> &vteps)
 {
-    return problem.text + "; " + problem.remedy + "\n";
+    if (context.json)
+        return print_json(context, to_json_list(vteps));
+    context.print(text_of(context, vteps, [&](const VtepInfo &vtep) {
+        return context.brief ? brief_text(vtep)
+                             : to_text(vtep, context.details ? Detail::all : Detail::usual);
+    }));
 }
 
-std::string to_text(const VtepInfo &vtep, Detail detail)
+void print(const Context &context, const std::vector<PortInfo> &ports)
 {
-    std::vector<std::string> devices = vtep.devices;
-    std::ranges::replace(devices, "", "(gone)");
-    std::string text =
-        fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name, vtep.vni,
-                    fmt::join(devices, ","), mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
-                    vtep.mtu.value_or(0), vtep.up ? "UP" : "DOWN");
-    text += "    link/ether " + vtep.mac.value_or(Mac{}).text();
-    for (const AttachOption &option : attach_options())
-        if (!option.headline && (detail == Detail::all || !option_is_default(vtep, option)))
-            if (const auto words = option_text(vtep, option); !words.empty())
-                text += " " + words;
-    text += "\n";
-    append_problems(text, vtep.problems);
-    return text;
+    if (context.json)
+        return print_json(context, to_json_list(ports));
+    context.print(text_of(context, ports, [&](const PortInfo &port) {
+        return context.brief ? brief_text(port) : to_text(port);
+    }));
 }
 
-std::string to_text(const PortInfo &port)
+void print(const Context &context, const std::vector<Stats> &stats)
 {
-    std::string text = fmt::format("{}: vni {} vtep {}", port.name, port.vni, port.vtep);
-    if (port.vlan)
-        text += fmt::format(" vlan {}", *port.vlan);
-    text += fmt::format(" mode {}", mode_name(port.mode));
-    if (!port.bridge.empty())
-        text += " master " + port.bridge;
-    for (const auto &mac : port.addresses)
-        text += " " + mac.text();
-    text += "\n";
-    append_problems(text, port.problems);
-    return text;
+    if (context.json)
+        return print_json(context, to_json_list(stats));
+    context.print(text_of(context, stats, [&](const Stats &one) {
+        return context.brief ? brief_text(one) : to_text(one);
+    }));
 }
 
-std::string to_text(const FdbEntry &entry, bool with_device, bool statistics)
+void print(const Context &context, const std::vector<FdbEntry> &entries, Device device,
+           const std::vector<VtepInfo> &vteps)
 {
-    std::string text = entry.mac.text();
-    if (with_device)
-        text += " dev " + entry.device;
-    text += " dst " + entry.dst.text();
-    if (entry.port != 0)
-        text += fmt::format(" port {}", entry.port);
-    if (entry.vni != 0)
-        text += fmt::format(" vni {}", entry.vni);
-    if (!entry.via.empty())
-        text += " via " + entry.via;
-    if (statistics)
-        text += fmt::format(" used {}/{}", entry.used, entry.updated);
-    text += entry.router ? " self router" : " self";
-    if (entry.state != FdbState::dynamic)
-        text += fmt::format(" {}", state_name(entry.state));
-    return text + "\n";
+    Json list = to_json_list(entries, context.statistics);
+    std::string text = text_of(context, entries, [&](const FdbEntry &entry) {
+        return to_text(entry, device == Device::printed, context.statistics);
+    });
+    for (const auto &vtep : vteps)
+        for (const auto &problem : vtep.problems)
+            if (problem.kind == "foreign_entries") {
+                list.push_back({{"ifname", vtep.name}, {"problem", to_json(problem)}});
+                text += "# " + vtep.name + ": " + to_text(problem);
+            }
+    if (context.json)
+        return print_json(context, list);
+    context.print(text);
 }
 
-std::string to_text(const NeighEntry &entry, bool with_device, bool statistics)
+void print(const Context &context, const std::vector<NeighEntry> &entries, Device device)
 {
-    std::string text = entry.ip.text();
-    if (with_device)
-        text += " dev " + entry.device;
-    text += " lladdr " + entry.mac.text();
-    if (statistics)
-        text += fmt::format(" updated {}", entry.updated);
-    return text + fmt::format(" {}\n", neigh_state_name(entry.state));
+    const bool with_device = device == Device::printed;
+    if (context.json)
+        return print_json(context, to_json_list(entries, with_device, context.statistics));
+    context.print(text_of(context, entries, [&](const NeighEntry &entry) {
+        return to_text(entry, with_device, context.statistics);
+    }));
 }
 
-std::string to_text(const Stats &stats)
+void print(const Context &context, const MissEvent &event, Device device)
 {
-    std::string text = stats.ifname;
-    if (stats.vni)
-        text += fmt::format(" vni {}", *stats.vni);
-    text += fmt::format(": rx {} packets {} bytes, tx {} packets {} bytes", stats.rx_packets,
-                        stats.rx_bytes, stats.tx_packets, stats.tx_bytes);
-    if (stats.events_lost != 0)
-        text += fmt::format(", {} events lost", stats.events_lost);
-    text += "\n";
-    append_counts(text, "dropped", stats.drops);
-    append_counts(text, "passed", stats.passed);
-    return text;
+    if (context.json) {
+        Json json;
+        json["event"] = event.name;
+        json["ifname"] = event.ifname;
+        json["vni"] = event.vni;
+        json[event.key] = event.address;
+        return print_json(context, json);
+    }
+    context.print(to_text(event, device == Device::printed));
+}
+
+void print_attached(const Context &context, const VtepInfo &vtep)
+{
+    if (context.json) {
+        Json json = to_json(vtep);
+        json["ipsec"] = vtep.ipsec;
+        print_json(context, json);
+    } else if (vtep.ipsec) {
+        context.print(vtep.name + ": IPsec policies are in force here; packets that they wrap, or "
+                                  "demand to be wrapped, take the kernel's path\n");
+    }
+}
+
+void print_replaced(const Context &context, unsigned count)
+{
+    if (context.json)
+        return print_json(context, {{"replaced", count}});
+    context.print(fmt::format("{} attachments replaced\n", count));
 }
 
 std::string document(const Json &json, bool pretty)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the library returns, as text in iproute2's manner or as JSON. Pure functions.
+// What the library returns, as text in iproute2's manner, and printed as text or JSON.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "user/cli/cli.h"
 #include "xvtep/fdb.h"
 #include "xvtep/neigh.h"
 #include "xvtep/port.h"
@@ -15,18 +14,20 @@
 
 namespace xvtep::cli {
 
-using Json = nlohmann::ordered_json; // keys in the order written
-
 // Of a VTEP's options: those that are not at their default, or all.
 enum class Detail { usual, all };
 
-Json to_json(const Problem &problem);
-Json to_json(const VtepInfo &vtep);
-Json to_json(const PortInfo &port);
-Json to_json(const FdbEntry &entry, bool statistics);
-Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
-Json to_json(const Stats &stats);
+struct MissEvent {
+    const char *name; // "l3miss"
+    std::string ifname;
+    std::uint32_t vni = 0;
+    const char *key; // "ip" or "mac"
+    std::string address;
+};
 
+// text.cc: pure functions.
+const char *state_name(FdbState state);
+const char *state_name(NeighState state);
 std::string to_text(const Problem &problem);
 std::string to_text(const VtepInfo &vtep, Detail detail = Detail::usual);
 std::string to_text(const PortInfo &port);
@@ -35,17 +36,27 @@ std::string to_text(const FdbEntry &entry, bool with_device, bool statistics);
 // `ip neigh show`'s line.
 std::string to_text(const NeighEntry &entry, bool with_device, bool statistics);
 std::string to_text(const Stats &stats);
+// `ip monitor neigh`'s line.
+std::string to_text(const MissEvent &event, bool with_device);
+// One line in columns, for -br.
+std::string brief_text(const VtepInfo &vtep);
+std::string brief_text(const PortInfo &port);
+std::string brief_text(const Stats &stats);
+std::string on_one_line(std::string text);    // for -o
+std::string colored(const std::string &text); // for -c: MACs, IPs, names and states, as ip colors
 
-std::string document(const Json &json, bool pretty);
-
-// The list as one JSON array.
-template <class T, class... Arguments>
-Json to_json_list(const std::vector<T> &items, Arguments... arguments)
-{
-    Json list = Json::array();
-    for (const auto &item : items)
-        list.push_back(to_json(item, arguments...));
-    return list;
-}
+// output.cc: prints in the form that the context asks for. The device is left out of entries where
+// one was asked for.
+enum class Device { left_out, printed };
+void print(const Context &context, const std::vector<VtepInfo> &vteps);
+void print(const Context &context, const std::vector<PortInfo> &ports);
+void print(const Context &context, const std::vector<Stats> &stats);
+// Names those of `vteps` at the end whose devices were given entries with other tools.
+void print(const Context &context, const std::vector<FdbEntry> &entries, Device device,
+           const std::vector<VtepInfo> &vteps = {});
+void print(const Context &context, const std::vector<NeighEntry> &entries, Device device);
+void print(const Context &context, const MissEvent &event, Device device);
+void print_attached(const Context &context, const VtepInfo &vtep); // JSON, or hints
+void print_replaced(const Context &context, unsigned count);
 
 } // namespace xvtep::cli

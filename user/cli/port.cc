@@ -1,92 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "xvtep/port.h"
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
+
 #include <fmt/format.h>
 
-#include "user/cli/cli.h"
+#include "user/cli/commands.h"
 #include "user/cli/output.h"
 #include "user/cli/words.h"
 
 namespace xvtep::cli {
 namespace {
 
-constexpr const char *usage = "xvtep port add IFNAME --vni N [--vlan VID] [--dstport PORT] [--mode "
-                              "auto|xdp|tc|skb]\n"
-                              "       xvtep port del IFNAME [--vlan VID]\n"
-                              "       xvtep port show\n";
-
-Result<> port_add(const Context &context, const Words &words)
+Result<std::optional<std::uint16_t>> read_vlan(const Arguments &arguments)
 {
+    const auto text = arguments.find("vlan");
+    if (!text)
+        return std::nullopt;
+    TRY_ASSIGN(const auto vlan, Values(arguments).number<std::uint16_t>("VLAN", *text, 1, 4094));
+    return vlan;
+}
+
+} // namespace
+
+Result<> run_port_add(const Context &context, const Arguments &arguments)
+{
+    const Values values(arguments);
     PortRequest request;
-    std::string vni, vlan, dstport, mode;
-    CLI::App app("Put a local port (a container's veth, or a trunk) on the fast path of a VNI.");
-    app.add_option("IFNAME", request.name, "the host's end of the container's veth")->required();
-    app.add_option("--vni", vni, "an attached VNI")->required();
-    app.add_option("--vlan", vlan, "frames of this VLAN, the tag off inside the tunnel");
-    app.add_option("--dstport", dstport, "where the VNI is attached on several UDP ports");
-    app.add_option("--mode", mode, "auto (default), xdp, tc or skb");
-    TRY_ASSIGN(const bool helped, parse_options(app, "port add", words, context));
-    if (helped)
-        return {};
-    const Values values{"port add", request.name};
-    TRY_SET(request.vni, values.number("VNI", vni, 1, vni_max));
-    if (!vlan.empty())
-        TRY_SET(request.vlan, values.number<std::uint16_t>("VLAN", vlan, 1, 4094));
-    if (!dstport.empty())
-        TRY_SET(request.dstport, values.number<std::uint16_t>("dstport", dstport, 1, 65535));
-    if (!mode.empty()) {
-        const auto found = parse_mode(mode);
+    request.name = arguments.device().value_or("");
+    const auto vni = arguments.find("vni");
+    if (!vni)
+        return values.wrong("no VNI given (vni N)");
+    TRY_SET(request.vni, values.number("VNI", *vni, 1, vni_max));
+    TRY_SET(request.vlan, read_vlan(arguments));
+    if (const auto port = arguments.find("dstport"))
+        TRY_SET(request.dstport, values.number<std::uint16_t>("dstport", *port, 1, 65535));
+    if (const auto mode = arguments.find("mode")) {
+        const auto found = parse_mode(*mode);
         if (!found)
-            return values.wrong(fmt::format("mode \"{}\" is not auto, xdp, tc or skb", mode));
+            return values.wrong(fmt::format("mode \"{}\" is not auto, xdp, tc or skb", *mode));
         request.mode = *found;
     }
     TRY_ASSIGN(const auto scope, context.enter());
     return add_port(request);
 }
 
-Result<> port_del(const Context &context, const Words &words)
+Result<> run_port_del(const Context &context, const Arguments &arguments)
 {
-    std::string name, vlan;
-    CLI::App app("Take a local port, or one VLAN of a trunk, off the fast path.");
-    app.add_option("IFNAME", name, "the port")->required();
-    app.add_option("--vlan", vlan, "only this VLAN");
-    TRY_ASSIGN(const bool helped, parse_options(app, "port del", words, context));
-    if (helped)
-        return {};
-    std::optional<std::uint16_t> vid;
-    if (!vlan.empty())
-        TRY_SET(vid, (Values("port del", name).number<std::uint16_t>("VLAN", vlan, 1, 4094)));
+    TRY_ASSIGN(const auto vlan, read_vlan(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return delete_port(name, vid);
+    return delete_port(arguments.device().value_or(""), vlan);
 }
 
-} // namespace
-
-Result<> run_port(const Context &context, const Words &words)
+Result<> run_port_show(const Context &context, const Arguments &arguments)
 {
-    const std::string verb = words.empty() ? "show" : words.front();
-    const Words rest(words.begin() + (words.empty() ? 0 : 1), words.end());
-    if (verb == "add")
-        return port_add(context, rest);
-    if (verb == "del" || verb == "delete")
-        return port_del(context, rest);
-    if (verb == "-h" || verb == "--help" || verb == "help") {
-        context.print(std::string("Usage: ") + usage);
-        return {};
-    }
-    if (verb != "show" && verb != "list")
-        return usage_failure("port", verb, "unknown command (add, del or show)");
-    TRY_ASSIGN(const auto tail, parse_tail("port show", rest, {}, context, "xvtep port show"));
-    if (tail.helped)
-        return {};
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto all, show_ports(true));
-    if (context.json)
-        context.print(document(to_json_list(all), context.pretty));
-    else
-        for (const auto &port : all)
-            context.print(to_text(port));
+    TRY_ASSIGN(auto all, show_ports(true));
+    if (const auto device = arguments.device()) {
+        std::erase_if(all, [&](const PortInfo &port) { return port.name != *device; });
+        if (all.empty())
+            return system_failure("port show", *device, "not a local port", ENODEV);
+    }
+    print(context, all);
     return {};
 }
 

@@ -3,6 +3,12 @@
 # and a pkg-config file.
 include(CMakePackageConfigHelpers)
 
+# The man page is printed from the tables of commands and options.
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/xvtep.8
+  COMMAND xvtep help man > ${CMAKE_BINARY_DIR}/xvtep.8 DEPENDS xvtep VERBATIM)
+add_custom_target(xvtep_man ALL DEPENDS ${CMAKE_BINARY_DIR}/xvtep.8)
+install(FILES ${CMAKE_BINARY_DIR}/xvtep.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+
 install(TARGETS xvtep xvtep-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 # The unit names the program, whose place is known when it is installed: `cmake --install` takes --prefix.
 install(CODE "

@@ -238,7 +238,7 @@ class Attachment {
             options.lower = 0;
         auto made = session_.netlink.add_vxlan(link, options);
         if (!made)
-            return session_.wrap(made.error());
+            return refuse_device(made.error());
         const int index = *made;
         undo_.push([this, index] { (void)session_.netlink.delete_link(index); });
         auto device = session_.netlink.link(index);
@@ -246,6 +246,54 @@ class Attachment {
             return session_.wrap(device.error());
         device_ = std::move(*device);
         return {};
+    }
+
+    // Says what takes the place of the device that the kernel refused to make.
+    Failure refuse_device(const Error &error)
+    {
+        const auto links = session_.netlink.links();
+        if (error.code != EEXIST || !links)
+            return session_.wrap(error);
+        if (const auto taken = std::ranges::find(*links, name(), &Link::name);
+            taken != links->end())
+            return session_.refused(fmt::format("the name {} is taken by a {} (choose another with "
+                                                "name, or remove it: ip link del {})",
+                                                taken->name, kind_text(*taken), taken->name),
+                                    EEXIST);
+        for (const Link &other : *links)
+            if (other.vxlan && other.vxlan->vni == request_.vni &&
+                other.vxlan->dstport == request_.dstport)
+                return session_.refused(
+                    fmt::format("VNI {} on port {} is taken by the kernel's device {} (remove it: "
+                                "ip link del {})",
+                                request_.vni, request_.dstport, other.name, other.name),
+                    EEXIST);
+        return session_.wrap(error);
+    }
+
+    // The same where the device cannot be set up: another holds the UDP port.
+    Failure refuse_port(const Error &error)
+    {
+        const auto links = session_.netlink.links();
+        if (error.code != EADDRINUSE || !links)
+            return session_.wrap(error);
+        for (const Link &other : *links)
+            if (other.index != device_.index && other.vxlan && other.is_up() &&
+                other.vxlan->dstport == request_.dstport)
+                return session_.refused(fmt::format("port {} is taken by the kernel's device {} "
+                                                    "(choose another with dstport, or remove it: "
+                                                    "ip link del {})",
+                                                    request_.dstport, other.name, other.name),
+                                        EADDRINUSE);
+        return session_.refused(fmt::format("port {} is taken by another program (choose another "
+                                            "with dstport)",
+                                            request_.dstport),
+                                EADDRINUSE);
+    }
+
+    static std::string kind_text(const Link &link)
+    {
+        return link.kind.empty() ? "network device" : link.kind + " device";
     }
 
     Result<> join_bridge()
@@ -340,7 +388,7 @@ class Attachment {
             if (auto up = session_.netlink.change_link(bridge_, {.up = true, .group = 0U}); !up)
                 return session_.wrap(up.error());
         if (auto up = session_.netlink.change_link(device_.index, {.up = true, .group = 0U}); !up)
-            return session_.wrap(up.error());
+            return refuse_port(up.error());
         return {};
     }
 

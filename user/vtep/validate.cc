@@ -37,13 +37,13 @@ Result<> validate(const AttachRequest &r)
         if (!name->empty() && !is_interface_name(*name))
             return wrong(fmt::format("\"{}\" is not an interface name", *name));
     if (r.remote && r.group)
-        return wrong("--remote and --group exclude each other");
+        return wrong("remote and group exclude each other");
     if (r.remote && r.remote->is_multicast())
-        return wrong(fmt::format("remote {} is multicast (--group)", r.remote->text()));
+        return wrong(fmt::format("remote {} is multicast (give it as group)", r.remote->text()));
     if (r.remote && r.remote->is_any())
         return wrong(fmt::format("remote {} is no host's address", r.remote->text()));
     if (r.group && !r.group->is_multicast())
-        return wrong(fmt::format("group {} is not multicast (--remote)", r.group->text()));
+        return wrong(fmt::format("group {} is not multicast (give it as remote)", r.group->text()));
     if (r.local && (r.local->is_multicast() || r.local->is_any()))
         return wrong(fmt::format("local {} is no host's address", r.local->text()));
     const auto far = r.remote ? r.remote : r.group;

@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/cli/commands.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "xvtep/option.h"
+
+namespace xvtep::cli {
+namespace {
+
+const Word dev{.word = "dev", .value = "IFNAME", .help = "The VTEP's device."};
+const Word needed_dev{
+    .word = "dev", .value = "IFNAME", .help = "The VTEP's device.", .required = true};
+const Word self{
+    .word = "self", .help = "Accepted as in bridge(8), without an effect.", .ignored = true};
+
+std::vector<Word> attach_words()
+{
+    std::vector<Word> words;
+    for (const AttachOption &option : attach_options()) {
+        const bool is_switch = option_arity(option) == 0;
+        const std::string range = option.highest == 0 || option.highest >= 0xffffffff
+                                      ? ""
+                                      : " " + std::to_string(option.lowest) + " to " +
+                                            std::to_string(option.highest) + ".";
+        words.push_back({.word = option.word,
+                         .alias = option.alias,
+                         .value = option.value,
+                         .help = option.help + range,
+                         .initial = option.initial,
+                         .group = option_group_title(option.group),
+                         .required = option.field == OptionField(&AttachRequest::vni),
+                         .negatable = is_switch});
+    }
+    for (const RefusedOption &refused : refused_options())
+        words.push_back({.word = refused.word, .refusal = refused.reason, .negatable = true});
+    words.push_back({.word = "type", .value = "vxlan", .ignored = true});
+    return words;
+}
+
+const Word &attach_word(std::string_view word)
+{
+    static const std::vector<Word> words = attach_words();
+    return *std::ranges::find(words, word, &Word::word);
+}
+
+Page attach_page()
+{
+    return {
+        .name = "attach",
+        .summary = "Make a VTEP: a device for a VNI over underlay ports.",
+        .about = "Words may stand with or without \"--\" and in any order, as in "
+                 "\"ip link add IFNAME type vxlan\". The device is up at once.",
+        .plain = "DEV [DEV ...]",
+        .most_plain = 64,
+        .missing = "no device given (attach DEV vni N)",
+        .style = Style::device,
+        .words = attach_words(),
+        .examples = {"xvtep attach eth0 vni 42 name vxlan0 remote 192.168.8.101",
+                     "xvtep attach eth0 vni 42 group 239.1.1.1 bridge br0",
+                     "xvtep attach eth0 eth1 id 42 local 10.0.0.1 nolearning proxy l2miss l3miss"},
+        .group = "VTEPs",
+        .run = run_attach,
+    };
+}
+
+Page detach_page()
+{
+    return {
+        .name = "detach",
+        .summary = "Remove the VTEPs of an underlay port, or one VTEP.",
+        .plain = "[dev] DEV",
+        .most_plain = 1,
+        .style = Style::device,
+        .words = {{.word = "dev",
+                   .value = "DEV",
+                   .help = "Underlay port or VTEP device, also one "
+                           "that is gone."},
+                  {.word = "vni", .alias = "id", .value = "N", .help = "Only this VNI."},
+                  {.word = "force",
+                   .help = "Without DEV: remove all that xvtep has in the "
+                           "namespace, whatever the state of its tables."}},
+        .examples = {"xvtep detach vxlan0", "xvtep detach eth0 vni 42", "xvtep detach --force"},
+        .group = "VTEPs",
+        .run = run_detach,
+    };
+}
+
+Page show_page()
+{
+    return {
+        .name = "show",
+        .aliases = {"list", "lst", "ls"},
+        .summary = "List VTEPs.",
+        .about = "Options at their default are left out; -d shows all, -br one line for each VTEP.",
+        .plain = "[[dev] DEV]",
+        .most_plain = 1,
+        .style = Style::device,
+        .words = {{.word = "dev", .value = "DEV", .help = "Underlay port or VTEP device."},
+                  {.word = "vni", .alias = "id", .value = "N", .help = "Only this VNI."}},
+        .examples = {"xvtep show", "xvtep -d show dev vxlan0", "xvtep -br show"},
+        .group = "VTEPs",
+        .run = run_show,
+    };
+}
+
+Page set_page()
+{
+    return {
+        .name = "set",
+        .summary = "Give a VTEP another local address while packets go on.",
+        .plain = "[dev] IFNAME",
+        .most_plain = 1,
+        .missing = "no device given (set IFNAME local IP)",
+        .style = Style::device,
+        .words = {needed_dev,
+                  {.word = "local",
+                   .value = "IP",
+                   .help = "The new source address, of the same "
+                           "family as the old one."}},
+        .examples = {"xvtep set vxlan0 local 192.168.8.110", "xvtep set dev vxlan0 local fd00::1"},
+        .group = "VTEPs",
+        .run = run_set,
+    };
+}
+
+Page reload_page()
+{
+    return {
+        .name = "reload",
+        .summary = "Put this binary's programs in place of the running ones.",
+        .about = "Tables, counters and packets in flight are kept.",
+        .plain = "[[dev] DEV]",
+        .most_plain = 1,
+        .style = Style::device,
+        .words = {{.word = "dev", .value = "DEV", .help = "Only this port.", .initial = "all"}},
+        .examples = {"xvtep reload", "xvtep reload dev eth0"},
+        .group = "VTEPs",
+        .run = run_reload,
+    };
+}
+
+Page port_page()
+{
+    const Word vlan{.word = "vlan",
+                    .value = "VID",
+                    .help = "VLAN of a trunk; the tag is off "
+                            "inside the tunnel. 1 to 4094."};
+    const Word port{.word = "dev",
+                    .value = "IFNAME",
+                    .help = "The host's end of a container's "
+                            "veth pair, or a trunk."};
+    return {
+        .name = "port",
+        .summary = "Manage local ports, whose frames pass by the bridge.",
+        .group = "Ports",
+        .pages =
+            {
+                {.name = "port add",
+                 .summary = "Put a local port on the fast path of a VNI.",
+                 .plain = "[dev] IFNAME",
+                 .most_plain = 1,
+                 .missing = "no device given (port add IFNAME vni N)",
+                 .style = Style::device,
+                 .words = {port,
+                           {.word = "vni",
+                            .alias = "id",
+                            .value = "N",
+                            .help = "An attached VNI.",
+                            .required = true},
+                           vlan,
+                           {.word = "dstport",
+                            .value = "PORT",
+                            .help = "UDP port of the VTEP, where "
+                                    "the VNI is attached on two."},
+                           attach_word("mode")},
+                 .examples = {"xvtep port add veth1 vni 42", "xvtep port add eth2 vni 42 vlan 100"},
+                 .run = run_port_add},
+                {.name = "port del",
+                 .aliases = {"delete"},
+                 .summary = "Take a local port, or one VLAN of a trunk, off the fast path.",
+                 .plain = "[dev] IFNAME",
+                 .most_plain = 1,
+                 .missing = "no device given (port del IFNAME)",
+                 .style = Style::device,
+                 .words = {port, vlan},
+                 .examples = {"xvtep port del veth1", "xvtep port del eth2 vlan 100"},
+                 .run = run_port_del},
+                {.name = "port show",
+                 .aliases = {"list", "lst", "ls"},
+                 .summary = "List local ports.",
+                 .plain = "[[dev] IFNAME]",
+                 .most_plain = 1,
+                 .style = Style::device,
+                 .words = {port},
+                 .examples = {"xvtep port show", "xvtep -br port show dev veth1"},
+                 .run = run_port_show},
+            },
+    };
+}
+
+const Word fdb_dst{
+    .word = "dst", .alias = "remote", .value = "IP", .help = "The VTEP behind which the MAC is."};
+
+std::vector<Word> fdb_words()
+{
+    return {
+        dev,
+        fdb_dst,
+        {.word = "port",
+         .value = "PORT",
+         .help = "UDP port of that VTEP.",
+         .initial = "the device's"},
+        {.word = "vni", .value = "N", .help = "VNI to send with.", .initial = "the device's"},
+        {.word = "via",
+         .value = "DEV",
+         .help = "Underlay port to send by.",
+         .initial = "as the route says"},
+        {.word = "router", .help = "The MAC is a router's, for rsc and proxy."},
+        {.word = "static", .alias = "temp", .help = "The entry stays, and packets do not move it."},
+        {.word = "permanent", .alias = "local", .help = "The same; the default."},
+        {.word = "dynamic", .help = "The entry ages as a learned one."},
+        self};
+}
+
+Page fdb_entry(const char *verb, const char *summary, const char *about,
+               std::vector<std::string> examples)
+{
+    return {.name = std::string("fdb ") + verb,
+            .summary = summary,
+            .about = about,
+            .plain = "MAC",
+            .most_plain = 1,
+            .missing = "no MAC address given",
+            .words = fdb_words(),
+            .examples = std::move(examples),
+            .run = run_fdb_write};
+}
+
+std::vector<Word> fdb_filters()
+{
+    return {
+        {.word = "vni", .value = "N", .help = "Only entries that send with this VNI."},
+        {.word = "dst", .alias = "remote", .value = "IP", .help = "Only entries for this VTEP."},
+        {.word = "dynamic", .help = "Only learned and dynamic entries."},
+        {.word = "static", .help = "Only static entries."},
+        {.word = "permanent", .help = "Only permanent entries."}};
+}
+
+Page fdb_page()
+{
+    Page del = fdb_entry("del", "Delete an entry, or one of its destinations.", "",
+                         {"xvtep fdb del b2:ee:aa:42:8b:0b dev vxlan0",
+                          "xvtep fdb del 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.102"});
+    del.aliases = {"delete"};
+    del.run = run_fdb_del;
+    std::vector<Word> show = fdb_filters();
+    show.insert(show.begin(), {dev,
+                               {.word = "br",
+                                .alias = "master",
+                                .value = "BR",
+                                .help = "Only VTEPs that are ports of this bridge."}});
+    show.push_back(self);
+    std::vector<Word> flush = fdb_filters();
+    flush.insert(flush.begin(), needed_dev);
+    flush.push_back(self);
+    return {
+        .name = "fdb",
+        .summary = "Manage the forwarding database, in the words of bridge(8).",
+        .group = "Tables",
+        .pages =
+            {
+                fdb_entry("add", "Add an entry.",
+                          "The MAC of zeros is the default entry: it receives broadcast frames and "
+                          "frames to unknown MAC addresses.",
+                          {"xvtep fdb add b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.101",
+                           "xvtep fdb add b2:ee:aa:42:8b:0b dev vxlan0 dst fd00::7 static"}),
+                fdb_entry("append",
+                          "Add a further destination to the default entry or to a group's.", "",
+                          {"xvtep fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.102",
+                           "xvtep fdb append 01:00:5e:01:01:01 dev vxlan0 dst 192.168.8.103"}),
+                fdb_entry(
+                    "replace", "Add an entry, or replace the one that is there.", "",
+                    {"xvtep fdb replace b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.102",
+                     "xvtep fdb replace b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.102 dynamic"}),
+                del,
+                {.name = "fdb get",
+                 .summary = "Print the entry of a MAC.",
+                 .plain = "MAC",
+                 .most_plain = 1,
+                 .missing = "no MAC address given",
+                 .words = {needed_dev, self},
+                 .examples = {"xvtep fdb get b2:ee:aa:42:8b:0b dev vxlan0",
+                              "xvtep -s fdb get b2:ee:aa:42:8b:0b dev vxlan0"},
+                 .run = run_fdb_get},
+                {.name = "fdb show",
+                 .aliases = {"list", "lst", "ls"},
+                 .summary = "List entries, as \"bridge fdb show\" prints them.",
+                 .about = "-s adds the seconds since an entry was used and updated.",
+                 .plain = "[[dev] IFNAME]",
+                 .most_plain = 1,
+                 .words = show,
+                 .examples = {"xvtep fdb show dev vxlan0",
+                              "xvtep -s fdb show dynamic dst 192.168.8.102"},
+                 .run = run_fdb_show},
+                {.name = "fdb flush",
+                 .summary =
+                     "Delete all entries of a VTEP, the default entry too, or those of a filter.",
+                 .plain = "[dev] IFNAME",
+                 .most_plain = 1,
+                 .missing = "no device given (dev IFNAME)",
+                 .words = flush,
+                 .examples = {"xvtep fdb flush dev vxlan0 dynamic",
+                              "xvtep fdb flush dev vxlan0 dst 192.168.8.102"},
+                 .run = run_fdb_flush},
+            },
+    };
+}
+
+Page neigh_entry(const char *verb, const char *summary, std::vector<std::string> examples)
+{
+    return {.name = std::string("neigh ") + verb,
+            .summary = summary,
+            .plain = "[to] IP",
+            .most_plain = 1,
+            .words = {needed_dev,
+                      {.word = "to", .value = "IP", .help = "The neighbour's address."},
+                      {.word = "lladdr", .value = "MAC", .help = "The neighbour's MAC address."},
+                      {.word = "nud",
+                       .value = "STATE",
+                       .help = "permanent, or reachable: the entry expires after reachable-time.",
+                       .initial = "permanent"},
+                      {.word = "permanent", .help = "The same as nud permanent."},
+                      {.word = "reachable", .help = "The same as nud reachable."}},
+            .examples = std::move(examples),
+            .run = run_neigh_write};
+}
+
+Page neigh_page()
+{
+    Page change = neigh_entry("change", "Change an entry that is there.",
+                              {"xvtep neigh change 10.20.1.3 lladdr b2:ee:aa:42:8b:0b dev vxlan0",
+                               "xvtep neigh change 10.20.1.3 lladdr b2:ee:aa:42:8b:0b dev vxlan0 "
+                               "nud reachable"});
+    change.aliases = {"chg"};
+    Page del =
+        neigh_entry("del", "Delete an entry.",
+                    {"xvtep neigh del 10.20.1.3 dev vxlan0", "xvtep neigh del fd20::3 dev vxlan0"});
+    del.aliases = {"delete"};
+    del.run = run_neigh_del;
+    Page get = neigh_entry(
+        "get", "Print the entry of an address.",
+        {"xvtep neigh get 10.20.1.3 dev vxlan0", "xvtep -j neigh get fd20::3 dev vxlan0"});
+    get.run = run_neigh_get;
+    return {
+        .name = "neigh",
+        .aliases = {"neighbor", "neighbour"},
+        .summary = "Manage the neighbour table that proxy and rsc use, in the words of ip(8).",
+        .group = "Tables",
+        .pages =
+            {
+                neigh_entry(
+                    "add", "Add an entry.",
+                    {"xvtep neigh add 10.20.1.3 lladdr b2:ee:aa:42:8b:0b dev vxlan0",
+                     "xvtep neigh add fd20::3 lladdr b2:ee:aa:42:8b:0b dev vxlan0 nud reachable"}),
+                change,
+                neigh_entry("replace", "Add an entry, or replace the one that is there.",
+                            {"xvtep neigh replace 10.20.1.3 lladdr b2:ee:aa:42:8b:0b dev vxlan0",
+                             "xvtep neigh replace 10.20.1.3 lladdr b2:ee:aa:42:8b:0b dev vxlan0 "
+                             "nud reachable"}),
+                del,
+                {.name = "neigh show",
+                 .aliases = {"list", "lst", "ls"},
+                 .summary = "List entries, as \"ip neigh show\" prints them.",
+                 .plain = "[[to] PREFIX]",
+                 .most_plain = 1,
+                 .words =
+                     {dev,
+                      {.word = "to", .value = "PREFIX", .help = "Only addresses in this prefix."},
+                      {.word = "nud", .value = "STATE", .help = "Only entries in this state."}},
+                 .examples = {"xvtep neigh show dev vxlan0", "xvtep -4 neigh show nud permanent"},
+                 .run = run_neigh_show},
+                get,
+                {.name = "neigh flush",
+                 .summary = "Delete all entries of a VTEP, permanent ones too.",
+                 .plain = "[dev] IFNAME",
+                 .most_plain = 1,
+                 .missing = "no device given (dev IFNAME)",
+                 .words = {needed_dev},
+                 .examples = {"xvtep neigh flush dev vxlan0", "xvtep neigh flush vxlan0"},
+                 .run = run_neigh_flush},
+            },
+    };
+}
+
+Page monitor_page()
+{
+    return {
+        .name = "monitor",
+        .summary = "Print misses as they happen, in the words of \"ip monitor neigh\".",
+        .about = "\"ready\" on standard error says that the command listens.",
+        .plain = "[[dev] IFNAME]",
+        .most_plain = 1,
+        .words = {dev,
+                  {.word = "all", .help = "Accepted as in ip(8).", .ignored = true},
+                  {.word = "neigh",
+                   .alias = "neighbour",
+                   .help = "Accepted as in ip(8).",
+                   .ignored = true},
+                  {.word = "count", .value = "N", .help = "Stop after N misses."},
+                  {.word = "timeout", .value = "SECONDS", .help = "Stop after this time."}},
+        .examples = {"xvtep monitor all dev vxlan0", "xvtep -ts monitor --count 10"},
+        .group = "Events and counters",
+        .run = run_monitor,
+    };
+}
+
+Page stats_page()
+{
+    return {
+        .name = "stats",
+        .summary = "Print packets by VTEP and port, and why others were not forwarded.",
+        .plain = "[[dev] IFNAME]",
+        .most_plain = 1,
+        .style = Style::device,
+        .words = {{.word = "dev", .value = "IFNAME", .help = "Only this VTEP or port."}},
+        .examples = {"xvtep stats", "xvtep -br stats dev vxlan0"},
+        .group = "Events and counters",
+        .run = run_stats,
+    };
+}
+
+Page agent_page()
+{
+    const auto etcd = [](Word word) {
+        word.group = "etcd";
+        return word;
+    };
+    return {
+        .name = "agent",
+        .summary = "Answer misses from a directory, and announce this host's endpoints there.",
+        .about = "Runs until it is stopped.",
+        .style = Style::device,
+        .words =
+            {{.word = "directory",
+              .value = "WHERE",
+              .help = "file:PATH, etcd:URL[,URL...] or exec:COMMAND.",
+              .required = true},
+             {.word = "vni",
+              .value = "N",
+              .help = "Serve this VNI only; may be repeated.",
+              .initial = "all",
+              .repeats = true},
+             {.word = "node",
+              .value = "NAME",
+              .help = "This host's name in the directory.",
+              .initial = "the host name"},
+             {.word = "vtep",
+              .value = "IP",
+              .help = "Announce this VTEP address.",
+              .initial = "the local address of each VTEP"},
+             {.word = "endpoint",
+              .value = "VNI,MAC[,IP[,VTEP]]",
+              .help = "Announce this endpoint, too; may be repeated.",
+              .repeats = true},
+             {.word = "no-announce", .help = "Announce nothing."},
+             {.word = "withdraw",
+              .help = "Withdraw announcements on exit.",
+              .initial = "off: a restart finds them there"},
+             {.word = "state",
+              .value = "FILE",
+              .help = "File that keeps what was heard of endpoints for the next run, or none.",
+              .initial = "in /run/xvtep"},
+             {.word = "metrics", .value = "ADDRESS:PORT", .help = "Serve /metrics for Prometheus."},
+             {.word = "log",
+              .value = "text|json",
+              .help = "Format of the log on standard error.",
+              .initial = "text"},
+             {.word = "log-level",
+              .value = "debug|info|warning|error",
+              .help = "Least level of what is logged.",
+              .initial = "info"},
+             etcd({.word = "lease",
+                   .value = "SECONDS",
+                   .help = "Time until the endpoints of a dead host vanish.",
+                   .initial = "60"}),
+             etcd({.word = "etcd-cacert",
+                   .value = "FILE",
+                   .help = "CA certificate of the servers."}),
+             etcd({.word = "etcd-cert", .value = "FILE", .help = "Certificate of the client."}),
+             etcd({.word = "etcd-key", .value = "FILE", .help = "Key of the client."}),
+             etcd({.word = "etcd-user", .value = "NAME", .help = "User."}),
+             etcd({.word = "etcd-password-file",
+                   .value = "FILE",
+                   .help = "File with the password."})},
+        .examples = {"xvtep agent --directory file:/etc/xvtep/endpoints",
+                     "xvtep agent --directory etcd:https://10.0.0.5:2379 --vni 42"},
+        .group = "Programs",
+        .run_program = run_agent,
+    };
+}
+
+Page lab_page()
+{
+    return {
+        .name = "lab",
+        .summary = "Build example networks in namespaces, and test them.",
+        .group = "Programs",
+        .run_program = run_lab,
+        .notes = lab_notes,
+        .pages =
+            {
+                {.name = "lab up",
+                 .summary = "Build a lab by its name or from a file.",
+                 .plain = "NAME|FILE",
+                 .most_plain = 1,
+                 .missing = "no lab given (lab up NAME|FILE)",
+                 .style = Style::device,
+                 .words = {{.word = "kernel-peer",
+                            .help = "The last host's VTEP is the kernel's vxlan device."},
+                           {.word = "kernel", .help = "All VTEPs are the kernel's vxlan devices."}},
+                 .examples = {"xvtep lab up bridge", "xvtep lab up ./lab.json --kernel-peer"}},
+                {.name = "lab show",
+                 .summary = "List the labs that are up.",
+                 .examples = {"xvtep lab show", "xvtep -j lab show"}},
+                {.name = "lab test",
+                 .summary = "Run the checks of the lab that is up.",
+                 .examples = {"xvtep lab test", "xvtep -j lab test"}},
+                {.name = "lab down",
+                 .summary = "Remove the labs.",
+                 .examples = {"xvtep lab down",
+                              "xvtep lab up p2p && xvtep lab test; xvtep lab down"}},
+            },
+    };
+}
+
+Page completion_page()
+{
+    return {
+        .name = "completion",
+        .summary = "Print a completion script for a shell: bash, zsh or fish.",
+        .plain = "bash|zsh|fish",
+        .most_plain = 1,
+        .missing = "no shell given (bash, zsh or fish)",
+        .examples = {"source <(xvtep completion bash)",
+                     "xvtep completion fish > ~/.config/fish/completions/xvtep.fish"},
+        .group = "Help",
+        .run = run_completion,
+    };
+}
+
+const Page *find_whole(const std::vector<Page> &pages, std::string_view name)
+{
+    for (const Page &one : pages) {
+        if (one.name == name)
+            return &one;
+        if (const Page *const found = find_whole(one.pages, name))
+            return found;
+    }
+    return nullptr;
+}
+
+} // namespace
+
+const std::vector<Page> &commands()
+{
+    static const std::vector<Page> all = {
+        attach_page(), detach_page(), show_page(),      set_page(),     reload_page(),
+        port_page(),   fdb_page(),    neigh_page(),     monitor_page(), stats_page(),
+        agent_page(),  lab_page(),    completion_page()};
+    return all;
+}
+
+const Page &page(std::string_view name)
+{
+    const Page *const found = find_whole(commands(), name);
+    if (found == nullptr)
+        std::abort();
+    return *found;
+}
+
+} // namespace xvtep::cli

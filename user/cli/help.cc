@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/cli/help.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "user/cli/commands.h"
+#include "user/cli/globals.h"
+
+namespace xvtep::cli {
+namespace {
+
+constexpr std::size_t width = 80;
+
+// The text in lines of up to `width` columns; each but the first is indented.
+std::string wrapped(const std::string &text, std::size_t indent)
+{
+    std::string lines;
+    std::size_t column = indent;
+    for (std::size_t from = 0; from < text.size();) {
+        const std::size_t to = std::min(text.find(' ', from), text.size());
+        const std::size_t size = to - from;
+        if (column > indent && column + 1 + size > width) {
+            lines += "\n" + std::string(indent, ' ');
+            column = indent;
+        } else if (column > indent) {
+            lines += " ";
+            column++;
+        }
+        lines += text.substr(from, size);
+        column += size;
+        from = to + 1;
+    }
+    return lines;
+}
+
+std::string row(const std::string &term, const std::string &text)
+{
+    constexpr std::size_t column = 26;
+    std::string line = "  " + term;
+    line += line.size() + 1 < column ? std::string(column - line.size(), ' ')
+                                     : "\n" + std::string(column, ' ');
+    return line + wrapped(text, column) + "\n";
+}
+
+std::string term_of(const Word &word)
+{
+    std::string term = word.negatable ? "[no]" + word.word : word.word;
+    if (!word.alias.empty())
+        term += "|" + word.alias;
+    return word.value.empty() ? term : term + " " + word.value;
+}
+
+std::string help_of(const Word &word)
+{
+    return word.initial.empty() ? word.help
+                                : fmt::format("{} (default: {})", word.help, word.initial);
+}
+
+bool is_shown(const Word &word)
+{
+    return !word.ignored && word.refusal.empty();
+}
+
+std::string term_of(const GlobalOption &option)
+{
+    std::string term = fmt::format("-{}", option.brief);
+    if (*option.name != '\0' && std::string_view(option.brief) != option.name)
+        term += fmt::format(", -{}", option.name);
+    return *option.value == '\0' ? term : term + " " + option.value;
+}
+
+std::string options_text()
+{
+    std::string text = "\nOptions:\n";
+    for (const GlobalOption &option : global_options())
+        if (*option.help != '\0')
+            text += row(term_of(option), option.help);
+    return text;
+}
+
+// The headings in the order in which they come first.
+template <class T> std::vector<std::string> groups_of(const std::vector<T> &items)
+{
+    std::vector<std::string> groups;
+    for (const T &item : items)
+        if (std::ranges::count(groups, item.group) == 0)
+            groups.push_back(item.group);
+    return groups;
+}
+
+std::string words_text(const Page &page)
+{
+    std::vector<Word> words;
+    std::ranges::copy_if(page.words, std::back_inserter(words), is_shown);
+    std::string text;
+    for (const std::string &group : groups_of(words)) {
+        text += "\n" + (group.empty() ? "Words" : group) + ":\n";
+        for (const Word &word : words)
+            if (word.group == group)
+                text += row(term_of(word), help_of(word));
+    }
+    return text;
+}
+
+std::string joined_names(const std::vector<Page> &pages)
+{
+    std::vector<std::string> names;
+    for (const Page &one : pages)
+        names.push_back(one.last_name());
+    return fmt::format("{}", fmt::join(names, "|"));
+}
+
+std::string sentence_without_stop(const std::string &sentence)
+{
+    return sentence.ends_with('.') ? sentence.substr(0, sentence.size() - 1) : sentence;
+}
+
+// A word of roff: no escapes, and a minus that can be copied.
+std::string roff(const std::string &text)
+{
+    std::string safe;
+    for (const char c : text)
+        safe += c == '\\' ? "\\e" : c == '-' ? "\\-" : std::string(1, c);
+    return safe.starts_with('.') || safe.starts_with('\'') ? "\\&" + safe : safe;
+}
+
+std::string man_item(const std::string &term, const std::string &text)
+{
+    return fmt::format(".TP\n.B {}\n{}\n", roff(term), roff(text));
+}
+
+std::string man_words(const Page &page)
+{
+    std::string text;
+    for (const Word &word : page.words)
+        if (is_shown(word))
+            text += man_item(term_of(word), help_of(word));
+    return text;
+}
+
+std::string man_section(const Page &page)
+{
+    std::string text = fmt::format(".SS {}\n", roff("xvtep " + page.name));
+    if (!page.pages.empty())
+        text += fmt::format("{}\n", roff(page.summary));
+    else
+        text += fmt::format(".B {}\n.PP\n{}\n", roff(usage_of(page)), roff(page.summary));
+    if (!page.about.empty())
+        text += roff(page.about) + "\n";
+    text += man_words(page);
+    if (!page.examples.empty()) {
+        text += ".PP\nExamples:\n.PP\n.nf\n.RS\n";
+        for (const std::string &example : page.examples)
+            text += roff(example) + "\n";
+        text += ".RE\n.fi\n";
+    }
+    for (const Page &one : page.pages)
+        text += man_section(one);
+    return text;
+}
+
+// Calls `visit` with every page and the words of its path.
+template <class Visit> void for_each_page(const std::vector<Page> &pages, const Visit &visit)
+{
+    for (const Page &one : pages) {
+        visit(one);
+        for_each_page(one.pages, visit);
+    }
+}
+
+std::vector<std::string> completions_of(const Page &page)
+{
+    std::vector<std::string> words;
+    for (const Page &one : page.pages)
+        words.push_back(one.last_name());
+    for (const Word &word : page.words) {
+        if (!is_shown(word))
+            continue;
+        const std::string dashes = page.run_program != nullptr ? "--" : "";
+        words.push_back(dashes + word.word);
+        if (word.negatable)
+            words.push_back("no" + word.word);
+    }
+    words.emplace_back("help");
+    return words;
+}
+
+std::vector<std::string> command_names()
+{
+    std::vector<std::string> names;
+    for (const Page &one : commands())
+        names.push_back(one.name);
+    names.emplace_back("help");
+    return names;
+}
+
+} // namespace
+
+std::string usage_of(const Page &page)
+{
+    if (!page.pages.empty())
+        return fmt::format("xvtep {} {{{}}} ...", page.name, joined_names(page.pages));
+    std::string usage = "xvtep " + page.name;
+    if (!page.plain.empty())
+        usage += " " + page.plain;
+    for (const Word &word : page.words)
+        if (is_shown(word) &&
+            !(word.word == "dev" && page.plain.find("dev") != std::string::npos) &&
+            !(word.word == "dev" && page.most_plain > 1))
+            usage += word.required ? " " + term_of(word) : fmt::format(" [{}]", term_of(word));
+    return usage;
+}
+
+std::string help_of(const Page &page)
+{
+    std::string text =
+        "Usage: " + wrapped(usage_of(page), 7) + "\n\n" + wrapped(page.summary, 0) + "\n";
+    if (!page.about.empty())
+        text += wrapped(page.about, 0) + "\n";
+    if (!page.pages.empty()) {
+        text += "\nCommands:\n";
+        for (const Page &one : page.pages)
+            text += row(one.last_name(), one.summary);
+    }
+    text += words_text(page);
+    std::vector<std::string> examples = page.examples;
+    for (const Page &one : page.pages)
+        if (!one.examples.empty())
+            examples.push_back(one.examples.front());
+    text += "\nExamples:\n";
+    for (const std::string &example : examples)
+        text += "  " + example + "\n";
+    if (page.notes != nullptr)
+        text += page.notes();
+    if (!page.pages.empty())
+        text += fmt::format("\n\"xvtep {} COMMAND help\" says more.\n", page.name);
+    return text;
+}
+
+std::string general_help()
+{
+    std::string text = "Usage: xvtep [OPTIONS] COMMAND ...\n"
+                       "       xvtep [OPTIONS] -batch FILE\n\n"
+                       "A VXLAN tunnel endpoint whose data path is eBPF.\n";
+    for (const std::string &group : groups_of(commands())) {
+        text += "\n" + group + ":\n";
+        for (const Page &one : commands())
+            if (one.group == group)
+                text += row(one.pages.empty() ? one.name : one.name + " " + joined_names(one.pages),
+                            sentence_without_stop(one.summary));
+    }
+    text +=
+        row("help [COMMAND ...]", "Print help; \"COMMAND help\" and \"COMMAND --help\" do, too");
+    text += options_text();
+    text += "\nExamples:\n";
+    for (const char *const name : {"attach", "fdb append", "fdb show", "stats"})
+        text += "  " + page(name).examples.front() + "\n";
+    text += "\nCommands and words may be abbreviated as with ip(8): \"xvtep f s\" is "
+            "\"xvtep fdb show\".\n";
+    return text;
+}
+
+std::string man_page()
+{
+    std::string text = ".\\\" Generated by \"xvtep help man\".\n"
+                       ".TH XVTEP 8 \"\" \"xvtep " XVTEP_VERSION "\" \"System Administration\"\n"
+                       ".SH NAME\nxvtep \\- VXLAN tunnel endpoint whose data path is eBPF\n"
+                       ".SH SYNOPSIS\n.B xvtep\n[\\fIOPTIONS\\fR] \\fICOMMAND\\fR ...\n.br\n"
+                       ".B xvtep\n[\\fIOPTIONS\\fR] \\fB\\-batch\\fR \\fIFILE\\fR\n"
+                       ".SH DESCRIPTION\n"
+                       "A command needs no daemon: what it sets up lives on in the kernel until it "
+                       "is removed.\nCommands and words may be abbreviated as with\n.BR ip (8).\n"
+                       ".SH OPTIONS\n";
+    for (const GlobalOption &option : global_options())
+        if (*option.help != '\0')
+            text += man_item(term_of(option), option.help);
+    text += ".SH COMMANDS\n";
+    for (const Page &one : commands())
+        text += man_section(one);
+    text += ".SH EXIT STATUS\n"
+            ".TP\n.B 0\nThe command is done.\n"
+            ".TP\n.B 1\nThe command line, or a value in it, is wrong.\n"
+            ".TP\n.B 2\nThe system refused.\n"
+            ".SH SEE ALSO\n.BR ip (8),\n.BR ip\\-link (8),\n.BR ip\\-neighbour (8),\n"
+            ".BR bridge (8)\n";
+    return text;
+}
+
+std::string bash_completion()
+{
+    std::string text =
+        "# Generated by \"xvtep completion bash\".\n"
+        "_xvtep() {\n"
+        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+        "    local path= words= word i\n"
+        "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "        word=${COMP_WORDS[i]}\n"
+        "        case \"$path:$word\" in\n"
+        "        :-n|:-netns|:-b|:-batch) ((i++)) ;;\n";
+    for_each_page(commands(), [&](const Page &one) {
+        const auto space = one.name.rfind(' ');
+        const std::string parent = space == std::string::npos ? "" : one.name.substr(0, space);
+        text +=
+            fmt::format("        \"{}:{}\") path=\"{}\" ;;\n", parent, one.last_name(), one.name);
+    });
+    text += "        esac\n    done\n"
+            "    case $previous in\n"
+            "    dev|via) words=$(ls /sys/class/net) ;;\n"
+            "    -n|-netns) words=$(ls /run/netns 2>/dev/null) ;;\n"
+            "    *)\n        case $path in\n";
+    text += fmt::format("        \"\") words=\"{}\" ;;\n", fmt::join(command_names(), " "));
+    for_each_page(commands(), [&](const Page &one) {
+        text += fmt::format("        \"{}\") words=\"{}{}\" ;;\n", one.name,
+                            fmt::join(completions_of(one), " "),
+                            one.plain_is_device() ? " $(ls /sys/class/net)" : "");
+    });
+    text += "        esac ;;\n    esac\n"
+            "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+            "}\n"
+            "complete -F _xvtep xvtep\n";
+    return text;
+}
+
+std::string zsh_completion()
+{
+    return "autoload -U +X bashcompinit && bashcompinit\n" + bash_completion();
+}
+
+std::string fish_completion()
+{
+    std::string text = "# Generated by \"xvtep completion fish\".\ncomplete -c xvtep -f\n";
+    const auto quoted = [](std::string what) {
+        std::erase(what, '\'');
+        return "'" + what + "'";
+    };
+    for (const Page &one : commands())
+        text += fmt::format("complete -c xvtep -n __fish_use_subcommand -a {} -d {}\n", one.name,
+                            quoted(one.summary));
+    for_each_page(commands(), [&](const Page &one) {
+        const auto space = one.name.find(' ');
+        const std::string seen =
+            space == std::string::npos
+                ? fmt::format("__fish_seen_subcommand_from {}", one.name)
+                : fmt::format("__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}",
+                              one.name.substr(0, space), one.last_name());
+        text += fmt::format("complete -c xvtep -n '{}' -a '{}'\n", seen,
+                            fmt::join(completions_of(one), " "));
+    });
+    return text;
+}
+
+} // namespace xvtep::cli

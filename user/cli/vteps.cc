@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The commands about VTEPs that are there: detach, show, set, reload, stats.
+#include <algorithm>
+
+#include "user/cli/commands.h"
+#include "user/cli/output.h"
+#include "user/cli/words.h"
+#include "xvtep/stats.h"
+#include "xvtep/vtep.h"
+
+namespace xvtep::cli {
+namespace {
+
+Result<std::optional<std::uint32_t>> read_vni(const Arguments &arguments)
+{
+    const auto text = arguments.find("vni");
+    if (!text)
+        return std::nullopt;
+    TRY_ASSIGN(const auto vni, Values(arguments).number("VNI", *text, 1, vni_max));
+    return vni;
+}
+
+} // namespace
+
+Result<> run_detach(const Context &context, const Arguments &arguments)
+{
+    const auto device = arguments.device();
+    const bool force = arguments.has("force");
+    if (force && (device || arguments.has("vni")))
+        return Values(arguments).wrong("--force is about the whole namespace");
+    if (!force && !device)
+        return Values(arguments).wrong("no device given (detach DEV)");
+    TRY_ASSIGN(const auto vni, read_vni(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    if (force)
+        return detach_by_force();
+    TRY(detach(*device, vni));
+    return {};
+}
+
+Result<> run_show(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto vni, read_vni(arguments));
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(auto all, list_vteps(arguments.device(), true));
+    if (vni)
+        std::erase_if(all, [&](const VtepInfo &vtep) { return vtep.vni != *vni; });
+    print(context, all);
+    return {};
+}
+
+Result<> run_set(const Context &context, const Arguments &arguments)
+{
+    const Values values(arguments);
+    const auto local = arguments.find("local");
+    if (!local)
+        return values.wrong("nothing to set (local IP)");
+    TRY_ASSIGN(const auto address, values.ip("local", *local));
+    TRY_ASSIGN(const auto scope, context.enter());
+    return set_local(arguments.device().value_or(""), address);
+}
+
+Result<> run_reload(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(const auto count, reload(arguments.device()));
+    print_replaced(context, count);
+    return {};
+}
+
+Result<> run_stats(const Context &context, const Arguments &arguments)
+{
+    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(const auto all, show_stats(arguments.device()));
+    print(context, all);
+    return {};
+}
+
+} // namespace xvtep::cli
