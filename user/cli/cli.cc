@@ -2,7 +2,6 @@
 #include "user/cli/cli.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -150,21 +149,6 @@ void Context::print(const std::string &text) const
     }
     const std::string safe = printable(text, Newlines::kept);
     std::fputs(color ? colored(safe).c_str() : safe.c_str(), out);
-}
-
-std::string printable(std::string text, Newlines newlines)
-{
-    for (std::size_t at = 0; at < text.size(); at++) {
-        const auto octet = static_cast<unsigned char>(text[at]);
-        const auto before = at > 0 ? static_cast<unsigned char>(text[at - 1]) : 0;
-        // U+0080 to U+009F in UTF-8: what follows an escape character, in one.
-        const bool c1 = before == 0xc2 && octet >= 0x80 && octet < 0xa0;
-        if (std::iscntrl(octet) != 0 ? !(newlines == Newlines::kept && octet == '\n') : c1)
-            text[at] = '?';
-        if (c1)
-            text[at - 1] = '?';
-    }
-    return text;
 }
 
 Result<std::optional<Netns::Scope>> Context::enter() const

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "user/base/printable.h"
 #include "user/base/result.h"
 #include "xvtep/netns.h"
 
@@ -38,10 +39,6 @@ struct Context {
     // that wrong words exit 1 whatever the system.
     [[nodiscard]] Result<std::optional<Netns::Scope>> enter() const;
 };
-
-// The same text with '?' in place of control characters.
-enum class Newlines { replaced, kept };
-std::string printable(std::string text, Newlines newlines = Newlines::replaced);
 
 // One command with its words, as a line of a batch has them.
 Result<> run_command(const Context &context, const Words &words);
