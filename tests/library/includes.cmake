@@ -2,6 +2,8 @@
 # Who may include what: cmake -DSOURCE=... -P includes.cmake
 #   public headers   the C++ library and each other
 #   cli, agent       of VTEPs nothing but the public headers
+#   lab              the same; and user/net and user/base, as it makes devices of its own
+#   all others       nothing of labs
 file(GLOB public RELATIVE ${SOURCE}/include/xvtep ${SOURCE}/include/xvtep/*.h)
 list(TRANSFORM public REPLACE "\\.h$" "")
 list(JOIN public "|" public_names)
@@ -27,14 +29,18 @@ foreach(name ${public})
 endforeach()
 
 file(GLOB cli ${SOURCE}/user/cli/*)
-file(GLOB lab ${SOURCE}/user/cli/lab*)
 file(GLOB_RECURSE agent ${SOURCE}/user/agent/*)
+file(GLOB_RECURSE lab ${SOURCE}/user/lab/*.h ${SOURCE}/user/lab/*.cc)
+file(GLOB library ${SOURCE}/user/base/* ${SOURCE}/user/net/* ${SOURCE}/user/datapath/*
+  ${SOURCE}/user/vtep/*)
 set(inner "[<\"](user/(vtep|datapath)/|bpf/)")
 check("not what include/xvtep/ offers" "${inner}" "^$" ${cli} ${agent})
-list(REMOVE_ITEM cli ${lab})
-check("only for labs" "[<\"]user/(net|lab)/" "^$" ${cli})
+check("not what include/xvtep/ offers" "${inner}" "bpf/abi/wire\\.h|<bpf/libbpf\\.h>" ${lab})
+check("not for labs" "[<\"]user/(cli|agent)/" "^$" ${lab})
+check("only for labs" "[<\"]user/net/" "^$" ${cli})
+check("only for labs" "[<\"]user/lab/" "^$" ${cli} ${agent} ${library})
 
-if(NOT cli OR NOT agent)
+if(NOT cli OR NOT agent OR NOT lab OR NOT library)
   message(FATAL_ERROR "nothing to check")
 endif()
 if(wrong)

@@ -20,7 +20,8 @@
 #include "user/base/fd.h"
 #include "user/datapath/bpffs.h"
 #include "user/lab/build.h"
-#include "user/lab/description.h"
+#include "user/lab/labs.h"
+#include "user/lab/output.h"
 #include "user/lab/processes.h"
 #include "user/net/netlink.h"
 #include "xvtep/vtep.h"
@@ -35,14 +36,12 @@ template <class T> testing::AssertionResult works(const Result<T> &result)
     return testing::AssertionFailure() << result.error().message();
 }
 
-enum class Ends { xvtep, kernel_peer, kernel };
-
-std::string name_of(Ends ends)
+std::string name_of(LabEnds ends)
 {
     switch (ends) {
-    case Ends::kernel_peer:
+    case LabEnds::kernel_peer:
         return "KernelPeer";
-    case Ends::kernel:
+    case LabEnds::kernel:
         return "Kernel";
     default:
         return "Xvtep";
@@ -64,7 +63,7 @@ class LabFixture : public testing::Test {
         if (::pread(lock_.get(), &mark, 1, 0) == 1) {
             ASSERT_TRUE(works(lab_down()));
         }
-        if (*lab_show(true) != "[]" || !lab_namespaces().empty()) {
+        if (!lab_show()->empty() || !lab_namespaces().empty()) {
             lock_.reset();
             GTEST_SKIP() << "a lab is up: `xvtep lab down` first";
         }
@@ -97,8 +96,7 @@ class LabFixture : public testing::Test {
     {
         EXPECT_EQ(lab_namespaces(), std::vector<std::string>{});
         EXPECT_FALSE(std::filesystem::exists("/run/xvtep/labs"));
-        EXPECT_EQ(*lab_show(true), "[]");
-        EXPECT_EQ(*lab_show(false), "no lab is up\n");
+        EXPECT_TRUE(lab_show()->empty());
         const auto refused = lab_test();
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().kind, ErrorKind::system);
@@ -110,7 +108,7 @@ class LabFixture : public testing::Test {
         ASSERT_TRUE(works(verdict));
         EXPECT_TRUE(verdict->passed);
         EXPECT_FALSE(verdict->checks.empty());
-        for (const LabCheck &check : verdict->checks)
+        for (const CheckResult &check : verdict->checks)
             EXPECT_TRUE(check.passed) << check.what << ": " << check.detail;
     }
 
@@ -119,19 +117,19 @@ class LabFixture : public testing::Test {
 };
 
 const std::vector<std::string> built_in = {
-    "p2p",  "multicast", "bridge",   "flood",         "static", "proxy",  "misses",
-    "dove", "tenants",   "gateways", "routed-bridge", "trunk",  "engine",
+    "bridge", "dove",  "engine",        "flood",  "gateways", "misses", "multicast",
+    "p2p",    "proxy", "routed-bridge", "static", "tenants",  "trunk",
 };
 
-using Case = std::tuple<std::string, Ends>;
+using Case = std::tuple<std::string, LabEnds>;
 
 class BuiltInLab : public LabFixture, public testing::WithParamInterface<Case> {};
 
 TEST_P(BuiltInLab, StandsPassesAndGoes)
 {
     const auto &[name, ends] = GetParam();
-    const LabOptions options{name, ends == Ends::kernel_peer, ends == Ends::kernel, XVTEP_BINARY};
-    if (name == "dove" && ends != Ends::xvtep) {
+    const LabOptions options{name, ends};
+    if (name == "dove" && ends != LabEnds::xvtep) {
         const auto refused = lab_up(options);
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().kind, ErrorKind::usage);
@@ -147,8 +145,8 @@ TEST_P(BuiltInLab, StandsPassesAndGoes)
 
 INSTANTIATE_TEST_SUITE_P(Labs, BuiltInLab,
                          testing::Combine(testing::ValuesIn(built_in),
-                                          testing::Values(Ends::xvtep, Ends::kernel_peer,
-                                                          Ends::kernel)),
+                                          testing::Values(LabEnds::xvtep, LabEnds::kernel_peer,
+                                                          LabEnds::kernel)),
                          [](const testing::TestParamInfo<Case> &param_info) {
                              std::string name = std::get<0>(param_info.param) +
                                                 name_of(std::get<1>(param_info.param));
@@ -160,16 +158,18 @@ using Lab = LabFixture;
 
 TEST_F(Lab, AllBuiltInOnesHaveATest)
 {
+    const auto labs = lab_list();
+    ASSERT_TRUE(works(labs));
     std::vector<std::string> names;
-    for (const auto &[name, description] : lab_names())
+    for (const auto &[name, description] : *labs)
         names.push_back(name);
     EXPECT_EQ(names, built_in);
 }
 
 TEST_F(Lab, OfANameIsUpOnce)
 {
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
-    const auto again = lab_up({.name_or_file = "p2p", .kernel = true});
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
+    const auto again = lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel});
     ASSERT_FALSE(again);
     EXPECT_EQ(again.error().kind, ErrorKind::system);
     EXPECT_EQ(again.error().message(), "lab up p2p: this lab is up already");
@@ -178,9 +178,9 @@ TEST_F(Lab, OfANameIsUpOnce)
 
 TEST_F(Lab, IsShown)
 {
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
-    ASSERT_TRUE(works(lab_up({.name_or_file = "gateways", .kernel = true})));
-    const auto json = nlohmann::json::parse(*lab_show(true));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "gateways", .ends = LabEnds::kernel})));
+    const auto json = nlohmann::json::parse(to_json(*lab_show(), JsonLayout::line));
     ASSERT_EQ(json.size(), 2u);
     EXPECT_EQ(json[0]["name"], "gateways");
     EXPECT_EQ(json[1]["name"], "p2p");
@@ -189,7 +189,9 @@ TEST_F(Lab, IsShown)
     EXPECT_EQ(node1["addresses"]["vxlan0"][0], "10.20.1.2/24");
     EXPECT_EQ(node1["addresses"]["enp0s8"][0], "192.168.8.100/24");
     EXPECT_EQ(node1["vteps"][0]["kernel"], true);
-    EXPECT_NE(lab_show(false)->find("1.1.1.1/24"), std::string::npos);
+    const std::string text = to_text(*lab_show());
+    EXPECT_NE(text.find("1.1.1.1/24"), std::string::npos);
+    EXPECT_NE(text.find("┌─ xvtep-p2p-node1"), std::string::npos) << "no picture";
     expect_goes();
 }
 
@@ -214,7 +216,7 @@ TEST_F(Lab, ThatFailsLeavesNothing)
 TEST_F(Lab, LeavesForeignNamespacesAlone)
 {
     ASSERT_TRUE(works(Netns::create("xvtep-p2p-node2")));
-    const auto lab = lab_up({.name_or_file = "p2p", .kernel = true});
+    const auto lab = lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel});
     EXPECT_FALSE(lab);
     EXPECT_FALSE(Netns::exists("xvtep-p2p-node1"));
     EXPECT_TRUE(works(lab_down()));
@@ -224,36 +226,36 @@ TEST_F(Lab, LeavesForeignNamespacesAlone)
 
 TEST_F(Lab, WithALostDescriptionIsRemoved)
 {
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
     std::filesystem::remove("/run/xvtep/labs/p2p.json");
     expect_goes();
 
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
     std::ofstream("/run/xvtep/labs/p2p.json") << "{";
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
     expect_goes();
 }
 
 TEST_F(Lab, LeftHalfBuiltIsBuiltAnew)
 {
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
     const std::string path = "/run/xvtep/labs/p2p.json";
     nlohmann::json state = nlohmann::json::parse(std::ifstream(path));
     state["complete"] = false;
     std::ofstream(path) << state;
     ASSERT_TRUE(works(Netns::remove("xvtep-p2p-node2")));
-    EXPECT_EQ(*lab_show(true), "[]");
+    EXPECT_TRUE(lab_show()->empty());
 
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
     expect_passes();
     expect_goes();
 }
 
 TEST_F(Lab, TellsWhatFails)
 {
-    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .kernel = true})));
+    ASSERT_TRUE(works(lab_up({.name_or_file = "p2p", .ends = LabEnds::kernel})));
     {
-        auto node = LabNodes::open("xvtep-p2p-node2");
+        auto node = LabNode::open("xvtep-p2p-node2");
         ASSERT_TRUE(works(node));
         const auto vxlan = node->netlink.link("vxlan0");
         ASSERT_TRUE(works(vxlan));
@@ -263,7 +265,7 @@ TEST_F(Lab, TellsWhatFails)
     ASSERT_TRUE(works(verdict));
     EXPECT_FALSE(verdict->passed);
     bool told = false;
-    for (const LabCheck &check : verdict->checks)
+    for (const CheckResult &check : verdict->checks)
         told |= !check.passed && check.detail == "check MTU: 1300, not 1450";
     EXPECT_TRUE(told);
 }
@@ -289,7 +291,7 @@ TEST_F(Lab, TellsOfCopiesTooManyAndTooFew)
     const auto verdict = lab_test();
     ASSERT_TRUE(works(verdict));
     ASSERT_GE(verdict->checks.size(), 3u);
-    const LabCheck *const checks = &verdict->checks[verdict->checks.size() - 3];
+    const CheckResult *const checks = &verdict->checks[verdict->checks.size() - 3];
     EXPECT_TRUE(checks[0].passed) << checks[0].detail;
     EXPECT_FALSE(checks[1].passed) << "a listener too many";
     EXPECT_NE(checks[1].detail.find("1 at ns4 tap2"), std::string::npos) << checks[1].detail;
@@ -315,7 +317,8 @@ class ChangedLab : public LabFixture, public testing::WithParamInterface<bool> {
             lab["checks"] = checks;
         const std::string path = testing::TempDir() + "/xvtep-lab-changed.json";
         std::ofstream(path) << lab;
-        const auto up = lab_up({.name_or_file = path, .kernel_peer = GetParam()});
+        const auto up = lab_up(
+            {.name_or_file = path, .ends = GetParam() ? LabEnds::kernel_peer : LabEnds::xvtep});
         std::filesystem::remove(path);
         ASSERT_TRUE(works(up));
         expect_passes();
@@ -411,11 +414,11 @@ std::size_t processes_of_labs()
 TEST_F(Lab, WithAgentsAndAFilePassesTwice)
 {
     const std::string path = lab_with_agents("agents");
-    const auto up = lab_up({.name_or_file = path, .program = XVTEP_BINARY});
+    const auto up = lab_up({.name_or_file = path});
     std::filesystem::remove(path);
     ASSERT_TRUE(works(up));
     EXPECT_EQ(processes_of_labs(), 3u);
-    const auto json = nlohmann::json::parse(*lab_show(true));
+    const auto json = nlohmann::json::parse(to_json(*lab_show(), JsonLayout::line));
     EXPECT_EQ(json[0]["hosts"][1]["processes"][0]["name"], "agent");
     expect_passes();
     expect_passes();
@@ -430,7 +433,7 @@ TEST_F(Lab, WithAgentsKilledHalfwayIsRemoved)
         const pid_t child = ::fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
-            (void)lab_up({.name_or_file = path, .program = XVTEP_BINARY});
+            (void)lab_up({.name_or_file = path});
             ::_exit(0);
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(after));
@@ -452,7 +455,7 @@ TEST_F(Lab, WithAgentsKilledHalfwayIsRemoved)
 TEST_F(Lab, LeavesPeoplesProcessesAlone)
 {
     const std::string path = lab_with_agents("agents");
-    const auto up = lab_up({.name_or_file = path, .program = XVTEP_BINARY});
+    const auto up = lab_up({.name_or_file = path});
     std::filesystem::remove(path);
     ASSERT_TRUE(works(up));
     const auto netns = Netns::open("xvtep-agents-node1");
@@ -489,7 +492,7 @@ TEST_F(Lab, HasSwitches)
         "checks": [{"type": "ping", "from": "a", "to": "b"},
                    {"type": "ping", "from": "b", "to": "c"},
                    {"type": "ping", "from": "c", "to": "a"}]})";
-    const auto lab = lab_up({.name_or_file = path, .kernel = true});
+    const auto lab = lab_up({.name_or_file = path, .ends = LabEnds::kernel});
     std::filesystem::remove(path);
     ASSERT_TRUE(works(lab));
     expect_passes();

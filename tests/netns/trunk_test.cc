@@ -19,8 +19,8 @@
 
 #include "tests/support/netns_case.h"
 #include "user/lab/capture.h"
-#include "user/lab/tagging.h"
 #include "user/lab/test_frame.h"
+#include "user/lab/vlan.h"
 #include "user/net/netlink.h"
 
 namespace xvtep::test {
@@ -142,7 +142,7 @@ class Trunk : public NetnsCase, public ::testing::WithParamInterface<TrunkCase> 
                 ASSERT_EQ(tied_[n], vlan) << "one VLAN a test";
             else
                 ASSERT_TRUE(
-                    tie_vlan(index_of(guests_[n], "v2"), index_of(guests_[n], guest(n)), vlan));
+                    connect_vlan(index_of(guests_[n], "v2"), index_of(guests_[n], guest(n)), vlan));
             tied_[n] = vlan;
             send_raw(guests_[n], "v1", frame.bytes);
         }

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "user/cli/json.h"
-#include "user/cli/lab_output.h"
 #include "user/cli/output.h"
 
 namespace xvtep::cli {
@@ -228,15 +227,6 @@ TEST(Stats, HideZerosInTextOnly)
               "vxlan0: rx 1 packets 98 bytes, tx 0 packets 0 bytes, 2 events lost\n");
     EXPECT_TRUE(to_json(stats)["vni"].is_null());
     EXPECT_EQ(to_json(stats)["drops"].dump(), "{}");
-}
-
-TEST(Lab, MarksFailedChecks)
-{
-    const LabVerdict verdict{"PICTURE\n", {{"ping a b", true, ""}, {"MTU", false, "1300"}}, false};
-    EXPECT_EQ(to_text(verdict), "PICTURE\nok    ping a b\nFAIL  MTU: 1300\n");
-    EXPECT_EQ(to_json(verdict), Json::parse(R"({"passed": false, "checks": [
-        {"what": "ping a b", "passed": true, "detail": ""},
-        {"what": "MTU", "passed": false, "detail": "1300"}]})"));
 }
 
 TEST(Document, IsOneLineUnlessPretty)

@@ -88,9 +88,6 @@ TEST(Run, SaysUsageErrorsInOneLine)
          "fdb del 02:00:00:00:00:01: port 99999 is not within 1 to 65535"},
         {{"fdb", "get", "xx", "dev", "v"}, "fdb get xx: MAC \"xx\" is not a MAC address"},
         {{"fdb", "flush"}, "fdb flush: no device given (dev IFNAME)"},
-        {{"lab"}, "lab: up, show, test or down?"},
-        {{"lab", "frob"}, "lab frob: unknown command (up, show, test or down)"},
-        {{"lab", "up"}, "lab up: no lab given (lab up NAME|FILE)"},
     };
     for (const auto &[words, line] : cases) {
         const Outcome outcome = xvtep_with(words);
@@ -147,7 +144,6 @@ TEST(Run, EntersTheNamespaceOnceTheWordsAreGood)
         {"fdb", "show", "dev", "add"},
         {"fdb", "get", mac, "dev", "v"},
         {"fdb", "flush", "dev", "v", "dynamic"},
-        {"lab", "show"},
     };
     for (Words words : cases) {
         words.insert(words.begin(), {"-n", "xvtep-no-such"});
@@ -177,12 +173,7 @@ TEST(Run, HelpsAtEveryLevel)
                            {"fdb", "del"},
                            {"fdb", "show"},
                            {"fdb", "get"},
-                           {"fdb", "flush"},
-                           {"lab"},
-                           {"lab", "up"},
-                           {"lab", "show"},
-                           {"lab", "test"},
-                           {"lab", "down"}};
+                           {"fdb", "flush"}};
     for (const Words &command : cases)
         for (const char *const help : {"--help", "-h", "help"}) {
             Words words = command;

@@ -107,8 +107,9 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
     };
     const auto run = [&](const Words &words) {
         const Page *const command = find_page(commands(), words.front());
-        return command != nullptr && command->run_program == run_agent // never comes back
-                   ? usage_failure("agent", "", "not in a batch: it runs until it is stopped")
+        // It would take the place of this process, and so of all lines behind it.
+        return command != nullptr && command->run_program != nullptr
+                   ? usage_failure(command->name, "", "not in a batch: it is a program of its own")
                    : run_command(inside, words);
     };
     const auto run_text = [&](const std::string &text) -> Result<> {

@@ -84,7 +84,7 @@ Result<> run_sub_command(const Context &context, const Page &parent, const Words
         return run_help(context, {parent.name});
     const std::string verb = words.empty() ? "show" : words.front();
     const Page *const found = find_page(parent.pages, verb);
-    if (words.empty() && (found == nullptr || parent.run_program != nullptr))
+    if (words.empty() && found == nullptr)
         return usage_failure(parent.name, "", choices(parent.pages) + "?");
     if (found == nullptr)
         return unknown_sub_command(parent, verb);
@@ -92,11 +92,6 @@ Result<> run_sub_command(const Context &context, const Page &parent, const Words
     if (asks_for_help(*found, rest)) {
         context.print(help_of(*found));
         return {};
-    }
-    if (parent.run_program != nullptr) {
-        Words all{found->last_name()};
-        all.insert(all.end(), rest.begin(), rest.end());
-        return parent.run_program(context, all);
     }
     TRY_ASSIGN(const auto arguments, parse(*found, rest));
     return found->run(context, arguments);
@@ -131,7 +126,9 @@ Result<> run_command(const Context &context, const Words &words)
         return unknown_command(all.front());
     if (!found->pages.empty())
         return run_sub_command(own, *found, rest);
-    if (asks_for_help(*found, rest)) {
+    // A program whose words are not in the table prints its help itself.
+    const bool helps_itself = found->run_program != nullptr && found->words.empty();
+    if (!helps_itself && asks_for_help(*found, rest)) {
         own.print(help_of(*found));
         return {};
     }

@@ -506,32 +506,10 @@ Page lab_page()
     return {
         .name = "lab",
         .summary = "Build example networks in namespaces, and test them.",
+        .about = "\"xvtep lab help\" lists its commands.",
+        .examples = {"xvtep lab list", "xvtep lab up bridge && xvtep lab test; xvtep lab down"},
         .group = "Programs",
         .run_program = run_lab,
-        .notes = lab_notes,
-        .pages =
-            {
-                {.name = "lab up",
-                 .summary = "Build a lab by its name or from a file.",
-                 .plain = "NAME|FILE",
-                 .most_plain = 1,
-                 .missing = "no lab given (lab up NAME|FILE)",
-                 .style = Style::device,
-                 .words = {{.word = "kernel-peer",
-                            .help = "The last host's VTEP is the kernel's vxlan device."},
-                           {.word = "kernel", .help = "All VTEPs are the kernel's vxlan devices."}},
-                 .examples = {"xvtep lab up bridge", "xvtep lab up ./lab.json --kernel-peer"}},
-                {.name = "lab show",
-                 .summary = "List the labs that are up.",
-                 .examples = {"xvtep lab show", "xvtep -j lab show"}},
-                {.name = "lab test",
-                 .summary = "Run the checks of the lab that is up.",
-                 .examples = {"xvtep lab test", "xvtep -j lab test"}},
-                {.name = "lab down",
-                 .summary = "Remove the labs.",
-                 .examples = {"xvtep lab down",
-                              "xvtep lab up p2p && xvtep lab test; xvtep lab down"}},
-            },
     };
 }
 

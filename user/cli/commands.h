@@ -46,6 +46,5 @@ Result<> run_completion(const Context &context, const Arguments &arguments);
 // Programs of their own read their words themselves.
 Result<> run_agent(const Context &context, const Words &words);
 Result<> run_lab(const Context &context, const Words &words);
-std::string lab_notes(); // the names of the labs
 
 } // namespace xvtep::cli

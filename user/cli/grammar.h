@@ -52,8 +52,7 @@ struct Page {
     Result<> (*run)(const Context &, const Arguments &) = nullptr;
     // Reads its words itself: a program of its own.
     Result<> (*run_program)(const Context &, const Words &) = nullptr;
-    std::string (*notes)() = nullptr; // more text at the end of the help page
-    std::vector<Page> pages{};        // sub-commands; the one named "show" runs without a word
+    std::vector<Page> pages{}; // sub-commands; the one named "show" runs without a word
 
     [[nodiscard]] std::string last_name() const; // "add"
     [[nodiscard]] bool plain_is_device() const;  // DEV or IFNAME: "dev X" may stand for it

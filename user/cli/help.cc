@@ -234,8 +234,6 @@ std::string help_of(const Page &page)
     text += "\nExamples:\n";
     for (const std::string &example : examples)
         text += "  " + example + "\n";
-    if (page.notes != nullptr)
-        text += page.notes();
     if (!page.pages.empty())
         text += fmt::format("\n\"xvtep {} COMMAND help\" says more.\n", page.name);
     return text;

@@ -19,7 +19,7 @@ struct Setting {
     const char *name;
 };
 
-// What somebody sets; not timers and counts.
+// What a person may set; timers and counters are left out.
 constexpr Setting bridge_settings[] = {
     {IFLA_BR_FORWARD_DELAY, "forward_delay"},
     {IFLA_BR_HELLO_TIME, "hello_time"},

@@ -6,18 +6,18 @@
 #include <vector>
 
 #include "user/base/result.h"
-#include "user/lab/build.h"
+#include "user/lab/node.h"
 
 namespace xvtep {
 
-// A bridge's and its ports' settings, by what each is called: "br0 ageing", "veth1 learning".
+// The settings of a bridge and of its ports, by name: "br0 ageing", "veth1 learning".
 using BridgeSnapshot = std::map<std::string, std::string>;
 
-// Without the ports named in `except`.
+// `except`: ports to leave out.
 Result<BridgeSnapshot> snapshot_bridge(LabNode &node, const std::string &bridge,
                                        const std::vector<std::string> &except);
 
-// The first setting that differs, as "NAME: BEFORE became AFTER"; "" where none does.
+// The first setting that differs, as "NAME: BEFORE became AFTER", or "".
 std::string difference(const BridgeSnapshot &before, const BridgeSnapshot &after);
 
 } // namespace xvtep

@@ -79,7 +79,7 @@ bool parse_v6(Packet &packet, Bytes bytes)
     return true;
 }
 
-// The kernel keeps a tag in the packet or beside it.
+// The kernel keeps a tag in the packet or beside it, in the skb.
 void take_tag(Frame &frame, msghdr &message)
 {
     for (cmsghdr *header = CMSG_FIRSTHDR(&message); header;
@@ -104,7 +104,7 @@ void take_tag(Frame &frame, msghdr &message)
 
 Result<Capture> Capture::open(int ifindex)
 {
-    // Without a protocol until it is bound: nothing of other devices comes in between.
+    // Without a protocol until it is bound, so that it gets no frames of other devices.
     Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket)
         return errno_failure("capture", "", errno);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Frames as they pass a device, and what is in them.
+// Captures frames at a device, and parses them.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@ namespace xvtep {
 struct Frame {
     std::vector<std::uint8_t> bytes; // the first few hundred
     bool outgoing = false;
-    std::optional<std::uint16_t> vlan; // the outermost tag's, no longer in `bytes`
+    std::optional<std::uint16_t> vlan; // of the outermost tag, which is taken out of `bytes`
 };
 
-// Collects from open() on, until drained.
+// Collects frames from open() on.
 class Capture {
   public:
-    // In the calling thread's namespace; index 0 is all devices.
+    // In the calling thread's namespace. Index 0: all devices.
     static Result<Capture> open(int ifindex);
-    // What has come since the last call.
+    // The frames since the last call.
     std::vector<Frame> drain();
 
   private:
@@ -53,7 +53,7 @@ struct Packet {
     std::span<const std::uint8_t> payload; // behind the UDP header
 };
 
-// A frame in VXLAN, whatever is in it.
+// A frame in VXLAN. The inner frame may be of any kind.
 struct Encapsulated {
     Packet outer;
     std::uint32_t vni = 0;
@@ -66,12 +66,12 @@ struct VxlanPacket {
     Packet inner;
 };
 
-// The results look into the frame's bytes. Fragments but the first are not parsed.
+// The results refer to the frame's bytes. Of a fragmented packet, only the first part is parsed.
 std::optional<Packet> parse_packet(std::span<const std::uint8_t> frame);
 std::optional<Encapsulated> parse_encapsulated(std::span<const std::uint8_t> frame);
 std::optional<VxlanPacket> parse_vxlan(std::span<const std::uint8_t> frame);
 
-// Puts a frame on a device as it is. In the calling thread's namespace.
+// Sends a frame on a device, unchanged. In the calling thread's namespace.
 Result<> send_frame(int ifindex, std::span<const std::uint8_t> bytes);
 
 } // namespace xvtep

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/lab/echo.h"
 
+#include <fmt/format.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "user/base/fd.h"
@@ -133,12 +135,12 @@ class Echo {
         put_word(bytes, 6, sequence);
         for (std::size_t i = header_size; i < bytes.size(); i++)
             bytes[i] = static_cast<std::uint8_t>(i * 7 + sequence);
-        if (v4_) // the kernel's work in IPv6
+        if (v4_) // for IPv6, the kernel writes it
             put_word(bytes, 2, checksum(bytes));
         return bytes;
     }
 
-    // 0 or an errno.
+    // Returns 0 or an errno.
     int send(std::uint16_t sequence)
     {
         const Address to(options_.to, 0);
@@ -157,7 +159,7 @@ class Echo {
             if (got < 0)
                 continue;
             std::span<std::uint8_t> reply(buffer.data(), static_cast<std::size_t>(got));
-            if (v4_) { // comes with the IP header
+            if (v4_) { // the reply comes with the IP header
                 const std::size_t ip_header = reply.empty() ? 0 : (reply[0] & 0xfu) * 4u;
                 if (ip_header < 20 || reply.size() < ip_header)
                     continue;
@@ -186,7 +188,8 @@ Result<Fd> tcp_socket(const Netns &netns, int family)
     return socket;
 }
 
-// The octet at a place of the stream: a multiplicative hash, so that no shift of it matches.
+// The octet at a place of the stream. It is a multiplicative hash, so that a shifted stream does
+// not match.
 std::uint8_t octet_at(std::size_t place)
 {
     return static_cast<std::uint8_t>((place * 0x9e3779b97f4a7c15u) >> 40);
@@ -302,6 +305,34 @@ Result<EchoOutcome> send_echoes(const Netns &netns, const EchoOptions &options)
                      v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover, sizeof(discover)) < 0)
         return errno_failure("ping", options.to.text(), errno);
     return Echo(std::move(socket), options).run();
+}
+
+Result<unsigned> warm_up(const Netns &from, const Ip &to)
+{
+    constexpr unsigned most_tries = 10;
+    std::string problem = "no reply";
+    for (unsigned tries = 1; tries <= most_tries; tries++) {
+        TRY_ASSIGN(const EchoOutcome outcome,
+                   send_echoes(from, {.to = to, .timeout = warm_up_timeout}));
+        if (outcome.received == 1)
+            return tries;
+        if (!outcome.problem.empty()) {
+            problem = outcome.problem;
+            std::this_thread::sleep_for(milliseconds(20));
+        }
+    }
+    return system_failure("ping", to.text(), fmt::format("{} in {} tries", problem, most_tries));
+}
+
+Result<double> ping_once(const Netns &from, const Ip &to, milliseconds within)
+{
+    const auto start = Clock::now();
+    TRY_ASSIGN(const EchoOutcome outcome, send_echoes(from, {.to = to, .timeout = within}));
+    if (outcome.received != 1)
+        return system_failure("check", "ping",
+                              fmt::format("no reply in {} ms{}{}", within.count(),
+                                          outcome.problem.empty() ? "" : ", ", outcome.problem));
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
 Result<microseconds> transfer(const Netns &from, const Netns &to, const Ip &address,

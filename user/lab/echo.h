@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Traffic of the labs' own: ICMP echo and TCP.
+// Traffic that checks send: ICMP echo and TCP.
 #pragma once
 
 #include <chrono>
@@ -23,15 +23,25 @@ struct EchoOutcome {
     std::uint16_t id = 0; // of the requests
     unsigned sent = 0, received = 0;
     std::chrono::microseconds best{}; // round trip
-    std::string problem;              // why the last one did not go out, where that is known
+    std::string problem;              // why the last request could not be sent, or ""
 };
 
-// Sends ICMP echo requests, unfragmented, each after the last one's reply or timeout, from
-// `netns`. Fails only where no socket can be had.
+// Sends ICMP echo requests from `netns`, unfragmented, each after the reply to the last one or the
+// timeout. Errors: only where no socket can be opened.
 Result<EchoOutcome> send_echoes(const Netns &netns, const EchoOptions &options);
 
-// Sends `bytes` octets over TCP to `address`, an address of `to`, and compares them there.
-// Returns how long it took.
+constexpr std::chrono::milliseconds warm_up_timeout{500};
+constexpr std::chrono::milliseconds first_reply_timeout{3000};
+
+// Sends single requests until one has its reply, as the first ones may be lost while neighbours and
+// routes are found. Returns how many were sent.
+Result<unsigned> warm_up(const Netns &from, const Ip &to);
+
+// Sends one request. Returns the milliseconds until its reply.
+Result<double> ping_once(const Netns &from, const Ip &to, std::chrono::milliseconds within);
+
+// Sends `bytes` octets over TCP to `address`, an address of `to`, and compares them there. Returns
+// the time that took.
 Result<std::chrono::microseconds> transfer(const Netns &from, const Netns &to, const Ip &address,
                                            std::size_t bytes);
 

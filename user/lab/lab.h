@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The engine behind `xvtep lab`: networks of namespaces, built, tried and removed.
+// What `xvtep lab` does: networks of namespaces are built, shown, tested, and removed.
 #pragma once
 
 #include <string>
@@ -7,42 +7,50 @@
 #include <vector>
 
 #include "user/base/result.h"
+#include "user/lab/check.h"
+#include "user/lab/processes.h"
+#include "user/lab/state.h"
 
 namespace xvtep {
 
 struct LabOptions {
-    std::string name_or_file; // a built-in lab's name, or a file that describes one
-    bool kernel_peer = false; // the last host's VTEPs are the kernel's vxlan devices
-    bool kernel = false;      // all hosts' are
-    std::string program = {}; // xvtep, which runs as the labs' agents; "": this program
+    std::string name_or_file; // a built-in lab's name, or a file that describes a lab
+    LabEnds ends = LabEnds::xvtep;
 };
 
-// Builds the lab, all or nothing; what an interrupted run left of it is removed first. Returns
-// the picture of it.
+// Builds the lab or nothing, and first removes what an interrupted run left of it. Returns the
+// picture of the lab.
 Result<std::string> lab_up(const LabOptions &options);
 
-// The labs that are up, their hosts and addresses: for people or as one JSON list.
-Result<std::string> lab_show(bool json);
-
-struct LabCheck {
-    std::string what;
-    bool passed;
-    std::string detail;
+struct NodeView {
+    std::string name, netns;
+    std::vector<std::pair<std::string, std::vector<Prefix>>>
+        devices; // without link-local addresses
+    std::vector<LabProcess> processes;
 };
+
+// A lab as it is now.
+struct LabView {
+    LabState state;
+    std::vector<NodeView> nodes;
+};
+
+// The labs that are up.
+Result<std::vector<LabView>> lab_show();
 
 struct LabVerdict {
     std::string picture;
-    std::vector<LabCheck> checks;
-    bool passed;
+    std::vector<CheckResult> checks;
+    bool passed = true;
 };
 
-// Runs the checks of all labs that are up; refused where none is.
+// Runs the checks of all labs that are up. Errors: system, no lab is up.
 Result<LabVerdict> lab_test();
 
-// Removes all labs, complete or not, their descriptions still there or not.
+// Removes all labs, complete or not, whether or not their files in /run still exist.
 Result<> lab_down();
 
-// Name and one-line description of the built-in labs.
-std::vector<std::pair<std::string, std::string>> lab_names();
+// Names and one-line descriptions of the built-in labs.
+Result<std::vector<std::pair<std::string, std::string>>> lab_list();
 
 } // namespace xvtep

@@ -8,7 +8,8 @@
 #include <set>
 #include <vector>
 
-#include "user/lab/build.h"
+#include "user/lab/driver.h"
+#include "user/lab/node.h"
 
 namespace xvtep {
 
@@ -17,7 +18,7 @@ namespace {
 // Lines of single-column characters.
 using Block = std::vector<std::u32string>;
 
-constexpr std::size_t tie_offset = 3, tie_distance = 4, host_gap = 3;
+constexpr std::size_t edge_offset = 3, edge_distance = 4, host_gap = 3;
 
 std::u32string wide(const std::string &text)
 {
@@ -32,7 +33,7 @@ std::u32string wide(const std::string &text)
     return result;
 }
 
-// All that is drawn here is in the basic multilingual plane.
+// Every character of a picture is in the basic multilingual plane.
 std::string narrow(const std::u32string &text)
 {
     std::string result;
@@ -109,7 +110,7 @@ std::string peer_text(const AttachRequest &request)
 
 class Picture {
   public:
-    explicit Picture(const LabState &state) : lab_(state.lab), kernel_(kernel_hosts(state)) {}
+    explicit Picture(const LabState &state) : state_(state), lab_(state.lab) {}
 
     std::string draw()
     {
@@ -126,10 +127,10 @@ class Picture {
     }
 
   private:
-    // What joins hosts: a wire, or a switch with its wires.
+    // A wire between two hosts, or a switch with its wires.
     struct Net {
         std::string label;
-        std::vector<std::size_t> columns; // of the ties at the hosts' lower edges
+        std::vector<std::size_t> columns; // where it meets the hosts' lower edges
     };
 
     char32_t &cell(std::size_t row, std::size_t column)
@@ -193,7 +194,7 @@ class Picture {
         }
         for (const LabVtep &vtep : host.vteps) {
             const AttachRequest &request = vtep.request;
-            add(request.name, kernel_.contains(host.name) ? "kernel vxlan" : "xvtep");
+            add(request.name, driver_of(state_, host.name).name());
             add("", peer_text(request));
             for (const Prefix &address : vtep.addresses)
                 add("", address.text());
@@ -204,25 +205,25 @@ class Picture {
         return content;
     }
 
-    [[nodiscard]] std::size_t ties_of(const LabHost &host) const
+    [[nodiscard]] std::size_t wires_of(const LabHost &host) const
     {
-        std::size_t ties = 0;
+        std::size_t count = 0;
         for (const LabWire &wire : lab_.wires)
             for (const LabWireEnd &end : wire.ends)
-                ties += end.node == host.name;
-        return ties;
+                count += end.node == host.name;
+        return count;
     }
 
     void add_host(const LabHost &host)
     {
         const Block box = boxed(wide(namespace_of(lab_.name, host.name)), content_of(host),
-                                ties_of(host) * tie_distance);
+                                wires_of(host) * edge_distance);
         blocks_.push_back(box);
         lefts_[host.name] = left_;
         left_ += width_of(box) + host_gap;
     }
 
-    // The boxes stand on one line, so that the wires are short.
+    // The boxes have their lower edges on one line, so that the wires are short.
     void place_hosts()
     {
         for (const Block &block : blocks_)
@@ -232,9 +233,9 @@ class Picture {
                 put(bottom_ - blocks_[i].size() + row, lefts_[lab_.hosts[i].name], blocks_[i][row]);
     }
 
-    std::size_t next_tie(const std::string &host)
+    std::size_t next_column(const std::string &host)
     {
-        return lefts_[host] + tie_offset + tie_distance * used_ties_[host]++;
+        return lefts_[host] + edge_offset + edge_distance * used_columns_[host]++;
     }
 
     [[nodiscard]] std::vector<Net> nets()
@@ -254,7 +255,7 @@ class Picture {
                     net = &found[switches[end.node]];
                 } else {
                     label += (label.empty() ? "" : " ── ") + end.device;
-                    columns.push_back(next_tie(end.node));
+                    columns.push_back(next_column(end.node));
                 }
             }
             if (!net) {
@@ -266,18 +267,18 @@ class Picture {
         return found;
     }
 
-    // To the right of a net, where no later net's ties come down through the label.
+    // The column for a net's label: to its right, where no later net's lines cross the label.
     static std::size_t free_column(const std::vector<Net> &all, std::size_t index,
                                    std::size_t width)
     {
-        std::vector<std::size_t> ties;
+        std::vector<std::size_t> columns;
         for (std::size_t i = index + 1; i < all.size(); i++)
-            ties.insert(ties.end(), all[i].columns.begin(), all[i].columns.end());
-        std::ranges::sort(ties);
+            columns.insert(columns.end(), all[i].columns.begin(), all[i].columns.end());
+        std::ranges::sort(columns);
         std::size_t start = all[index].columns.back() + 1;
-        for (const std::size_t tie : ties)
-            if (tie >= start && tie < start + width)
-                start = tie + 1;
+        for (const std::size_t column : columns)
+            if (column >= start && column < start + width)
+                start = column + 1;
         return start;
     }
 
@@ -314,10 +315,10 @@ class Picture {
         }
     }
 
+    const LabState &state_;
     const LabDescription &lab_;
-    const std::set<std::string> kernel_;
     std::vector<Block> blocks_;
-    std::map<std::string, std::size_t> lefts_, used_ties_;
+    std::map<std::string, std::size_t> lefts_, used_columns_;
     std::size_t left_ = 0, bottom_ = 0;
     Block canvas_;
 };

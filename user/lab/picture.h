@@ -7,7 +7,7 @@
 
 namespace xvtep {
 
-// A lab in box-drawing characters: hosts side by side, containers in them, wires below.
+// Draws a lab in box-drawing characters: hosts side by side with containers in them, wires below.
 std::string draw_lab(const LabState &state);
 
 } // namespace xvtep

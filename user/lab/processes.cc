@@ -32,8 +32,8 @@ constexpr int kill_timeout = 5000; // milliseconds
 constexpr std::array directories = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
                                     "/usr/bin",        "/sbin",          "/bin"};
 
-// The mark's value in a process's environment; none: not a lab's. It has no environment for a
-// moment where it becomes another program.
+// The mark's value in a process's environment, or none if the process is not a lab's. A process has
+// no environment for a moment during execve(2).
 std::optional<std::string> mark_of(pid_t pid)
 {
     for (int tries = 0; tries < 20; tries++) {
@@ -79,7 +79,7 @@ std::vector<pid_t> all_pids()
     return pids;
 }
 
-// In the child: nothing but system calls. Returns the errno.
+// Runs in the child of a process with threads, and so makes system calls only. Returns an errno.
 int become(int netns, int log, char *const *words, char *const *environment)
 {
     sigset_t none;
@@ -91,7 +91,7 @@ int become(int netns, int log, char *const *words, char *const *environment)
         return errno;
     for (const int number : {SIGPIPE, SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGCHLD})
         ::signal(number, SIG_DFL);
-    // Whatever is open here, its end must not depend on the program's.
+    // Descriptors of this process (a lock, a pipe) must not stay open in the program.
     ::syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
     ::execve(words[0], words, environment);
     return errno;
@@ -112,7 +112,7 @@ Result<> kill_process(const LabProcess &process, const NetnsId &netns)
     const Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
     if (!fd)
         return errno == ESRCH ? Result<>{} : Result<>(errno_failure("kill", object, errno));
-    // The number may be another's by now.
+    // The number may belong to another process by now.
     if (netns_at("/proc/" + std::to_string(process.pid) + "/ns/net") != netns ||
         mark_of(process.pid) != process.what)
         return {};
@@ -158,7 +158,7 @@ Result<> start_process(const LabNode &node, const std::string &what,
         return errno_failure("run", words[0], errno);
     const Fd reader(ends[0]);
     Fd writer(ends[1]);
-    // A grandchild, so that it is nobody's zombie.
+    // A grandchild, which init waits for when it ends.
     const pid_t child = ::fork();
     if (child < 0)
         return errno_failure("run", words[0], errno);

@@ -55,7 +55,7 @@ void RequestWatch::read()
 {
     const std::lock_guard lock(mutex_);
     for (const Frame &frame : capture_.drain()) {
-        // Each comes in at one port, and goes out at another.
+        // Each frame comes in at one port and goes out at others: only the former is counted.
         const auto packet = frame.outgoing ? std::nullopt : parse_encapsulated(frame.bytes);
         if (!packet)
             continue;

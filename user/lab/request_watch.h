@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Counts what a switch sees of the tunnels' traffic, and the ARP requests and neighbour
-// solicitations in it.
+// Counts the VXLAN frames that pass a switch, and the ARP requests and neighbour solicitations in
+// them.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "user/base/result.h"
-#include "user/lab/build.h"
 #include "user/lab/capture.h"
+#include "user/lab/node.h"
 
 namespace xvtep {
 
@@ -20,7 +20,8 @@ class RequestWatch {
         unsigned arp = 0, solicitations = 0;
     };
 
-    // Of all of a switch's ports, from now on. A thread of its own keeps the socket empty.
+    // Counts at all ports of the switch, from now on. A thread reads the socket, so that it does
+    // not overflow.
     static Result<std::unique_ptr<RequestWatch>> open(LabNode &node);
     Counts counts();
 

@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto start_timeout = 15s;
-constexpr auto listen_timeout = 5s; // an agent looks for new ports once a second
+constexpr auto listen_timeout = 5s; // an agent looks for new ports every second
 constexpr auto poll_interval = 5ms;
 
 bool is_running(const std::string &netns_name)
@@ -96,7 +96,8 @@ bool is_healthy(const LabDirectory &directory)
     return answer.contains("\"health\":\"true\"");
 }
 
-// A packet socket for all protocols on the device, in the calling thread's namespace.
+// Whether there is a packet socket for all protocols on the device, in the calling thread's
+// namespace.
 bool is_listened_to(int ifindex)
 {
     std::ifstream file("/proc/thread-self/net/packet");
@@ -112,11 +113,41 @@ bool is_listened_to(int ifindex)
     return false;
 }
 
+// A program that is installed in the directory of this one.
+Result<std::string> beside_this_program(const char *program)
+{
+    std::error_code error;
+    const auto own = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error)
+        return errno_failure("run", program, error.value());
+    return (own.parent_path() / program).string();
+}
+
 Result<> make_directory(const std::string &path)
 {
     if (::mkdir(path.c_str(), 0755) < 0 && errno != EEXIST)
         return errno_failure("create", path, errno);
     return {};
+}
+
+std::vector<std::string> etcd_command(const std::string &program, const std::string &data,
+                                      const LabDirectory &directory)
+{
+    const std::string clients = url(directory.address, directory.port);
+    const std::string peers =
+        url(directory.address, directory.port == 65535 ? 65534u : directory.port + 1u);
+    return {program,
+            "--name=lab",
+            "--data-dir=" + data,
+            "--listen-client-urls=" + clients,
+            "--advertise-client-urls=" + clients,
+            "--listen-peer-urls=" + peers,
+            "--initial-advertise-peer-urls=" + peers,
+            "--initial-cluster=lab=" + peers,
+            "--heartbeat-interval=50",
+            "--election-timeout=250",
+            "--logger=zap",
+            "--log-level=warn"};
 }
 
 } // namespace
@@ -132,50 +163,28 @@ Result<> find_services(const LabState &state)
         if (const auto etcd = find_program("etcd"); !etcd)
             return system_failure("lab up", state.lab.name,
                                   "etcd is not installed (package etcd-server)", ENOENT);
-    const std::string agent = std::filesystem::path(state.program).parent_path() / "xvtep-agent";
-    for (const auto &program : {state.program, agent})
-        if (state.lab.has_agents() && ::access(program.c_str(), X_OK) < 0)
-            return errno_failure("run", program, errno);
+    if (!state.lab.has_agents())
+        return {};
+    for (const char *program : {"xvtep", "xvtep-agent"}) {
+        TRY_ASSIGN(const std::string path, beside_this_program(program));
+        if (::access(path.c_str(), X_OK) < 0)
+            return errno_failure("run", path, errno);
+    }
     return {};
 }
 
 Result<> start_directory(const LabState &state, LabNode &node)
 {
     const LabDirectory &directory = *state.lab.directory;
-    const std::string clients = url(directory.address, directory.port);
-    const std::string peers =
-        url(directory.address, directory.port == 65535 ? 65534u : directory.port + 1u);
+    const std::string own = lab_directory(state.lab.name);
     const std::string log = log_path(state, directory.host, "etcd");
-    TRY(make_directory(lab_directory(state.lab.name)));
+    TRY(make_directory(own));
     TRY_ASSIGN(const std::string etcd, find_program("etcd"));
-    TRY(start_process(node, "etcd",
-                      {etcd,
-                       "--name",
-                       "lab",
-                       "--data-dir",
-                       lab_directory(state.lab.name) + "/etcd",
-                       "--listen-client-urls",
-                       clients,
-                       "--advertise-client-urls",
-                       clients,
-                       "--listen-peer-urls",
-                       peers,
-                       "--initial-advertise-peer-urls",
-                       peers,
-                       "--initial-cluster",
-                       "lab=" + peers,
-                       "--heartbeat-interval",
-                       "50",
-                       "--election-timeout",
-                       "250",
-                       "--logger",
-                       "zap",
-                       "--log-level",
-                       "warn"},
-                      log));
+    TRY(start_process(node, "etcd", etcd_command(etcd, own + "/etcd", directory), log));
     TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
     if (!becomes(start_timeout, [&] { return is_healthy(directory); }))
-        return system_failure("start etcd", clients, "it does not become healthy, see " + log);
+        return system_failure("start etcd", url(directory.address, directory.port),
+                              "it does not become healthy, see " + log);
     return {};
 }
 
@@ -189,8 +198,9 @@ Result<> start_agent(const LabState &state, const LabHost &host, LabNode &node)
     const std::string where = directory.host.empty()
                                   ? "file:" + own + "/directory"
                                   : "etcd:" + url(directory.address, directory.port);
+    TRY_ASSIGN(const std::string xvtep, beside_this_program("xvtep"));
     TRY(start_process(node, "agent",
-                      {state.program, "agent", "--directory", where, "--node", host.name, "--state",
+                      {xvtep, "agent", "--directory", where, "--node", host.name, "--state",
                        state_path(state, host.name), "--log", "json", "--log-level", "debug"},
                       log));
     if (!becomes(start_timeout,

@@ -2,6 +2,7 @@
 #include "user/lab/state.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -10,14 +11,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "user/lab/json_reader.h"
 
 namespace xvtep {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr const char *run_dir = "/run/xvtep";
 constexpr const char *lab_dir = "/run/xvtep/labs";
@@ -35,30 +35,25 @@ Result<> make_lab_dir()
     return {};
 }
 
+const std::vector<std::pair<const char *, LabEnds>> ends_names = {
+    {"xvtep", LabEnds::xvtep}, {"kernel-peer", LabEnds::kernel_peer}, {"kernel", LabEnds::kernel}};
+
+const char *name_of(LabEnds ends)
+{
+    return std::ranges::find(ends_names, ends, &std::pair<const char *, LabEnds>::second)->first;
+}
+
 std::optional<LabState> parse_state(const std::string &text, const std::string &path)
 {
-    const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object())
-        return std::nullopt;
     LabState state;
-    const auto flag = [&](const char *key) {
-        const auto found = json.find(key);
-        return found != json.end() && *found == true;
-    };
-    state.complete = flag("complete");
-    state.kernel_peer = flag("kernel_peer");
-    state.kernel = flag("kernel");
-    if (const auto program = json.find("program"); program != json.end() && program->is_string())
-        state.program = program->get<std::string>();
-    const auto lab = json.find("lab");
-    if (lab == json.end())
-        return std::nullopt;
-    state.text = lab->dump(-1, ' ', false, Json::error_handler_t::replace);
-    auto description = parse_lab(state.text, path);
-    if (!description)
-        return std::nullopt;
-    state.lab = std::move(*description);
-    return state;
+    const auto read = read_json(text, "read", path, [&](const JsonValue &value) {
+        JsonObject json(value);
+        json.need("complete", state.complete);
+        json.need("ends", state.ends, one_of(ends_names));
+        state.lab = read_lab(json.find_needed("lab"));
+        json.finish();
+    });
+    return read ? std::optional(std::move(state)) : std::nullopt;
 }
 
 } // namespace
@@ -75,7 +70,7 @@ Result<LabLock> LabLock::take()
         while (::flock(fd.get(), LOCK_EX) < 0)
             if (errno != EINTR)
                 return errno_failure("lock", lab_dir, errno);
-        // Who held it may have removed the directory.
+        // The process that held the lock may have removed the directory.
         struct stat held {
         }, there{};
         if (::fstat(fd.get(), &held) == 0 && ::stat(lab_dir, &there) == 0 &&
@@ -88,7 +83,7 @@ LabLock::~LabLock()
 {
     if (!directory_)
         return;
-    // Refused where something is left in them.
+    // These fail where the directories are not empty.
     ::rmdir(lab_dir);
     ::rmdir(run_dir);
 }
@@ -101,7 +96,7 @@ Result<std::vector<LabFile>> read_lab_files()
     for (; !error && entry != end; entry.increment(error)) {
         const std::filesystem::path &path = entry->path();
         if (path.extension() != ".json") {
-            // What a killed command left.
+            // A killed command left it.
             const auto name = path.filename().string();
             const auto file = path.parent_path() / (name.substr(0, name.find('.')) + ".json");
             if (!std::filesystem::exists(file, error))
@@ -122,18 +117,13 @@ Result<std::vector<LabFile>> read_lab_files()
     return files;
 }
 
-Result<> write_lab_file(const LabState &state)
+Result<> write_lab_file(const LabState &state, const std::string &text)
 {
     TRY(make_lab_dir());
-    const Json lab = Json::parse(state.text, nullptr, false);
-    const Json json = {{"complete", state.complete},
-                       {"kernel_peer", state.kernel_peer},
-                       {"kernel", state.kernel},
-                       {"program", state.program},
-                       {"lab", lab}};
     const std::string path = path_of(state.lab.name), fresh = path + ".new";
     std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-    file << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    file << fmt::format("{{\"complete\": {}, \"ends\": \"{}\", \"lab\":\n{}}}\n", state.complete,
+                        name_of(state.ends), text);
     file.close();
     if (!file || ::rename(fresh.c_str(), path.c_str()) < 0) {
         const int code = errno;

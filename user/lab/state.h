@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which labs there are: a file each under /run/xvtep/labs, with the description as it was used.
+// Which labs there are: /run/xvtep/labs holds a file for each, with the description as it was used.
 #pragma once
 
 #include <optional>
@@ -12,22 +12,26 @@
 
 namespace xvtep {
 
-struct LabState {
-    LabDescription lab;
-    std::string text; // the JSON that `lab` was read from
-    bool complete = false;
-    bool kernel_peer = false;
-    bool kernel = false;
-    std::string program; // xvtep, for the agents
+// Whose VTEPs a lab has.
+enum class LabEnds {
+    xvtep,
+    kernel_peer, // those of the last host with VTEPs are the kernel's vxlan devices
+    kernel,      // all are
 };
 
-// One lab; `state` is empty where its file is not there or cannot be read.
+struct LabState {
+    LabDescription lab;
+    LabEnds ends = LabEnds::xvtep;
+    bool complete = false; // false: `lab up` was interrupted
+};
+
+// One lab. `state` is empty where its file does not exist or cannot be read.
 struct LabFile {
     std::string name;
     std::optional<LabState> state;
 };
 
-// Held while working on labs. Its end removes the directory where nothing is left in it.
+// Held while working on labs. Its end removes the directory if that is empty.
 class LabLock {
   public:
     // Waits until no other process works on labs.
@@ -41,11 +45,13 @@ class LabLock {
     Fd directory_;
 };
 
-Result<std::vector<LabFile>> read_lab_files(); // by name
-Result<> write_lab_file(const LabState &state);
-Result<> remove_lab_file(const std::string &name); // and the directory
+Result<std::vector<LabFile>> read_lab_files(); // sorted by name
+// `text`: the JSON that state.lab was read from.
+Result<> write_lab_file(const LabState &state, const std::string &text);
+// Removes the lab's directory, too.
+Result<> remove_lab_file(const std::string &name);
 
-// For what runs in a lab: logs and the like. Made by who writes into it.
+// For the files of a lab's processes. Who writes into it makes it.
 std::string lab_directory(const std::string &name);
 
 } // namespace xvtep

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Frames that are known again wherever they come out.
+// Frames with a mark in them, by which they are recognised where they come out.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace xvtep {
 
 struct TestFrame {
     std::vector<std::uint8_t> bytes;
-    std::vector<std::uint8_t> mark; // its end, unlike any other's
+    std::vector<std::uint8_t> mark; // random octets at the end
 
     [[nodiscard]] bool is_in(std::span<const std::uint8_t> other) const;
 };
 
-// Of the EtherType for experiments.
+// With the EtherType for experiments (IEEE 802).
 TestFrame make_test_frame(const Mac &destination, const Mac &source,
                           std::optional<std::uint16_t> vlan);
 TestFrame make_arp_request(const Mac &source, const Ip &from, const Ip &to);

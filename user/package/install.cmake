@@ -9,7 +9,8 @@ add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/xvtep.8
 add_custom_target(xvtep_man ALL DEPENDS ${CMAKE_BINARY_DIR}/xvtep.8)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 
-install(TARGETS xvtep xvtep-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS xvtep xvtep-agent xvtep-lab RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(FILES ${XVTEP_LABS} DESTINATION ${CMAKE_INSTALL_DATADIR}/xvtep/labs)
 # The unit names the program, whose place is known when it is installed: `cmake --install` takes --prefix.
 install(CODE "
   set(CMAKE_INSTALL_FULL_SBINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command line of xvtep-lab: exit status, and what is printed where. A namespace that does not
+// exist stands for "the words were found good": it is entered after they were read.
+#include "user/lab/command.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "user/lab/labs.h"
+#include "user/lab/output.h"
+
+namespace xvtep {
+namespace {
+
+using Words = std::vector<const char *>;
+
+struct Outcome {
+    int status = 0;
+    std::string out, err;
+};
+
+class Stream {
+  public:
+    Stream() : file_(::open_memstream(&text_, &size_)) {}
+    Stream(const Stream &) = delete;
+    Stream &operator=(const Stream &) = delete;
+    ~Stream()
+    {
+        std::fclose(file_);
+        std::free(text_);
+    }
+    [[nodiscard]] std::FILE *file() { return file_; }
+    [[nodiscard]] std::string text()
+    {
+        std::fflush(file_);
+        return {text_, size_};
+    }
+
+  private:
+    char *text_ = nullptr;
+    std::size_t size_ = 0;
+    std::FILE *file_;
+};
+
+Outcome lab(Words words)
+{
+    words.insert(words.begin(), "xvtep-lab");
+    Stream out, err;
+    const int status = run_lab(words, out.file(), err.file());
+    return {status, out.text(), err.text()};
+}
+
+TEST(LabCommand, SaysUsageErrorsInOneLine)
+{
+    const std::pair<Words, const char *> cases[] = {
+        {{}, "lab: up, show, test, down, list or print?"},
+        {{"frob"}, "lab frob: unknown command (up, show, test, down, list or print)"},
+        {{"--frob"}, "lab --frob: unknown option (see xvtep lab --help)"},
+        {{"show", "-n"}, "lab -n: needs the name of a network namespace"},
+        {{"up"}, "lab up: NAME|FILE is required"},
+        {{"up", "--frob", "p2p"}, "lab up: unknown option --frob"},
+        {{"up", "p2p", "bridge"}, "lab up p2p: what is \"bridge\"?"},
+        {{"up", "p2p", "--kernel", "--kernel-peer"},
+         "lab up p2p: either one end or all are the kernel's"},
+        {{"up", "nosuchlab"}, "read lab nosuchlab: neither a built-in lab nor a file"},
+        {{"show", "p2p"}, "lab show: what is \"p2p\"? (usage: xvtep lab show)"},
+        {{"down", "--all"}, "lab down: unknown option --all"},
+        {{"print"}, "lab print: NAME is required"},
+        {{"print", "p2p", "x"}, "lab print: what is \"x\"? (usage: xvtep lab print NAME)"},
+    };
+    for (const auto &[words, line] : cases) {
+        const Outcome outcome = lab(words);
+        EXPECT_EQ(outcome.status, 1) << line;
+        EXPECT_EQ(outcome.err, std::string(line) + "\n");
+        EXPECT_EQ(outcome.out, "") << line;
+    }
+}
+
+TEST(LabCommand, EntersTheNamespaceOnceTheWordsAreGood)
+{
+    const Words cases[] = {{"show"}, {"-j", "show"}, {"up", "p2p"}, {"test"}, {"down"}};
+    for (Words words : cases) {
+        words.insert(words.begin(), {"-n", "xvtep-no-such"});
+        const Outcome outcome = lab(words);
+        EXPECT_EQ(outcome.err, "netns xvtep-no-such: no such network namespace\n") << words[2];
+        EXPECT_EQ(outcome.status, 2) << words[2];
+        EXPECT_EQ(outcome.out, "");
+    }
+}
+
+TEST(LabCommand, HelpsAtEveryLevel)
+{
+    const Words cases[] = {{}, {"up"}, {"show"}, {"test"}, {"down"}, {"list"}, {"print"}};
+    for (const char *help : {"--help", "-h", "help"})
+        for (Words words : cases) {
+            words.insert(words.begin(), {"-n", "xvtep-no-such"}); // help needs no system
+            words.push_back(help);
+            const Outcome outcome = lab(words);
+            EXPECT_EQ(outcome.status, 0) << outcome.err;
+            EXPECT_EQ(outcome.err, "");
+            EXPECT_TRUE(outcome.out.starts_with("Usage: xvtep lab")) << outcome.out;
+            EXPECT_TRUE(outcome.out.ends_with("\n"));
+        }
+    EXPECT_NE(lab({"help"}).out.find("\n  routed-bridge "), std::string::npos);
+}
+
+TEST(LabCommand, ListsAndPrintsTheBuiltInLabs)
+{
+    const Outcome list = lab({"list"});
+    EXPECT_EQ(list.status, 0) << list.err;
+    EXPECT_EQ(std::ranges::count(list.out, '\n'), std::ssize(builtin_labs()));
+    EXPECT_TRUE(lab({"list", "-j"}).out.starts_with(R"([{"name":"bridge","description":")"));
+    for (const auto &[name, text] : builtin_labs()) {
+        EXPECT_NE(list.out.find(std::string(name) + " "), std::string::npos) << name;
+        EXPECT_EQ(lab({"print", name.data()}).out, text);
+    }
+}
+
+TEST(LabOutput, MarksFailedChecks)
+{
+    const LabVerdict verdict{"PICTURE\n", {{"ping a b", true, ""}, {"MTU", false, "1300"}}, false};
+    EXPECT_EQ(to_text(verdict), "PICTURE\nok    ping a b\nFAIL  MTU: 1300\n");
+    EXPECT_EQ(to_json(verdict, JsonLayout::line),
+              R"({"passed":false,"checks":[{"what":"ping a b","passed":true,"detail":""},)"
+              R"({"what":"MTU","passed":false,"detail":"1300"}]})"
+              "\n");
+    EXPECT_EQ(to_text(std::vector<LabView>{}), "no lab is up\n");
+    EXPECT_EQ(to_json(std::vector<LabView>{}, JsonLayout::indented), "[]\n");
+}
+
+} // namespace
+} // namespace xvtep

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Labs: networks of namespaces, as examples and for tests. They are a program of their own, which
+# nothing else of the product knows but `xvtep lab`, which runs it.
+xvtep_add_skeleton(xvtep_lab_skeleton ${CMAKE_SOURCE_DIR}/user/lab/lab_vlan.bpf.c)
+
+file(GLOB XVTEP_LABS CONFIGURE_DEPENDS user/lab/labs/*.json)
+set(embedded_labs ${CMAKE_CURRENT_BINARY_DIR}/embedded_labs.cc)
+add_custom_command(OUTPUT ${embedded_labs}
+  COMMAND ${CMAKE_COMMAND} -DOUT=${embedded_labs} -DLABS=${CMAKE_SOURCE_DIR}/user/lab/labs
+    -P ${CMAKE_SOURCE_DIR}/user/lab/embed.cmake
+  DEPENDS ${XVTEP_LABS} ${CMAKE_SOURCE_DIR}/user/lab/embed.cmake
+  COMMENT "Embedding the labs" VERBATIM)
+
+# Objects, as a library would leave out those checks that only register themselves (check.h).
+file(GLOB XVTEP_LAB_SOURCES CONFIGURE_DEPENDS user/lab/*.cc user/lab/checks/*.cc)
+list(FILTER XVTEP_LAB_SOURCES EXCLUDE REGEX "lab/main[.]cc$")
+add_library(xvtep_lab OBJECT ${XVTEP_LAB_SOURCES} ${embedded_labs})
+target_link_libraries(xvtep_lab PUBLIC xvtep_user xvtep_lab_skeleton nlohmann_json::nlohmann_json)
+target_compile_options(xvtep_lab PRIVATE -O1) # it is built more often than it is waited for
+xvtep_precompile(xvtep_lab)
+
+# The checks are small and include the same headers: several are compiled as one source, which takes
+# a third of the time.
+set_target_properties(xvtep_lab PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+file(GLOB checks CONFIGURE_DEPENDS user/lab/checks/*.cc)
+set(nth 0)
+foreach(check IN LISTS checks)
+  math(EXPR group "${nth} / 7")
+  math(EXPR nth "${nth} + 1")
+  set_source_files_properties(${check} PROPERTIES UNITY_GROUP checks${group})
+endforeach()
+
+add_executable(xvtep-lab user/lab/main.cc)
+target_link_libraries(xvtep-lab PRIVATE xvtep_lab)
