@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a lab consists of. A description is read from JSON; README.md lists the keys.
+// What a lab consists of. A description is read from JSON; docs/labs.md lists the keys.
 #pragma once
 
 #include <array>
