@@ -41,7 +41,7 @@ struct Output {
 
     void print(const std::string &text) const
     {
-        std::fputs(options.json ? text.c_str() : printable(text, true).c_str(), file);
+        std::fputs(options.json ? text.c_str() : printable(text, Newlines::kept).c_str(), file);
     }
     template <class T> void print_document(const T &document) const
     {
