@@ -10,35 +10,35 @@
 enum xv_mark {
     /*
      * The other ports of the VTEP have had their copies of this frame.
-     * Set by tc_port_ingress, read by tc_device_egress.
+     * Set by port_to_tunnel(), read by tc_device_egress.
      */
     XV_MARK_FROM_PORT = 0x7877,
 
     /*
      * The frame is delivered and counted; its MAC is the VTEP's device's, or a port's.
-     * Set by tc_underlay_ingress, tc_port_ingress, tc_device_egress and tc_device_ingress, read by
-     * tc_device_ingress and tc_port_egress, which let it pass.
+     * Set by to_port(), to_device() and answer(), read by tc_device_ingress and tc_port_egress,
+     * which let it pass.
      */
     XV_MARK_DELIVERED = 0x7878,
 
     /*
      * As XV_MARK_DELIVERED, but the MAC is not the one that we know the VTEP's device by: if the
      * kernel takes it for the device's own, the device's MAC has changed.
-     * Set by tc_underlay_ingress and tc_port_ingress, read by tc_device_ingress.
+     * Set by to_device() and to_bridge_or_flood(), read by tc_device_ingress.
      */
     XV_MARK_DELIVERED_OTHER_MAC = 0x7879,
 
     /*
      * Our FDB has no entry for the frame, and it was counted as no_tx_target; the kernel's device
      * may have one.
-     * Set by tc_device_egress, read by tc_underlay_egress, which corrects the count.
+     * Set by device_to_tunnel(), read by tc_underlay_egress, which corrects the count.
      */
     XV_MARK_NO_ENTRY = 0x787a,
 
     /*
      * A copy from which the bridge learns the source; the frame itself is delivered.
-     * Set by tc_underlay_ingress and tc_device_ingress, read by tc_device_ingress, which lets it
-     * pass, and tc_port_egress, which drops it.
+     * Set by to_known_port(), read by tc_device_ingress, which lets it pass, and tc_port_egress,
+     * which drops it.
      */
     XV_MARK_BRIDGE_COPY = 0x787b,
 
@@ -47,14 +47,14 @@ enum xv_mark {
 
     /*
      * The VTEP that sent the packet is senders[the other bits].
-     * Set by tc_underlay_ingress, and by tc_device_egress for other VTEPs of this host; read by
-     * tc_device_ingress.
+     * Set by mark_sender() at tc_underlay_ingress, and by device_to_tunnel() for other VTEPs of
+     * this host; read by tc_device_ingress.
      */
     XV_MARK_SENDER = 0x8000,
 
     /*
      * The kernel's device must send the frame to the VTEP that XV_MARK_EXPECT_HASH is a hash of.
-     * Set by tc_device_egress, read by tc_underlay_egress, which drops it otherwise, and by
+     * Set by leave_to_kernel(), read by tc_underlay_egress, which drops it otherwise, and by
      * tc_device_ingress: there it is an ICMP error of the kernel about such a frame.
      */
     XV_MARK_EXPECT = 0xc000,
