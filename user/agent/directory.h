@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the agent wants of a directory: answers to misses, news of changes, and a place to announce
-// this host's own endpoints. One thread, one loop: no call blocks, and callbacks come out of the
-// loop, never out of the call that asked.
+// A directory knows behind which VTEP each endpoint is: it answers look-ups, reports changes, and
+// takes the announcements of this host's own endpoints. There is one thread with one event loop: no
+// call blocks, and callbacks come from the loop, never from within the call that asked.
 #pragma once
 
 #include <functional>
@@ -18,30 +18,34 @@ namespace xvtep::agent {
 
 class Directory {
   public:
-    // A record, or none: the directory knows of no such endpoint. An error says that nobody knows:
-    // unreachable, too slow, nonsense; the agent asks again later.
+    // A record, or nothing if the directory knows no such endpoint. An error means that neither is
+    // certain: the directory cannot be reached, is too slow, or (EBADMSG) its record is not valid.
     using Answer = Result<std::optional<Record>>;
 
     struct Client {
         virtual ~Client() = default;
-        // Of any key of the VNIs served, asked for or not: there is another record now, or none.
+        // The key, of one of the watched VNIs, has another record now, or none. The key need not
+        // have been looked up.
         virtual void changed(const Key &key, const std::optional<Record> &record) = 0;
-        // Changes may have been missed: everything that is held has to be asked for again.
+        // Changes may have been missed: every cached key has to be looked up again.
         virtual void resync() = 0;
     };
 
     virtual ~Directory() = default;
 
     virtual void look_up(const Key &key, std::function<void(Answer)> done) = 0;
-    // The endpoints of this host, all of them, whenever they changed; kept there, whatever comes,
-    // until the set says otherwise. One that another host has announced since is left to it.
+    // Announces the endpoints of this host, which replace the set announced before. The directory
+    // keeps them there through failures of its own. An endpoint that another host has announced
+    // since is left to that host.
     virtual void announce(const std::set<Record> &own) = 0;
-    [[nodiscard]] virtual bool announces() const { return true; } // or takes no announcements
-    // VNIs whose changes are wanted, whenever they changed.
+    // Whether the directory takes announcements.
+    [[nodiscard]] virtual bool announces() const { return true; }
+    // Reports changes of these VNIs, which replace the set watched before.
     virtual void watch(const std::set<std::uint32_t> &vnis) = 0;
-    // Whether changed() will come. If not, answers are asked for again before they expire.
+    // Whether changes are reported at present. If not, keys in use are looked up again before their
+    // entries expire.
     [[nodiscard]] virtual bool watches() const = 0;
-    // For people: "etcd http://10.0.0.1:2379".
+    // A name for the log, such as "etcd http://10.0.0.1:2379".
     [[nodiscard]] virtual std::string name() const = 0;
 };
 

@@ -29,19 +29,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t line_max = 512; // of standard error; what is behind is dropped
+constexpr std::size_t line_max = 512; // bytes of a line of standard error that are logged
 constexpr std::size_t errors_at_once = 65536;
-constexpr auto errors_rest = 10ms; // after each time: a flood waits in the pipe
+constexpr auto errors_rest = 10ms; // between two reads; a flood waits in the pipe
 
-// Standard error of all commands, on its way to the log.
-class Complaints {
+// Writes the standard error of all commands to the log, a few lines a second.
+class ErrorLog {
   public:
-    Complaints(Loop &loop, const ExecOptions &options) : loop_(loop), options_(options) {}
-    ~Complaints() { loop_.cancel(timer_); }
-    Complaints(const Complaints &) = delete;
-    Complaints &operator=(const Complaints &) = delete;
+    ErrorLog(Loop &loop, const ExecOptions &options) : loop_(loop), options_(options) {}
+    ~ErrorLog() { loop_.cancel(timer_); }
+    ErrorLog(const ErrorLog &) = delete;
+    ErrorLog &operator=(const ErrorLog &) = delete;
 
-    // Takes what is in `bytes`; the last line's beginning is kept in `line`.
+    // Logs the lines in `bytes`. `line` keeps the beginning of an incomplete line.
     void add(std::string &line, std::string_view bytes)
     {
         while (!bytes.empty()) {
@@ -76,11 +76,11 @@ class Complaints {
 
     Loop &loop_;
     const ExecOptions &options_;
-    std::uint64_t said_ = 0, dropped_ = 0; // in this second
+    std::uint64_t said_ = 0, dropped_ = 0; // lines in this second
     Loop::Timer timer_{};
 };
 
-std::string question(const Key &key)
+std::string request_text(const Key &key)
 {
     if (const auto *mac = std::get_if<Mac>(&key.what))
         return fmt::format("{{\"event\":\"l2miss\",\"vni\":{},\"mac\":\"{}\"}}\n", key.vni,
@@ -96,7 +96,7 @@ class ExecDirectory : public Directory {
     {
         for (auto &run : runs_)
             end(run);
-        const auto until = Loop::Clock::now() + 1s; // not for one that cannot die now
+        const auto until = Loop::Clock::now() + 1s; // a process that waits for a device cannot die
         for (auto &[pid, process] : dying_) {
             loop_.forget(process.get());
             pollfd death{process.get(), POLLIN, 0};
@@ -125,9 +125,9 @@ class ExecDirectory : public Directory {
         Key key;
         std::function<void(Answer)> done;
         pid_t pid = -1;
-        Fd socket, errors, process; // the command's standard input and output; error; a pidfd
+        Fd socket, errors, process; // standard input and output; standard error; a pidfd
         Loop::Timer timer{}, pause{};
-        std::string out, line; // of standard error
+        std::string out, line; // standard output; an incomplete line of standard error
         std::optional<Error> trouble;
     };
 
@@ -178,7 +178,7 @@ class ExecDirectory : public Directory {
         run.errors = Fd(ends[0]);
         const Fd their_errors(ends[1]);
         for (const auto *end : {&theirs, &their_errors})
-            ::fcntl(end->get(), F_SETFL, 0); // a script expects to block
+            ::fcntl(end->get(), F_SETFL, 0); // commands expect descriptors that block
 
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -187,11 +187,11 @@ class ExecDirectory : public Directory {
         ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDIN_FILENO);
         ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), STDOUT_FILENO);
         ::posix_spawn_file_actions_adddup2(&actions, their_errors.get(), STDERR_FILENO);
-        // A process group of its own, with no signal blocked or ignored.
+        // The command gets a process group of its own, and no signal is blocked or ignored.
         sigset_t none;
         sigemptyset(&none);
         ::posix_spawnattr_setsigmask(&attributes, &none);
-        sigset_t pipe; // ignored here
+        sigset_t pipe; // ignored in this process
         sigemptyset(&pipe);
         sigaddset(&pipe, SIGPIPE);
         ::posix_spawnattr_setsigdefault(&attributes, &pipe);
@@ -208,8 +208,9 @@ class ExecDirectory : public Directory {
             return failure(run.key, errno_text(error));
         }
         run.process = Fd(static_cast<int>(::syscall(SYS_pidfd_open, run.pid, 0)));
-        const std::string text = question(run.key);
-        (void)::send(run.socket.get(), text.data(), text.size(), MSG_NOSIGNAL); // fits the buffer
+        const std::string text = request_text(run.key);
+        // The socket's buffer has room for it.
+        (void)::send(run.socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
         ::shutdown(run.socket.get(), SHUT_WR);
         if (!run.process) {
             const auto refused = failure(run.key, errno_text(errno));
@@ -239,17 +240,18 @@ class ExecDirectory : public Directory {
         });
     }
 
-    // Whether there may be more some time.
+    // Returns whether there may be more to read later.
     bool read_errors(Run &run)
     {
         std::vector<char> chunk(errors_at_once);
         const auto size = ::read(run.errors.get(), chunk.data(), chunk.size());
         if (size > 0)
-            complaints_.add(run.line, {chunk.data(), static_cast<std::size_t>(size)});
+            error_log_.add(run.line, {chunk.data(), static_cast<std::size_t>(size)});
         return size > 0 || (size < 0 && errno == EAGAIN);
     }
 
-    // Kills what still runs. The exit status, as waitpid() has it; none: it is dying yet.
+    // Kills what still runs. Returns the status of waitpid(), or nothing if the process is still
+    // dying.
     std::optional<int> end(Run &run)
     {
         loop_.cancel(run.timer);
@@ -260,12 +262,12 @@ class ExecDirectory : public Directory {
         const pid_t pid = std::exchange(run.pid, -1);
         if (pid <= 0)
             return std::nullopt;
-        ::kill(-pid, SIGKILL); // a command that left children behind, too
-        ::kill(pid, SIGKILL);  // and one that has left its process group
+        ::kill(-pid, SIGKILL); // and the children that a command has left behind
+        ::kill(pid, SIGKILL);  // the command may have left its process group
         int status = 0;
         if (::waitpid(pid, &status, WNOHANG) == pid)
             return status;
-        // Of one that waits for a device the death may take long.
+        // A process that waits for a device may take long to die.
         const int process = run.process.get();
         dying_[pid] = std::move(run.process);
         loop_.watch(process, EPOLLIN, [this, pid, process](std::uint32_t) {
@@ -279,12 +281,12 @@ class ExecDirectory : public Directory {
     void finish(std::list<Run>::iterator run)
     {
         for (auto before = run->out.size() + 1; !run->trouble && run->out.size() != before;) {
-            before = run->out.size(); // what it wrote last
+            before = run->out.size(); // reads the rest of its output
             read_some(run);
         }
         if (run->errors)
             read_errors(*run);
-        complaints_.say(std::exchange(run->line, {}));
+        error_log_.say(std::exchange(run->line, {}));
         Run over = std::move(*run);
         runs_.erase(run);
         const int status = end(over).value_or(SIGKILL);
@@ -314,7 +316,7 @@ class ExecDirectory : public Directory {
     std::deque<std::pair<Key, std::function<void(Answer)>>> waiting_;
     std::list<Run> runs_;
     std::map<pid_t, Fd> dying_;
-    Complaints complaints_{loop_, options_};
+    ErrorLog error_log_{loop_, options_};
 };
 
 } // namespace

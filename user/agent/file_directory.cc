@@ -36,7 +36,7 @@ std::vector<Key> keys_of(const Record &record)
 }
 
 constexpr std::size_t file_size_max = 64 << 20;
-constexpr unsigned removals_most = 2; // of one record
+constexpr unsigned removals_most = 2; // of one record, until another agent is suspected
 constexpr std::size_t removed_most = 65536;
 
 void for_each_line(std::string_view text, const std::function<void(std::string_view)> &line)
@@ -79,7 +79,7 @@ class FileDirectory : public Directory {
     {
         own_ = own;
         for (const auto &record : own_)
-            removed_.erase(record); // it is ours after all
+            removed_.erase(record); // now it is ours
         save();
     }
 
@@ -88,7 +88,7 @@ class FileDirectory : public Directory {
     [[nodiscard]] std::string name() const override { return "file " + options_.path; }
 
   private:
-    // Not once this is gone.
+    // Does nothing if the directory is destroyed before.
     void later(Loop::Clock::duration delay, std::function<void()> what)
     {
         loop_.after(delay, [alive = alive_, what = std::move(what)] {
@@ -114,9 +114,9 @@ class FileDirectory : public Directory {
             }
         }
         // An editor may write in several steps.
-        if (ours && !std::exchange(stirred_, true))
+        if (ours && !std::exchange(reload_due_, true))
             later(20ms, [this] {
-                stirred_ = false;
+                reload_due_ = false;
                 load();
             });
     }
@@ -139,8 +139,9 @@ class FileDirectory : public Directory {
                 now.st_ctim.tv_sec * second + now.st_ctim.tv_nsec};
     }
 
-    // For what inotify does not tell: a link's target, other hosts' writes on a network file
-    // system, a directory that was made anew. Not while it is being written.
+    // Notices changes that inotify does not report: of a link's target, by other hosts on a network
+    // file system, or in a directory that was made anew. A file that is being written is not loaded
+    // until it has been the same for a second.
     void poll()
     {
         const auto now = signature();
@@ -168,7 +169,7 @@ class FileDirectory : public Directory {
         for_each_line(text ? *text : "", [&](std::string_view line) {
             const auto parsed = parse_line(line);
             if (!parsed)
-                return complain(parsed.error().message());
+                return warn_once(parsed.error().message());
             if (!*parsed)
                 return;
             const auto &[record, node] = **parsed;
@@ -180,7 +181,7 @@ class FileDirectory : public Directory {
                           });
         });
         if (!missing.empty() && saved_ == own_)
-            save_later(1s); // somebody removed them
+            save_later(1s); // somebody removed our lines
         const auto old = std::exchange(records_, std::move(fresh));
         for (const auto &[key, record] : old)
             if (vnis_.contains(key.vni) && !records_.contains(key))
@@ -191,9 +192,9 @@ class FileDirectory : public Directory {
                 client_.changed(key, record);
     }
 
-    void complain(const std::string &of)
+    void warn_once(const std::string &of)
     {
-        if (complained_.size() < 1000 && complained_.insert(of).second)
+        if (warned_.size() < 1000 && warned_.insert(of).second)
             log_warning("{}: {}", options_.path, of);
     }
 
@@ -206,12 +207,12 @@ class FileDirectory : public Directory {
     {
         if (const auto done = edit(); !done) {
             const bool busy = done.error().code == EWOULDBLOCK;
-            if (!busy && !std::exchange(complained_of_saving_, true))
+            if (!busy && !std::exchange(warned_of_saving_, true))
                 log_warning("{}", done.error().message());
             save_later(busy ? 20ms : 1000ms);
             return;
         }
-        complained_of_saving_ = false;
+        warned_of_saving_ = false;
     }
 
     void save_later(Loop::Clock::duration delay)
@@ -230,25 +231,25 @@ class FileDirectory : public Directory {
         return error ? options_.path : real.string();
     }
 
-    // What is in our name, is none of ours, and comes again however often it is removed, another
-    // agent writes: both would rewrite the file for ever.
-    bool is_of_twin(const Record &record)
+    // Whether another agent has the same name: a line with our name that is not ours comes back
+    // however often it is removed. The two agents would rewrite the file for ever.
+    bool is_of_namesake(const Record &record)
     {
         const auto removed = removed_.find(record);
         if (own_.contains(record) || removed == removed_.end() || removed->second < removals_most)
             return false;
-        complain(
+        warn_once(
             fmt::format("another agent announces by the name {}, too: give each a --node of its "
                         "own",
                         options_.node));
         return true;
     }
 
-    // Adds and removes our lines; one that another has written for an endpoint of ours since gives
-    // way only to news of it.
+    // Adds and removes our lines. Another agent's line for one of our endpoints is replaced only if
+    // the endpoint is new since the last edit.
     Result<> edit()
     {
-        const std::string lock_path = real_path() + ".lock"; // by whatever name it is known
+        const std::string lock_path = real_path() + ".lock"; // the same for all links to the file
         const Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
         if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
             return errno_failure("lock", lock_path, errno);
@@ -263,12 +264,13 @@ class FileDirectory : public Directory {
                 news, [&](const Record &fresh) { return same_endpoint(fresh, record); });
         };
         std::string after;
-        std::set<Record> there, gone, left; // left to others, or said by people
+        std::set<Record> there, gone;
+        std::set<Record> left; // our endpoints that other agents or people have lines for
         for_each_line(text ? *text : "", [&](std::string_view line) {
             const auto parsed = parse_line(line);
             if (parsed && *parsed) {
                 const auto &[record, node] = **parsed;
-                const bool ours = node == options_.node && !is_of_twin(record);
+                const bool ours = node == options_.node && !is_of_namesake(record);
                 if (ours && !own_.contains(record))
                     return void(gone.insert(record));
                 if (ours ? !there.insert(record).second : !node.empty() && is_news(record))
@@ -298,7 +300,7 @@ class FileDirectory : public Directory {
 
     [[nodiscard]] Result<> replace(const std::string &text) const
     {
-        // A link stays one: what it leads to is replaced.
+        // Replaces the target of a symbolic link, not the link.
         const std::string path = real_path();
         std::string temporary = path + ".XXXXXX";
         const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
@@ -324,12 +326,13 @@ class FileDirectory : public Directory {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     std::map<Key, Record> records_;
     std::optional<Error> trouble_;
-    std::set<std::string> complained_;
+    std::set<std::string> warned_;
     std::set<std::uint32_t> vnis_;
     std::set<Record> own_, saved_;
-    std::map<Record, unsigned> removed_; // lines in our name, that were none of ours: how often
+    // How often each line that has our name but is not ours was removed.
+    std::map<Record, unsigned> removed_;
     Signature loaded_, polled_;
-    bool stirred_ = false, saving_ = false, complained_of_saving_ = false;
+    bool reload_due_ = false, saving_ = false, warned_of_saving_ = false;
 };
 
 } // namespace
@@ -388,7 +391,7 @@ Result<std::optional<FileLine>> parse_line(std::string_view line)
         return wrong("vni, mac and vtep are needed");
     parsed.record.mac = *mac;
     parsed.record.vtep = *vtep;
-    // The same rules as for every other directory's answers.
+    // The same rules as for the records of all other directories.
     if (const auto cause = what_is_wrong(parsed.record))
         return wrong(*cause);
     return parsed;
@@ -415,7 +418,7 @@ Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Cl
     Fd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!inotify)
         return errno_failure("watch", options.path, errno);
-    // The directory: editors replace the file.
+    // Watches the file's directory, because editors replace the file.
     auto parent = std::filesystem::path(options.path).parent_path();
     if (parent.empty())
         parent = ".";

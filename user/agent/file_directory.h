@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A directory with no server: a file that people can read and edit. A line each, '#' comments:
+// A directory without a server: a file that people can read and edit, with a record on each line
+// and
+// '#' comments:
 //
 //   vni 42 mac 02:00:00:00:00:01 ip 10.20.1.3 vtep 192.168.8.101 [port 4789] [by NODE]
 //
-// It is watched for changes, and looked at each second. Agents add and remove the lines `by`
-// themselves, under a lock (PATH.lock) and with a rename, so that several may share one file, each
-// under a name of its own (two with one name are said to be, and left alone); other lines are left
-// as they are. There are no leases: what a dead host announced stays until somebody removes it. Of
-// a file over 64 MiB nothing is read, of a line over 4 KiB (a comment, too) neither.
+// The agent watches the file with inotify and also checks it each second. Agents add and remove the
+// lines with their own name in `by`, under a lock (PATH.lock) and with a rename, so several agents
+// may share one file, if each has a name of its own; if two have one name, the log says so and
+// their lines are left unchanged. All other lines are left unchanged. There are no leases: the
+// lines of a dead host stay until somebody removes them. A file over 64 MiB is not read, and a line
+// over 4 KiB, even a comment, is refused.
 #pragma once
 
 #include "user/agent/directory.h"
@@ -16,17 +19,18 @@ namespace xvtep::agent {
 
 struct FileOptions {
     std::string path;
-    std::string node; // in this host's lines
+    std::string node; // the `by` of this host's lines
 };
 
-// The file need not exist yet; its directory must. EINVAL: it is no regular file.
+// The file need not exist yet, but its directory must.
+// Errors: EINVAL: not a regular file.
 Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Client &client,
                                                        FileOptions options);
 
-// One line; none: nothing but blanks or a comment. `node`: its `by`, or "".
+// One line of the file. Nothing: a blank line or a comment.
 struct FileLine {
     Record record;
-    std::string node;
+    std::string node; // its `by`, or ""
 };
 Result<std::optional<FileLine>> parse_line(std::string_view line);
 std::string to_line(const FileLine &line);

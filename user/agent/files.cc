@@ -23,7 +23,7 @@ Failure not_regular(const std::string &path)
 
 Result<std::string> read_regular(const std::string &path, std::size_t most)
 {
-    // O_NONBLOCK: a FIFO would wait for a writer.
+    // O_NONBLOCK, because opening a FIFO would wait for a writer.
     const Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat found {};
     if (!fd || ::fstat(fd.get(), &found) != 0)
@@ -66,7 +66,7 @@ Result<> write_all(int fd, std::string_view text, const std::string &path)
 Result<> replace_file(const std::string &path, std::string_view text)
 {
     const std::string temporary = path + ".new";
-    ::unlink(temporary.c_str()); // of a run that was killed
+    ::unlink(temporary.c_str()); // left by a run that was killed
     const Fd fd(
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (!fd)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Files of others' making: what is read is bounded, and nothing that blocks or never ends is read.
+// Files that other programs have made: reads are bounded, and never block as on a FIFO.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,14 @@
 
 namespace xvtep::agent {
 
-// All of it. ENOENT; EINVAL: not a regular file; EFBIG: more than `most` bytes.
+// Reads the whole file.
+// Errors: ENOENT; EINVAL: not a regular file; EFBIG: more than `most` bytes.
 Result<std::string> read_regular(const std::string &path, std::size_t most);
-// A regular file, or nothing yet.
+// Errors: EINVAL: the path exists and is not a regular file.
 Result<> check_regular(const std::string &path);
 Result<> write_all(int fd, std::string_view text, const std::string &path);
-// By PATH.new and a rename; a link or a file that somebody has put there is not written to.
+// Replaces the file by writing PATH.new and renaming it. If PATH.new exists it is removed, so a
+// symbolic link that somebody has put there is not followed.
 Result<> replace_file(const std::string &path, std::string_view text);
 
 } // namespace xvtep::agent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The VTEPs of this host, as the agent wants them.
+// The interface between the agent and the VTEPs of this host.
 #pragma once
 
 #include <functional>
@@ -18,19 +18,19 @@
 
 namespace xvtep::agent {
 
-// A table entry to write, or (no `record`) the one of `key` to remove.
+// A table entry to write, or, without `record`, the key whose entry is to be removed.
 struct Change {
     Key key;
     std::optional<Record> record;
 };
 
-// The tables of a VTEP, at some moment.
+// The tables of a VTEP at one moment.
 struct TableCopy {
     std::map<Mac, FdbEntry> fdb;
     std::map<Ip, std::uint64_t> neighbours; // seconds since they were written
 };
 
-// Whether the record's VTEP can be reached from there: it is of the same family.
+// Whether the record can be written to the VTEP: its VNI and address family are the same.
 inline bool fits(const VtepInfo &vtep, const Record &record)
 {
     return vtep.vni == record.vni && (!vtep.local || vtep.local->is_v6() == record.vtep.is_v6());
@@ -40,16 +40,16 @@ class Host {
   public:
     virtual ~Host() = default;
 
-    virtual std::vector<VtepInfo> vteps() = 0; // those served
+    virtual std::vector<VtepInfo> vteps() = 0; // those that the agent serves
     virtual bool is_own(const Ip &address) = 0;
 
-    // On every VTEP of the VNI: the FDB entry of a record (`dynamic`), and the neighbour
-    // (`reachable`) where it has an IP. An entry that a person wrote to stay is left alone, which
-    // is no error. One result for each change.
+    // Writes to every VTEP of the VNI: a record's FDB entry (`dynamic`) and, if it has an IP, its
+    // neighbour entry (`reachable`). A static entry is left unchanged, without an error. Returns
+    // one result for each change.
     virtual std::vector<Result<>> write(std::span<const Change> changes) = 0;
 
-    // All tables, by device (but those renamed meanwhile); a million entries take seconds, in which
-    // the loop goes on.
+    // Reads all tables, by device, without those of devices that are renamed meanwhile. A million
+    // entries take seconds, in which the event loop goes on.
     virtual void read(std::function<void(Result<std::map<std::string, TableCopy>>)> done) = 0;
 
     virtual Result<std::vector<FdbEntry>> fdb(const std::string &device) = 0;

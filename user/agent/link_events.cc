@@ -40,7 +40,7 @@ LinkEvents::~LinkEvents()
 
 void LinkEvents::drain()
 {
-    // What they say does not matter, nor that some did not fit: all is looked at anew.
+    // The messages' content does not matter, nor that some were lost: everything is read again.
     std::array<char, 8192> message{};
     while (::recv(socket_.get(), message.data(), message.size(), 0) > 0 || errno == ENOBUFS) {
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Says that devices of the namespace came, went or changed (RTNLGRP_LINK).
+// Reports that devices of the network namespace were added, removed or changed (RTNLGRP_LINK).
 #pragma once
 
 #include <functional>
@@ -12,8 +12,8 @@ namespace xvtep::agent {
 
 class LinkEvents {
   public:
-    // `changed`: a moment after the first of a burst of changes, ten times a second at most:
-    // whoever is behind a port can make them.
+    // Calls `changed` 5 ms after the first of a burst of changes, and at most ten times a second,
+    // because a host behind a port can cause changes.
     static Result<std::unique_ptr<LinkEvents>> open(Loop &loop, std::function<void()> changed);
     ~LinkEvents();
     LinkEvents(const LinkEvents &) = delete;

@@ -74,7 +74,7 @@ Result<> remove_key(const std::string &device, const Key &key)
 
 using Copies = Result<std::map<std::string, TableCopy>>;
 
-// A thread starts in the namespace of the one that starts it.
+// Runs in a thread of its own, which starts in the network namespace of its creator.
 Copies read_tables()
 {
     TRY_ASSIGN(const auto before, list_vteps(std::nullopt));
@@ -87,7 +87,7 @@ Copies read_tables()
     }
     for (const auto &entry : neighbours)
         copies[entry.device].neighbours.emplace(entry.ip, entry.updated);
-    // Those that kept their names all the while; empty ones, too.
+    // Only devices that kept their names during the read; those with empty tables as well.
     TRY_ASSIGN(const auto after, list_vteps(std::nullopt));
     std::map<std::string, TableCopy> whole;
     for (const auto &vtep : before)
@@ -121,7 +121,7 @@ Result<LocalHost> LocalHost::open(Loop &loop, std::set<std::uint32_t> only,
 std::vector<VtepInfo> LocalHost::vteps()
 {
     auto now = list_vteps(std::nullopt);
-    if (!now) // as it was: what is held for them would be forgotten
+    if (!now) // an empty list would have the cache forget all entries
         return vteps_;
     std::set<Ip> own;
     if (known_as_)
@@ -151,7 +151,7 @@ bool LocalHost::agrees(const Record &record) const
 
 std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
 {
-    // By name another VTEP's tables might be written, if one has taken it.
+    // Another VTEP may have the device's name by now.
     std::erase_if(vteps_, [](const VtepInfo &vtep) {
         return ::if_nametoindex(vtep.name.c_str()) != static_cast<unsigned>(vtep.ifindex);
     });

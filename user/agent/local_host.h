@@ -12,16 +12,15 @@ namespace xvtep::agent {
 
 class LocalHost : public Host {
   public:
-    // `only`: the VNIs to serve; empty: all. `known_as`: an address that others know this host by.
+    // `only`: the VNIs to serve; empty for all. `known_as`: a further address of this host, by
+    // which other hosts know it.
     static Result<LocalHost> open(Loop &loop, std::set<std::uint32_t> only,
                                   std::optional<Ip> known_as = {});
 
     std::vector<VtepInfo> vteps() override;
-    [[nodiscard]] const std::vector<VtepInfo> &served() const
-    {
-        return vteps_;
-    } // as vteps() had it
-    // Whether the neighbour tables say the record's IP is at its MAC; a person's entry may not.
+    // The result of the last vteps().
+    [[nodiscard]] const std::vector<VtepInfo> &served() const { return vteps_; }
+    // Whether no neighbour table has another MAC for the record's IP. A static entry may.
     [[nodiscard]] bool agrees(const Record &record) const;
     bool is_own(const Ip &address) override { return own_.contains(address); }
     std::vector<Result<>> write(std::span<const Change> changes) override;

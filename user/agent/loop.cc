@@ -23,7 +23,7 @@ void Loop::watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)
     event.events = events;
     const auto id = next_id_++;
     event.data.u64 = std::uint64_t{id} << 32 | static_cast<std::uint32_t>(fd);
-    // A descriptor that was closed and opened anew has left the epoll set without a word.
+    // A descriptor that was closed and opened again has left the epoll set.
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
     watched_[fd] = std::make_shared<Watched>(Watched{id, std::move(ready)});
@@ -76,8 +76,8 @@ void Loop::run(Clock::time_point deadline)
             const auto &event = events[static_cast<std::size_t>(i)];
             const auto found = watched_.find(static_cast<int>(event.data.u64 & 0xffffffff));
             if (found == watched_.end() || found->second->id != event.data.u64 >> 32)
-                continue;                       // forgotten by a callback before it
-            const auto watched = found->second; // outlives being forgotten meanwhile
+                continue;                       // a callback before has called forget()
+            const auto watched = found->second; // the callback may call forget()
             watched->ready(event.events);
         }
         run_timers();

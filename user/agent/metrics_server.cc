@@ -24,8 +24,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 5s; // with one connection, from its first to its last byte
-constexpr std::size_t connections_most = 128; // then the oldest gives way
+constexpr auto patience = 5s;                 // for one connection, from its first to its last byte
+constexpr std::size_t connections_most = 128; // when there are more, the oldest is closed
 constexpr std::size_t request_max = 8192;
 
 std::string response(std::string_view status, std::string_view type, std::string_view body,
@@ -71,7 +71,7 @@ Result<Fd> listen_at(const std::string &address, const std::string &host, const 
         return system_failure("metrics", address, ::gai_strerror(error));
     const std::unique_ptr<addrinfo, void (*)(addrinfo *)> owned(all, &::freeaddrinfo);
     int error = EADDRNOTAVAIL;
-    // Without a host, IPv6's wildcard takes IPv4, too.
+    // Without a host, a socket at IPv6's wildcard address takes IPv4 as well.
     for (const bool v6_first : {true, false})
         for (const addrinfo *one = all; one != nullptr; one = one->ai_next) {
             if ((one->ai_family == AF_INET6) != v6_first)
@@ -93,14 +93,14 @@ Result<Fd> listen_at(const std::string &address, const std::string &host, const 
 
 } // namespace
 
-// Connections share one thread, none waits for another.
+// All connections share one thread, and none of them waits for another.
 struct MetricsServer::Impl {
     struct Connection {
         Fd socket;
         std::string in, out;
         Loop::Timer deadline{};
     };
-    using Id = std::uint64_t; // in the order of their coming
+    using Id = std::uint64_t; // grows with each connection
 
     Impl(Loop made, Fd listener, Fd stop, const Metrics &metrics)
         : loop_(std::move(made)), listener_(std::move(listener)), stop_(std::move(stop)),
@@ -130,7 +130,7 @@ struct MetricsServer::Impl {
         const bool full = !socket && (errno == EMFILE || errno == ENFILE);
         if (!connections_.empty() && (full || connections_.size() >= connections_most))
             close(connections_.begin()->first);
-        else if (full) { // somebody else has them all
+        else if (full) { // other parts of the process use all descriptors
             loop_.forget(listener_.get());
             loop_.after(100ms, [this] { listen(); });
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// GET /metrics for Prometheus, GET /healthz for whoever wants to know whether the agent lives.
+// An HTTP server for Prometheus (GET /metrics) and for health checks (GET /healthz).
 #pragma once
 
 #include <memory>
@@ -12,8 +12,9 @@ namespace xvtep::agent {
 
 class MetricsServer {
   public:
-    // `address`: "127.0.0.1:9469", "[::1]:9469" or ":9469". A thread of its own, in the namespace
-    // of the caller, until it is destroyed.
+    // `address`: "127.0.0.1:9469", "[::1]:9469" or ":9469". Serves in a thread of its own, in the
+    // caller's network namespace, until the object is destroyed.
+    // Errors: usage: not an address with a port.
     static Result<std::unique_ptr<MetricsServer>> start(const std::string &address,
                                                         const Metrics &metrics);
     ~MetricsServer();

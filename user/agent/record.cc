@@ -11,7 +11,7 @@
 namespace xvtep::agent {
 namespace {
 
-// Of a hostile directory's text only a little reaches the logs.
+// Bounds the text of a hostile directory that reaches the log.
 std::string shortened(std::string text)
 {
     constexpr std::size_t most = 60;
@@ -31,7 +31,7 @@ class Reader {
         return system_failure("answer for", key_.text(), cause, EBADMSG);
     }
 
-    // An absent member leaves `value` alone.
+    // A member that is left out leaves `value` unchanged.
     Result<> number(const char *name, std::uint32_t most, std::uint32_t &value) const
     {
         const auto found = json_.find(name);

@@ -18,9 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr unsigned misses_at_once = 512; // then others have a turn
+constexpr unsigned misses_at_once = 512; // then other descriptors have a turn
 
-// SIGINT and SIGTERM as a descriptor; put back at the end.
+// SIGINT and SIGTERM as a descriptor. The destructor restores the signal mask.
 class Signals {
   public:
     Signals()
@@ -34,7 +34,7 @@ class Signals {
     }
     ~Signals()
     {
-        take(); // or they would end the process now
+        take(); // pending signals would end the process when the mask is restored
         ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     }
     Signals(const Signals &) = delete;
@@ -82,7 +82,7 @@ class Server {
             agent_.claimed_ip = nullptr;
             agent_.installed = nullptr;
             agent_.moved = nullptr;
-            endpoints_.reset(); // would announce what changes meanwhile
+            endpoints_.reset(); // it would announce again when something changes
             agent_.announce({});
             loop_.run(Loop::Clock::now() + 1s);
         }
@@ -96,7 +96,7 @@ class Server {
   private:
     Result<> know_endpoints()
     {
-        if (!options_.announce) // they are heard and answered all the same
+        if (!options_.announce) // endpoints are still found, so that hosts get answers
             options_.endpoints.state_file.clear();
         TRY(check_regular(options_.endpoints.state_file));
         TRY_ASSIGN(auto netlink, Netlink::open());
@@ -118,7 +118,7 @@ class Server {
         return {};
     }
 
-    // VTEPs, ports, and whether anything is attached at all.
+    // Reads VTEPs and ports again, and subscribes to misses once a VTEP is attached.
     void look()
     {
         agent_.refresh();
@@ -136,7 +136,7 @@ class Server {
     void listen()
     {
         if (source_) {
-            hear(); // says when the data path is gone
+            hear(); // notices when the last VTEP was detached
             metrics_.events_lost = lost_before_ + (source_ ? source_->lost() : 0);
             return;
         }
@@ -191,7 +191,7 @@ class Server {
     Agent agent_;
     std::unique_ptr<Directory> directory_;
     std::optional<Endpoints> endpoints_;
-    std::unique_ptr<LinkEvents> link_events_; // a container's first words come soon after its port
+    std::unique_ptr<LinkEvents> link_events_; // a container speaks soon after its port is added
     std::optional<MissSource> source_;
     std::uint64_t lost_before_ = 0;
     bool waiting_ = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The agent as a program: the loop with misses, directory, endpoints, metrics and signals in it.
+// The agent as a program: it connects misses, directory, endpoints, metrics and signals by one
+// event loop.
 #pragma once
 
 #include <functional>
@@ -11,22 +12,23 @@
 
 namespace xvtep::agent {
 
-// Makes the directory of a --directory word.
+// Makes the directory that --directory names.
 using DirectoryMaker =
     std::function<Result<std::unique_ptr<Directory>>(Loop &, Directory::Client &)>;
 
 struct ServeOptions {
     DirectoryMaker directory;
-    std::set<std::uint32_t> vnis; // empty: all, also those attached later
+    std::set<std::uint32_t> vnis; // empty: all, including those attached later
     bool announce = true;
-    bool withdraw = false; // the endpoints, at a good end
+    bool withdraw = false; // the announced endpoints, on exit
     std::string metrics;   // ADDRESS:PORT or ""
     AgentOptions agent;
     EndpointOptions endpoints;
 };
 
-// Until SIGINT or SIGTERM, in the calling thread and its network namespace. Tells systemd when it
-// is ready, and that it lives. The entries it wrote stay, and expire if they are not used.
+// Serves until SIGINT or SIGTERM, in the calling thread and its network namespace. Notifies systemd
+// when it is ready, and its watchdog. The table entries stay on exit, and expire if they are
+// unused.
 Result<> serve(ServeOptions options);
 
 } // namespace xvtep::agent

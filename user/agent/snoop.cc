@@ -61,8 +61,8 @@ std::optional<Heard> parse_nd(const Mac &from, std::span<const std::uint8_t> ip)
     if (icmp.size() < 24 || (icmp[0] != solicitation && icmp[0] != advertisement) || icmp[1] != 0)
         return std::nullopt;
     const Ip source = Ip::from_bytes(&ip[8], 16), target = Ip::from_bytes(&icmp[8], 16);
-    // An advertisement is about its target; so is a solicitation from nobody, which asks whether
-    // an address is free before taking it.
+    // An advertisement is about its target. So is a solicitation without source address, with
+    // which a host asks whether an address is free before it takes it.
     const bool about_target = icmp[0] == advertisement || source.is_any();
     Heard heard{from, about_target ? target : source};
     if (!about_target)
@@ -92,7 +92,7 @@ class Frame {
     [[nodiscard]] std::size_t size() const { return bytes_.size(); }
     [[nodiscard]] std::vector<std::uint8_t> take() { return std::move(bytes_); }
 
-    // RFC 1071 over what stands from `from` on, and `more`; written at `at`.
+    // Writes the checksum (RFC 1071) of the bytes from `from` on, and of `more`, at `at`.
     void checksum(std::size_t from, std::size_t at, std::uint32_t more)
     {
         std::uint32_t sum = more;
@@ -143,7 +143,7 @@ std::vector<std::uint8_t> arp_frame(const Station &sender, const Station &target
     return frame.take();
 }
 
-// Of `owner`, as from itself. `flags`: RFC 4861 4.4.
+// A neighbour advertisement that `owner` might have sent. `flags`: RFC 4861 4.4.
 std::vector<std::uint8_t> advertisement_frame(const Station &owner, const Station &to,
                                               unsigned flags, std::uint16_t vlan)
 {
@@ -175,23 +175,24 @@ std::vector<std::uint8_t> advertisement_frame(const Station &owner, const Statio
 
 } // namespace
 
-std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac)
+std::vector<std::uint8_t> answer_frame(const Heard &request, const Mac &mac)
 {
-    if (asker.ip.is_v4())
-        return arp_frame({mac, *asker.wanted}, {asker.mac, asker.ip}, asker.mac, asker.vlan);
+    if (request.ip.is_v4())
+        return arp_frame({mac, *request.wanted}, {request.mac, request.ip}, request.mac,
+                         request.vlan);
     constexpr unsigned solicited_override = 0x60;
-    return advertisement_frame({mac, *asker.wanted}, {asker.mac, asker.ip}, solicited_override,
-                               asker.vlan);
+    return advertisement_frame({mac, *request.wanted}, {request.mac, request.ip},
+                               solicited_override, request.vlan);
 }
 
 std::vector<std::uint8_t> announcement_frame(const Ip &ip, const Mac &mac, std::uint16_t vlan)
 {
-    // A reply, with the sender as its own target: a request would be answered by a host that still
-    // has the address, and heard as its claim to it.
+    // A reply with the sender as its own target. A request would be answered by a host that still
+    // has the address, and that answer would claim the address again.
     if (ip.is_v4())
         return arp_frame({mac, ip}, {mac, ip}, broadcast, vlan);
-    // Whether it is a router nobody has told us. If it is one, hosts would drop their routes by it
-    // without the flag (RFC 4861 7.2.5); if it is none, nothing comes of the flag.
+    // It is not known whether the owner is a router. If it is one, hosts would drop their routes by
+    // it without the flag (RFC 4861 7.2.5); if it is not, the flag has no effect.
     constexpr unsigned router_override = 0xa0;
     const auto all_nodes = *Ip::parse("ff02::1");
     return advertisement_frame({mac, ip}, {*Mac::parse("33:33:00:00:00:01"), all_nodes},
@@ -212,7 +213,7 @@ std::optional<Heard> parse_frame(std::span<const std::uint8_t> frame)
 
 Result<Fd> open_snoop(int ifindex)
 {
-    // Protocol 0: nothing is received until the filter stands.
+    // With protocol 0 nothing is received until the filter is attached.
     Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket)
         return errno_failure("listen", "ARP", errno);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Hears what the hosts behind a local port say of their own addresses and ask of others': ARP
-// (RFC 826, RFC 5227) and neighbour discovery (RFC 4861 4.3, 4.4; RFC 4862 5.4). And answers them,
-// and tells them of addresses that have moved (RFC 5227 3, RFC 4861 7.2.6).
+// ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861 4.3, 4.4; RFC 4862 5.4) of the hosts
+// behind a local port: reads the addresses that they have and ask for, and makes the frames that
+// answer them or tell them of addresses that have moved (RFC 5227 3, RFC 4861 7.2.6).
 #pragma once
 
 #include <cstdint>
@@ -24,19 +24,20 @@ struct Heard {
     std::optional<Ip> wanted{}; // asked for
 };
 
-// Of an Ethernet frame without its tag: who its sender says it is, if it says so. Proxies, which
-// speak of others, are not heard.
+// Parses an Ethernet frame without VLAN tag. Returns the addresses that the sender says it has, or
+// nothing if it does not say so. Frames of proxies, which speak for other hosts, are ignored.
 std::optional<Heard> parse_frame(std::span<const std::uint8_t> frame);
 
-// The frame that answers whoever asked (`asker.wanted`): that address is at `mac`.
-std::vector<std::uint8_t> answer_frame(const Heard &asker, const Mac &mac);
+// The frame that answers a request: the address `request.wanted` is at `mac`.
+std::vector<std::uint8_t> answer_frame(const Heard &request, const Mac &mac);
 
-// The frame that tells everybody behind a port, unasked, that the address is at `mac` now.
+// The unsolicited frame that tells all hosts behind a port that the address is at `mac` now.
 std::vector<std::uint8_t> announcement_frame(const Ip &ip, const Mac &mac, std::uint16_t vlan);
 
-// Frames that arrive at a device, in a non-blocking packet socket.
+// Opens a non-blocking packet socket for the ARP and neighbour discovery frames that arrive at a
+// device.
 Result<Fd> open_snoop(int ifindex);
-// Everything that waits, at most `most` frames.
+// Reads the frames that wait, at most `most`, and calls `heard` for those that parse_frame() takes.
 void read_snoop(const Fd &socket, unsigned most, const std::function<void(const Heard &)> &heard);
 
 } // namespace xvtep::agent

@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// etcd's --max-txn-ops is 128, of which each level of a nested one takes its own.
+// etcd's --max-txn-ops is 128, and each level of a nested transaction counts.
 constexpr std::size_t keys_max = 100;
 constexpr milliseconds write_timeout{5000};
 constexpr milliseconds first_pause{50}, longest_pause{5000};
@@ -47,7 +47,7 @@ void EtcdAnnouncer::announce(const std::set<Record> &own)
     for (Record record : own) {
         if (record.ip)
             wanted[etcd_key(options_.prefix, {record.vni, *record.ip})] = to_json(record);
-        record.ip.reset(); // there may be several
+        record.ip.reset(); // the MAC may have several
         wanted[etcd_key(options_.prefix, {record.vni, record.mac})] = to_json(record);
     }
     for (auto it = own_.begin(); it != own_.end();) {
@@ -127,8 +127,8 @@ void EtcdAnnouncer::work_in(milliseconds delay)
 void EtcdAnnouncer::work()
 {
     if (busy_ || !client_.up())
-        return;                        // answers and up() come back here
-    if (own_.empty() && lease_ != 0) { // nothing is left under it: it may run out
+        return;                        // an answer or up() calls again
+    if (own_.empty() && lease_ != 0) { // no key needs the lease any more
         lease_ = 0;
         loop_.cancel(keep_timer_);
     }
@@ -262,7 +262,7 @@ void EtcdAnnouncer::settle(const std::string &key, Own &own, std::uint64_t revis
 void EtcdAnnouncer::failed(const EtcdProblem &problem)
 {
     if (problem.kind == EtcdProblem::server)
-        return; // up() goes on
+        return; // up() continues
     if (!std::exchange(told_, true))
         log_warning("etcd {}: announce: {}", client_.server(), problem.text);
     work_in(client_.jittered(pause_));
@@ -285,7 +285,7 @@ void EtcdAnnouncer::event(const std::string &key, const Json &kv, bool deleted,
     if (deleted) {
         mark(key, own, State::again);
         if (lease_ != 0)
-            keep_alive(); // it may be gone, with all the others
+            keep_alive(); // the lease may be gone, and all keys with it
         work_in(client_.jittered(first_pause));
     } else {
         log_debug("etcd {}: {} is another host's now", client_.server(), key);
@@ -312,7 +312,7 @@ void EtcdAnnouncer::keep_alive()
                      if (lease != lease_)
                          return keep_alive();
                      if (!answer && answer.error().kind == EtcdProblem::server)
-                         return; // up() goes on
+                         return; // up() continues
                      if (!answer && answer.error().code != not_found)
                          return keep_alive_in(client_.jittered(milliseconds(1000)));
                      if (answer && etcd_number(answer->member("result"), "TTL") != 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Keeps this host's keys in etcd, under one lease.
+// Keeps the keys of this host's endpoints in etcd, under one lease.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ class EtcdAnnouncer {
     void announce(const std::set<Record> &own);
     void up();
     void down();
-    void lost(); // etcd's data are gone, or are older ones
+    void lost(); // etcd has lost its data, or went back to older data
     void event(const std::string &key, const Json &kv, bool deleted, std::uint64_t revision);
 
     [[nodiscard]] bool settled() const { return dirty_.empty() && !busy_; }
@@ -29,22 +29,22 @@ class EtcdAnnouncer {
 
   private:
     enum class State {
-        fresh,    // to be put over whatever is there
-        again,    // was ours; to be put unless another host's value is there
-        ours,     // is there
-        left,     // to another host
-        withdrawn // to be deleted where still ours
+        fresh,    // to be put, over any value
+        again,    // to be put, unless another host's value is there
+        ours,     // our value is there
+        left,     // another host's value is there
+        withdrawn // to be deleted, if our value is there
     };
     struct Own {
         std::string value;
         State state = State::fresh;
-        bool sent = false;          // may be in etcd
-        std::uint64_t change = 0;   // of this entry; an answer to an earlier one says nothing
+        bool sent = false;          // our value may be in etcd
+        std::uint64_t change = 0;   // number of the last mark(); earlier requests do not settle it
         std::uint64_t revision = 0; // of our put
-        std::uint64_t foreign = 0, deleted = 0; // revisions of what others did
+        std::uint64_t foreign = 0, deleted = 0; // the last revisions of other hosts' changes
     };
 
-    void work(); // sends what is to be sent, one request at a time
+    void work(); // sends the next request, if none is under way
     void grant();
     void write();
     void written(const std::vector<std::pair<std::string, std::uint64_t>> &keys,
@@ -52,7 +52,7 @@ class EtcdAnnouncer {
     [[nodiscard]] std::string operation(const std::string &key, const Own &own) const;
     void settle(const std::string &key, Own &own, std::uint64_t revision, const Json &op);
     void mark(const std::string &key, Own &own, State state);
-    void put_again(); // all that is ours
+    void put_again(); // all keys in State::ours, under a new lease
     void keep_alive();
     void keep_alive_in(std::chrono::milliseconds delay);
     void failed(const EtcdProblem &problem);

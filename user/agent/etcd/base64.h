@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// RFC 4648 base64 with padding, as JSON carries etcd's bytes.
+// Base64 with padding (RFC 4648), which etcd's JSON gateway uses for keys and values.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,6 @@
 namespace xvtep::agent {
 
 std::string base64(std::string_view bytes);
-std::optional<std::string> from_base64(std::string_view text); // none: not base64
+std::optional<std::string> from_base64(std::string_view text); // nothing: not base64
 
 } // namespace xvtep::agent

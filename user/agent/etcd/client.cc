@@ -17,9 +17,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds first_pause{50}, longest_pause{1000};
 constexpr std::size_t reply_max = 1 << 20;
-constexpr std::size_t chunk_max = 8 << 20; // what one turn of the loop may bring
+constexpr std::size_t chunk_max = 8 << 20; // bytes of a stream in one turn of the loop
 
-// gRPC's codes.
+// Status codes of gRPC.
 constexpr std::uint64_t canceled = 1, invalid = 3, late = 4, unavailable = 14, unauthenticated = 16;
 
 std::string shortened(std::string text)
@@ -45,7 +45,7 @@ EtcdProblem problem_of(const HttpClient::Reply &reply)
         problem.kind = EtcdProblem::too_large;
     else
         problem.kind = EtcdProblem::refused;
-    if (problem.text.empty()) // etcd's own refusals are plain text
+    if (problem.text.empty()) // etcd itself answers with plain text
         problem.text = fmt::format("HTTP status {} {}", reply.status, reply.body);
     problem.text = shortened(problem.text);
     while (problem.text.ends_with(' '))
@@ -102,7 +102,7 @@ HttpClient::Request EtcdClient::request(std::string_view path, std::string body,
     HttpClient::Request made;
     made.url = server() + std::string(path);
     made.body = std::move(body);
-    // A server that is cut off from the others has to say so instead of telling old news.
+    // A server without contact to the leader answers with an error, not with old data.
     made.headers = {"Grpc-Metadata-hasleader: true"};
     if (!token_.empty())
         made.headers.push_back("Authorization: " + token_);
@@ -248,7 +248,7 @@ void EtcdClient::authenticate(std::function<void()> then)
           [this, then = std::move(then)](const Answer &answer) {
               constexpr std::uint64_t failed_precondition = 9;
               if (!answer && answer.error().code == failed_precondition)
-                  return then(); // etcd asks nobody who they are
+                  return then(); // authentication is not enabled
               if (!answer)
                   return fail(answer.error().text);
               token_ = answer->member("token").text();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The JSON gateway of one etcd cluster: all requests go to one server at a time, the next one is
-// taken when it fails, with a pause when all have failed. One thread; callbacks come out of the
+// A client of etcd's JSON gateway. All requests go to one server of the cluster; when it fails, the
+// client changes to the next one, and pauses when all have failed. Callbacks come from the event
 // loop.
 #pragma once
 
@@ -23,29 +23,29 @@
 namespace xvtep::agent {
 
 struct EtcdCounters {
-    std::uint64_t requests = 0;   // sent, of all kinds
-    std::uint64_t failures = 0;   // of them, without a usable answer
-    std::uint64_t connects = 0;   // servers that were found to work; the first one included
-    std::uint64_t look_ups = 0;   // asked for
-    std::uint64_t unanswered = 0; // of them, errors
-    std::uint64_t events = 0;     // that watches brought
-    std::uint64_t refused = 0;    // of them, values that are no record
+    std::uint64_t requests = 0;   // sent
+    std::uint64_t failures = 0;   // requests without a usable answer
+    std::uint64_t connects = 0;   // times that a server was found to work
+    std::uint64_t look_ups = 0;   // keys that were looked up
+    std::uint64_t unanswered = 0; // look-ups that ended with an error
+    std::uint64_t events = 0;     // changes that the watch reported
+    std::uint64_t refused = 0;    // values that are not a record
     std::uint64_t resyncs = 0;
 };
 
-// Where a cluster stands.
+// The state of a cluster at the time of an answer.
 struct EtcdHeader {
     std::uint64_t cluster = 0, revision = 0, term = 0;
 };
 
 struct EtcdProblem {
     enum Kind {
-        server,    // nobody knows whether it was done; ask again when the client is up
-        too_large, // or too many operations: ask for less
-        refused,   // by etcd, for good
+        server,    // the request may or may not have been executed; repeat it when the client is up
+        too_large, // of bytes or operations; ask for fewer keys
+        refused,   // by etcd; repeating the request does not help
     };
     Kind kind = server;
-    std::uint64_t code = 0; // gRPC's
+    std::uint64_t code = 0; // the gRPC status
     std::string text;
 };
 
@@ -56,9 +56,9 @@ class EtcdClient {
 
     struct Listener {
         virtual ~Listener() = default;
-        // A server works. `now` is not older than anything that was acknowledged before.
+        // A server works. `now` is not older than any answer before.
         virtual void up(const EtcdHeader &now) = 0;
-        // It does no more; its requests have been or will be called back with a problem.
+        // The server has failed. Its requests end with a problem.
         virtual void down() = 0;
     };
 
@@ -67,19 +67,21 @@ class EtcdClient {
     ~EtcdClient();
 
     [[nodiscard]] bool up() const { return state_ == State::up; }
-    // Only while up.
+    // Sends a request. May be called only while up().
     void post(std::string_view path, std::string body, std::chrono::milliseconds timeout,
               Done done);
-    // A request whose answer does not end; its end is a failure of the server. One at a time.
+    // Sends a request whose answer does not end; if it does, the server has failed. There is at
+    // most one stream.
     void stream(std::string_view path, std::string body, HttpClient::Chunk chunk);
     void stop_stream();
-    // A read that no server answers out of an old state.
+    // Asks for the cluster's state with a linearizable read, which no server answers from old data.
     void ask_header(std::function<void(std::expected<EtcdHeader, EtcdProblem>)> done);
 
-    void fail(const std::string &cause); // the server is of no use: on to the next one
+    // Gives the server up and changes to the next one.
+    void fail(const std::string &cause);
     [[nodiscard]] const std::string &server() const { return options_.endpoints[server_]; }
     [[nodiscard]] const std::string &trouble() const { return trouble_; } // why it is not up
-    // Between half of it and all of it: many clients do not come at once.
+    // A random time from half of `most` to `most`, so that many clients do not come at once.
     std::chrono::milliseconds jittered(std::chrono::milliseconds most);
 
     static EtcdHeader header_of(const Json &answer);
@@ -92,7 +94,7 @@ class EtcdClient {
         std::string path, body;
         std::chrono::milliseconds timeout{};
         Done done;
-        bool repeated = false; // with a new token
+        bool repeated = false; // with a new token, once
     };
 
     EtcdClient(Loop &loop, EtcdOptions options, Listener &listener,
@@ -112,7 +114,7 @@ class EtcdClient {
     std::unique_ptr<HttpClient> http_;
     State state_ = State::waiting;
     std::size_t server_ = 0;
-    std::size_t failed_ = 0; // servers, one after the other
+    std::size_t failed_ = 0; // the number of servers that have failed since one worked
     std::chrono::milliseconds pause_;
     Loop::Clock::time_point since_; // when it came up
     Loop::Timer timer_{};
@@ -122,7 +124,7 @@ class EtcdClient {
     std::string token_;
     bool renewing_ = false;
     std::vector<Call> for_token_;
-    std::vector<bool> told_; // of each server, that it is down
+    std::vector<bool> told_; // for each server, that it failed
     std::string trouble_ = "not connected yet";
     std::mt19937 random_;
 };

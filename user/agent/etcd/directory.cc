@@ -16,7 +16,7 @@
 namespace xvtep::agent {
 namespace {
 
-constexpr std::size_t told_max = 1000; // bad keys that have been logged
+constexpr std::size_t warned_max = 1000; // keys with bad values that have been logged
 
 class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public EtcdWatch::Listener {
   public:
@@ -87,11 +87,11 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
         }
         lookup_->event(*key, answer, revision);
         if (answer) {
-            told_.erase(text);
+            warned_.erase(text);
             return client_.changed(*key, *answer);
         }
         etcd_->counters.refused++;
-        if (told_.size() < told_max && told_.insert(text).second)
+        if (warned_.size() < warned_max && warned_.insert(text).second)
             log_warning("{}: {}", name(), answer.error().message());
     }
 
@@ -111,7 +111,7 @@ class Etcd final : public EtcdDirectory, public EtcdClient::Listener, public Etc
     std::unique_ptr<EtcdLookup> lookup_;
     std::unique_ptr<EtcdAnnouncer> announcer_;
     EtcdHeader last_;
-    std::set<std::string> told_;
+    std::set<std::string> warned_;
 };
 
 Result<> check(const EtcdOptions &options)

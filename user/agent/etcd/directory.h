@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A directory in etcd (its v3 JSON gateway; made for etcd 3.4 and later):
-//   PREFIX/VNI/ip/IP     and PREFIX/VNI/mac/MAC  →  the JSON of record.h
-// A MAC with several IPs has a key for each and one for itself, whose record has no IP.
+// A directory in etcd, through its v3 JSON gateway (etcd 3.4 and later). The keys are
+// PREFIX/VNI/ip/IP and PREFIX/VNI/mac/MAC, the values the JSON of record.h. A MAC with several IPs
+// has a key for each IP, and one for the MAC, whose record has no IP.
 #pragma once
 
 #include <memory>
@@ -12,21 +12,20 @@
 
 namespace xvtep::agent {
 
-// A Directory that also counts.
-//
-// Look-ups that run out of EtcdOptions::timeout get an error; no call blocks. What is announced
-// stays for EtcdOptions::lease_ttl after its host has died or the object is destroyed; who leaves
-// in order announces an empty set and runs the loop until settled(). The user of an etcd with
-// authentication needs to read and, for announcements, write all keys of the prefix. Logs changes
-// of state through spdlog, never the password.
+// A look-up fails after EtcdOptions::timeout. Announced endpoints stay in etcd for
+// EtcdOptions::lease_ttl after the host has died or the object was destroyed; to withdraw them,
+// announce an empty set and run the loop until settled(). If etcd has authentication, the user
+// needs the right to read and, for announcements, to write all keys of the prefix. The log has
+// changes of state, never the password.
 class EtcdDirectory : public Directory {
   public:
     [[nodiscard]] virtual const EtcdCounters &counters() const = 0;
-    [[nodiscard]] virtual bool settled() const = 0; // all announcements are as they should be
+    [[nodiscard]] virtual bool settled() const = 0; // etcd has all announcements
 };
 
-// `loop` and `client` outlive it; it is not to be destroyed within a callback. Fails for options
-// that cannot work; a cluster that cannot be reached is no failure, it is asked again and again.
+// `loop` and `client` must outlive the directory, which must not be destroyed within a callback. A
+// cluster that cannot be reached is not an error: the directory keeps trying.
+// Errors: usage: options that cannot work; ENOENT, EACCES: a file of the options cannot be read.
 Result<std::unique_ptr<EtcdDirectory>> make_etcd_directory(Loop &loop, Directory::Client &client,
                                                            EtcdOptions options);
 

@@ -13,7 +13,7 @@
 namespace xvtep::agent {
 namespace {
 
-// A peer that is gone without a word is noticed by the kernel, for streams too.
+// Lets the kernel notice a peer that is gone, for streams as well.
 int on_connected(void *, curl_socket_t fd, curlsocktype)
 {
     const int probes = 3;
@@ -49,7 +49,7 @@ struct HttpClient::Transfer {
     Transfer &operator=(const Transfer &) = delete;
     ~Transfer() { curl_slist_free_all(headers); }
 
-    // Within curl: nothing may be called back from here.
+    // Called within curl, so no callback may be called from here.
     static std::size_t on_data(char *data, std::size_t, std::size_t size, void *self)
     {
         auto &transfer = *static_cast<Transfer *>(self);
@@ -160,7 +160,7 @@ HttpClient::Id HttpClient::post(Request request, Done done, Chunk chunk)
     set(CURLOPT_WRITEDATA, &transfer);
     set(CURLOPT_ERRORBUFFER, transfer.trouble.data());
     set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L); // a resolver that hangs is not waited for
+    set(CURLOPT_QUICK_EXIT, 1L); // does not wait for a resolver that hangs
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(transfer.request.connect_timeout.count()));
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(transfer.request.timeout.count()));
     set(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -238,7 +238,7 @@ void HttpClient::deliver()
         if (found == transfers_.end())
             continue;
         const std::string bytes = std::exchange(found->second->body, {});
-        const Chunk chunk = found->second->chunk; // may be cancelled by itself
+        const Chunk chunk = found->second->chunk; // it may cancel the transfer that owns it
         chunk(bytes);
     }
     int left = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// HTTP POSTs within a Loop: keep-alive connections, bounded replies, streams. One thread.
+// An HTTP client for POST requests within an event loop, with keep-alive connections, bounded
+// replies, and streams.
 #pragma once
 
 #include <chrono>
@@ -21,21 +22,21 @@ namespace xvtep::agent {
 class HttpClient {
   public:
     struct Tls {
-        std::string cacert, cert, key; // PEM files; empty: the system's authorities, no certificate
+        std::string cacert, cert, key; // PEM files; empty: the system's CAs, no client certificate
     };
     struct Request {
         std::string url;
         std::string body;
         std::vector<std::string> headers;
         std::chrono::milliseconds connect_timeout{1000};
-        std::chrono::milliseconds timeout{0}; // of the whole; 0: none, for a stream
-        std::size_t most = 0;                 // bytes of a reply, and of what a stream may pile up
+        std::chrono::milliseconds timeout{0}; // of the whole request; 0: none, for a stream
+        std::size_t most = 0;                 // bytes of a reply, or of a stream's chunk
     };
     struct Reply {
-        long status = 0;        // 0: there was no answer
-        std::string body;       // of a stream: what no chunk has brought
-        std::string error;      // "connection refused"; empty: a whole answer
-        bool too_large = false; // more than Request::most; then also an error
+        long status = 0;        // 0: no answer
+        std::string body;       // of a stream: the bytes after the last chunk
+        std::string error;      // such as "connection refused"; empty: the answer is whole
+        bool too_large = false; // more bytes than Request::most; `error` is set as well
     };
     using Id = std::uint64_t;
     using Done = std::function<void(Reply)>;
@@ -44,11 +45,13 @@ class HttpClient {
     static Result<std::unique_ptr<HttpClient>> make(Loop &loop, Tls tls);
     HttpClient(const HttpClient &) = delete;
     HttpClient &operator=(const HttpClient &) = delete;
-    ~HttpClient(); // cancels all; not to be called by a callback
+    // Cancels all requests. Must not be called within a callback.
+    ~HttpClient();
 
-    // With `chunk`, the body is handed over as it comes. Callbacks may post and cancel.
+    // With `chunk`, the body is passed on as it arrives. Callbacks may post and cancel.
     Id post(Request request, Done done, Chunk chunk = {});
-    void cancel(Id id); // its callbacks will not be called; one that is done: nothing
+    // The callbacks of the request will not be called. Does nothing if it is done already.
+    void cancel(Id id);
 
   private:
     struct Transfer;
@@ -65,9 +68,9 @@ class HttpClient {
     Tls tls_;
     CURLM *multi_;
     std::map<Id, std::unique_ptr<Transfer>> transfers_;
-    std::vector<Id> fresh_; // streams that have got something
+    std::vector<Id> fresh_; // streams with bytes to pass on
     std::vector<CURL *> idle_;
-    std::map<curl_socket_t, std::uint32_t> sockets_; // being watched, and for what
+    std::map<curl_socket_t, std::uint32_t> sockets_; // watched sockets and their epoll events
     Loop::Timer timer_{};
     bool timing_ = false;
     Id next_ = 1;

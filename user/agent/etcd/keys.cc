@@ -59,7 +59,7 @@ std::string etcd_range_end(std::string prefix)
     while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff)
         prefix.pop_back();
     if (prefix.empty())
-        return std::string(1, '\0'); // to the end of all
+        return std::string(1, '\0'); // all keys
     prefix.back() = static_cast<char>(prefix.back() + 1);
     return prefix;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Keys and numbers as etcd's JSON gateway has them.
+// Keys and values as they are in etcd and its JSON gateway.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,20 @@
 
 namespace xvtep::agent {
 
-// "PREFIX/42/mac/02:00:00:00:00:01", "PREFIX/42/ip/10.20.1.3", and what lies below "PREFIX/42/".
+// "PREFIX/42/mac/02:00:00:00:00:01" or "PREFIX/42/ip/10.20.1.3"; the prefix of a VNI is
+// "PREFIX/42/".
 std::string etcd_key(std::string_view prefix, const Key &key);
 std::string etcd_vni_prefix(std::string_view prefix, std::uint32_t vni);
-// None: no key of ours, or not written as etcd_key() writes it.
+// The inverse of etcd_key(). Nothing if the text is not a key that etcd_key() writes.
 std::optional<Key> parse_etcd_key(std::string_view prefix, std::string_view text);
-// The first key behind all that start with `prefix`.
+// The first key after all keys that start with `prefix`.
 std::string etcd_range_end(std::string prefix);
 
-// A member's number, which the gateway writes as text, and leaves out where it is 0; whatever is
-// no number counts as left out.
+// A member's number. The gateway writes numbers as text, and leaves out zeros; a value that is not
+// a number counts as 0.
 std::uint64_t etcd_number(const Json &json, const char *name);
 
-// The record of a key-value pair (base64 within JSON); refused as parse_record() refuses.
+// The record of a key-value pair of the gateway. Errors: those of parse_record().
 Result<Record> etcd_record(const Key &key, const Json &kv);
 
 } // namespace xvtep::agent

@@ -54,7 +54,7 @@ void EtcdLookup::ask(const Key &key, Done done)
 void EtcdLookup::queue(const Key &key, Pending &pending, bool front)
 {
     pending.request = 0;
-    // Of look-ups given up while nothing could be sent, the keys are still waiting.
+    // The queues still have the keys of look-ups that expired while nothing could be sent.
     if (waiting_.size() + exact_.size() > 2 * pending_.size() + 1024) {
         waiting_.clear();
         exact_.clear();
@@ -81,7 +81,7 @@ void EtcdLookup::schedule()
 
 void EtcdLookup::expire()
 {
-    expires_ = true; // no other timer, whatever the callbacks ask for
+    expires_ = true; // so that ask(), called by a callback, sets no second timer
     const auto now = Loop::Clock::now();
     while (!deadlines_.empty()) {
         const auto [when, key, number] = deadlines_.front();
@@ -109,7 +109,7 @@ void EtcdLookup::send()
     }
 }
 
-// Whether there was something to send.
+// Returns whether there was something to send.
 bool EtcdLookup::send(std::deque<Key> &queue, bool exact)
 {
     std::vector<Key> keys;
@@ -119,7 +119,7 @@ bool EtcdLookup::send(std::deque<Key> &queue, bool exact)
     while (!queue.empty() && keys.size() < most) {
         const Key &key = queue.front();
         const auto found = pending_.find(key);
-        // It may have been given up since, or given up, asked for and sent again.
+        // The look-up may have expired, and the key may be in a later request already.
         if (found == pending_.end() || found->second.request != 0 || found->second.exact != exact) {
             queue.pop_front();
             continue;
@@ -183,14 +183,15 @@ void EtcdLookup::judge(const Key &key, Pending &pending, std::uint64_t revision,
         const Answer newer = *pending.event;
         return finish(key, newer);
     }
-    // Older than what the watch had reported before: changes since then will not be reported again.
+    // The answer is older than what the watch has reported, and the watch will not report the
+    // changes since then again.
     const auto base = watch_.base(key.vni);
     const auto needed = std::max(pending.reported, base == 0 ? 0 : base - 1);
     if (revision < needed && !pending.exact) {
         pending.exact = true;
         return queue(key, pending, true);
     }
-    if (revision < needed) { // the cluster itself has gone back
+    if (revision < needed) { // the cluster itself went back to older data
         queue(key, pending, true);
         return client_.fail("its revisions have gone back");
     }

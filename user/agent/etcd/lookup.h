@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Look-ups: few requests at a time, what is asked for meanwhile goes into one.
+// Look-ups in etcd. A few requests are under way at a time; the keys that are looked up meanwhile
+// go into one request.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +27,18 @@ class EtcdLookup {
     ~EtcdLookup();
 
     void ask(const Key &key, Done done);
-    // The watch knows better than an answer that is older than `revision`.
+    // The watch has reported a change, which is newer than an answer of before `revision`.
     void event(const Key &key, const Answer &answer, std::uint64_t revision);
-    void send(); // what may be sent now
+    // Sends what waits, if the client is up and not too many requests are under way.
+    void send();
 
   private:
     struct Pending {
         std::vector<Done> done;
-        std::uint64_t number = 0;   // tells it from a later one for the same key
-        std::uint64_t request = 0;  // it is part of; 0: waits
-        std::size_t most = 0;       // keys in one request
-        bool exact = false;         // ask the cluster, not the server's own copy
+        std::uint64_t number = 0;   // tells this look-up from a later one of the same key
+        std::uint64_t request = 0;  // the request that has the key; 0: waits
+        std::size_t most = 0;       // keys in its request
+        bool exact = false;         // asks the cluster, not the server's own copy
         std::uint64_t reported = 0; // the watch's revision when it was sent
         std::uint64_t event_revision = 0;
         std::optional<Answer> event;
@@ -58,7 +60,7 @@ class EtcdLookup {
     std::map<Key, Pending> pending_;
     std::deque<Key> waiting_, exact_;
     std::deque<std::tuple<Loop::Clock::time_point, Key, std::uint64_t>> deadlines_;
-    std::size_t requests_ = 0; // in flight
+    std::size_t requests_ = 0; // under way
     std::uint64_t next_ = 1;
     Loop::Timer sending_{}, expiring_{};
     bool scheduled_ = false, expires_ = false;

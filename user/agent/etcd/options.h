@@ -12,23 +12,24 @@ namespace xvtep::agent {
 
 struct EtcdOptions {
     std::vector<std::string> endpoints; // "http://10.0.0.1:2379"; of one cluster, asked in turn
-    std::string prefix = "/xvtep/v1";   // of all keys, without a slash at its end
+    std::string prefix = "/xvtep/v1";   // of all keys; without a final slash
     // PEM files, for https. With users, etcd's gateway refuses certificates with a common name.
     std::string cacert, cert, key;
-    std::string user, password;              // empty: none
-    std::chrono::seconds lease_ttl{60};      // what is announced outlives this host by so much
-    std::chrono::milliseconds timeout{2000}; // of a look-up, all servers taken together
+    std::string user, password;              // empty: no authentication
+    std::chrono::seconds lease_ttl{60};      // announced endpoints outlive the host by this time
+    std::chrono::milliseconds timeout{2000}; // of a look-up, for all servers together
     std::string node;                        // this host's name, for the log
 };
 
-// What follows `etcd:`, "http://a:2379,https://b/prefix": endpoints, and the prefix where a path
-// is given. The port is 2379 where left out. Refused: other schemes, two prefixes, credentials (a
-// command line is no place for them), queries.
+// Parses what follows `etcd:`, such as "http://a:2379,https://b/prefix": endpoints, and the prefix
+// if there is a path. The default port is 2379.
+// Errors: usage: another scheme, two prefixes, a query, or credentials, which other users could see
+// on the command line.
 Result<EtcdOptions> parse_etcd_url(std::string_view text);
 
-// The first line of a file, a pipe of the shell's too: it is read at once, and waited for.
+// Reads the first line of a file. The file may be a pipe of the shell: the call waits for it.
 Result<std::string> read_password(const std::string &path);
-// What a person should know of how the password is kept and sent.
+// Warnings for the user about how the password is stored and sent.
 std::vector<std::string> password_warnings(const EtcdOptions &options, const std::string &path);
 
 } // namespace xvtep::agent

@@ -13,7 +13,7 @@
 namespace xvtep::agent {
 namespace {
 
-// etcd splits what it sends at its greatest request (1.5 MiB, base64 not counted).
+// etcd splits answers at the size of its greatest request, 1.5 MiB before base64.
 constexpr std::size_t line_max = 8 << 20;
 
 } // namespace
@@ -66,11 +66,11 @@ void EtcdWatch::schedule()
         return;
     starting_ = loop_.after(Loop::Clock::duration::zero(), [this] {
         scheduled_ = false;
-        // Only the server knows from where on it can tell of a new VNI.
+        // The watch of a new VNI starts at the server's revision.
         const bool unknown = std::any_of(vnis_.begin(), vnis_.end(),
                                          [](const auto &one) { return one.second.next == 0; });
         if (!client_.up() || resyncing_)
-            return; // up() will start
+            return; // up() starts the stream
         if (!unknown)
             return start();
         client_.ask_header([this](std::expected<EtcdHeader, EtcdProblem> now) {
@@ -203,14 +203,15 @@ void EtcdWatch::line(std::string_view text)
             found->second.next = next;
     };
     if (events.empty())
-        return advance(EtcdClient::header_of(result).revision + 1); // nothing until then
+        return advance(EtcdClient::header_of(result).revision +
+                       1); // there was no change up to here
     for (const Json &event : events) {
         const Json kv = event.member("kv");
         const auto revision = etcd_number(kv, "mod_revision");
         const auto key = from_base64(kv.member("key").text());
         if (!key || revision == 0)
             continue;
-        // Of a revision with several changes the others may yet come.
+        // A revision may have several changes, of which others are yet to come.
         advance(revision);
         last = std::max(last, revision);
         client_.counters.events++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// News of VNIs' keys: one stream, resumed where it broke off. What it holds grows with VNIs, not
-// with keys.
+// Watches the keys of VNIs for changes, with one stream that is resumed where it broke off. The
+// memory it needs grows with the number of VNIs, not of keys.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class EtcdWatch {
   public:
     struct Listener {
         virtual ~Listener() = default;
-        // `kv` has been put (or deleted) in revision `revision`.
+        // `kv` was put, or deleted, in revision `revision`.
         virtual void event(const std::string &key, const Json &kv, bool deleted,
                            std::uint64_t revision) = 0;
         virtual void watch_resynced() = 0;
@@ -30,16 +30,16 @@ class EtcdWatch {
     void set(const std::set<std::uint32_t> &vnis);
     void up(const EtcdHeader &now);
     void down();
-    // Changes were missed; from `now` on they will not be. The listener is not told.
+    // Watches from `now` on, after changes were missed. Does not call the listener.
     void restart(const EtcdHeader &now);
 
     [[nodiscard]] bool live() const { return live_; }
     [[nodiscard]] bool watches(std::uint32_t vni) const { return vnis_.contains(vni); }
-    // The last revision whose changes of `vni` have been reported; 0 where it is not watched.
+    // The last revision up to which the changes of `vni` have been reported; 0: not watched.
     [[nodiscard]] std::uint64_t reported(std::uint32_t vni) const;
-    // The first one whose changes are not: an answer that is older may miss some for ever.
+    // The revision from which on changes are reported. An older answer may never be corrected.
     [[nodiscard]] std::uint64_t base(std::uint32_t vni) const;
-    // An answer has been given that is as old as `revision`.
+    // A look-up was answered with data of this revision, so changes from there on must be reported.
     void answered(std::uint32_t vni, std::uint64_t revision);
 
   private:
@@ -59,11 +59,12 @@ class EtcdWatch {
     const EtcdOptions &options_;
     Listener &listener_;
     std::map<std::uint32_t, Vni> vnis_;
-    std::map<std::uint32_t, std::uint64_t> oldest_;  // answer of a VNI that is not watched
-    std::vector<std::uint32_t> asked_;               // of this stream, in order
+    std::map<std::uint32_t, std::uint64_t>
+        oldest_;                       // revision of an answer, of each VNI that is not watched yet
+    std::vector<std::uint32_t> asked_; // the stream's VNIs, in the order of its requests
     std::map<std::uint64_t, std::uint32_t> created_; // watch_id → VNI
     std::string buffer_;
-    std::uint64_t stream_ = 0; // which one, to notice that a callback has replaced it
+    std::uint64_t stream_ = 0; // number of the stream, to notice that a callback has replaced it
     Loop::Timer starting_{}, patience_{};
     bool scheduled_ = false, live_ = false, resyncing_ = false;
 };
