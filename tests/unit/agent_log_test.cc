@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/agent/log.h"
 
+#include <memory>
+#include <sstream>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "user/agent/json.h"
 
 namespace xvtep::agent {
 namespace {
@@ -24,6 +32,26 @@ TEST(Log, EscapesWhatSteersTerminals)
     EXPECT_EQ(escaped("\xc0\xaf"), "\\xc0\\xaf") << "longer than it need be";
     EXPECT_EQ(escaped("\xc3(x"), "\\xc3(x");
     EXPECT_EQ(escaped(""), "");
+}
+
+TEST(Log, JsonLinesAreJsonWhateverTheyCarry)
+{
+    std::ostringstream out;
+    const auto before = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "json", std::make_shared<spdlog::sinks::ostream_sink_mt>(out)));
+    set_up_log(spdlog::level::info, true);
+    log_warning("{}: \"{}\"", "etcd", "a\n\xff");
+    log_debug("below the level");
+    spdlog::set_default_logger(before);
+    const std::string line = out.str();
+    EXPECT_EQ(line.find('\n'), line.size() - 1) << "one line";
+    const Json json = Json::parse(line);
+    EXPECT_EQ(json.size(), 3U);
+    EXPECT_THAT(json.member("time").text(),
+                ::testing::MatchesRegex("....-..-..T..:..:..[.]......Z"));
+    EXPECT_EQ(json.member("level").text(), "warning");
+    EXPECT_EQ(json.member("message").text(), "etcd: \"a\n\xef\xbf\xbd\"");
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 
 #include "user/agent/etcd/base64.h"
 #include "user/agent/etcd/keys.h"
+#include "user/agent/jitter.h"
 #include "user/agent/log.h"
 
 namespace xvtep::agent {
@@ -80,7 +81,7 @@ Result<std::unique_ptr<EtcdClient>> EtcdClient::make(Loop &loop, EtcdOptions opt
 EtcdClient::EtcdClient(Loop &loop, EtcdOptions options, Listener &listener,
                        std::unique_ptr<HttpClient> http)
     : loop_(loop), options_(std::move(options)), listener_(listener), http_(std::move(http)),
-      pause_(first_pause), told_(options_.endpoints.size()), random_(std::random_device{}())
+      pause_(first_pause), told_(options_.endpoints.size())
 {
     wait(milliseconds(0));
 }
@@ -92,8 +93,7 @@ EtcdClient::~EtcdClient()
 
 milliseconds EtcdClient::jittered(milliseconds most)
 {
-    return milliseconds(
-        std::uniform_int_distribution<long>(most.count() / 2, most.count())(random_));
+    return random_between(most / 2, most);
 }
 
 HttpClient::Request EtcdClient::request(std::string_view path, std::string body,

@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,7 +81,7 @@ class EtcdClient {
     [[nodiscard]] const std::string &server() const { return options_.endpoints[server_]; }
     [[nodiscard]] const std::string &trouble() const { return trouble_; } // why it is not up
     // A random time from half of `most` to `most`, so that many clients do not come at once.
-    std::chrono::milliseconds jittered(std::chrono::milliseconds most);
+    static std::chrono::milliseconds jittered(std::chrono::milliseconds most);
 
     static EtcdHeader header_of(const Json &answer);
 
@@ -126,7 +125,6 @@ class EtcdClient {
     std::vector<Call> for_token_;
     std::vector<bool> told_; // for each server, that it failed
     std::string trouble_ = "not connected yet";
-    std::mt19937 random_;
 };
 
 } // namespace xvtep::agent

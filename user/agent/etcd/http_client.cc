@@ -8,7 +8,10 @@
 
 #include <array>
 #include <cctype>
+#include <map>
 #include <utility>
+
+#include <curl/curl.h>
 
 namespace xvtep::agent {
 namespace {
@@ -32,8 +35,36 @@ std::string lower_first(std::string text)
 
 } // namespace
 
-struct HttpClient::Transfer {
-    HttpClient *owner = nullptr;
+struct HttpClient::Impl {
+    struct Transfer;
+
+    Impl(Loop &loop, Tls tls, CURLM *multi);
+    ~Impl();
+    Impl(const Impl &) = delete;
+    Impl &operator=(const Impl &) = delete;
+    Id post(Request request, Done done, Chunk chunk);
+    void cancel(Id id);
+    static int on_socket(CURL *, curl_socket_t fd, int what, void *self, void *);
+    static int on_timer(CURLM *, long milliseconds, void *self);
+    void act(curl_socket_t fd, int events);
+    void deliver();
+    CURL *handle();
+    void retire(CURL *easy);
+
+    Loop &loop_;
+    Tls tls_;
+    CURLM *multi_;
+    std::map<Id, std::unique_ptr<Transfer>> transfers_;
+    std::vector<Id> fresh_; // streams with bytes to pass on
+    std::vector<CURL *> idle_;
+    std::map<curl_socket_t, std::uint32_t> sockets_; // watched sockets and their epoll events
+    Loop::Timer timer_{};
+    bool timing_ = false;
+    Id next_ = 1;
+};
+
+struct HttpClient::Impl::Transfer {
+    Impl *owner = nullptr;
     Id id = 0;
     CURL *easy = nullptr;
     Request request;
@@ -83,10 +114,27 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(Loop &loop, Tls tls)
     CURLM *multi = started == CURLE_OK ? curl_multi_init() : nullptr;
     if (multi == nullptr)
         return system_failure("start", "HTTP client", "libcurl does not start");
-    return std::unique_ptr<HttpClient>(new HttpClient(loop, std::move(tls), multi));
+    return std::unique_ptr<HttpClient>(
+        new HttpClient(std::make_unique<Impl>(loop, std::move(tls), multi)));
 }
 
-HttpClient::HttpClient(Loop &loop, Tls tls, CURLM *multi)
+HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl))
+{
+}
+
+HttpClient::~HttpClient() = default;
+
+HttpClient::Id HttpClient::post(Request request, Done done, Chunk chunk)
+{
+    return impl_->post(std::move(request), std::move(done), std::move(chunk));
+}
+
+void HttpClient::cancel(Id id)
+{
+    impl_->cancel(id);
+}
+
+HttpClient::Impl::Impl(Loop &loop, Tls tls, CURLM *multi)
     : loop_(loop), tls_(std::move(tls)), multi_(multi)
 {
     curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &on_socket);
@@ -96,7 +144,7 @@ HttpClient::HttpClient(Loop &loop, Tls tls, CURLM *multi)
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 16L);
 }
 
-HttpClient::~HttpClient()
+HttpClient::Impl::~Impl()
 {
     while (!transfers_.empty())
         cancel(transfers_.begin()->first);
@@ -109,7 +157,7 @@ HttpClient::~HttpClient()
         loop_.cancel(timer_);
 }
 
-CURL *HttpClient::handle()
+CURL *HttpClient::Impl::handle()
 {
     if (idle_.empty())
         return curl_easy_init();
@@ -118,7 +166,7 @@ CURL *HttpClient::handle()
     return easy;
 }
 
-void HttpClient::retire(CURL *easy)
+void HttpClient::Impl::retire(CURL *easy)
 {
     if (idle_.size() >= 16)
         return curl_easy_cleanup(easy);
@@ -126,7 +174,7 @@ void HttpClient::retire(CURL *easy)
     idle_.push_back(easy);
 }
 
-HttpClient::Id HttpClient::post(Request request, Done done, Chunk chunk)
+HttpClient::Id HttpClient::Impl::post(Request request, Done done, Chunk chunk)
 {
     auto made = std::make_unique<Transfer>();
     Transfer &transfer = *made;
@@ -177,7 +225,7 @@ HttpClient::Id HttpClient::post(Request request, Done done, Chunk chunk)
     return id;
 }
 
-void HttpClient::cancel(Id id)
+void HttpClient::Impl::cancel(Id id)
 {
     const auto found = transfers_.find(id);
     if (found == transfers_.end())
@@ -187,9 +235,9 @@ void HttpClient::cancel(Id id)
     transfers_.erase(found);
 }
 
-int HttpClient::on_socket(CURL *, curl_socket_t fd, int what, void *self, void *)
+int HttpClient::Impl::on_socket(CURL *, curl_socket_t fd, int what, void *self, void *)
 {
-    auto &client = *static_cast<HttpClient *>(self);
+    auto &client = *static_cast<Impl *>(self);
     if (what == CURL_POLL_REMOVE) {
         client.sockets_.erase(fd);
         client.loop_.forget(fd);
@@ -210,9 +258,9 @@ int HttpClient::on_socket(CURL *, curl_socket_t fd, int what, void *self, void *
     return 0;
 }
 
-int HttpClient::on_timer(CURLM *, long milliseconds, void *self)
+int HttpClient::Impl::on_timer(CURLM *, long milliseconds, void *self)
 {
-    auto &client = *static_cast<HttpClient *>(self);
+    auto &client = *static_cast<Impl *>(self);
     if (client.timing_)
         client.loop_.cancel(client.timer_);
     client.timing_ = milliseconds >= 0;
@@ -224,14 +272,14 @@ int HttpClient::on_timer(CURLM *, long milliseconds, void *self)
     return 0;
 }
 
-void HttpClient::act(curl_socket_t fd, int events)
+void HttpClient::Impl::act(curl_socket_t fd, int events)
 {
     int running = 0;
     curl_multi_socket_action(multi_, fd, events, &running);
     deliver();
 }
 
-void HttpClient::deliver()
+void HttpClient::Impl::deliver()
 {
     for (const Id id : std::exchange(fresh_, {})) {
         const auto found = transfers_.find(id);

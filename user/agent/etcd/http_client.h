@@ -6,13 +6,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <curl/curl.h>
 
 #include "user/agent/loop.h"
 #include "user/base/result.h"
@@ -54,26 +51,9 @@ class HttpClient {
     void cancel(Id id);
 
   private:
-    struct Transfer;
-
-    HttpClient(Loop &loop, Tls tls, CURLM *multi);
-    static int on_socket(CURL *, curl_socket_t fd, int what, void *self, void *);
-    static int on_timer(CURLM *, long milliseconds, void *self);
-    void act(curl_socket_t fd, int events);
-    void deliver();
-    CURL *handle();
-    void retire(CURL *easy);
-
-    Loop &loop_;
-    Tls tls_;
-    CURLM *multi_;
-    std::map<Id, std::unique_ptr<Transfer>> transfers_;
-    std::vector<Id> fresh_; // streams with bytes to pass on
-    std::vector<CURL *> idle_;
-    std::map<curl_socket_t, std::uint32_t> sockets_; // watched sockets and their epoll events
-    Loop::Timer timer_{};
-    bool timing_ = false;
-    Id next_ = 1;
+    struct Impl;
+    explicit HttpClient(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
 };
 
 } // namespace xvtep::agent

@@ -59,8 +59,8 @@ class EtcdWatch {
     const EtcdOptions &options_;
     Listener &listener_;
     std::map<std::uint32_t, Vni> vnis_;
-    std::map<std::uint32_t, std::uint64_t>
-        oldest_;                       // revision of an answer, of each VNI that is not watched yet
+    // The revision of the oldest answer for each VNI that is not watched yet.
+    std::map<std::uint32_t, std::uint64_t> oldest_;
     std::vector<std::uint32_t> asked_; // the stream's VNIs, in the order of its requests
     std::map<std::uint64_t, std::uint32_t> created_; // watch_id → VNI
     std::string buffer_;
