@@ -28,12 +28,13 @@ constexpr auto patience = 5s;                 // for one connection, from its fi
 constexpr std::size_t connections_most = 128; // when there are more, the oldest is closed
 constexpr std::size_t request_max = 8192;
 
-std::string response(std::string_view status, std::string_view type, std::string_view body,
-                     bool head)
+// `method`: HEAD wants the headers without the body.
+std::string response(std::string_view method, std::string_view status, std::string_view type,
+                     std::string_view body)
 {
     return fmt::format("HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
                        "Connection: close\r\n\r\n{}",
-                       status, type, body.size(), head ? "" : body);
+                       status, type, body.size(), method == "HEAD" ? "" : body);
 }
 
 std::string answer(std::string_view request, const Metrics &metrics)
@@ -43,7 +44,7 @@ std::string answer(std::string_view request, const Metrics &metrics)
     const auto end = line.find(' ', space + 1);
     const auto method = line.substr(0, space);
     const auto plain = [&](std::string_view status, std::string_view body) {
-        return response(status, "text/plain", body, method == "HEAD");
+        return response(method, status, "text/plain", body);
     };
     if (space == std::string_view::npos || end == std::string_view::npos ||
         !line.substr(end + 1).starts_with("HTTP/1."))
@@ -53,7 +54,7 @@ std::string answer(std::string_view request, const Metrics &metrics)
     auto path = line.substr(space + 1, end - space - 1);
     path = path.substr(0, path.find('?'));
     if (path == "/metrics")
-        return response("200 OK", "text/plain; version=0.0.4", metrics.text(), method == "HEAD");
+        return response(method, "200 OK", "text/plain; version=0.0.4", metrics.text());
     if (path == "/healthz")
         return plain("200 OK", "ok\n");
     return plain("404 Not Found", "/metrics and /healthz are here\n");
@@ -165,7 +166,7 @@ struct MetricsServer::Impl {
             connection.out = answer(connection.in, metrics_);
         else if (connection.in.size() > request_max)
             connection.out =
-                response("431 Request Header Fields Too Large", "text/plain", "", false);
+                response("GET", "431 Request Header Fields Too Large", "text/plain", "");
         else
             return;
         loop_.watch(connection.socket.get(), EPOLLOUT, [this, id](std::uint32_t) { write(id); });

@@ -45,25 +45,25 @@ void EtcdLookup::ask(const Key &key, Done done)
     pending.number = next_++;
     pending.most = keys_max;
     deadlines_.emplace_back(Loop::Clock::now() + options_.timeout, key, pending.number);
-    queue(key, pending, false);
+    queue(key, pending, End::back);
     schedule();
     if (!expires_)
         expire();
 }
 
-void EtcdLookup::queue(const Key &key, Pending &pending, bool front)
+void EtcdLookup::queue(const Key &key, Pending &pending, End end)
 {
     pending.request = 0;
     // The queues still have the keys of look-ups that expired while nothing could be sent.
-    if (waiting_.size() + exact_.size() > 2 * pending_.size() + 1024) {
-        waiting_.clear();
-        exact_.clear();
+    if (queues_[Read::serializable].size() + queues_[Read::linearizable].size() >
+        2 * pending_.size() + 1024) {
+        queues_.clear();
         for (const auto &[other, open] : pending_)
             if (open.request == 0 && &open != &pending)
-                (open.exact ? exact_ : waiting_).push_back(other);
+                queues_[open.read].push_back(other);
     }
-    auto &queue = pending.exact ? exact_ : waiting_;
-    if (front)
+    auto &queue = queues_[pending.read];
+    if (end == End::front)
         queue.push_front(key);
     else
         queue.push_back(key);
@@ -104,14 +104,15 @@ void EtcdLookup::expire()
 void EtcdLookup::send()
 {
     while (client_.up() && requests_ < requests_max) {
-        if (!send(exact_, true) && !send(waiting_, false))
+        if (!send(Read::linearizable) && !send(Read::serializable))
             return;
     }
 }
 
 // Returns whether there was something to send.
-bool EtcdLookup::send(std::deque<Key> &queue, bool exact)
+bool EtcdLookup::send(Read read)
 {
+    auto &queue = queues_[read];
     std::vector<Key> keys;
     std::string ranges;
     std::size_t most = keys_max;
@@ -120,7 +121,7 @@ bool EtcdLookup::send(std::deque<Key> &queue, bool exact)
         const Key &key = queue.front();
         const auto found = pending_.find(key);
         // The look-up may have expired, and the key may be in a later request already.
-        if (found == pending_.end() || found->second.request != 0 || found->second.exact != exact) {
+        if (found == pending_.end() || found->second.request != 0 || found->second.read != read) {
             queue.pop_front();
             continue;
         }
@@ -134,7 +135,7 @@ bool EtcdLookup::send(std::deque<Key> &queue, bool exact)
         pending.event_revision = 0;
         ranges += fmt::format(R"({}{{"request_range":{{"key":"{}"{}}}}})", keys.empty() ? "" : ",",
                               base64(etcd_key(options_.prefix, key)),
-                              exact ? "" : R"(,"serializable":true)");
+                              read == Read::linearizable ? "" : R"(,"serializable":true)");
         keys.push_back(key);
         queue.pop_front();
     }
@@ -167,10 +168,10 @@ void EtcdLookup::answered(std::uint64_t request, const std::vector<Key> &keys,
         } else if (answer) {
             finish(key, std::unexpected(failure(key, "not etcd's answer")));
         } else if (answer.error().kind == EtcdProblem::server) {
-            queue(key, pending, true);
+            queue(key, pending, End::front);
         } else if (answer.error().kind == EtcdProblem::too_large && keys.size() > 1) {
             pending.most = keys.size() / 2;
-            queue(key, pending, true);
+            queue(key, pending, End::front);
         } else {
             finish(key, std::unexpected(failure(key, answer.error().text)));
         }
@@ -187,12 +188,12 @@ void EtcdLookup::judge(const Key &key, Pending &pending, std::uint64_t revision,
     // changes since then again.
     const auto base = watch_.base(key.vni);
     const auto needed = std::max(pending.reported, base == 0 ? 0 : base - 1);
-    if (revision < needed && !pending.exact) {
-        pending.exact = true;
-        return queue(key, pending, true);
+    if (revision < needed && pending.read == Read::serializable) {
+        pending.read = Read::linearizable;
+        return queue(key, pending, End::front);
     }
     if (revision < needed) { // the cluster itself went back to older data
-        queue(key, pending, true);
+        queue(key, pending, End::front);
         return client_.fail("its revisions have gone back");
     }
 

@@ -33,12 +33,16 @@ class EtcdLookup {
     void send();
 
   private:
+    enum class Read {
+        linearizable, // the server asks the cluster; sent first
+        serializable, // the server answers from its own copy
+    };
     struct Pending {
         std::vector<Done> done;
-        std::uint64_t number = 0;   // tells this look-up from a later one of the same key
-        std::uint64_t request = 0;  // the request that has the key; 0: waits
-        std::size_t most = 0;       // keys in its request
-        bool exact = false;         // asks the cluster, not the server's own copy
+        std::uint64_t number = 0;  // tells this look-up from a later one of the same key
+        std::uint64_t request = 0; // the request that has the key; 0: waits
+        std::size_t most = 0;      // keys in its request
+        Read read = Read::serializable;
         std::uint64_t reported = 0; // the watch's revision when it was sent
         std::uint64_t event_revision = 0;
         std::optional<Answer> event;
@@ -46,8 +50,9 @@ class EtcdLookup {
 
     void schedule();
     void expire();
-    void queue(const Key &key, Pending &pending, bool front);
-    bool send(std::deque<Key> &queue, bool exact);
+    enum class End { front, back };
+    void queue(const Key &key, Pending &pending, End end);
+    bool send(Read read);
     void answered(std::uint64_t request, const std::vector<Key> &keys, EtcdClient::Answer answer);
     void judge(const Key &key, Pending &pending, std::uint64_t revision, const Json &range);
     void finish(const Key &key, const Answer &answer);
@@ -58,7 +63,7 @@ class EtcdLookup {
     EtcdWatch &watch_;
     const EtcdOptions &options_;
     std::map<Key, Pending> pending_;
-    std::deque<Key> waiting_, exact_;
+    std::map<Read, std::deque<Key>> queues_; // keys that wait
     std::deque<std::tuple<Loop::Clock::time_point, Key, std::uint64_t>> deadlines_;
     std::size_t requests_ = 0; // under way
     std::uint64_t next_ = 1;
