@@ -2,6 +2,7 @@
 // A clock that a test moves by hand.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <utility>
 

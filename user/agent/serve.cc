@@ -34,13 +34,13 @@ class Signals {
     }
     ~Signals()
     {
-        take(); // pending signals would end the process when the mask is restored
+        drain(); // pending signals would end the process when the mask is restored
         ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     }
     Signals(const Signals &) = delete;
     Signals &operator=(const Signals &) = delete;
     [[nodiscard]] int fd() const { return fd_.get(); }
-    void take() const
+    void drain() const
     {
         signalfd_siginfo info{};
         while (::read(fd_.get(), &info, sizeof(info)) > 0) {
@@ -66,10 +66,10 @@ class Server {
         if (!options_.metrics.empty())
             TRY_SET(metrics_server_, MetricsServer::start(options_.metrics, metrics_));
         TRY_SET(directory_, options_.directory(loop_, agent_));
-        TRY(know_endpoints());
-        TRY_SET(link_events_, LinkEvents::open(loop_, [this] { look(); }));
+        TRY(make_endpoints());
+        TRY_SET(link_events_, LinkEvents::open(loop_, [this] { refresh(); }));
         agent_.start(*directory_);
-        look_now_and_then();
+        refresh_each_second();
         loop_.watch(signals.fd(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
         log_info("ready: {}", directory_->name());
         ::sd_notify(0, "READY=1");
@@ -94,7 +94,7 @@ class Server {
     }
 
   private:
-    Result<> know_endpoints()
+    Result<> make_endpoints()
     {
         if (!options_.announce) // endpoints are still found, so that hosts get answers
             options_.endpoints.state_file.clear();
@@ -119,24 +119,24 @@ class Server {
     }
 
     // Reads VTEPs and ports again, and subscribes to misses once a VTEP is attached.
-    void look()
+    void refresh()
     {
         agent_.refresh();
-        listen();
+        subscribe();
         if (endpoints_)
             endpoints_->refresh(host_.served());
     }
 
-    void look_now_and_then()
+    void refresh_each_second()
     {
-        look();
-        loop_.after(1s, [this] { look_now_and_then(); });
+        refresh();
+        loop_.after(1s, [this] { refresh_each_second(); });
     }
 
-    void listen()
+    void subscribe()
     {
         if (source_) {
-            hear(); // notices when the last VTEP was detached
+            poll_misses(); // notices when the last VTEP was detached
             metrics_.events_lost = lost_before_ + (source_ ? source_->lost() : 0);
             return;
         }
@@ -148,10 +148,10 @@ class Server {
         }
         waiting_ = false;
         source_.emplace(std::move(*source));
-        loop_.watch(source_->fd(), EPOLLIN, [this](std::uint32_t) { hear(); });
+        loop_.watch(source_->fd(), EPOLLIN, [this](std::uint32_t) { poll_misses(); });
     }
 
-    void hear()
+    void poll_misses()
     {
         const auto heard = source_->poll(agent_, 0ms, misses_at_once);
         if (heard)
