@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The forwarding database, in `bridge fdb`'s words, bridge(8): the kernel's vxlan_fdb_add(),
-// vxlan_fdb_delete(), vxlan_fdb_dump(). Of the calling thread's network namespace.
+// The forwarding database (FDB) of VTEPs in the calling thread's network namespace, with the verbs
+// and states of `bridge fdb`, bridge(8).
 //
-// Numbers are in host byte order. Errors, threads, processes: result.h; many writes: batch.h.
+// Numbers are in host byte order. Errors, threads, processes: result.h. Many writes: batch.h.
+// Source: the kernel's vxlan_fdb_add(), vxlan_fdb_delete(), vxlan_fdb_dump().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,51 +19,78 @@
 
 namespace xvtep {
 
-// permanent and static entries stay, and frames do not move them; dynamic ones age as learned ones.
+// Permanent and static entries do not age, and frames do not move them. Dynamic entries age as
+// learned ones do.
 enum class FdbState { permanent, static_, dynamic };
 
-// An entry with one destination; one with several is as many of these.
+// An entry with one destination. An entry with several destinations is as many of these.
 struct FdbEntry {
-    Mac mac;                // all zeros: the default entry
-    std::string device;     // the VTEP's
-    Ip dst;                 // of the VTEP's family; a group only for the default and multicast MACs
-    std::uint16_t port = 0; // UDP; 0: the VTEP's own
-    std::uint32_t vni = 0;  // to send with, up to vni_max; 0: the VTEP's own
-    std::string via;        // the underlay port to leave by, or "": as the VTEP does
+    Mac mac;            // all zeros: the default entry
+    std::string device; // of the VTEP
+    Ip dst;             // of the VTEP's address family; a multicast group is allowed only for the
+                        // default entry and multicast MACs
+    std::uint16_t port = 0; // UDP destination port; 0: the VTEP's own
+    std::uint32_t vni = 0;  // to send with, at most vni_max; 0: the VTEP's own
+    std::string via;        // the underlay port to send from; "": as the VTEP does
     bool router = false;    // NTF_ROUTER, for rsc and proxy
     FdbState state = FdbState::permanent;
-    // Seconds since a frame was last sent there; since it was made or a frame last came from there
-    // (as the kernel counts from 6.15 on). Filled by queries, not looked at by write_fdb().
+
+    // The following members are filled by queries and ignored by write_fdb().
+
+    // Seconds since a frame was last sent to this MAC, and seconds since the entry was made or a
+    // frame last came from this MAC (as the kernel counts since Linux 6.15).
     std::uint64_t used = 0, updated = 0;
-    // By the programs, from a frame of the tunnel; else written by a call or attach. Filled by
-    // queries, not looked at by write_fdb(). `state` cannot tell: dynamic ones may be written too.
+    // Whether the programs learned the entry from a frame of the tunnel. `state` cannot tell,
+    // because a call may write dynamic entries too.
     bool learned = false;
 };
 
-// How write_fdb() meets an entry for the MAC that was written before: add refuses, append adds a
-// destination (default entry and multicast MACs only), replace takes its place. A learned one is
-// replaced by each of them.
-enum class FdbVerb { add, append, replace };
+// What write_fdb() does if a call or attach has written an entry for the MAC before. Every verb
+// replaces a learned entry.
+enum class FdbVerb {
+    add,     // fails
+    append,  // adds a destination; only for the default entry and multicast MACs
+    replace, // replaces the entry
+    refresh, // replaces the entry if it is dynamic; leaves it and succeeds if it is static or
+             // permanent
+};
 
-// ErrorKind::usage: `dst` unspecified, of the other family, or a group for a unicast MAC; a VNI out
-// of range. EEXIST: the entry, or the destination to append, is there; EINVAL: a second destination
-// for a unicast MAC; ENOSPC: maxaddress, 512 destinations, or the table is full.
+// Writes one entry.
+//
+// Errors: ErrorKind::usage: `dst` is unspecified, of the other address family, or a multicast group
+// for a unicast MAC; the VNI is out of range. EEXIST: the entry (add) or the destination (append)
+// exists. EINVAL: append to a unicast MAC. ENOSPC: the VTEP has `maxaddress` entries, the entry has
+// 512 destinations, or the table is full.
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry);
-// One after another, until one fails; `written` says how many came before it. The fastest way to
-// write many: permanent and static unicast entries cost one update of the map each.
-Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written);
 
-// The entry, or of its destinations those with the address `dst`. ENOENT.
+struct FdbBulkResult {
+    std::size_t written = 0; // entries that were written, from the first
+    Result<> result;         // the error of the entry behind them, if one failed
+};
+
+// Writes entries one after another and stops at the first that fails. This is the fastest way to
+// write many: a permanent or static unicast entry costs one map update.
+//
+// Errors: those of write_fdb() for one entry.
+[[nodiscard]] FdbBulkResult write_fdb(FdbVerb verb, std::span<const FdbEntry> entries);
+
+// Deletes the entry of a MAC, or those of its destinations whose address is `dst`.
+//
+// Errors: ENOENT: there is no such entry or destination.
 Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst);
 
-// Live entries, one per destination; of one VTEP's device, or of all; by device and MAC. What is
-// behind local ports is not among them: show_ports() has it.
+// Returns the live entries, one for each destination, of the VTEP with this device or of all VTEPs,
+// sorted by device and MAC. It leaves out MACs behind local ports, which show_ports() returns.
 Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device);
 
-// One for each destination of the MAC's own entry; the default entry does not stand in. ENOENT.
+// Returns the entry of a MAC, once for each destination. It does not fall back to the default
+// entry.
+//
+// Errors: ENOENT: there is no such entry.
 Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device);
 
-// Everything, the default entry too; `dynamic_only`: learned and dynamic ones.
+// Deletes all entries of a VTEP, the default entry too. With `dynamic_only` it deletes learned and
+// dynamic entries alone.
 Result<> flush_fdb(const std::string &device, bool dynamic_only);
 
 } // namespace xvtep

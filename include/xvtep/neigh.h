@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The neighbour table that proxy and rsc go by, in `ip neigh`'s words, ip-neighbour(8). It is the
-// VTEP's own: the kernel's neighbour table is not looked at. Of the calling thread's network
-// namespace. Errors, threads, processes: result.h; many writes: batch.h.
+// The neighbour table of VTEPs in the calling thread's network namespace, with the verbs and states
+// of `ip neigh`, ip-neighbour(8). proxy and rsc use this table; they do not look at the kernel's
+// neighbour table.
+//
+// Errors, threads, processes: result.h. Many writes: batch.h.
 #pragma once
 
 #include <cstdint>
@@ -15,32 +17,44 @@
 
 namespace xvtep {
 
-// A reachable entry counts as absent, and is a miss again, the VTEP's reachable_time after it was
-// written; the kernel's would go on as NUD_FAILED, answer nothing and raise nothing.
+// A reachable entry expires after the VTEP's reachable_time; from then on its IP is a miss again.
+// (The kernel would keep the entry as NUD_FAILED, answer nothing and report nothing.)
 enum class NeighState { permanent, reachable };
 
 struct NeighEntry {
-    Ip ip;              // a host's
-    std::string device; // the VTEP's
-    Mac mac;            // a host's
+    Ip ip;              // unicast
+    std::string device; // of the VTEP
+    Mac mac;            // unicast
     NeighState state = NeighState::permanent;
-    std::uint64_t updated = 0; // seconds since it was written; filled by queries
+    std::uint64_t updated = 0; // seconds since the entry was written; filled by queries
 };
 
-// How write_neigh() meets a live entry: add refuses, change wants one, replace takes either.
-enum class NeighVerb { add, change, replace };
+// What write_neigh() does if there is a live entry for the IP, and if there is none.
+enum class NeighVerb {
+    add,     // fails if there is one
+    change,  // fails if there is none
+    replace, // writes the entry in both cases
+    refresh, // writes the entry, but leaves a permanent one and succeeds
+};
 
-// ErrorKind::usage: an address that is no host's. EEXIST (add), ENOENT (change); ENOSPC: the table,
-// for 2^20 entries of all VTEPs, is full.
+// Writes one entry.
+//
+// Errors: ErrorKind::usage: the IP or the MAC is not unicast. EEXIST: the entry exists (add).
+// ENOENT: there is no such entry (change). ENOSPC: the table, which holds 2^20 entries of all
+// VTEPs, is full.
 Result<> write_neigh(NeighVerb verb, const NeighEntry &entry);
 
-Result<> delete_neigh(const Ip &ip, const std::string &device); // ENOENT
+// Errors: ENOENT: there is no such entry.
+Result<> delete_neigh(const Ip &ip, const std::string &device);
 
-// Live entries, of one VTEP's device or of all; by device and address, IPv6 and IPv4 as Ip::octets.
+// Returns the live entries of the VTEP with this device or of all VTEPs, sorted by device and by
+// Ip::octets.
 Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &device);
 
-Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device); // ENOENT
+// Errors: ENOENT: there is no such entry.
+Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device);
 
-Result<> flush_neigh(const std::string &device); // permanent ones too
+// Deletes all entries of a VTEP, permanent ones too.
+Result<> flush_neigh(const std::string &device);
 
 } // namespace xvtep

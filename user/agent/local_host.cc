@@ -12,29 +12,7 @@
 namespace xvtep::agent {
 namespace {
 
-// What a person wrote to stay, stays.
-Result<> write_entry(const FdbEntry &entry)
-{
-    const auto added = write_fdb(FdbVerb::add, entry);
-    if (added || added.error().code != EEXIST)
-        return added;
-    if (const auto there = get_fdb(entry.mac, entry.device);
-        there && there->front().state != FdbState::dynamic)
-        return {};
-    return write_fdb(FdbVerb::replace, entry);
-}
-
-Result<> write_neighbour(const NeighEntry &entry)
-{
-    const auto added = write_neigh(NeighVerb::add, entry);
-    if (added || added.error().code != EEXIST)
-        return added;
-    if (const auto there = get_neigh(entry.ip, entry.device);
-        there && there->state == NeighState::permanent)
-        return {};
-    return write_neigh(NeighVerb::replace, entry);
-}
-
+// What a person wrote to stay, stays: FdbVerb::refresh, NeighVerb::refresh.
 Result<> write_record(const std::string &device, const Record &record)
 {
     FdbEntry entry;
@@ -43,7 +21,7 @@ Result<> write_record(const std::string &device, const Record &record)
     entry.dst = record.vtep;
     entry.port = record.port;
     entry.state = FdbState::dynamic;
-    TRY(write_entry(entry));
+    TRY(write_fdb(FdbVerb::refresh, entry));
     if (!record.ip)
         return {};
     NeighEntry neighbour;
@@ -51,7 +29,7 @@ Result<> write_record(const std::string &device, const Record &record)
     neighbour.device = device;
     neighbour.mac = record.mac;
     neighbour.state = NeighState::reachable;
-    return write_neighbour(neighbour);
+    return write_neigh(NeighVerb::refresh, neighbour);
 }
 
 Result<> remove_key(const std::string &device, const Key &key)

@@ -121,12 +121,11 @@ std::optional<FdbLines::Stopped> FdbLines::write()
         std::size_t count = 1;
         while (count < at_once_ && at_ + count < verbs_.size() && verbs_[at_ + count] == verb)
             count++;
-        std::size_t written = 0;
-        const auto done = write_fdb(*verb, std::span(entries_).subspan(at_, count), written);
-        at_ += written;
-        at_once_ = done ? std::min(2 * at_once_, most) : 1;
-        if (!done)
-            return Stopped{lines_[at_++], done.error(), {}};
+        const auto done = write_fdb(*verb, std::span(entries_).subspan(at_, count));
+        at_ += done.written;
+        at_once_ = done.result ? std::min(2 * at_once_, most) : 1;
+        if (!done.result)
+            return Stopped{lines_[at_++], done.result.error(), {}};
     }
     text_.clear();
     ends_.clear();

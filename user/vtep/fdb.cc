@@ -16,7 +16,7 @@
 namespace xvtep {
 namespace {
 
-// In the order of the bytes.
+// The octets as a number that sorts as they do.
 std::uint64_t number_of(const __u8 (&mac)[6])
 {
     std::uint64_t number = 0;
@@ -38,13 +38,13 @@ Result<xv_remote> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry 
     return dest;
 }
 
-// Adds one for each destination of a live entry that is not a local port's.
+// Appends one FdbEntry for each destination of a live entry, unless it leads to a local port.
 Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const DeviceNames &names,
                       const NamedVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
                       std::uint64_t now)
 {
     if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now) ||
-        !addr_is_set(entry.dest.addr)) // known to the kernel's device alone
+        !addr_is_set(entry.dest.addr)) // only the kernel's device knows where the MAC is
         return {};
     for (__u32 n = 0; n < entry.remotes; n++) {
         std::optional dest(entry.dest);
@@ -97,10 +97,13 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         TRY(writer.remove());
         old.reset();
     }
-    // What a port or the tunnel taught gives way to what is said by hand.
+    // An entry that was learned from a port or the tunnel gives way to one that is written.
     const bool by_hand = old && (old->flags & XV_FDB_USER) != 0;
     if (verb == FdbVerb::add && by_hand)
         return session.refused("the entry exists", EEXIST);
+    if (verb == FdbVerb::refresh && by_hand &&
+        (old->flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0)
+        return {};
 
     xv_fdb fresh = fresh_entry(entry, now);
     if (entry.state == FdbState::dynamic) {
@@ -167,7 +170,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
     TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
     TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
 
-    // Sorted as they are in the map: what is shown has several times the bytes.
+    // Sort the values of the map, because an FdbEntry is several times as large.
     struct Row {
         const NamedVtep *at;
         std::uint64_t mac;

@@ -14,7 +14,7 @@
 namespace xvtep {
 namespace {
 
-// Needs nothing but its place in the map, provided that is free.
+// Whether the entry takes a single insertion into each table, provided that its place is free.
 bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
 {
     return entry.state != FdbState::dynamic && vtep.maxaddress == 0 && entry.via.empty() &&
@@ -22,7 +22,7 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
            !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
-// A plain entry, as it goes into the table.
+// Returns the row of a plain entry for the table.
 xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t now)
 {
     xv_fdb_row row{};
@@ -32,9 +32,9 @@ xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t n
     return row;
 }
 
-// Plain entries up to the first whose place is taken, by several CPUs: most of the time is the
-// kernel's allocation of each. Returns how many. What is behind is removed again; after a kill it
-// may be there.
+// Inserts plain entries up to the first whose place is taken, and returns how many. It uses several
+// CPUs, because the kernel's allocations take most of the time. Entries behind the first that fails
+// are removed again; if the process is killed they may stay.
 std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const xv_vtep &vtep,
                              std::span<const FdbEntry> entries)
 {
@@ -70,8 +70,8 @@ std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const 
     return there;
 }
 
-// Plain entries up to the first that the kernel's device has already. How many. Where one's place
-// in our table is taken all the same, it is written again, one by one.
+// Adds plain entries to the kernel's device up to the first that it has already, and returns how
+// many. An entry whose place in our table is taken is written again later, on its own.
 std::size_t add_to_kernel(Session &session, const xv_vtep &vtep, std::span<const FdbEntry> entries)
 {
     std::vector<KernelFdbEntry> rows;
@@ -83,14 +83,16 @@ std::size_t add_to_kernel(Session &session, const xv_vtep &vtep, std::span<const
     return session.netlink.add_fdb(static_cast<int>(vtep.ifindex), rows).value_or(0);
 }
 
-// How many of them, from the first, could be written so.
-std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
+// Writes plain entries up to the first that is not plain or whose place is taken. Returns how many.
+Result<std::size_t> write_plain(FdbVerb verb, std::span<const FdbEntry> entries)
 {
-    const auto vtep = session.vtep_named(entries.front().device);
+    const FdbEntry &first = entries.front();
+    TRY_ASSIGN(auto session, Session::writer(verb_name(verb), first.mac.text(), LockScope::batch));
+    const auto vtep = session.vtep_named(first.device);
     if (!vtep)
         return 0;
     const auto fits = [&](const FdbEntry &entry) {
-        return entry.device == entries.front().device && is_plain(*vtep, entry);
+        return entry.device == first.device && is_plain(*vtep, entry);
     };
     auto plain = entries.first(
         static_cast<std::size_t>(std::ranges::find_if_not(entries, fits) - entries.begin()));
@@ -107,26 +109,32 @@ std::size_t write_plain(Session &session, std::span<const FdbEntry> entries)
 
 } // namespace
 
-Result<> write_fdb(FdbVerb verb, std::span<const FdbEntry> entries, std::size_t &written)
+FdbBulkResult write_fdb(FdbVerb verb, std::span<const FdbEntry> entries)
 {
-    constexpr std::size_t window = 16384; // others want the lock too
+    constexpr std::size_t window = 16384; // then other processes get the lock
     const Batch batch;
-    std::size_t most = window; // fewer at a time where places are taken
-    for (written = 0; written < entries.size();) {
+    FdbBulkResult bulk;
+    std::size_t most = window; // shrinks where places are taken
+    while (bulk.written < entries.size()) {
+        const auto rest = entries.subspan(bulk.written);
         if (verb != FdbVerb::append) {
-            TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entries[written].mac.text(),
-                                                     LockScope::batch));
-            const auto next = entries.subspan(written, std::min(most, entries.size() - written));
-            const auto count = write_plain(session, next);
-            written += count;
-            most = count == next.size() ? std::min(2 * most, window) : 1;
-            if (count != 0)
+            const auto next = rest.first(std::min(most, rest.size()));
+            const auto count = write_plain(verb, next);
+            if (!count) {
+                bulk.result = std::unexpected(count.error());
+                return bulk;
+            }
+            bulk.written += *count;
+            most = *count == next.size() ? std::min(2 * most, window) : 1;
+            if (*count != 0)
                 continue;
         }
-        TRY(write_fdb(verb, entries[written]));
-        written++;
+        bulk.result = write_fdb(verb, rest.front());
+        if (!bulk.result)
+            return bulk;
+        bulk.written++;
     }
-    return {};
+    return bulk;
 }
 
 } // namespace xvtep

@@ -72,9 +72,17 @@ xv_remote far_end(const xv_vtep &vtep, const FdbEntry &entry)
 
 const char *verb_name(FdbVerb verb)
 {
-    return verb == FdbVerb::add      ? "fdb add"
-           : verb == FdbVerb::append ? "fdb append"
-                                     : "fdb replace";
+    switch (verb) {
+    case FdbVerb::add:
+        return "fdb add";
+    case FdbVerb::append:
+        return "fdb append";
+    case FdbVerb::replace:
+        return "fdb replace";
+    case FdbVerb::refresh:
+        return "fdb refresh";
+    }
+    return "?";
 }
 
 xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
@@ -121,7 +129,7 @@ Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote> &remotes)
             return done;
         if (!counted)
             add_fdb_count(*session_.tables, vtep_.slot, -1);
-        // Learned, or aged out, in the meantime: once more.
+        // The programs have learned or removed the entry in the meantime: try again.
         if (done.error().code != (before ? ENOENT : EEXIST))
             return done;
     }

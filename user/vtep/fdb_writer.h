@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One entry of the forwarding database, written to the table and to the VTEP's own device.
+// Writes one FDB entry to the table and to the kernel's device of the VTEP.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +20,15 @@ bool same_dest(const xv_remote &a, const xv_remote &b);
 // `flags`: enum xv_fdb_flag.
 std::uint16_t kernel_state(unsigned flags);
 
-// An entry as the VTEP's own device has it: what the programs leave to that device (remotes, GSO
-// packets that want checksums, packets to split) goes the same way, and by it the host's routing
-// is asked for next hops.
+// Returns the entry for the kernel's device. It has a copy of the entry because the programs leave
+// some packets to it (floods, GSO packets without checksums, packets to be fragmented), and because
+// the packets that it sends make the host resolve next hops.
 KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_remote &dest);
 
-// But for the port to leave by.
+// Returns the destination without the port to send from (`via`).
 xv_remote far_end(const xv_vtep &vtep, const FdbEntry &entry);
 
-// What an entry is in the map, but for its destination.
+// Returns the value for the map without its destination.
 xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now);
 
 const char *verb_name(FdbVerb verb);
@@ -42,20 +42,20 @@ class FdbWriter {
 
     [[nodiscard]] Result<std::optional<xv_fdb>> current() const;
     [[nodiscard]] Result<std::vector<xv_remote>> remotes(const xv_fdb &entry) const;
-    // Writes the whole entry; further destinations first, so that no reader sees a gap.
+    // Writes the whole entry. Further destinations go first, so that no reader misses one.
     Result<> put(xv_fdb entry, const std::vector<xv_remote> &remotes);
     Result<> remove();
-    // The same in the kernel's device. `flags`: of the entry.
+    // Makes the same change in the kernel's device. `flags`: enum xv_fdb_flag of the entry.
     Result<> mirror(const std::vector<xv_remote> &before, const std::vector<xv_remote> &after,
                     unsigned flags);
 
   private:
     Result<> mirror_one(const xv_remote &dest, unsigned flags);
-    // A MAC that it learned, too. It may have forgotten it by itself.
+    // Deletes a MAC, also one that the device learned. The device may have forgotten it by itself.
     Result<> forget_in_kernel();
     Result<> write(xv_fdb entry, const std::vector<xv_remote> &remotes,
                    const std::optional<xv_fdb> &before);
-    // Removes expired entries that the programs' ageing has not come to yet.
+    // Removes expired entries that the garbage collection of the programs has not reached yet.
     Result<> make_room();
 
     Session &session_;

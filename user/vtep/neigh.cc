@@ -46,9 +46,17 @@ NeighEntry describe(const std::string &device, const Ip &ip, const xv_neigh &val
 
 const char *verb_name(NeighVerb verb)
 {
-    return verb == NeighVerb::add      ? "neigh add"
-           : verb == NeighVerb::change ? "neigh change"
-                                       : "neigh replace";
+    switch (verb) {
+    case NeighVerb::add:
+        return "neigh add";
+    case NeighVerb::change:
+        return "neigh change";
+    case NeighVerb::replace:
+        return "neigh replace";
+    case NeighVerb::refresh:
+        return "neigh refresh";
+    }
+    return "?";
 }
 
 } // namespace
@@ -73,6 +81,8 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
         return session.refused("the entry exists", EEXIST);
     if (verb == NeighVerb::change && !live)
         return session.refused("no such entry", ENOENT);
+    if (verb == NeighVerb::refresh && live && (old->flags & XV_NEIGH_PERMANENT) != 0)
+        return {};
     xv_neigh value{};
     std::ranges::copy(entry.mac.octets, value.mac);
     value.flags = entry.state == NeighState::permanent ? XV_NEIGH_PERMANENT : 0;
