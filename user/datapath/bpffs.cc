@@ -42,7 +42,7 @@ std::string base_of(const std::string &root)
     return root + "/xvtep";
 }
 
-// Whose pins are there decides what our programs run with.
+// The owner of the pins controls the maps with which our programs run.
 Result<> check_owner(const std::string &root)
 {
     const std::string base = base_of(root);
@@ -58,7 +58,8 @@ Result<> check_owner(const std::string &root)
                           EPERM);
 }
 
-// A directory that only its owner may open. Empty where the one it is to be in is gone.
+// Makes and opens a directory that only its owner may open. Returns an empty Fd if the parent
+// directory is gone.
 Result<Fd> private_directory(const std::string &path)
 {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
@@ -76,7 +77,7 @@ Result<Fd> private_directory(const std::string &path)
     return fd;
 }
 
-// Whether it is ours, and not a directory that another command has just removed.
+// Returns false if another command has just removed the directory.
 Result<bool> lock(const Fd &fd, const std::string &path, std::chrono::microseconds again,
                   std::chrono::steady_clock::time_point deadline)
 {
@@ -113,8 +114,7 @@ Result<std::string> bpffs_root()
     TRY(found);
     for (int pid = ::getppid(); !(found && *found) && pid > 0; pid = parent_of(pid)) {
         theirs = fmt::format("/proc/{}/root{}", pid, usual);
-        if (auto seen = is_bpffs(theirs);
-            seen || found) // the first that may not be looked at is told
+        if (auto seen = is_bpffs(theirs); seen || found) // report the first that cannot be read
             found = std::move(seen);
     }
     TRY(found);
@@ -136,10 +136,10 @@ Result<Lock> Lock::take(const std::string &root)
         TRY_ASSIGN(const Fd turn, private_directory(queue));
         if (!directory || !turn)
             continue;
-        // Who waits for the lock holds the next turn: a batch that gives it back and takes it again
-        // at once comes behind.
+        // A waiting command locks `turn` first, so that a batch that gives the lock back and takes
+        // it again at once has to queue.
         TRY(lock(turn, queue, std::chrono::milliseconds(3), deadline));
-        // One at a time, and all others wait for it: it may look more often.
+        // Only one command at a time waits here, so it may poll more often.
         TRY_ASSIGN(const bool ours,
                    lock(directory, base, std::chrono::microseconds(300), deadline));
         if (ours)
@@ -147,7 +147,7 @@ Result<Lock> Lock::take(const std::string &root)
     }
 }
 
-// Others may be waiting at the directory that goes: they see that it did.
+// Commands that wait for this directory notice when it is removed: see lock().
 Lock::~Lock()
 {
     if (!directory_)
@@ -181,7 +181,7 @@ Result<std::vector<std::uint64_t>> pinned_cookies(const std::string &root)
 Result<> remove_state(const std::string &root, std::uint64_t cookie)
 {
     const std::string directory = state_directory(root, cookie);
-    // First what says that it is whole.
+    // Remove `layout` first: without it the state counts as incomplete.
     if (::unlink((directory + "/maps/layout").c_str()) != 0 && errno != ENOENT)
         return errno_failure("remove", directory, errno);
     std::error_code error;
@@ -212,7 +212,8 @@ Result<> check_privileges(std::string_view operation, std::string_view object, P
     const auto has = [&](unsigned capability) {
         return (data[capability / 32].effective >> (capability % 32) & 1) != 0;
     };
-    const bool all_of_bpf = has(CAP_SYS_ADMIN); // as before Linux 5.8
+    const bool all_of_bpf =
+        has(CAP_SYS_ADMIN); // it included CAP_BPF and CAP_PERFMON before Linux 5.8
     std::vector<std::string_view> missing;
     if (!has(CAP_NET_ADMIN))
         missing.push_back("CAP_NET_ADMIN");

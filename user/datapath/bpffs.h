@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Where the state of a namespace's data path is pinned, and the lock over all of it.
+// The directory in which the state of a namespace's data path is pinned, and the lock.
 //
 //   /sys/fs/bpf/xvtep/<namespace cookie>/maps/<map>
-//                                       /programs/<program>     all but XDP's, shared by all ports
+//                                       /programs/<program>     see bpf/abi/programs.def
 //                                       /links/<ifindex>_<hook> TCX attachments
 //                 /turn                                           see Lock
 #pragma once
@@ -18,15 +18,18 @@ namespace xvtep {
 
 constexpr const char *usual_bpffs = "/sys/fs/bpf";
 
-// A mounted bpffs: /sys/fs/bpf, or, where `ip netns exec` has hidden it, that of an ancestor
-// process. Refused where another user has made xvtep/ in it.
+// Returns a mounted bpf file system: /sys/fs/bpf or, if `ip netns exec` has hidden it, that of an
+// ancestor process.
+//
+// Errors: ENOENT: there is none. EPERM: another user has made xvtep/ in it.
 Result<std::string> bpffs_root();
 
-// Held by one command at a time on the machine; gone with the process. It is on xvtep/, which none
-// but its owner may open; where that is empty in the end it goes with the lock.
+// The lock that one command at a time on the machine holds. The kernel releases it when the process
+// ends. It is a flock(2) on xvtep/, which only the owner may open. If that directory is empty at
+// the end, it is removed with the lock.
 class Lock {
   public:
-    static Result<Lock> take(const std::string &root); // waits 30 s at most
+    static Result<Lock> take(const std::string &root); // waits at most 30 s; then EBUSY
     Lock(Lock &&) noexcept = default;
     Lock &operator=(Lock &&) = delete;
     ~Lock();
@@ -43,11 +46,11 @@ std::string state_directory(const std::string &root, std::uint64_t cookie);
 Result<std::vector<std::uint64_t>> pinned_cookies(const std::string &root);
 Result<> remove_state(const std::string &root, std::uint64_t cookie);
 
-// The names in a directory; none where there is no such directory.
+// Returns the names in a directory, and none if there is no such directory.
 Result<std::vector<std::string>> names_in(const std::string &directory);
 
-// Why there is no permission: EPERM naming the capability that is missing. Loading needs
-// CAP_PERFMON too, and XDP CAP_SYS_ADMIN.
+// Fails with EPERM and names the capability that is missing. Loading programs also needs
+// CAP_PERFMON, and XDP also needs CAP_SYS_ADMIN.
 enum class Privilege { tables, load, xdp };
 Result<> check_privileges(std::string_view operation, std::string_view object,
                           Privilege wanted = Privilege::tables);

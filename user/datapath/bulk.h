@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Many FDB entries into the table in few system calls: bpf/fdb_put.h.
+// Writes many FDB entries with few system calls, by the program of bpf/fdb_put.h.
 #pragma once
 
 #include <span>
@@ -14,12 +14,12 @@ namespace xvtep {
 class FdbBulk {
   public:
     static constexpr std::size_t most =
-        3200 / sizeof(xv_fdb_row); // what a program is run on is a page
+        3200 / sizeof(xv_fdb_row); // BPF_PROG_TEST_RUN accepts about a page
 
     static Result<FdbBulk> open(const std::string &directory);
 
-    // Puts each of up to `most` rows where nothing is yet, and stops at the first that cannot be
-    // put, for whatever reason. Returns how many were. Several threads may.
+    // Inserts at most `most` rows, and stops at the first whose key exists or that fails for
+    // another reason. Returns how many rows were inserted. Several threads may call it at once.
     [[nodiscard]] std::size_t put(std::span<const xv_fdb_row> rows) const;
 
   private:

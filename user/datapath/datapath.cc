@@ -29,7 +29,7 @@ constexpr ProgramLine programs[] = {
 #undef XV_PROGRAM
 };
 
-// Pinned last: while it is missing the set is half made.
+// Pinned last: without it the data path counts as incomplete.
 constexpr const char *last_map = "layout";
 
 std::string map_path(const std::string &directory, const char *name)
@@ -185,7 +185,7 @@ Result<> reuse_pinned_maps(const BpfObject &object, const std::string &directory
 
 Result<LoadedPrograms> LoadedPrograms::load(const std::string &directory)
 {
-    TRY(Tables::open(directory)); // the layout must be ours before programs go near the maps
+    TRY(Tables::open(directory)); // checks the layout
     TRY_ASSIGN(auto object, open_bpf_object());
     TRY(reuse_pinned_maps(object, directory));
     TRY(xvtep::load(object));

@@ -34,18 +34,18 @@ struct Tables {
 #include "bpf/abi/maps.def"
 #undef XV_MAP
 
-    // The device of this ifindex, in the calling thread's namespace, is one of ours from now until
-    // it is deleted or leaves the namespace.
+    // Enters a device of the calling thread's namespace into `alive`. The kernel removes the entry
+    // when the device is deleted or leaves the namespace.
     Result<> mark_alive(__u32 ifindex) const;
 
     static Result<Tables> open(const std::string &directory);
 };
 
-// Counts `more` FDB entries of the VTEP in `slot`, fewer where it is negative. Returns the sum.
+// Adds `more`, which may be negative, to the FDB count of the VTEP in `slot`. Returns the sum.
 __u64 add_fdb_count(const Tables &tables, __u32 slot, std::int64_t more);
-// An FDB entry of the VTEP in `slot`, and its place under maxaddress. Whether it was there.
+// Removes and uncounts an FDB entry of the VTEP in `slot`. Returns whether it existed.
 Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &key);
-// The same, of whichever VTEP.
+// The same for the VTEP that the key belongs to.
 Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key);
 
 enum class Program {
@@ -55,19 +55,19 @@ enum class Program {
 };
 const char *program_name(Program program);
 
-// Is a data path pinned in `directory`, whole or in part?
+// Whether a complete data path is pinned in `directory`.
 Result<bool> datapath_exists(const std::string &directory);
 
-// Loads the programs with fresh maps and pins both; on failure nothing is left pinned. A part
-// that a killed command left is replaced.
+// Loads the programs with new maps and pins both, in place of what a killed command may have left.
+// On an error nothing is left pinned.
 Result<> create_datapath(const std::string &directory);
 
-// This binary's programs, loaded against the pinned maps but not pinned or attached.
+// The programs of this binary, loaded with the pinned maps, but not pinned or attached.
 class LoadedPrograms {
   public:
     static Result<LoadedPrograms> load(const std::string &directory);
     [[nodiscard]] int fd(Program program) const;
-    // Replaces the pinned programs by these.
+    // Pins these programs in place of those that are pinned.
     Result<> pin(const std::string &directory) const;
 
   private:
@@ -75,13 +75,13 @@ class LoadedPrograms {
     BpfObject object_;
 };
 
-// Makes the maps of `object`, which is not loaded yet, the pinned ones.
+// Has `object`, which is not loaded yet, use the pinned maps.
 Result<> reuse_pinned_maps(const BpfObject &object, const std::string &directory);
 
-// How many values a per-CPU map has for a key.
+// The number of values that a per-CPU map has for a key.
 Result<std::size_t> possible_cpus();
 
-// A pinned program: all but XDP's.
+// Opens a pinned program.
 Result<Fd> open_program(const std::string &directory, Program program);
 
 } // namespace xvtep

@@ -10,8 +10,9 @@
 
 namespace xvtep {
 
-// `ports`, and of each port the copy in `port_hints` that programs look at first. A copy is never
-// older than its port, wherever a command is killed: it goes first and comes last.
+// The map `ports`, and the copies of ports in `port_hints` that programs look at first. A copy is
+// removed before its port changes and written after it, so it is never older than its port,
+// wherever a command is killed.
 class PortTable {
   public:
     // `name`: of the ports' map; the copies are always in `port_hints`.
@@ -43,7 +44,7 @@ class PortTable {
         TRY(forget(ifindex));
         TRY(ports_.remove(ifindex));
         TRY_ASSIGN(const auto others, ports_.entries());
-        for (const auto &[other, port] : others) // its place is free for another
+        for (const auto &[other, port] : others) // another port may have the free place
             if (place(other) == place(ifindex))
                 return put(other, port);
         return {};
@@ -62,7 +63,7 @@ class PortTable {
         TRY_ASSIGN(auto hint, hints_.look_up(place(ifindex)));
         if (!hint || hint->ifindex != ifindex)
             return {};
-        hint->ifindex = 0; // the rest stays: a program may be reading it
+        hint->ifindex = 0; // leave the rest, because a program may be reading it
         return hints_.put(place(ifindex), *hint);
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// An array that the BPF programs count in at the same time: its memory, mapped.
+// The memory of an array map, in which the BPF programs count at the same time.
 #pragma once
 
 #include <bpf/bpf.h>
@@ -37,7 +37,7 @@ template <class Value> class Shared {
         return Shared({static_cast<Value *>(memory), [bytes](Value *at) { ::munmap(at, bytes); }});
     }
 
-    // `index` below the map's max_entries.
+    // `index` must be below max_entries of the map.
     Value &operator[](std::size_t index) const { return values_.get()[index]; }
 
   private:

@@ -14,7 +14,7 @@
 
 namespace xvtep {
 
-// A pinned BPF map that its users read by themselves.
+// A pinned BPF map without types; its users call bpf(2) with fd().
 class PinnedMap {
   public:
     static Result<PinnedMap> open(const std::string &maps, const char *name)
@@ -51,7 +51,7 @@ template <class Key, class Value> class Table {
         return Table(std::move(fd), name, info.max_entries);
     }
 
-    // None where the map has no such key; an error says nothing about that.
+    // Returns nothing if the map has no such key.
     [[nodiscard]] Result<std::optional<Value>> look_up(const Key &key) const
     {
         Value value;
@@ -72,7 +72,7 @@ template <class Key, class Value> class Table {
         return errno_failure("update", name_, errno);
     }
 
-    // Whether it was there.
+    // Returns whether the key existed.
     [[nodiscard]] Result<bool> remove(const Key &key) const
     {
         if (bpf_map_delete_elem(fd_.get(), &key) == 0)
@@ -82,14 +82,14 @@ template <class Key, class Value> class Table {
         return errno_failure("remove from", name_, errno);
     }
 
-    // All entries as they were when read; a hash in no order.
+    // Returns all entries, each as it was when read. The entries of a hash have no order.
     [[nodiscard]] Result<std::vector<Entry>> entries() const
     {
         constexpr __u32 chunk = 4096;
         std::vector<Entry> all;
         std::vector<Key> keys(chunk);
         std::vector<Value> values(chunk);
-        __u32 batch_in = 0, batch_out = 0; // a hash's cursor is a bucket number
+        __u32 batch_in = 0, batch_out = 0; // the cursor of a hash is a bucket number
         bool first = true;
         for (;;) {
             __u32 count = chunk;
@@ -119,7 +119,7 @@ template <class Key, class Value> class Table {
     {
     }
 
-    // A bucket larger than a chunk: slow, but whole.
+    // For a hash with a bucket larger than a chunk: slow, but complete.
     [[nodiscard]] Result<std::vector<Entry>> entries_one_by_one() const
     {
         std::vector<Entry> all;

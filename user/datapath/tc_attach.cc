@@ -17,11 +17,11 @@
 namespace xvtep {
 namespace {
 
-// enum bpf_attach_type of Linux 6.6; libbpf 1.1 hands on what it does not know.
+// enum bpf_attach_type of Linux 6.6. libbpf 1.1 passes values on that it does not know.
 constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
 constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
 
-// Our filter among others' on clsact. The first priority that a person would not choose.
+// They identify our filter on clsact. Nobody would choose this priority by hand.
 constexpr __u32 clsact_handle = 0x7876;
 constexpr __u32 clsact_priority = 0x7876;
 
@@ -54,7 +54,7 @@ bpf_tc_opts clsact_options()
     return options;
 }
 
-// The id of the program that our filter runs, or 0.
+// Returns the id of our filter's program, or 0.
 Result<__u32> clsact_program(const TcPlace &place)
 {
     const LibbpfLog log; // libbpf warns if there is no clsact
@@ -63,12 +63,12 @@ Result<__u32> clsact_program(const TcPlace &place)
     const int error = -bpf_tc_query(&hook, &options);
     if (error == 0)
         return options.prog_id;
-    if (error == ENOENT || error == ENODEV || error == EINVAL) // EINVAL: no clsact at all
+    if (error == ENOENT || error == ENODEV || error == EINVAL) // EINVAL: there is no clsact
         return 0;
     return errno_failure("look for filter", name_of(place), error);
 }
 
-// Of its pinned link; empty where there is none.
+// Returns an empty Fd if no link is pinned.
 Result<Fd> pinned_link(const TcPlace &place)
 {
     Fd link(bpf_obj_get(link_path(place).c_str()));
@@ -77,7 +77,7 @@ Result<Fd> pinned_link(const TcPlace &place)
     return link;
 }
 
-// bpf_link_info of libbpf 1.1 has no tcx member; its ifindex is the union's first word.
+// bpf_link_info of libbpf 1.1 has no member tcx, whose ifindex is the first word of the union.
 struct LinkInfo {
     __u32 type, id, program_id, padding;
     __u32 ifindex, attach_type;
@@ -129,7 +129,7 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
     if (pinned) {
         if (bpf_link_update(pinned.get(), program_fd, nullptr) == 0)
             return {};
-        if (errno != ENOLINK) // the device it was on is gone; its index came back
+        if (errno != ENOLINK) // the device is gone, and another has its index
             return errno_failure("attach", place.device, errno, "update link");
         ::unlink(path.c_str());
     }
@@ -160,13 +160,13 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact)
         return errno_failure("detach", name_of(place), error, log.error());
     if (!remove_clsact)
         return {};
-    // Destroying the qdisc takes others' filters along: only when there are none.
+    // Destroying the qdisc would destroy the filters of others, too.
     TRY_ASSIGN(auto netlink, Netlink::open());
     TRY_ASSIGN(const bool has_others, netlink.has_clsact_filters(place.ifindex));
     if (has_others)
         return {};
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
-    if (const int error = -bpf_tc_hook_destroy(&hook); // EINVAL: it is gone already
+    if (const int error = -bpf_tc_hook_destroy(&hook); // EINVAL: the qdisc is gone
         error != 0 && error != ENODEV && error != ENOENT && error != EINVAL)
         return errno_failure("remove clsact of", name_of(place), error);
     return {};
@@ -204,7 +204,7 @@ Result<std::vector<PinnedLink>> pinned_links(const std::string &directory)
         link.hook = std::string_view(hook) == "ingress" ? Hook::ingress : Hook::egress;
         TRY_ASSIGN(const Fd fd, pinned_link({directory, link.ifindex, link.hook, ""}));
         if (!fd)
-            continue; // gone meanwhile
+            continue; // it was removed meanwhile
         TRY_ASSIGN(const auto info, read_link(fd, name));
         link.dead = info.ifindex == 0;
         found.push_back(link);

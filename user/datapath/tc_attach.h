@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// TC programs on devices: TCX links, pinned, where the kernel has them (6.6); clsact otherwise.
+// TC programs on devices: pinned TCX links since Linux 6.6, filters on clsact before.
 #pragma once
 
 #include <string>
@@ -18,20 +18,20 @@ struct TcPlace {
     std::string device; // for errors
 };
 
-// Attaches, or atomically replaces what an earlier call attached. *made_clsact is set where a
-// clsact qdisc had to be made for it (and left alone otherwise).
+// Attaches a program, or atomically replaces the one that an earlier call attached. Sets
+// *made_clsact to true if it had to make a clsact qdisc, and else leaves it alone.
 Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact);
 
-// Takes our program off; `remove_clsact`: and the qdisc, if nothing else uses it. A device that is
-// gone is fine.
+// Detaches our program and, with `remove_clsact`, removes the qdisc if nothing else uses it.
+// Succeeds if the device is gone.
 Result<> detach_tc(const TcPlace &place, bool remove_clsact);
 
 [[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
 
-// The name of what is attached; "" where nothing is. Needs CAP_SYS_ADMIN.
+// Returns the name of our attached program, or "". Needs CAP_SYS_ADMIN.
 Result<std::string> attached_tc(const TcPlace &place);
 
-// The (ifindex, hook) of every pinned TCX link in `directory`.
+// Returns every TCX link that is pinned in `directory`.
 struct PinnedLink {
     int ifindex;
     Hook hook;

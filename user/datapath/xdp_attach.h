@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// XDP programs on devices, through libxdp: beside others' programs where the kernel can load its
-// dispatcher, alone otherwise.
+// XDP programs on devices, attached by libxdp: beside the programs of others if the kernel can load
+// libxdp's dispatcher, and else alone.
 #pragma once
 
 #include <string>
@@ -19,10 +19,10 @@ struct XdpPlace {
 
 Result<> attach_xdp(const XdpPlace &place, Program program);
 
-// Atomically: no frame passes without a program.
+// Replaces our program, or attaches it if it is missing. No frame passes without a program.
 Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd);
 
-// Takes our programs off; others' stay. Nothing there is fine.
+// Detaches our programs and leaves those of others. Succeeds if none of ours is attached.
 Result<> detach_xdp(int ifindex);
 
 [[nodiscard]] Result<bool> is_xdp_attached(int ifindex); // one of ours

@@ -18,7 +18,7 @@ std::optional<Prefix> parse_address(const nlmsghdr &message, int index)
         (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
         return std::nullopt;
     const Attributes attributes(message, sizeof(*header), IFA_MAX);
-    // With a peer, IFA_ADDRESS is the peer's.
+    // IFA_ADDRESS is the peer's address, if there is a peer.
     const std::optional<Ip> address =
         attributes.ip(attributes[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS);
     if (!address)
@@ -26,7 +26,7 @@ std::optional<Prefix> parse_address(const nlmsghdr &message, int index)
     return Prefix{*address, header->ifa_prefixlen};
 }
 
-// RTA_VIA: a next hop of another family than the destination's.
+// RTA_VIA is a next hop of another address family than the destination.
 std::optional<Ip> parse_via(const Attributes &attributes)
 {
     const std::size_t size = attributes.size(RTA_VIA);
@@ -49,7 +49,7 @@ void put_gateway(Message &message, const Ip &gateway, int family)
     message.put(RTA_VIA, via.data(), sizeof(rtvia) + gateway.size());
 }
 
-// An errno for the routes that lead nowhere, which IPv6 answers with instead of refusing.
+// The errno for a route that drops packets. IPv6 returns such a route, IPv4 an error.
 int dead_end(const rtmsg &route)
 {
     switch (route.rtm_type) {
@@ -68,7 +68,7 @@ int dead_end(const rtmsg &route)
 
 Result<std::vector<Prefix>> Netlink::addresses(int index)
 {
-    // Sifted here: asked for one device, the kernel reports it as missing where it has no IPv4.
+    // Filtered here, because the kernel refuses a request for one device that has no IPv4.
     Message message(RTM_GETADDR, 0, ifaddrmsg{});
     auto found = impl_->socket.dump<Prefix>(
         message, [&](const nlmsghdr &line) { return parse_address(line, index); });

@@ -19,7 +19,7 @@ namespace xvtep {
 
 namespace {
 
-// The ethtool structures end in arrays whose length the kernel says; a vector of words is
+// The structures of ethtool end in arrays whose length the kernel decides. A vector of words is
 // aligned for all of them.
 class Buffer {
   public:
@@ -164,7 +164,7 @@ Result<> set_device_feature(const std::string &ifname, const std::string &featur
         return {};
     }
     TRY(device.set(bit, on));
-    // The ioctl succeeds too where a feature this one depends on is off.
+    // The ioctl also succeeds if a feature on which this one depends is off.
     TRY_ASSIGN(const FeatureState after, device.get(bit));
     if (after.active != on)
         return device.failure(std::string("the device keeps it ") + (on ? "off" : "on"));

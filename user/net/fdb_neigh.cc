@@ -31,7 +31,7 @@ Message fdb_request(std::uint16_t type, int flags, int index, const KernelFdbEnt
     return message;
 }
 
-// By the device: a line of its own, or (`bridges`) of the bridge that it is in.
+// Returns the device and its own entry or, with `bridges`, the entry of its bridge.
 std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message, bool bridges)
 {
     const auto *const header = payload<ndmsg>(message);

@@ -12,7 +12,7 @@
 namespace xvtep {
 namespace {
 
-// The kernel would take "x%d" as a pattern, and netlink cut a long name short.
+// The kernel would take "x%d" as a pattern, and netlink would truncate a long name.
 Result<> check_name(std::string_view operation, const std::string &name)
 {
     if (name.size() >= IFNAMSIZ)

@@ -27,7 +27,7 @@ void Message::Free::operator()(nl_msg *message) const
 
 void Message::append(const void *data, std::size_t size)
 {
-    // libnl takes the data as not const, yet only copies from it.
+    // libnl only copies the data, although its parameter is not const.
     if (nlmsg_append(message_.get(), const_cast<void *>(data), size, NLMSG_ALIGNTO) < 0)
         overflown_ = true;
 }
@@ -78,7 +78,7 @@ Attributes::Attributes(const nlattr *nest, int highest)
 void Attributes::parse(const nlattr *first, int size, int highest)
 {
     found_.resize(static_cast<std::size_t>(highest) + 1);
-    // Fails only on a policy, and there is none: what cannot be read stays missing.
+    // It can fail only because of a policy, and there is none.
     nla_parse(found_.data(), highest, const_cast<nlattr *>(first), size, nullptr);
 }
 

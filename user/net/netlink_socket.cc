@@ -15,7 +15,7 @@ namespace xvtep {
 
 namespace {
 
-// The kernel sends dumps in parts of up to 32 KiB; one link's answer may be longer.
+// The kernel sends dumps in parts of at most 32 KiB. The answer for one link may be longer.
 constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;
 constexpr int most_dumps = 16;
 constexpr timeval patience = {.tv_sec = 10, .tv_usec = 0};
@@ -29,8 +29,8 @@ std::string extended_text(const nlattr *first, int size)
     return std::string(data, ::strnlen(data, static_cast<std::size_t>(nla_len(text))));
 }
 
-// Of an NLMSG_ERROR message: the error number, the request sent back (its header only, where
-// capped), then the extended acknowledgement.
+// An NLMSG_ERROR message contains the error number, the request (only its header, if capped), and
+// the extended acknowledgement.
 Refusal read_error(const nlmsghdr &header)
 {
     const auto *const error = payload<nlmsgerr>(header);
@@ -49,7 +49,7 @@ Refusal read_error(const nlmsghdr &header)
     return refusal;
 }
 
-// Of an NLMSG_DONE message, which says how a dump went.
+// An NLMSG_DONE message ends a dump and contains its error number.
 Refusal read_done(const nlmsghdr &header)
 {
     const auto *const code = payload<int>(header);
@@ -80,7 +80,7 @@ Result<NetlinkSocket> NetlinkSocket::open()
     std::unique_ptr<nl_sock, Free> socket(nl_socket_alloc());
     if (!socket)
         return errno_failure(operation, "", ENOMEM);
-    errno = 0; // libnl has no word for many an errno
+    errno = 0; // libnl has no code for many errnos
     if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
         return errno != 0 ? errno_failure(operation, "", errno)
                           : system_failure(operation, "", nl_geterror(error));
@@ -88,7 +88,7 @@ Result<NetlinkSocket> NetlinkSocket::open()
     const int fd = nl_socket_get_fd(socket.get());
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         return errno_failure(operation, "", errno);
-    // Older kernels know neither; they then say less and filter less.
+    // Older kernels know neither option; their errors have less detail, and they filter less.
     const int on = 1;
     ::setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
     ::setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
@@ -114,8 +114,8 @@ std::expected<std::vector<int>, Refusal> NetlinkSocket::request_each(std::span<M
         if (messages[n].overflown())
             return std::unexpected(Refusal{EMSGSIZE, {}});
         nlmsghdr &header = messages[n].header();
-        // The kernel tells of each error; one acknowledgement, of the last, says that it is
-        // through.
+        // The kernel reports every error. The acknowledgement of the last request says that all
+        // are done.
         header.nlmsg_flags |= NLM_F_REQUEST;
         if (n + 1 == messages.size())
             header.nlmsg_flags |= NLM_F_ACK;

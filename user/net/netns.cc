@@ -49,10 +49,10 @@ std::string path_of(std::string_view name)
     return std::string(run_dir) + "/" + std::string(name);
 }
 
-// Empty where the path is no network namespace; errno then says why.
+// Returns an empty Fd and sets errno if the path is not a network namespace.
 Fd open_netns(const std::string &path)
 {
-    // Not blocking: anything can lie in the directory, a FIFO too.
+    // O_NONBLOCK, because the directory may also contain a FIFO.
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (fd && ::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) {
         fd.reset();
@@ -67,8 +67,8 @@ std::uint64_t inode_of(int fd)
     return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
-// What iproute2 does: the directory is a shared mount of its own, so that namespaces made and
-// removed in one mount namespace come and go in the others.
+// Makes the directory a shared mount, as iproute2 does, so that names made or removed in one mount
+// namespace appear and vanish in the others.
 Result<> prepare_run_dir(const char *operation)
 {
     if (::mkdir(run_dir, 0755) < 0 && errno != EEXIST)
@@ -84,7 +84,7 @@ Result<> prepare_run_dir(const char *operation)
     return {};
 }
 
-// For the calling thread's namespace; 0 or an errno.
+// Acts in the calling thread's namespace. Returns 0 or an errno.
 int loopback_up()
 {
     const Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -96,7 +96,7 @@ int loopback_up()
     return ::ioctl(fd.get(), SIOCSIFFLAGS, &request) < 0 ? errno : 0;
 }
 
-// Runs in a thread of its own, whose namespace is of no further use to anybody.
+// Runs in a thread of its own, because the thread changes its namespace for good.
 int make_namespace_at(const std::string &path)
 {
     if (::unshare(CLONE_NEWNET) < 0)
@@ -150,7 +150,8 @@ std::vector<std::string> entries(const char *directory, bool &all)
     return names;
 }
 
-// Of a look at what may be a namespace: there is none, or none for this process. Not: this time.
+// Whether an errno says that there is no namespace, or none that this process may see, rather than
+// that it could not be opened this time.
 bool is_final(int error)
 {
     return error == ENOENT || error == ESRCH || error == EINVAL || error == ENXIO ||
@@ -210,7 +211,7 @@ Result<> Netns::remove(const std::string &name)
     if (!is_name(name))
         return usage_failure("remove namespace", name, "not a namespace name");
     const std::string path = path_of(name);
-    // A file that nothing is mounted on is a name left over; it goes too.
+    // A file on which nothing is mounted is a stale name. Remove it too.
     if (::umount2(path.c_str(), MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
         return errno_failure("remove namespace", name, errno);
     if (::unlink(path.c_str()) < 0) {
@@ -241,7 +242,7 @@ std::vector<Netns> Netns::visible(bool *all)
     std::vector<Netns> found;
     std::set<std::uint64_t> seen;
     for (const std::string &path : paths) {
-        // Most processes share one namespace: look before opening.
+        // Most processes share one namespace: compare inodes before opening.
         struct stat status {};
         const bool there = ::stat(path.c_str(), &status) == 0;
         if (there && seen.contains(status.st_ino))
@@ -281,7 +282,7 @@ Netns::Scope::Scope(Scope &&other) noexcept : back_(std::exchange(other.back_, -
 Netns::Scope::~Scope()
 {
     const Fd back(back_);
-    // Whatever ran next would run in the wrong namespace.
+    // The thread would go on in the wrong namespace.
     if (back && ::setns(back.get(), CLONE_NEWNET) < 0)
         std::abort();
 }

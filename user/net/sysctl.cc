@@ -16,7 +16,7 @@ Result<Fd> open_key(const char *operation, const std::string &key, int flags)
 {
     if (key.empty() || key.starts_with('/') || key.contains("..") || key.contains('\0'))
         return usage_failure(operation, key, "not a sysctl key");
-    // /proc/sys/net shows the namespace of the thread that opens it.
+    // /proc/sys/net is that of the namespace of the thread that opens it.
     Fd fd(::open(("/proc/sys/" + key).c_str(), flags | O_CLOEXEC));
     if (!fd)
         return errno_failure(operation, key, errno);
@@ -48,7 +48,7 @@ Result<std::string> sysctl(const std::string &key)
 Result<> set_sysctl(const std::string &key, const std::string &value)
 {
     TRY_ASSIGN(const Fd fd, open_key("set sysctl", key, O_WRONLY));
-    // One write: the kernel takes each write as a whole value.
+    // The kernel takes each write(2) as a whole value.
     ssize_t put;
     do
         put = ::write(fd.get(), value.data(), value.size());

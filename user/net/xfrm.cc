@@ -32,7 +32,7 @@ Result<bool> has_ipsec_policies()
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     if (::send(socket.get(), &request, sizeof(request), 0) < 0)
         return errno_failure(operation, object, errno);
-    // The first line of the table says enough: NLMSG_DONE where it is empty.
+    // The first message suffices. It is NLMSG_DONE if the table is empty.
     alignas(nlmsghdr) std::array<char, 16384> answer{};
     const ssize_t got = ::recv(socket.get(), answer.data(), answer.size(), 0);
     if (got < 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The clock of the tables' stamps.
+// The clock of the time stamps in the tables.
 #pragma once
 
 #include <time.h>

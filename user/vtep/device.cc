@@ -13,7 +13,7 @@
 namespace xvtep {
 namespace {
 
-// A vxlan device stays bound to the namespace it was made in, wherever it is moved to.
+// A vxlan device stays bound to the namespace in which it was made, also when it is moved.
 bool is_bound_to(Netlink &there, const Link &link, bool is_here, std::uint64_t home)
 {
     if (!link.lower_nsid)
@@ -50,7 +50,7 @@ Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep)
     bool all = false;
     for (Netns &netns : Netns::visible(&all)) {
         const auto scope = netns.enter();
-        if (!scope && scope.error().code == EPERM) // without CAP_SYS_ADMIN it is not to be seen
+        if (!scope && scope.error().code == EPERM) // CAP_SYS_ADMIN is missing
             continue;
         TRY(scope);
         TRY_ASSIGN(auto netlink, Netlink::open());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A VTEP's own device, which others may delete or move to another namespace.
+// The device of a VTEP. Other programs may delete it or move it to another namespace.
 #pragma once
 
 #include <cstdint>
@@ -11,39 +11,39 @@
 
 namespace xvtep {
 
-// Not another device that has got its index.
+// Whether the link is the device of the VTEP, and not another one that was given its index.
 bool is_device_of(const Link &link, const xv_vtep &vtep);
-// nullptr: it is not in this namespace under the index it had.
+// Returns nullptr if this namespace does not have the device under the index that is known.
 const Link *find_device(const std::vector<Link> &links, const xv_vtep &vtep);
 
 struct MovedDevice {
     Netns netns;
-    Link link; // as that namespace has it
-    bool away; // else it is in this one, under another index
+    Link link; // as seen in `netns`
+    bool away; // false: it is in this namespace, under another index
 };
 
-// Among all namespaces that can be seen: for a VTEP whose device is not where it was.
+// Looks in all namespaces that this process can see for a device that is not where it was.
 Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep);
 
-// Also where no namespace that can be seen has it, as far as the kernel's links tell.
+// Whether the device exists in any namespace. If no visible namespace has it, the TCX link decides.
 Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep);
 
-// The ageing that it is given: 0, which is never here, is its own 300 s there, and it counts
-// jiffies in 32 bits.
+// The ageing time for the kernel's device. 0 means "never" to xvtep but 300 s to the kernel, which
+// also counts it in 32-bit jiffies.
 constexpr std::uint32_t longest_kernel_ageing = 4'000'000; // s
 constexpr std::uint32_t kernel_ageing(std::uint32_t ageing)
 {
     return ageing == 0 || ageing > longest_kernel_ageing ? longest_kernel_ageing : ageing;
 }
 
-// An error where it is in a namespace that cannot be seen. One that is going takes it along: that
-// is waited for.
+// Fails if the device is in a namespace that this process cannot see. If that namespace is being
+// removed, its devices go with it; so this function waits some seconds for the end of the device.
 Result<> reach_device(Session &session, const xv_vtep &vtep);
 
-// Here or wherever it was moved to. Fine where it is gone.
+// Deletes the device in whatever namespace it is. Succeeds if it is gone.
 Result<> delete_device(Session &session, const xv_vtep &vtep);
 
-// Its name at present, or the last that was known.
+// Returns the present name of the device, or else the last known name.
 std::string device_name(const std::vector<Link> &links, const xv_vtep &vtep);
 
 } // namespace xvtep

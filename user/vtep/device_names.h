@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From interface indexes to names.
+// The names of devices by their interface indexes.
 #pragma once
 
 #include <linux/types.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Taking down what no table tells of any more: the maps are of another version, or damaged.
+// Takes down a data path whose tables cannot be used: they are of another version, or damaged.
 #include <vector>
 
 #include "user/datapath/tc_attach.h"
@@ -12,7 +12,7 @@
 namespace xvtep {
 namespace {
 
-// As far as the tables go: they alone know what has to be put back.
+// Takes down what the tables describe. Only they say which settings have to be restored.
 Result<> remove_in_order(Session &session)
 {
     TRY(session.open_tables());
@@ -23,7 +23,7 @@ Result<> remove_in_order(Session &session)
     return session.tables ? release_unused_underlays(session) : Result<>();
 }
 
-// The device of a VTEP is known by the program that its frames leave by.
+// A VTEP's device is recognized by the program at its egress.
 Result<bool> is_made(const Session &session, const Link &link)
 {
     if (link.kind != "vxlan")
@@ -67,7 +67,7 @@ Result<> detach_by_force()
 {
     TRY(check_privileges("detach", "--force", Privilege::xdp));
     TRY_ASSIGN(auto session, Session::locked("detach", "--force"));
-    // Before anything is taken off: their programs are how devices are known.
+    // Devices are recognized by their programs, so look before these are detached.
     TRY_ASSIGN(const auto devices, session.in_words(made_devices(session)));
     (void)remove_in_order(session);
     session.tables.reset();

@@ -38,11 +38,11 @@ Result<bool> sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst
     return false;
 }
 
-// Of a large table the beginning has to do.
+// Only the beginning of a large table is read.
 constexpr std::size_t most_entries = 16384;
 
-// Entries of the kernel's table that somebody has put there, and the programs do not know. What the
-// kernel's device learned by itself is none.
+// Counts entries that somebody has written to the kernel's table and that the programs do not know.
+// Entries that the kernel's device has learned do not count.
 Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
 {
     TRY_ASSIGN(const auto entries, some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries));
@@ -62,8 +62,8 @@ Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
     return count;
 }
 
-// The host's own neighbours are nobody else's business; with proxy or rsc the kernel's device would
-// answer from them.
+// Counts neighbours that the programs do not know. They matter only with proxy or rsc, which in the
+// kernel's device use the host's neighbour table.
 Result<std::size_t> foreign_neighbours(Session &session, const xv_vtep &vtep)
 {
     if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0)
@@ -83,7 +83,8 @@ Result<std::size_t> foreign_neighbours(Session &session, const xv_vtep &vtep)
     return count;
 }
 
-// As `ip link set … type vxlan` is given them.
+// Lists options in the words of `ip link set … type vxlan`. Features that the programs provide are
+// switched off in the device.
 std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions &now)
 {
     AttachRequest made;
@@ -247,7 +248,7 @@ Result<> Inspection::missing_programs(const Link &link, std::span<const ProgramA
 void Inspection::missing_xdp(const Link &link, __u32 mode, Program program,
                              std::vector<Problem> &found) const
 {
-    // What may not be looked at is there, as far as it can be said.
+    // A program that this process may not look at counts as present.
     if (mode == XV_MODE_TC || (link.xdp_program != 0 && is_xdp_attached(link.index).value_or(true)))
         return;
     found.push_back({"program_missing", program_name(program),
@@ -259,7 +260,7 @@ bool Inspection::has_address(const Ip &address)
 {
     if (addresses_.contains(address))
         return true;
-    const auto route = session_->netlink.route_to(address); // or a local route has it
+    const auto route = session_->netlink.route_to(address); // a local route may cover it
     return route && route->is_local;
 }
 

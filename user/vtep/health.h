@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What others have done to a VTEP, its ports and its device. Looks, and changes nothing.
+// Finds what other programs have done to a VTEP, its ports and its device. It changes nothing.
 #pragma once
 
 #include <map>
@@ -20,7 +20,7 @@ struct MovedDevice;
 
 class Inspection {
   public:
-    // `links`: the namespace's; has to outlive this.
+    // `links` are those of the namespace, and must outlive the object.
     static Result<Inspection> begin(Session &session, const std::vector<Link> &links);
 
     // `moved`: where the VTEP's device is, if it is not in `links`.

@@ -70,7 +70,7 @@ Result<> remove_listener(Session &session, __u32 index)
     for (const auto &path : {directory_of(session, index), session.directory + "/listeners"})
         if (::rmdir(path.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY)
             return errno_failure("remove", path, errno);
-    TRY_ASSIGN(const __u32 bits, taken(session)); // last: until then a repair comes back here
+    TRY_ASSIGN(const __u32 bits, taken(session)); // last: until then recover() finds the listener
     return session.tables->listener_mask.put(0, bits & ~(1U << index));
 }
 

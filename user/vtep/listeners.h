@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who listens for misses: a place in the map `listeners`, its bit in `listener_mask`, and a
-// directory
+// The listeners for misses. Each has an entry in the map `listeners`, a bit in `listener_mask`, and
+// a directory
 //
 //   /sys/fs/bpf/xvtep/<namespace cookie>/listeners/<n>
 //
-// that the listener holds locked for as long as it lives.
+// that it keeps locked as long as it lives.
 #pragma once
 
 #include <optional>
@@ -20,11 +20,11 @@ struct ListenerPlace {
     Fd directory; // locked
 };
 
-// Needs the lock. `ring`: a ring buffer map.
+// The caller holds the lock of the session. `ring` is a ring buffer map.
 Result<ListenerPlace> add_listener(Session &session, int ring);
 Result<> remove_listener(Session &session, __u32 index);
 
-// Frees the places of listeners that have died.
+// Removes listeners whose process has ended.
 Result<> remove_dead_listeners(Session &session);
 
 } // namespace xvtep

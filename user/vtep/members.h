@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The `members` table: ports of a VTEP that no bridge serves, numbered without gaps.
+// The map `members`: for each VTEP its ports that no bridge serves, numbered without gaps.
 #pragma once
 
 #include <functional>

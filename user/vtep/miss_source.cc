@@ -25,7 +25,8 @@ namespace xvtep {
 namespace {
 
 constexpr std::chrono::milliseconds look_again(1000);
-constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365); // that a clock can add
+constexpr std::chrono::milliseconds longest =
+    std::chrono::hours(24 * 365); // more would overflow the clock
 constexpr unsigned most_rounds = 8;
 constexpr unsigned queue_size = 1 << 20; // bytes: 18,000 misses
 
@@ -66,7 +67,7 @@ struct MissSource::Impl {
     std::uint64_t lost_before = 0;
     std::uint64_t cookie = 0; // of the namespace
 
-    // Of the poll that is going on.
+    // Of the poll() in progress.
     MissListener *listener = nullptr;
     unsigned most = 0, seen = 0;
     std::exception_ptr thrown;
@@ -87,10 +88,10 @@ struct MissSource::Impl {
         seen++;
         try {
             tell(event);
-        } catch (...) { // not through libbpf
+        } catch (...) { // an exception must not pass through libbpf
             thrown = std::current_exception();
         }
-        return seen < most && !thrown ? 0 : -ECANCELED; // enough; the event itself is consumed
+        return seen < most && !thrown ? 0 : -ECANCELED; // stops behind this event
     }
 
     void tell(const xv_event &event)
@@ -124,7 +125,7 @@ struct MissSource::Impl {
         }
     }
 
-    // The directory goes with the data path.
+    // The directory is removed with the data path.
     [[nodiscard]] bool is_gone() const
     {
         struct stat found {};
@@ -137,7 +138,8 @@ struct MissSource::Impl {
 
     ~Impl()
     {
-        // From elsewhere the place cannot be given back; unlocked, it goes with the next command.
+        // In another namespace the listener cannot be removed. The next command finds it unlocked
+        // and removes it.
         if (!place.directory || is_gone() || current_netns_cookie() != cookie)
             return;
         if (auto session = Session::writer("unsubscribe", ifname); session && session->tables)
@@ -195,13 +197,13 @@ Result<unsigned> MissSource::poll(MissListener &listener, std::chrono::milliseco
     const auto end = std::chrono::steady_clock::now() +
                      std::clamp(timeout, std::chrono::milliseconds(0), longest);
     for (;;) {
-        // What is there already needs no wake-up, which takes longer than the miss itself.
+        // Read what is there before sleeping, because a wakeup takes longer than a miss.
         int found = impl_->consume();
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         const bool over = !forever && left.count() <= 0;
         if (found == 0 && !over) {
-            // Nothing wakes it when the data path goes: look once a second.
+            // Nothing wakes the listener when the data path is removed, so look once a second.
             const auto step = forever ? look_again : std::min(left, look_again);
             epoll_event event{};
             if (::epoll_wait(impl_->wakeup->fd(), &event, 1, static_cast<int>(step.count())) < 0)

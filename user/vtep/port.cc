@@ -23,9 +23,9 @@
 namespace xvtep {
 namespace {
 
-// Sets a feature of a veth's other end; where it has to be, `flag` says so in the port's entry
-// before it is: else nobody would put it back after a kill in between. An error where it is out of
-// reach.
+// Sets a feature of a veth's other end. If it has to be changed, the port's entry is first given
+// `flag`, so that recover() restores the feature if the command is killed in between. Fails if the
+// other end is out of reach.
 Result<> switch_peer(Session &session, const Link &veth, const char *feature, bool wanted,
                      xv_port &port, __u32 flag)
 {
@@ -70,22 +70,22 @@ Result<xv_vtep> find_vtep(const Session &session, const PortRequest &request)
     return *found;
 }
 
-// Programs and a `ports` entry, for a device that has neither yet. Until the entry has a VNI a
-// repair takes it all back.
+// Attaches programs to a device that is not a port yet, and makes its `ports` entry. Until the
+// entry has a VNI, recover() undoes all of it.
 Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &undo)
 {
     xv_port port{};
     TRY_SET(port.slot, free_slot(session));
     port.flags = flag_if(link.master != 0, XV_PORT_BRIDGED) |
-                 // redirect_peer is for another namespace's
+                 // bpf_redirect_peer() needs a peer in another namespace
                  flag_if(link.kind == "veth" && link.lower_nsid.has_value(), XV_PORT_PEER);
     const auto index = static_cast<__u32>(link.index);
     undo.push([&session, ifindex = link.index] { (void)remove_port(session, ifindex); });
     TRY(session.tables->mark_alive(index));
     TRY(session.tables->ports.put(index, port));
     if (link.kind == "veth") {
-        // veth drops XDP frames silently unless the other end polls: GRO switches that on. Where
-        // that end cannot be reached, frames come through TC all the same.
+        // veth silently drops XDP frames unless NAPI runs at the other end, and GRO switches it on.
+        // If that end cannot be reached, frames take TC.
         const auto done = switch_peer(session, link, "rx-gro", true, port, XV_PORT_MADE_GRO);
         port.flags |= flag_if(done.has_value(), XV_PORT_XDP);
         if (!done && !is_out_of_reach(done.error()) &&
@@ -111,7 +111,7 @@ Result<> add(Session &session, const PortRequest &request)
         return session.refused(link.error().cause, link.error().code);
     if (link->type != ARPHRD_ETHER)
         return session.refused("not an Ethernet device", EINVAL);
-    // What a bridge or a VRF forwards between its ports does not pass the device itself.
+    // Frames that a bridge or a VRF forwards between its ports do not pass the device itself.
     if (link->kind == "bridge" || link->kind == "vrf")
         return session.refused(fmt::format("it is a {}: add the ports of it that are to be on the "
                                            "fast path",
@@ -138,7 +138,7 @@ Result<> add(Session &session, const PortRequest &request)
                                EEXIST);
     if (!port)
         TRY_SET(port, take_over(session, *link, request.mode, undo));
-    // A trunk's VLANs leave the bridge's realm: the VTEP serves them itself.
+    // The bridge does not serve the VLANs of a trunk, so the port is a member of their VTEP.
     if (link->master == 0 || request.vlan) {
         undo.push([&] {
             (void)remove_members(session, [&](__u32 slot, const xv_member &member) {
@@ -147,7 +147,7 @@ Result<> add(Session &session, const PortRequest &request)
         });
         TRY(add_member(session, vtep.slot, {index, vlan.vid}));
     }
-    // Last what says that it is whole.
+    // The last write completes the port.
     if (request.vlan) {
         if ((port->flags & XV_PORT_TRUNK) == 0)
             undo.push([&] { (void)mark_trunk(session, index, false); });

@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char *gro = "rx-gro";
 
-// Frames of a local stack are skbs: XDP would copy each and end GSO and GRO (design: "which
-// program where"). Only hardware hands over native frames.
+// Only hardware delivers native frames. A frame of a local stack is an skb: native XDP would copy
+// it, and GSO and GRO would be lost.
 bool suits_native_xdp(const Link &link)
 {
     return link.kind.empty();
@@ -43,7 +43,7 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
         undo.push([place, &made] { (void)detach_tc(place, made.made_clsact); });
         return {};
     };
-    // TC before XDP: it finishes what XDP begins.
+    // TC before XDP, because the TC program completes what XDP begins.
     if (auto done = attach_at(Hook::ingress,
                               underlay ? Program::tc_underlay_ingress : Program::tc_port_ingress);
         !done)
@@ -67,8 +67,8 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
     return made;
 }
 
-// TCP is as fast as its packets are large. The kernel's device merges packets behind decapsulation
-// too (gro_cells); a program cannot, so they have to be merged before it.
+// TCP throughput depends on large packets. The kernel's device merges packets after decapsulation
+// (gro_cells). A program cannot, so GRO of the underlay port has to merge them before it.
 Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
 {
     if (entry.mode != XV_MODE_TC) // XDP sees single packets
@@ -79,12 +79,12 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
     if (!on || *on)
         return {};
     const auto key = static_cast<__u32>(port.index);
-    entry.made_gro = 1; // before it is so: else a kill in between would leave it on
+    entry.made_gro = 1; // written first, so that recover() restores GRO after a kill
     TRY(session.tables->underlays.put(key, entry));
     const auto done = set_device_feature(port.name, gro, true);
     if (done || !is_unsupported(done.error()))
         return session.in_words(done);
-    entry.made_gro = 0; // one that cannot merge works, too
+    entry.made_gro = 0; // the port works without GRO
     return session.tables->underlays.put(key, entry);
 }
 

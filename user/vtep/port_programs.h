@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Programs on a port: which mode suits it, and getting it there. Shared by underlay and local
-// ports.
+// Chooses the mode of an underlay or local port and attaches the programs.
 #pragma once
 
 #include "user/datapath/tc_attach.h"
@@ -10,7 +9,7 @@
 
 namespace xvtep {
 
-// What runs on TC; XDP comes on top, in its modes.
+// The TC programs of a device. The XDP modes attach an XDP program too.
 struct ProgramAt {
     Hook hook;
     Program program;
@@ -30,18 +29,18 @@ struct PortAttachment {
     bool made_clsact = false;
 };
 
-// Attaches what `wanted` says; automatic takes native XDP for hardware whose driver has it, TC for
-// everything else. Undoes itself on failure.
+// Attaches the programs of a mode. Mode::automatic is native XDP for hardware whose driver has it,
+// and TC for everything else. On an error nothing is attached.
 Result<PortAttachment> attach_programs(Session &session, const Link &link, Role role, Mode wanted);
 
-// Switches the underlay port's GRO on and notes in its entry, which is `entry`, if it was off.
+// Switches GRO of an underlay port on. If it was off, the port's entry, `entry`, says so first.
 Result<> merge_packets(Session &session, const Link &port, xv_underlay entry);
-// And off again, if that was so.
+// Switches GRO off again if merge_packets() switched it on.
 Result<> put_gro_back(const Link &port, const xv_underlay &entry);
 
-// Of a veth's sender, what native XDP cannot do for it, and the flag that says we switched it off.
-// A tag beside the packet XDP does not see, and takes the frame for an untagged one; a checksum
-// that is unfinished nobody finishes behind it.
+// Offloads of a veth's sending end that do not work with native XDP at the other end, and the flags
+// that say that we switched them off. XDP does not see a VLAN tag beside the packet and would take
+// the frame for an untagged one, and nobody completes a partial checksum behind XDP.
 struct SenderOffload {
     const char *feature;
     __u32 flag;

@@ -28,8 +28,8 @@ Result<bool> is_known(const Session &session, int ifindex)
     return underlay || port || device;
 }
 
-// Attachments without an entry: attach was killed before it wrote the entry, or detach after it
-// had removed it.
+// Detaches programs from devices that have no table entry: attach was killed before it wrote the
+// entry, or detach after it had removed it.
 Result<> drop_stray_attachments(Session &session, const std::vector<Link> &links)
 {
     TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
@@ -44,14 +44,14 @@ Result<> drop_stray_attachments(Session &session, const std::vector<Link> &links
         TRY_ASSIGN(const bool known, is_known(session, link.index));
         if (known)
             continue;
-        // One that may not be looked at is another's, as far as anybody knows.
+        // A program that cannot be read counts as one of others.
         if (const auto ours = is_xdp_attached(link.index); ours && *ours)
             TRY(detach_xdp(link.index));
     }
     return {};
 }
 
-// `attach` was killed behind its commit: the rest of it.
+// Completes an attach that was killed after its commit.
 Result<> finish_attach(Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
 {
     TRY(derive_lookups(session));
@@ -76,8 +76,9 @@ Result<> remove_unfinished_links(Session &session, const std::vector<Link> &link
     return {};
 }
 
-// The pins of namespaces that are gone. A namespace that is alive has a visible handle or, on
-// kernels with TCX, a link that still has its device. What cannot be looked at is alive.
+// Removes the pins of namespaces that are gone. A namespace that exists has a visible handle or, on
+// kernels with TCX, a link that still has its device. One that cannot be checked counts as
+// existing.
 Result<> remove_dead_namespaces(const Session &session)
 {
     TRY_ASSIGN(auto cookies, pinned_cookies(session.root));
@@ -102,7 +103,7 @@ Result<> remove_dead_namespaces(const Session &session)
     return {};
 }
 
-// `ip link set … address` or `… name` may have changed it.
+// Adopts the MAC and the name that `ip link set` may have given to the device.
 Result<> follow_device(const Session &session, xv_vtep vtep, const Link &link)
 {
     if (std::ranges::equal(vtep.mac, link.mac.octets) && link.name == vtep.name)
@@ -127,7 +128,7 @@ Result<> repair_vteps(Session &session, const std::vector<Link> &links)
                 continue;
         } else if (committed) {
             TRY_ASSIGN(const bool moved, device_lives_on(session, vtep));
-            if (moved) // as long as nobody detaches it
+            if (moved) // it stays until somebody detaches it
                 continue;
         }
         if (vtep.slot != 0)
@@ -139,7 +140,7 @@ Result<> repair_vteps(Session &session, const std::vector<Link> &links)
     return {};
 }
 
-// A port without a VNI is one that `port add` or `port del` was killed at.
+// A port has no VNI if `port add` or `port del` was killed.
 Result<> repair_ports(Session &session)
 {
     TRY_ASSIGN(const auto ports, session.tables->ports.entries());
@@ -158,7 +159,8 @@ Result<> repair_ports(Session &session)
     return {};
 }
 
-// Members of no port: before their port's entry says the VNI, or behind its end.
+// Removes members without a port: `port add` was killed before it wrote the VNI into the port's
+// entry, or `port del` after it had removed the entry.
 Result<> repair_members(Session &session)
 {
     TRY_ASSIGN(const auto members, session.tables->members.entries());
@@ -192,7 +194,7 @@ Result<> recover(Session &session)
     TRY(drop_stray_attachments(session, links));
     TRY(release_empty_datapath(session));
     if (!session.tables)
-        TRY(remove_state(session.root, session.cookie)); // a half-made one
+        TRY(remove_state(session.root, session.cookie)); // an incomplete one
     return remove_dead_namespaces(session);
 }
 

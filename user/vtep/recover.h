@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What every command that changes something does first.
+// Every command that changes something first repairs what earlier ones have left.
 #pragma once
 
 #include "user/vtep/session.h"
 
 namespace xvtep {
 
-// Puts right what a killed command, a removed device or a dead namespace left behind. What is
-// whole is not touched, and nothing is removed where it could not be looked at: then it fails.
+// Repairs what a killed command, a removed device or a dead namespace left behind. It leaves
+// complete VTEPs and ports alone. If it cannot read the state of something, it fails and removes
+// nothing of it.
 Result<> recover(Session &session);
 
 } // namespace xvtep

@@ -12,12 +12,12 @@
 namespace xvtep {
 namespace {
 
-// Where a reload has put new programs, to put the old ones back when a later one fails.
+// Replaces programs, and puts the old ones back if a later step fails.
 class Swap {
   public:
     Swap(Session &session, const LoadedPrograms &fresh) : session_(session), fresh_(fresh) {}
 
-    // Also where somebody has taken one off. Whether a clsact qdisc had to be made.
+    // Attaches also where somebody has detached a program. Returns whether it made a clsact qdisc.
     Result<bool> tc(const Link &link, std::span<const ProgramAt> wanted)
     {
         bool made_clsact = false;
@@ -34,7 +34,7 @@ class Swap {
         return made_clsact;
     }
 
-    // Last of all: it has no step after it that could fail and want it back.
+    // Called last, because it cannot be undone.
     Result<> xdp(const Link &link, Mode mode, Program program)
     {
         if (mode == Mode::tc)
@@ -99,7 +99,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
             }
             TRY_ASSIGN(const auto vtep, session.vtep_of_device(link.index));
             if (vtep)
-                TRY(swap.tc(link, device_programs)); // their qdisc goes with the device
+                TRY(swap.tc(link, device_programs)); // the qdisc is removed with the device
             TRY_ASSIGN(auto port, session.tables->ports.look_up(key));
             if (port) {
                 TRY_ASSIGN(const bool made, swap.tc(link, port_programs));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What every command works on: the calling thread's namespace, its pinned state, and the lock.
+// A Session is what a command works with: the calling thread's namespace, its state, and the lock.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,20 @@
 
 namespace xvtep {
 
-// The group of a link that attach has begun and not finished: a later command removes it.
+// The group of a link whose attach is not complete: recover() removes the link.
 constexpr std::uint32_t unfinished_group = 0x78767470;
 
-// What a session holds, shared by the lines of a batch.
+// The descriptors of a session. The calls of a batch share them.
 struct Resources {
     Netlink netlink;
     std::string root; // bpffs
     std::uint64_t cookie = 0;
-    std::string directory;                // the namespace's state in root
-    std::optional<Tables> tables;         // none: nothing is attached
+    std::string directory;                // of the namespace's state, in `root`
+    std::optional<Tables> tables;         // empty: nothing is attached
     std::optional<Lock> lock;             // held by writers
-    std::map<std::string, xv_vtep> named; // VTEPs looked up by a batch's table commands
-    std::vector<xv_vtep> removed; // whose device was gone, by the repair before a writer's command
+    std::map<std::string, xv_vtep> named; // cache of vtep_named() in a batch
+    std::vector<xv_vtep>
+        removed; // by recover() before the command, because their devices were gone
 };
 
 // How long a writer holds the lock: for its own command, or as long as the thread's Batch does. A
@@ -54,21 +55,21 @@ struct Session {
     {
     }
 
-    // To read: no lock, nothing is changed.
+    // For a command that only reads. It takes no lock and changes nothing.
     static Result<Session> reader(std::string operation, std::string object);
-    // To change: takes the lock, then repairs what a killed command or a removed device left.
+    // For a command that changes something. It takes the lock, then calls recover().
     static Result<Session> writer(std::string operation, std::string object,
                                   LockScope scope = LockScope::command);
-    // The lock alone; whatever the tables are.
+    // Takes the lock and does not open the tables.
     static Result<Session> locked(std::string operation, std::string object);
 
-    Result<> open_tables(); // where there are any
+    Result<> open_tables(); // if there are any
 
-    Result<> need_tables(); // makes the data path where there is none yet
+    Result<> need_tables(); // makes the data path if there is none
 
     [[nodiscard]] Result<std::vector<xv_vtep>> vteps() const;
     [[nodiscard]] Result<std::optional<xv_vtep>> vtep_of_device(int ifindex) const;
-    // The VTEP whose own device is `name`, or an error naming what is wrong with it.
+    // Returns the VTEP whose device is `name`. The error says what is wrong with that device.
     Result<xv_vtep> vtep_named(const std::string &name);
 
     [[nodiscard]] Failure usage(std::string_view cause) const
@@ -79,7 +80,7 @@ struct Session {
     {
         return system_failure(operation, object, cause, code);
     }
-    // An error of a step, in the command's own words: "attach eth0: create link v: file exists".
+    // Returns the error of a step as one of the command: "attach eth0: create link v: file exists".
     [[nodiscard]] Failure wrap(const Error &step) const;
     template <class T> [[nodiscard]] Result<T> in_words(Result<T> done) const
     {
@@ -90,10 +91,10 @@ struct Session {
 // Whether the device is an underlay port of the VTEP.
 bool uses(const xv_vtep &vtep, int ifindex);
 
-// An interface's name, of at most 15 characters.
+// `name` has at most 15 characters.
 void set_name(xv_vtep &vtep, const std::string &name);
 
-// A table flag, or none.
+// Returns `flag` if `on`, else 0.
 constexpr __u32 flag_if(bool on, __u32 flag)
 {
     return on ? flag : 0;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Slots: a VTEP, an underlay port and a local port have one each in `counters`, a VTEP also in
-// `vteps`.
+// Slots number VTEPs, underlay ports and local ports: each has an element of the map `counters`,
+// and a VTEP also one of the map `vteps`.
 #pragma once
 
 #include "user/vtep/session.h"
 
 namespace xvtep {
 
-// A slot that nothing uses, nor is `promised`; its counters at zero.
+// Returns a slot that nothing uses and that is not `promised`, and sets its counters to zero.
 Result<__u32> free_slot(Session &session, __u32 promised = 0);
 
 } // namespace xvtep

@@ -23,7 +23,7 @@ TcPlace place(const Session &session, int ifindex, Hook hook)
     return {session.directory, ifindex, hook, ""};
 }
 
-// None where there is no such device.
+// Returns nothing if there is no such device.
 Result<std::optional<Link>> find_link(Session &session, int ifindex)
 {
     auto link = session.netlink.link(ifindex);
@@ -49,7 +49,7 @@ Result<> remove_made_bridge(Session &session, int ifindex)
     return unless_gone(session.netlink.delete_link(ifindex));
 }
 
-// All that a table holds of one VTEP.
+// Removes all entries of one VTEP.
 template <class Key, class Value>
 Result<> flush(const Table<Key, Value> &table, const xv_vtep &vtep)
 {
@@ -102,8 +102,8 @@ Result<> remove_port(Session &session, int ifindex)
     TRY_ASSIGN(auto port, tables.ports.look_up(index));
     TRY_ASSIGN(const auto link, find_link(session, ifindex));
     TRY_ASSIGN(const auto alive, tables.alive.look_up(index));
-    const bool same = link && alive; // else another device has its index
-    // Without a VNI a repair takes it for what it is, wherever this ends.
+    const bool same = link && alive; // false: another device has its index
+    // Without a VNI recover() removes the port, wherever this function ends.
     if (port && port->vtep != 0) {
         port->vtep = 0;
         TRY(tables.ports.put(index, *port));
@@ -131,7 +131,7 @@ Result<> remove_port(Session &session, int ifindex)
 
 namespace {
 
-// A VTEP's, and with its last VNI the port.
+// Removes the VTEP from its ports, and a port that has no other VNI.
 Result<> take_from_ports(Session &session, const xv_vtep &vtep)
 {
     Tables &tables = *session.tables;
@@ -165,7 +165,7 @@ Result<> take_from_ports(Session &session, const xv_vtep &vtep)
 Result<> remove_vtep(Session &session, const xv_vtep &vtep)
 {
     Tables &tables = *session.tables;
-    // First, packets stop being taken: or they would teach what has just been flushed.
+    // First stop accepting packets, or they would fill the tables again.
     TRY_ASSIGN(const bool committed, is_committed(session, vtep));
     if (committed)
         TRY(tables.vnis.remove({vtep.vni, vtep.dstport, 0}));
@@ -176,14 +176,14 @@ Result<> remove_vtep(Session &session, const xv_vtep &vtep)
     TRY(unless_gone(delete_device(session, vtep)));
     for (const Hook hook : {Hook::ingress, Hook::egress})
         TRY(detach_tc(place(session, ifindex, hook), false));
-    TRY(wait_for_running_programs()); // they may still learn
+    TRY(wait_for_running_programs()); // programs that run still may learn
     TRY(flush_entries(session, vtep));
     if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
         TRY(remove_made_bridge(session, static_cast<int>(vtep.bridge)));
     TRY(tables.alive.remove(vtep.ifindex));
     add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
     TRY(tables.vteps.put(vtep.slot, xv_vtep{}));
-    TRY(tables.devices.remove(vtep.ifindex)); // last: until then a repair comes back here
+    TRY(tables.devices.remove(vtep.ifindex)); // last: until then recover() comes back here
     return {};
 }
 
@@ -201,7 +201,7 @@ Result<> release_unused_underlays(Session &session)
             continue;
         if (link) {
             if (underlay.mode != XV_MODE_TC)
-                TRY(detach_xdp(ifindex)); // before TC, which finishes what XDP has begun
+                TRY(detach_xdp(ifindex)); // before TC, which completes what XDP has begun
             TRY(unless_gone(put_gro_back(*link, underlay)));
         }
         TRY(detach_tc(place(session, ifindex, Hook::ingress), false));

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Taking down, whole or in part: used by detach, by attach's undo, and by recover().
+// Takes VTEPs and ports down, for detach, for the undo steps of attach, and for recover().
 #pragma once
 
 #include "user/vtep/session.h"
 
 namespace xvtep {
 
-// Each may be called on what is half made; what is gone already is fine. Where one fails, the
-// tables still say what is left, and the next recover() goes on with it.
+// These functions also take down what is incomplete. If one fails, the tables still describe what
+// is left, and the next recover() continues with it.
 Result<> remove_vtep(Session &session, const xv_vtep &vtep);
 Result<> remove_port(Session &session, int ifindex);
 Result<> release_unused_underlays(Session &session);
 Result<> release_empty_datapath(Session &session);
 
-// What is to be removed may be gone already.
+// Turns ENODEV into success: what is to be removed is gone already.
 Result<> unless_gone(Result<> removed);
 
 } // namespace xvtep
