@@ -3,6 +3,10 @@
 // or as after it, once the next command has run; exit 0 means after, and at once; any other exit of
 // a command that sets up means before.
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
@@ -13,9 +17,11 @@
 #include <fmt/ranges.h>
 
 #include "tests/support/netns_case.h"
+#include "user/base/fd.h"
 #include "user/datapath/bpffs.h"
 #include "user/datapath/datapath.h"
 #include "user/datapath/tc_attach.h"
+#include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
 #include "user/net/netlink.h"
 #include "user/vtep/session.h"
@@ -269,6 +275,42 @@ TEST_F(Faults, Ports)
     at_points("port add p --vni 9 --vlan 7", "port del p --vlan 7", 3, true);
     ASSERT_EQ(run("port add p --vni 9 --mode xdp"), 0) << said_;
     at_points("port del p", "port add p --vni 9 --mode xdp", 4, false);
+}
+
+// In a process of its own, because libxdp remembers what has failed.
+bool detaches_with(rlim_t descriptors, int ifindex)
+{
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const rlimit few{descriptors, descriptors};
+        const bool done = ::setrlimit(RLIMIT_NOFILE, &few) == 0 && detach_xdp(ifindex);
+        ::_exit(done ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return status == 0;
+}
+
+// libxdp takes some failures to read what is attached for "nothing is attached". With one more
+// descriptor each time, every step that opens one fails once.
+TEST_F(Faults, XdpIsGoneWhereDetachingItSucceeds)
+{
+    ASSERT_EQ(run(stays), 0) << said_;
+    ASSERT_EQ(run("port add p --vni 9 --mode xdp"), 0) << said_;
+    const auto netns = got(Netns::open(a_));
+    const auto scope = got(netns.enter());
+    auto netlink = got(Netlink::open());
+    const int index = got(netlink.link("p")).index;
+    const auto first_free = static_cast<rlim_t>(Fd(::dup(netns.fd())).get());
+    unsigned refused = 0;
+    bool done = false;
+    for (rlim_t spare = 0; spare < 64 && !done; spare++) {
+        done = detaches_with(first_free + spare, index);
+        refused += done ? 0 : 1;
+        EXPECT_EQ(got(netlink.link(index)).xdp_program == 0, done) << spare << " descriptors";
+    }
+    EXPECT_TRUE(done);
+    EXPECT_GT(refused, 1U);
 }
 
 TEST_F(Faults, Entries)

@@ -23,7 +23,7 @@
 namespace xvtep {
 namespace {
 
-// The kernel keeps the first 15 letters of a program's name.
+// The kernel keeps only the first 15 characters of a name.
 constexpr std::string_view our_names = "xvtep_xdp_";
 
 struct ProgramCloser {
@@ -34,8 +34,8 @@ struct MultiprogCloser {
 };
 using Multiprog = std::unique_ptr<xdp_multiprog, MultiprogCloser>;
 
-// libxdp loads the program itself (as an extension of its dispatcher, if it can), so it needs an
-// object that is open but not loaded, with the pinned maps in it.
+// libxdp loads the program itself, if possible as an extension of its dispatcher. So it needs an
+// object that is open but not loaded, and that uses the pinned maps.
 struct OpenProgram {
     BpfObject object;
     std::unique_ptr<xdp_program, ProgramCloser> program;
@@ -66,11 +66,29 @@ bool is_ours(const xdp_program *program)
     return name != nullptr && std::string_view(name).starts_with(our_names);
 }
 
-// libxdp makes a directory for dispatchers even where it ends up without one.
+// libxdp makes a directory for dispatchers even if it then attaches without one.
 void remove_empty_dispatcher_directory()
 {
     if (const auto root = bpffs_root())
         ::rmdir((*root + "/xdp").c_str());
+}
+
+Failure look_failure(int ifindex, int error, const LibbpfLog &log)
+{
+    return errno_failure("look at XDP of", fmt::format("ifindex {}", ifindex), error, log.error());
+}
+
+// Whether libxdp has read all programs of the device. When it cannot read a dispatcher's BTF, it
+// returns an object without any program and no error; when it cannot read the pins of a
+// dispatcher's programs, later versions return the dispatcher as if it were the only program.
+bool is_complete(const xdp_multiprog *found)
+{
+    const xdp_program *main = xdp_multiprog__main_prog(found);
+    if (main == nullptr)
+        return xdp_multiprog__hw_prog(found) != nullptr;
+    const char *name = xdp_program__name(main);
+    return !xdp_multiprog__is_legacy(found) || name == nullptr ||
+           name != std::string_view("xdp_dispatcher");
 }
 
 // The programs of the device, or null if there are none.
@@ -79,17 +97,20 @@ Result<Multiprog> attached(int ifindex)
     const LibbpfLog log;
     xdp_multiprog *found = xdp_multiprog__get_from_ifindex(ifindex);
     const auto error = static_cast<int>(-libxdp_get_error(found));
-    if (error == 0)
-        return Multiprog(found);
+    if (error == 0) {
+        Multiprog programs(found);
+        if (!is_complete(found))
+            return look_failure(ifindex, EIO, log);
+        return programs;
+    }
     if (error == ENODEV)
         return Multiprog();
     __u32 id = 0; // ENOENT may also mean that there is a dispatcher whose pins are missing
     if (error == ENOENT && bpf_xdp_query_id(ifindex, 0, &id) == 0 && id == 0)
         return Multiprog();
-    const std::string device = fmt::format("ifindex {}", ifindex);
     if (error == EPERM)
-        TRY(check_privileges("look at XDP of", device, Privilege::xdp));
-    return errno_failure("look at XDP of", device, error, log.error());
+        TRY(check_privileges("look at XDP of", fmt::format("ifindex {}", ifindex), Privilege::xdp));
+    return look_failure(ifindex, error, log);
 }
 
 // Those of the attached programs that are ours.
@@ -108,6 +129,14 @@ std::vector<xdp_program *> ours_in(const xdp_multiprog *found)
     return ours;
 }
 
+Result<bool> is_attached(int ifindex, __u32 program_id)
+{
+    TRY_ASSIGN(const Multiprog found, attached(ifindex));
+    return found && std::ranges::any_of(ours_in(found.get()), [&](const xdp_program *program) {
+               return xdp_program__id(program) == program_id;
+           });
+}
+
 Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *found, int ifindex)
 {
     for (xdp_program *program : programs) {
@@ -116,7 +145,13 @@ Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *fou
             xdp_multiprog__is_legacy(found)
                 ? xdp_multiprog__detach(found)
                 : xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(found), 0);
-        if (error != 0 && error != -ENOENT && error != -ENODEV)
+        if (error == 0 || error == -ENODEV)
+            continue;
+        // xdp_program__detach() returns ENOENT for every error in reading what is attached.
+        bool left = true;
+        if (error == -ENOENT)
+            TRY_SET(left, is_attached(ifindex, xdp_program__id(program)));
+        if (left)
             return errno_failure("detach XDP from", fmt::format("ifindex {}", ifindex), -error,
                                  log.error());
     }
@@ -165,7 +200,8 @@ Result<> replace_xdp(const XdpPlace &place, Program program, int loaded_fd)
             return errno_failure("reload", place.device, -error);
         return {};
     }
-    // In a dispatcher both run for a moment; the second passes what the first has stripped.
+    // In a dispatcher both programs run for a moment. The second passes what the first
+    // decapsulated.
     TRY(attach_xdp(place, program));
     return take_off(old, found.get(), place.ifindex);
 }
