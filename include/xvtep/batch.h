@@ -3,17 +3,19 @@
 
 namespace xvtep {
 
-// Many table entries at once: while one lives, the calls of its thread that write fdb and neigh
-// entries share one lock, one repair and one set of descriptors, for a second at a time (others
-// want the lock too). Several on one thread count as one. Any other call that changes something,
-// or a change of namespace, gives the lock back first.
+// Makes many writes of table entries cheap. While a Batch lives, the calls of its thread that write
+// fdb and neigh entries share one lock, one recovery and one set of descriptors. The lock is given
+// back once a second, because other processes want it too. Several batches on one thread count as
+// one. Any other call that changes something gives the lock back first, and so does a write after
+// the thread has changed its network namespace.
 //
-// Each call still succeeds or fails for itself: a batch is no transaction.
+// A batch is no transaction: each call succeeds or fails for itself.
 class Batch {
   public:
     Batch();
     ~Batch(); // on the thread that made it
-    // Gives the lock back now: before waiting for more to do. The next write takes it again.
+    // Gives the lock back now. Call it before waiting for more to do. The next write takes the lock
+    // again.
     static void unlock();
     Batch(const Batch &) = delete;
     Batch &operator=(const Batch &) = delete;

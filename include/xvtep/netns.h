@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Network namespaces, network_namespaces(7): the place where every other call of the library acts.
+// Network namespaces, network_namespaces(7). Every other call of the library acts in the namespace
+// of the calling thread.
 #pragma once
 
 #include <cstdint>
@@ -10,32 +11,38 @@
 
 namespace xvtep {
 
-// A network namespace, held open: it lives at least as long as this. A thread that enters one
-// takes no other thread with it.
+// A network namespace. The object holds it open, so the namespace lives at least as long.
 class Netns {
   public:
-    // The calling thread's.
+    // Returns the calling thread's namespace.
     static Result<Netns> current();
 
-    // As `ip -n NAME`: /run/netns/NAME, or a path where `name` has a slash. ErrorKind::usage where
-    // it can be no name; ENOENT: there is none; EINVAL: it is something else.
+    // Opens /run/netns/NAME, as `ip -n NAME` does, or a path if `name` contains a slash.
+    //
+    // Errors: ErrorKind::usage: it cannot be a name. ENOENT: there is none. EINVAL: the file is not
+    // a network namespace.
     static Result<Netns> open(const std::string &name);
 
-    // As `ip netns add NAME`, with the loopback device up. EEXIST: the name is taken.
+    // Makes a namespace as `ip netns add NAME` does, and brings its loopback device up.
+    //
+    // Errors: EEXIST: the name is taken.
     static Result<Netns> create(const std::string &name);
 
-    // As `ip netns del NAME`: takes the name away; the namespace goes with its last user. ENOENT.
+    // Removes the name, as `ip netns del NAME` does. The namespace ends with its last user.
+    //
+    // Errors: ENOENT: there is no such name.
     static Result<> remove(const std::string &name);
 
     static bool exists(const std::string &name); // open() would succeed
 
-    // Every namespace this process can see: /run/netns, /proc/*/ns/net, nsfs mounts; each once.
-    // *all: whether none had to be left out for a passing reason, as want of descriptors is.
+    // Returns every namespace this process can see, each once: /run/netns, /proc/*/ns/net, nsfs
+    // mounts. Sets *all to false if one had to be left out for a passing reason, such as a lack of
+    // descriptors.
     static std::vector<Netns> visible(bool *all = nullptr);
 
-    // While it lives, the thread that made it is in the namespace; its end puts the thread back,
-    // or aborts the process where that fails: what ran next would run in the wrong namespace.
-    // Nested ones end in the reverse order. Not to be handed to another thread.
+    // Keeps the thread that made it in a namespace. The destructor puts the thread back; if that
+    // fails it aborts the process, because the thread would go on in the wrong namespace. Nested
+    // scopes end in reverse order. A scope must not be handed to another thread.
     class Scope {
       public:
         Scope(Scope &&) noexcept;
@@ -48,15 +55,20 @@ class Netns {
         int back_;
     };
 
-    // setns(2) with CLONE_NEWNET alone: mounts stay, /sys/class/net shows the old devices. Needs
-    // CAP_SYS_ADMIN: EPERM.
+    // Enters the namespace. Entering affects only the calling thread. It is setns(2) with
+    // CLONE_NEWNET alone: mounts stay, so /sys/class/net shows the devices of the old namespace.
+    //
+    // Errors: EPERM: CAP_SYS_ADMIN is missing.
     [[nodiscard]] Result<Scope> enter() const;
 
-    [[nodiscard]] int fd() const { return fd_; } // for setns(2); stays this object's
-    // As /run/netns has it, else "net:[INODE]" as lsns and /proc do.
+    [[nodiscard]] int fd() const { return fd_; } // for setns(2); owned by this object
+    // Returns the name in /run/netns, or "net:[INODE]" as lsns(8) prints it.
     [[nodiscard]] std::string name() const;
-    [[nodiscard]] std::uint64_t inode() const; // 0 where unknown; may come again after its end
-    // SO_NETNS_COOKIE, socket(7): unique until reboot, never given again.
+    // Returns 0 if it cannot be read. The kernel may reuse the number of a namespace that has
+    // ended.
+    [[nodiscard]] std::uint64_t inode() const;
+    // Returns SO_NETNS_COOKIE, socket(7), which the kernel never gives to another namespace until
+    // the machine is booted again.
     [[nodiscard]] Result<std::uint64_t> cookie() const;
 
     Netns(Netns &&) noexcept;
@@ -68,7 +80,7 @@ class Netns {
     int fd_;
 };
 
-// The cookie of the calling thread's namespace.
+// Returns the cookie of the calling thread's namespace.
 Result<std::uint64_t> current_netns_cookie();
 
 // Tells libxdp where the bpf file system is if `ip netns exec` has hidden /sys/fs/bpf: sets the

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Counters of the fast path, of the calling thread's network namespace. What the kernel's vxlan
-// device carries instead counts as passed here, and in the device's own counters. Errors, threads:
-// result.h.
+// Counters of the fast path, in the calling thread's network namespace. Frames that the kernel's
+// vxlan device carries instead count as passed here, and in that device's own counters.
+//
+// Errors, threads, processes: result.h.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +14,29 @@
 
 namespace xvtep {
 
-// Why frames were not forwarded.
+// How many frames the programs did not forward, for one reason.
 struct VerdictCount {
-    const char *name; // as `xvtep stats` prints it; lives as long as the program
+    const char *name; // as `xvtep stats` prints it; valid as long as the program runs
     std::uint64_t packets;
 };
 
-// The counters of a VTEP, or (vni empty) of an underlay or local port: what belongs to no VTEP.
-// Since attach or port add; kept over reload. Every frame counts once: as rx (decapsulated and
-// delivered), tx (encapsulated), passed on to the kernel, or dropped; of one passed on as "flooded"
-// the copies count as tx too. A GSO packet counts as its segments.
+// The counters of a VTEP or, if `vni` is empty, of an underlay or local port. A port counts what
+// belongs to no VTEP. Counting starts at attach or port add and goes on over reload. Every frame
+// counts once: as rx (decapsulated and delivered), tx (encapsulated), passed to the kernel, or
+// dropped. The copies of a frame that was passed as "flooded" count as tx too. A GSO packet counts
+// as its segments.
 struct Stats {
     std::string ifname;
     std::optional<std::uint32_t> vni;
     std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // inner frames
-    std::uint64_t events_lost = 0;           // misses that some listener had no room for
+    std::uint64_t events_lost = 0;           // misses for which a listener had no room
     std::vector<VerdictCount> drops, passed; // every reason, zeros too
 };
 
-// Of all VTEPs and ports, or of one device. The sum over all CPUs, read without a stop: counts of
-// one moment may differ by frames under way. ENODEV: no device of that name, or nothing there.
+// Returns the counters of one device, or of all VTEPs and ports, summed over all CPUs. The programs
+// go on counting meanwhile, so counters may differ by the frames under way.
+//
+// Errors: ENODEV: there is no such device, or xvtep has nothing there.
 Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device);
 
 } // namespace xvtep

@@ -9,8 +9,8 @@
 
 namespace xvtep {
 
-// In how many parts `count` things are done at once, if it takes `worth` of them to make up for a
-// thread's start.
+// Returns into how many parts to cut `count` things that are to be done in parallel, if a thread is
+// worth its start from `worth` things on.
 inline std::size_t parts_of(std::size_t count, std::size_t worth)
 {
     constexpr std::size_t most = 4;
@@ -18,8 +18,8 @@ inline std::size_t parts_of(std::size_t count, std::size_t worth)
         std::min<std::size_t>(count / worth, std::thread::hardware_concurrency()), 1, most);
 }
 
-// work(part, from, to) for each part of `count` things, side by side; returns when all are done.
-// `work` does not throw.
+// Calls work(part, from, to) for each part of `count` things in parallel, and returns when all are
+// done. `work` must not throw.
 template <class Work> void side_by_side(std::size_t count, std::size_t parts, const Work &work)
 {
     const auto run = [&](std::size_t part) {
@@ -29,7 +29,7 @@ template <class Work> void side_by_side(std::size_t count, std::size_t parts, co
     for (std::size_t part = 1; part < parts; part++)
         try {
             others.emplace_back(run, part);
-        } catch (const std::system_error &) { // no more threads for this user
+        } catch (const std::system_error &) { // the user may start no more threads
             run(part);
         }
     run(0);

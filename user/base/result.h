@@ -13,14 +13,14 @@ namespace xvtep {
                                     std::string_view cause);
 [[nodiscard]] Failure system_failure(std::string_view operation, std::string_view object,
                                      std::string_view cause, int code = 0);
-// `code` is a positive errno; `detail`, where not empty, is appended in brackets.
+// `code` is a positive errno. `detail` is appended in brackets, unless it is empty.
 [[nodiscard]] Failure errno_failure(std::string_view operation, std::string_view object, int code,
                                     std::string_view detail = {});
 
 } // namespace xvtep
 
-// Hands a failed Result on to the caller; TRY_ASSIGN also declares a variable for the value, and
-// TRY_SET assigns it to one that is there.
+// Return the error of a failed Result to the caller. TRY_ASSIGN also declares a variable for the
+// value, and TRY_SET assigns the value to an existing variable.
 #define XVTEP_CONCAT_(a, b) a##b
 #define XVTEP_CONCAT(a, b) XVTEP_CONCAT_(a, b)
 #define TRY(expression)                                                                            \

@@ -7,7 +7,7 @@
 
 namespace xvtep {
 
-// Steps to take back, run newest first when the scope is left without commit().
+// Runs its steps, the newest first, when the scope is left without commit().
 class Undo {
   public:
     Undo() = default;

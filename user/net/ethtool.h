@@ -7,12 +7,13 @@
 
 namespace xvtep {
 
-// A feature of a device of the calling thread's namespace by its ethtool -k kernel string
-// ("rx-gro", "tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-udp_tnl-segmentation", …).
+// Reads or sets a feature of a device in the calling thread's namespace. `feature` is the kernel's
+// name of it, as `ethtool -k` resolves it ("rx-gro", "tx-checksum-ip-generic",
+// "tx-tcp-segmentation", "tx-udp_tnl-segmentation", …).
 Result<bool> device_feature(const std::string &ifname, const std::string &feature);
 Result<> set_device_feature(const std::string &ifname, const std::string &feature, bool on);
 
-// Of an error of these: the device cannot have the feature so, today or tomorrow.
+// Whether an error of these functions means that the device can never have the feature so.
 bool is_unsupported(const Error &error);
 
 } // namespace xvtep

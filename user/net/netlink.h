@@ -35,7 +35,7 @@ struct Link {
     unsigned flags = 0;              // IFF_*
     int master = 0;                  // ifindex or 0
     int lower = 0;                   // IFLA_LINK: a veth's peer, a vxlan's underlay device
-    std::optional<int> lower_nsid{}; // IFLA_LINK_NETNSID, where `lower` is in another namespace
+    std::optional<int> lower_nsid{}; // IFLA_LINK_NETNSID: set if `lower` is in another namespace
     std::uint32_t group = 0;
     std::uint32_t tx_queues = 0, rx_queues = 0;
     std::uint8_t xdp_mode = 0; // XDP_ATTACHED_*
@@ -46,7 +46,7 @@ struct Link {
     [[nodiscard]] bool is_up() const { return flags & 1; }
 };
 
-// What a new link is given in the message that creates it.
+// Attributes of a new link, set by the message that creates it.
 struct NewLink {
     std::string name{};
     std::optional<Mac> mac{};
@@ -54,11 +54,11 @@ struct NewLink {
     std::uint32_t group = 0;
 };
 
-// Only what is set is changed.
+// Members without a value stay as they are.
 struct LinkChange {
     std::optional<bool> up{};
     std::optional<unsigned> mtu{};
-    std::optional<int> master{}; // 0 releases
+    std::optional<int> master{}; // 0: none
     std::optional<Mac> mac{};
     std::optional<std::uint32_t> group{};
     std::optional<std::string> name{};
@@ -69,10 +69,11 @@ struct Route {
     int oif = 0;
     std::optional<Ip> gateway{};
     std::optional<Ip> source{}; // RTA_PREFSRC
-    bool is_local = false;      // RTN_LOCAL: this host's own
+    bool is_local = false;      // RTN_LOCAL: an address of this host
 };
 
-// A line of a kernel vxlan device's own forwarding database, or of a bridge's at one of its ports.
+// An entry of the forwarding database of a kernel vxlan device, or of a bridge for one of its
+// ports.
 struct KernelFdbEntry {
     Mac mac{};
     std::optional<Ip> dst{};
@@ -90,8 +91,8 @@ struct KernelNeighbour {
     std::uint8_t flags = 0;  // NTF_*
 };
 
-// rtnetlink in the namespace that was the calling thread's when open() ran. Errors carry the
-// kernel's errno and extended acknowledgement. Not for several threads at once.
+// rtnetlink in the network namespace in which the calling thread was at open(). Errors carry the
+// kernel's errno and its extended acknowledgement. An object is for one thread at a time.
 class Netlink {
   public:
     static Result<Netlink> open();
@@ -100,11 +101,12 @@ class Netlink {
     ~Netlink();
 
     Result<std::vector<Link>> links();
-    Result<Link> link(const std::string &name); // ENODEV: "no such device"
+    Result<Link> link(const std::string &name); // Errors: ENODEV
     Result<Link> link(int index);
-    Result<int> add_vxlan(const NewLink &link, const VxlanOptions &options); // the new ifindex
+    Result<int> add_vxlan(const NewLink &link, const VxlanOptions &options); // returns the ifindex
     Result<int> add_bridge(const NewLink &link);
-    // `peer_netns_fd` -1: the peer is made in this namespace too. Returns the first end's ifindex.
+    // Makes the peer in the namespace `peer_netns_fd`, or in this one if that is -1. Returns the
+    // ifindex of the first end.
     Result<int> add_veth(const NewLink &link, const NewLink &peer, int peer_netns_fd = -1);
     Result<> delete_link(int index);
     Result<> change_link(int index, const LinkChange &change);
@@ -112,37 +114,39 @@ class Netlink {
 
     Result<std::vector<Prefix>> addresses(int index);
     Result<std::vector<std::pair<int, Prefix>>> addresses(); // of all links, by ifindex
-    Result<> add_address(int index, const Prefix &address);  // IPv6: without duplicate detection
+    Result<> add_address(int index, const Prefix &address);  // IPv6: without DAD
     Result<> add_route(const Prefix &destination, const std::optional<Ip> &gateway, int oif);
     Result<Route> route_to(const Ip &destination, int oif = 0);
     Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
-    // As a gratuitous ARP does: an entry that is there, and not by hand, gets the MAC (NUD_STALE).
+    // Gives an existing entry the MAC and the state NUD_STALE, as a gratuitous ARP does. Entries
+    // that were written by hand (NUD_PERMANENT, NUD_NOARP) stay as they are.
     Result<> correct_neighbour(int index, const Ip &address, const Mac &mac);
 
-    Result<std::vector<KernelNeighbour>> neighbours(int index); // IPv4's and IPv6's
+    Result<std::vector<KernelNeighbour>> neighbours(int index); // IPv4 and IPv6
 
     Result<std::vector<KernelFdbEntry>> fdb(int index);
-    // A further destination; NTF_SELF, permanent.
+    // Adds a destination (NTF_SELF) to a permanent entry.
     Result<> append_fdb(int index, const KernelFdbEntry &entry);
-    // The only destination of a unicast MAC, in the state given.
+    // Makes the entry, with its state, the only one of a unicast MAC.
     Result<> replace_fdb(int index, const KernelFdbEntry &entry);
-    // New unicast entries, up to the first that is refused; how many were made. None behind it is.
+    // Adds unicast entries up to the first that the kernel refuses, and returns how many. No entry
+    // behind that one is left in the table.
     Result<std::size_t> add_fdb(int index, std::span<const KernelFdbEntry> entries);
-    // One destination, or without `dst` all of them.
+    // Deletes one destination or, without `dst`, all of them.
     Result<> delete_fdb(int index, const KernelFdbEntry &entry);
-    Result<std::vector<std::pair<int, KernelFdbEntry>>> bridge_fdb(); // all bridges', by port
+    Result<std::vector<std::pair<int, KernelFdbEntry>>> bridge_fdb(); // of all bridges, by port
     Result<> delete_bridge_fdb(int port, const Mac &mac);
 
-    // Frames go to the driver at once.
+    // Sets the qdisc "noqueue": frames go to the driver at once.
     Result<> remove_queue(int index);
-    // Whether clsact on the device has a filter, anybody's.
+    // Whether clsact on the device has any filter.
     Result<bool> has_clsact_filters(int index);
 
-    // The namespace that this namespace knows by `nsid`, found among Netns::visible().
+    // Looks among Netns::visible() for the namespace that this namespace knows as `nsid`.
     Result<Netns> netns_by_id(int nsid);
 
   private:
-    // Of a link that was just made; it goes again where that cannot be told.
+    // Returns the ifindex of a link that was just made, or deletes the link if it cannot.
     Result<int> index_of_new(const std::string &name);
 
     struct Impl;
@@ -150,8 +154,8 @@ class Netlink {
     std::unique_ptr<Impl> impl_;
 };
 
-// At least `most` of a device's entries, if there are as many, in the calling thread's namespace:
-// to read them all takes the kernel time that grows with the square of their number.
+// Reads the first `most` entries (or a few more) of a device in the calling thread's namespace.
+// Reading all of a large table would take the kernel time that grows with the square of its size.
 Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most);
 
 } // namespace xvtep

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the parts of class Netlink share: the socket, and how an error of the kernel is told.
+// What the source files of class Netlink share: the socket, and how it reports errors.
 #pragma once
 
 #include <linux/rtnetlink.h>
@@ -42,7 +42,7 @@ struct Netlink::Impl {
         return find(message);
     }
 
-    // What errors call a link that is known by its index.
+    // The name of a link, for errors.
     std::string name_of(int index)
     {
         const auto link = find(index);

@@ -19,10 +19,10 @@ struct nlattr;
 
 namespace xvtep {
 
-// A request being written. What does not fit is remembered and makes the sending fail.
+// A request under construction. If an attribute does not fit, sending the request fails.
 class Message {
   public:
-    // Closes the nested attribute at the end of its scope.
+    // A nested attribute, which ends with the scope of the object.
     class Nest {
       public:
         Nest(Message &message, int type);
@@ -71,8 +71,8 @@ class Message {
     bool overflown_ = false;
 };
 
-// The attributes of a received message or of a nested attribute, by type. Those too short for
-// what is asked of them count as missing.
+// The attributes of a received message or of a nested attribute, by type. An attribute that is too
+// short for the requested type counts as missing.
 class Attributes {
   public:
     Attributes(const nlmsghdr &message, std::size_t header_size, int highest);
@@ -92,7 +92,7 @@ class Attributes {
     {
         return get<T>(type).value_or(otherwise);
     }
-    // The kernel tells some booleans by an attribute's presence, others by its octet.
+    // A boolean: some exist only if true, others have an octet.
     [[nodiscard]] bool flag(int type) const;
     [[nodiscard]] std::string string(int type) const;
     [[nodiscard]] std::optional<Ip> ip(int type) const;
@@ -106,7 +106,7 @@ class Attributes {
     std::vector<nlattr *> found_;
 };
 
-// The family's header behind the netlink header; null where the message is too short for it.
+// Returns the header behind the netlink header, or null if the message is too short for it.
 template <class Header> const Header *payload(const nlmsghdr &message)
 {
     if (message.nlmsg_len < NLMSG_HDRLEN + sizeof(Header))

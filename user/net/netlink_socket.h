@@ -17,13 +17,13 @@ struct nl_sock;
 
 namespace xvtep {
 
-// The kernel's answer to a request it does not carry out.
+// Why the kernel refused a request.
 struct Refusal {
     int code = 0;       // errno
-    std::string detail; // the extended acknowledgement's text, where there is one
+    std::string detail; // of the extended acknowledgement; may be empty
 };
 
-// One rtnetlink request at a time, each waited for until the kernel has acknowledged it.
+// Sends rtnetlink requests and waits until the kernel has acknowledged each.
 class NetlinkSocket {
   public:
     using Answer = std::expected<void, Refusal>;
@@ -31,15 +31,15 @@ class NetlinkSocket {
 
     static Result<NetlinkSocket> open();
 
-    // `reader` is given each message that comes before the acknowledgement.
+    // Calls `reader` for each message before the acknowledgement.
     Answer request(Message &message, const Reader &reader = {});
 
-    // Sends all at once, which takes a fraction of the time. The errno of each, or 0; none depends
-    // on another.
+    // Sends independent requests with one system call, which takes a fraction of the time. Returns
+    // the errno of each, or 0.
     std::expected<std::vector<int>, Refusal> request_each(std::span<Message> messages);
 
-    // Reads a whole table; `parse` gives nothing for a line that is not wanted. Starts again
-    // where the table changed meanwhile.
+    // Reads a whole table, and starts again if the table changed meanwhile. `parse` returns nothing
+    // for a line that is not wanted.
     template <class T>
     std::expected<std::vector<T>, Refusal>
     dump(Message &message, const std::function<std::optional<T>(const nlmsghdr &)> &parse)
@@ -56,8 +56,8 @@ class NetlinkSocket {
         return lines;
     }
 
-    // The beginning of a table, until `reader` has had enough and says false. Of no use afterwards:
-    // the kernel still has the rest to tell.
+    // Reads the beginning of a table, until `reader` returns false. The socket cannot be used
+    // afterwards, because the kernel goes on sending the rest.
     Answer peek(Message &message, const std::function<bool(const nlmsghdr &)> &reader);
 
   private:
@@ -67,13 +67,13 @@ class NetlinkSocket {
     explicit NetlinkSocket(std::unique_ptr<nl_sock, Free> socket);
 
     Answer dump(Message &message, const std::function<void()> &restart, const Reader &reader);
-    // True where a dump was whole, false where the table changed under it.
+    // Returns false if the table changed during the dump.
     std::expected<bool, Refusal> exchange(Message &message, const Reader &reader,
                                           const bool *enough = nullptr);
     std::expected<std::size_t, Refusal> receive();
 
     std::unique_ptr<nl_sock, Free> socket_;
-    std::vector<std::uint64_t> buffer_; // words, for the headers' alignment
+    std::vector<std::uint64_t> buffer_; // of words, so that headers are aligned
 };
 
 } // namespace xvtep

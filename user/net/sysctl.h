@@ -7,7 +7,8 @@
 
 namespace xvtep {
 
-// /proc/sys/KEY of the calling thread's network namespace; KEY with slashes: "net/ipv4/ip_forward".
+// Reads or writes /proc/sys/KEY of the calling thread's network namespace. KEY has slashes:
+// "net/ipv4/ip_forward".
 Result<std::string> sysctl(const std::string &key);
 Result<> set_sysctl(const std::string &key, const std::string &value);
 

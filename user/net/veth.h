@@ -10,8 +10,9 @@
 
 namespace xvtep {
 
-// Runs `action` with the name of a veth's other end, in that end's namespace. Where that is nowhere
-// to be seen, is_out_of_reach() of the error.
+// Enters the namespace of a veth's other end and runs `action` with that end's name.
+//
+// Errors: those of `action`; is_out_of_reach() is true if this process cannot see the namespace.
 Result<> with_veth_peer(Netlink &netlink, const Link &veth,
                         const std::function<Result<>(const std::string &peer)> &action);
 

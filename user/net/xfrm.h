@@ -5,8 +5,8 @@
 
 namespace xvtep {
 
-// Whether the namespace has IPsec policies (`ip xfrm policy`), in or out. False, too, where the
-// kernel has no IPsec.
+// Whether the namespace has IPsec policies (`ip xfrm policy`) of any direction. False if the kernel
+// has no IPsec.
 Result<bool> has_ipsec_policies();
 
 } // namespace xvtep
