@@ -38,6 +38,21 @@ Result<xv_remote> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry 
     return dest;
 }
 
+// Refuses entries that are wrong for every VTEP.
+Result<> check(FdbVerb verb, const FdbEntry &entry)
+{
+    const auto wrong = [&](const std::string &cause) {
+        return usage_failure(verb_name(verb), entry.mac.text(), cause);
+    };
+    if (entry.dst.is_any())
+        return wrong(fmt::format("dst {} is no host's address", entry.dst.text()));
+    if (entry.vni > vni_max)
+        return wrong(fmt::format("VNI {} is not within 1 to {}", entry.vni, vni_max));
+    if (entry.dst.is_multicast() && !keeps_several(entry.mac))
+        return wrong("a unicast MAC cannot be behind a multicast group");
+    return {};
+}
+
 // Appends one FdbEntry for each destination of a live entry, unless it leads to a local port.
 Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const DeviceNames &names,
                       const NamedVtep &at, const xv_fdb_key &key, const xv_fdb &entry,
@@ -74,20 +89,11 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
 
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 {
-    const auto wrong = [&](const std::string &cause) {
-        return usage_failure(verb_name(verb), entry.mac.text(), cause);
-    };
-    if (entry.dst.is_any())
-        return wrong(fmt::format("dst {} is no host's address", entry.dst.text()));
-    if (entry.vni > vni_max)
-        return wrong(fmt::format("VNI {} is not within 1 to {}", entry.vni, vni_max));
-    if (entry.dst.is_multicast() && !keeps_several(entry.mac))
-        return wrong("a unicast MAC cannot be behind a multicast group");
-
+    TRY(check(verb, entry));
     TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.mac.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
     if (entry.dst.is_v6() != ((vtep.flags & XV_VTEP_V6) != 0))
-        return wrong(fmt::format("dst {} is not of the VTEP's family", entry.dst.text()));
+        return session.usage(fmt::format("dst {} is not of the VTEP's family", entry.dst.text()));
     TRY_ASSIGN(const auto dest, dest_of(session, vtep, entry));
 
     FdbWriter writer(session, vtep, entry.mac);

@@ -198,6 +198,23 @@ Result<> remove(Session &session, std::optional<std::uint16_t> vlan)
     return remove_port(session, link->index);
 }
 
+// Returns the MACs that were learned behind a port or one of its VLANs, sorted.
+std::vector<Mac> addresses_behind(const std::vector<std::pair<xv_fdb_key, xv_fdb>> &fdb,
+                                  const xv_vtep &vtep, int ifindex, __u32 vid)
+{
+    std::vector<Mac> addresses;
+    for (const auto &[key, entry] : fdb)
+        if ((entry.flags & XV_FDB_LOCAL) != 0 && key.vni == vtep.vni &&
+            key.dstport == vtep.dstport && entry.dest.vid == vid &&
+            entry.dest.ifindex == static_cast<__u32>(ifindex)) {
+            Mac mac;
+            std::ranges::copy(key.mac, mac.octets.begin());
+            addresses.push_back(mac);
+        }
+    std::ranges::sort(addresses);
+    return addresses;
+}
+
 } // namespace
 
 Result<> add_port(const PortRequest &request)
@@ -255,15 +272,7 @@ Result<std::vector<PortInfo>> show_ports(bool problems)
                       .problems = {}};
         if (vid != 0)
             info.vlan = static_cast<std::uint16_t>(vid);
-        for (const auto &[key, entry] : fdb)
-            if ((entry.flags & XV_FDB_LOCAL) != 0 && key.vni == vtep->vni &&
-                key.dstport == vtep->dstport && entry.dest.vid == vid &&
-                entry.dest.ifindex == static_cast<__u32>(link.index)) {
-                Mac mac;
-                std::ranges::copy(key.mac, mac.octets.begin());
-                info.addresses.push_back(mac);
-            }
-        std::ranges::sort(info.addresses);
+        info.addresses = addresses_behind(fdb, *vtep, link.index, vid);
         if (inspection)
             TRY_SET(info.problems,
                     session.in_words(inspection->of_port(static_cast<__u32>(link.index), port)));

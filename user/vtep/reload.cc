@@ -58,6 +58,51 @@ class Swap {
     unsigned count_ = 0;
 };
 
+Result<> swap_tc(Session &session, Swap &swap, const Link &link)
+{
+    const auto key = static_cast<__u32>(link.index);
+    TRY_ASSIGN(auto underlay, session.tables->underlays.look_up(key));
+    if (underlay) {
+        TRY_ASSIGN(const bool made, swap.tc(link, underlay_programs));
+        underlay->made_clsact |= flag_if(made, 1);
+        TRY(session.tables->underlays.put(key, *underlay));
+    }
+    TRY_ASSIGN(const auto vtep, session.vtep_of_device(link.index));
+    if (vtep)
+        TRY(swap.tc(link, device_programs)); // the qdisc is removed with the device
+    TRY_ASSIGN(auto port, session.tables->ports.look_up(key));
+    if (port) {
+        TRY_ASSIGN(const bool made, swap.tc(link, port_programs));
+        port->flags |= flag_if(made, XV_PORT_MADE_CLSACT);
+        TRY(session.tables->ports.put(key, *port));
+    }
+    return {};
+}
+
+Result<> swap_xdp(const Session &session, Swap &swap, const Link &link)
+{
+    const auto key = static_cast<__u32>(link.index);
+    TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(key));
+    if (underlay)
+        TRY(swap.xdp(link, from_table_mode(underlay->mode), Program::xdp_underlay));
+    TRY_ASSIGN(const auto port, session.tables->ports.look_up(key));
+    if (port)
+        TRY(swap.xdp(link, from_table_mode(port->mode), Program::xdp_port));
+    return {};
+}
+
+// On the device `wanted`, or on all if it is 0.
+Result<> swap_programs(Session &session, Swap &swap, const std::vector<Link> &links, int wanted)
+{
+    for (const auto &link : links)
+        if (wanted == 0 || wanted == link.index)
+            TRY(swap_tc(session, swap, link));
+    for (const auto &link : links)
+        if (wanted == 0 || wanted == link.index)
+            TRY(swap_xdp(session, swap, link));
+    return {};
+}
+
 } // namespace
 
 Result<unsigned> reload(const std::optional<std::string> &device)
@@ -86,41 +131,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
     if (!fresh)
         return session.wrap(fresh.error());
     Swap swap(session, *fresh);
-    const auto swap_all = [&]() -> Result<> {
-        for (const auto &link : *links) {
-            const auto key = static_cast<__u32>(link.index);
-            if (wanted != 0 && wanted != link.index)
-                continue;
-            TRY_ASSIGN(auto underlay, session.tables->underlays.look_up(key));
-            if (underlay) {
-                TRY_ASSIGN(const bool made, swap.tc(link, underlay_programs));
-                underlay->made_clsact |= flag_if(made, 1);
-                TRY(session.tables->underlays.put(key, *underlay));
-            }
-            TRY_ASSIGN(const auto vtep, session.vtep_of_device(link.index));
-            if (vtep)
-                TRY(swap.tc(link, device_programs)); // the qdisc is removed with the device
-            TRY_ASSIGN(auto port, session.tables->ports.look_up(key));
-            if (port) {
-                TRY_ASSIGN(const bool made, swap.tc(link, port_programs));
-                port->flags |= flag_if(made, XV_PORT_MADE_CLSACT);
-                TRY(session.tables->ports.put(key, *port));
-            }
-        }
-        for (const auto &link : *links) {
-            const auto key = static_cast<__u32>(link.index);
-            if (wanted != 0 && wanted != link.index)
-                continue;
-            TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(key));
-            if (underlay)
-                TRY(swap.xdp(link, from_table_mode(underlay->mode), Program::xdp_underlay));
-            TRY_ASSIGN(const auto port, session.tables->ports.look_up(key));
-            if (port)
-                TRY(swap.xdp(link, from_table_mode(port->mode), Program::xdp_port));
-        }
-        return {};
-    };
-    if (auto done = swap_all(); !done)
+    if (auto done = swap_programs(session, swap, *links, wanted); !done)
         return session.wrap(done.error());
     if (wanted == 0)
         if (auto pinned = fresh->pin(session.directory); !pinned)
