@@ -209,7 +209,7 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
         EXPECT_EQ(request.error().message(), std::string("attach eth0: ") + cause);
         EXPECT_EQ(request.error().kind, ErrorKind::usage) << cause;
     }
-    EXPECT_EQ(attach_of({}).error().message(), "attach: no device given (attach DEV vni N)");
+    EXPECT_EQ(attach_of({}).error().message(), "attach: no device given (xvtep attach DEV vni N)");
     EXPECT_EQ(attach_of({"eth0"}).error().message(), "attach eth0: no VNI given (vni N)");
     EXPECT_EQ(attach_of({"--frob"}).error().message(), "attach: unknown option --frob");
     EXPECT_EQ(attach_of({"", "--vni", "5"}).error().message(), "attach: DEV is empty");
@@ -238,7 +238,7 @@ TEST(ParseAttach, RefusesWhatHasNoMeaningHere)
               "MAC for the forwarding database to go by");
     EXPECT_EQ(attach_with({"--external"}).error().message(),
               "attach eth0: --external is refused: it would accept every VNI of the port, while "
-              "xvtep takes only those attached (attach each with --vni)");
+              "xvtep takes only those attached (attach each VNI by itself)");
     // The I flag and, with gbp, the group id are in use.
     EXPECT_FALSE(attach_with({"--reserved-bits", "0x0800000000000000"}));
     EXPECT_TRUE(attach_with({"--reserved-bits", "0x00ffffff00000000"}));

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <random>
 #include <set>
 
@@ -237,7 +239,8 @@ TEST(Help, HasEveryWordAndTwoExamplesAPage)
         EXPECT_TRUE(man.contains("xvtep " + one.name + "\n")) << one.name;
         for (const Word &word : one.words) {
             const bool hidden = word.ignored || !word.refusal.empty();
-            const std::string shown = (word.negatable ? "[no]" + word.word : word.word) +
+            const std::string shown = (one.style == Style::options ? "--" : "") +
+                                      std::string(word.negatable ? "[no]" + word.word : word.word) +
                                       (word.alias.empty() ? "" : "|" + word.alias) +
                                       (word.value.empty() ? "" : " " + word.value);
             EXPECT_EQ(help.contains("\n  " + shown), !hidden) << one.name << " " << shown;
@@ -250,6 +253,16 @@ TEST(Help, HasEveryWordAndTwoExamplesAPage)
         for (std::size_t at = 0; at < help.size(); at = help.find('\n', at) + 1)
             EXPECT_LE(help.find('\n', at) - at, 100U) << help.substr(at, 120);
     });
+}
+
+TEST(Help, IsACleanManPage)
+{
+    if (std::system("command -v mandoc >/dev/null") != 0)
+        GTEST_SKIP() << "needs mandoc";
+    std::FILE *const lint = ::popen("mandoc -Tlint -Wstyle >/dev/null", "w");
+    ASSERT_NE(lint, nullptr);
+    std::fputs(man_page().c_str(), lint);
+    EXPECT_EQ(::pclose(lint), 0);
 }
 
 TEST(Help, ExamplesAreUnderstood)
@@ -340,8 +353,7 @@ TEST(Output, HasColumnsAndColors)
     vtep.local = Ip::parse("10.0.0.1");
     vtep.up = true;
     EXPECT_EQ(brief_text(vtep),
-              "vxlan0           UP     42       eth0             10.0.0.1         "
-              "-               \n");
+              "vxlan0           UP     42       eth0             10.0.0.1         -\n");
     EXPECT_EQ(on_one_line("a: b\n    c\n"), "a: b\\    c\n");
     EXPECT_EQ(colored("x: dev y 10.0.0.1 UP\n"),
               "\033[36mx:\033[0m dev \033[36my\033[0m \033[35m10.0.0.1\033[0m \033[32mUP\033[0m\n");

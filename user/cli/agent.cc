@@ -28,7 +28,7 @@ std::string host_name()
     return name.data();
 }
 
-// "VNI,MAC[,IP[,VTEP]]"
+// Reads "VNI,MAC[,IP[,VTEP]]".
 Result<agent::Record> parse_endpoint(const Values &values, const std::string &text)
 {
     std::array<std::string, 4> parts;
@@ -61,7 +61,7 @@ std::string state_file(std::uint64_t cookie)
     return fmt::format("/run/xvtep/endpoints-{}.json", cookie);
 }
 
-// Of namespaces that are gone: cookies are not used again.
+// Removes the files of namespaces that are gone. The kernel does not reuse cookies.
 void remove_dead_states()
 {
     std::set<std::string> alive;
@@ -182,7 +182,7 @@ Result<> run_agent(const Context &context, const Words &words)
         TRY_ASSIGN(const auto cookie, current_netns_cookie());
         parsed.options.endpoints.state_file = state_file(cookie);
     }
-    // Off, or what `xvtep -v` asked for.
+    // The level is off, or the one of `xvtep -v`.
     agent::set_up_log(std::min(parsed.log_level, spdlog::get_level()), parsed.log_json);
     return agent::serve(std::move(parsed.options));
 }

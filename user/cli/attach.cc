@@ -8,6 +8,21 @@
 #include "xvtep/option.h"
 
 namespace xvtep::cli {
+namespace {
+
+// A keyword that was mistyped counts as a device, which does not exist then.
+Error with_hint(Error error, const Arguments &arguments)
+{
+    std::vector<std::string> words;
+    for (const Word &word : page("attach").words)
+        words.push_back(word.word);
+    const std::string meant = nearest(error.object, words);
+    if (error.code == ENODEV && error.object != arguments.object() && !meant.empty())
+        error.cause += fmt::format(" (did you mean {}?)", meant);
+    return error;
+}
+
+} // namespace
 
 Result<AttachRequest> parse_attach(const Arguments &arguments)
 {
@@ -33,8 +48,10 @@ Result<> run_attach(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto request, parse_attach(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto made, attach(request));
-    print_attached(context, made);
+    const auto made = attach(request);
+    if (!made)
+        return std::unexpected(with_hint(made.error(), arguments));
+    print_attached(context, *made);
     return {};
 }
 

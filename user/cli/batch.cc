@@ -19,7 +19,7 @@
 namespace xvtep::cli {
 namespace {
 
-// Adds the words of one line; whether the next line goes on with it.
+// Adds the words of one line. Returns whether the next line continues it.
 Result<bool> split(const std::string &text, Words &words)
 {
     std::size_t at = 0;
@@ -59,6 +59,109 @@ bool has_input()
     return ::poll(&input, 1, 0) != 0;
 }
 
+int report(const Context &context, std::FILE *err, const std::string &where, const Error &error)
+{
+    std::fflush(context.out);
+    std::fprintf(err, "%s\n", printable(where + error.message()).c_str());
+    return static_cast<int>(error.kind);
+}
+
+// Runs the lines of one batch.
+class Runner {
+  public:
+    Runner(const Context &context, const std::string &file, bool force, std::FILE *err)
+        : context_(context), file_(file), force_(force), err_(err)
+    {
+    }
+
+    int run(std::istream &in)
+    {
+        while (run_next(in)) {
+        }
+        if (worst_ == 0 || force_)
+            write_entries();
+        return worst_;
+    }
+
+  private:
+    [[nodiscard]] bool reads_standard_input() const { return file_ == "-"; }
+
+    // Reports the error and returns whether the batch goes on.
+    bool failed_at(unsigned line, const Error &error)
+    {
+        const std::string where = fmt::format("{}:{}: ", file_, line);
+        worst_ = std::max(worst_, report(context_, err_, where, error));
+        return force_;
+    }
+
+    [[nodiscard]] Result<> run_words(const Words &words) const
+    {
+        const Page *const command = find_page(commands(), words.front());
+        // A program would take the place of this process, and so of all lines behind it.
+        return command != nullptr && command->run_program != nullptr
+                   ? usage_failure(command->name, "", "not in a batch: it is a program of its own")
+                   : run_command(context_, words);
+    }
+
+    [[nodiscard]] Result<> run_text(const std::string &text) const
+    {
+        Words words;
+        TRY(split(text, words));
+        return run_words(words);
+    }
+
+    // Writes the gathered FDB entries and returns whether the batch goes on.
+    bool write_entries()
+    {
+        while (const auto stopped = entries_.write()) {
+            const Result<> done =
+                stopped->error ? std::unexpected(*stopped->error) : run_text(stopped->text);
+            if (!done && !failed_at(stopped->line, done.error()))
+                return false;
+        }
+        return true;
+    }
+
+    // Runs the next line, or gathers it. Returns whether the batch goes on.
+    bool run_next(std::istream &in)
+    {
+        if (reads_standard_input() && in.rdbuf()->in_avail() <= 0 && !has_input()) {
+            if (!write_entries())
+                return false;
+            Batch::unlock();
+        }
+        std::string text;
+        errno = 0;
+        if (!std::getline(in, text)) {
+            const int error = errno != 0 ? errno : EIO;
+            if (in.bad() || (reads_standard_input() && std::ferror(stdin) != 0))
+                failed_at(line_ + 1, errno_failure("batch", "", error).error());
+            return false;
+        }
+        line_++;
+        if (entries_.take(text, line_))
+            return true;
+        if (!write_entries())
+            return false;
+        if (entries_.take(text, line_))
+            return true;
+        const auto words = read_batch_line(in, line_, std::move(text));
+        if (words && !*words)
+            return false;
+        const Result<> done = words ? run_words(**words) : std::unexpected(words.error());
+        return done || failed_at(line_, done.error());
+    }
+
+    const Context &context_;
+    const std::string &file_;
+    bool force_;
+    std::FILE *err_;
+    Batch batch_;
+    FdbLines entries_;
+    unsigned line_ = 0;
+    int worst_ = 0;
+};
+
 } // namespace
 
 Result<std::optional<Words>> read_batch_line(std::istream &in, unsigned &line,
@@ -80,83 +183,17 @@ Result<std::optional<Words>> read_batch_line(std::istream &in, unsigned &line,
 int run_batch(const Context &context, const std::string &file, bool force, std::FILE *err)
 {
     std::ifstream opened;
-    const auto fail = [&](const std::string &where, const Error &error) {
-        std::fflush(context.out);
-        std::fprintf(err, "%s\n", printable(where + error.message()).c_str());
-        return static_cast<int>(error.kind);
-    };
     if (file != "-") {
         opened.open(file);
         if (!opened)
-            return fail("", errno_failure("batch", file, errno).error());
+            return report(context, err, "", errno_failure("batch", file, errno).error());
     }
-    std::istream &in = file == "-" ? std::cin : opened;
     const auto scope = context.enter();
     if (!scope)
-        return fail("", scope.error());
+        return report(context, err, "", scope.error());
     Context inside = context;
     inside.netns.reset();
-
-    const Batch batch;
-    FdbLines entries;
-    int worst = 0;
-    // Whether to go on.
-    const auto failed_at = [&](unsigned line, const Error &error) {
-        worst = std::max(worst, fail(fmt::format("{}:{}: ", file, line), error));
-        return force;
-    };
-    const auto run = [&](const Words &words) {
-        const Page *const command = find_page(commands(), words.front());
-        // It would take the place of this process, and so of all lines behind it.
-        return command != nullptr && command->run_program != nullptr
-                   ? usage_failure(command->name, "", "not in a batch: it is a program of its own")
-                   : run_command(inside, words);
-    };
-    const auto run_text = [&](const std::string &text) -> Result<> {
-        Words words;
-        TRY(split(text, words));
-        return run(words);
-    };
-    const auto write_entries = [&] {
-        while (const auto stopped = entries.write()) {
-            const Result<> done =
-                stopped->error ? std::unexpected(*stopped->error) : run_text(stopped->text);
-            if (!done && !failed_at(stopped->line, done.error()))
-                return false;
-        }
-        return true;
-    };
-    for (unsigned line = 0;;) {
-        if (file == "-" && in.rdbuf()->in_avail() <= 0 && !has_input()) {
-            if (!write_entries())
-                break;
-            Batch::unlock();
-        }
-        std::string text;
-        errno = 0;
-        if (!std::getline(in, text)) {
-            const int error = errno != 0 ? errno : EIO;
-            if (in.bad() || (file == "-" && std::ferror(stdin) != 0))
-                failed_at(line + 1, errno_failure("batch", "", error).error());
-            break;
-        }
-        line++;
-        if (entries.take(text, line))
-            continue;
-        if (!write_entries())
-            break;
-        if (entries.take(text, line))
-            continue;
-        const auto words = read_batch_line(in, line, std::move(text));
-        if (words && !*words)
-            break;
-        const Result<> done = words ? run(**words) : std::unexpected(words.error());
-        if (!done && !failed_at(line, done.error()))
-            break;
-    }
-    if (worst == 0 || force)
-        write_entries();
-    return worst;
+    return Runner(inside, file, force, err).run(file == "-" ? std::cin : opened);
 }
 
 } // namespace xvtep::cli

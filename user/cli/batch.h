@@ -9,14 +9,14 @@
 
 namespace xvtep::cli {
 
-// The words of the next line that has some, as iproute2 reads it: '#' starts a comment, quotes hold
-// blanks, a backslash at the end goes on with the next line. None: the end. `line` counts lines.
-// `first`: the first line, where it has been read already.
+// Reads the words of the next line that is not empty, as iproute2 does: '#' starts a comment,
+// quotes hold blanks, and a backslash at the end joins the next line. Returns nullopt at the end.
+// `line` counts lines. `first` is the first line if the caller has read it already.
 Result<std::optional<Words>> read_batch_line(std::istream &in, unsigned &line,
                                              std::optional<std::string> first = std::nullopt);
 
-// Runs the lines of `file` ("-": standard input). Stops at the first that fails, unless `force`;
-// the exit status, the worst of the lines'. What failed is said on `err`.
+// Runs the lines of `file`, or of standard input if it is "-". Stops at the first line that fails,
+// unless `force`. Prints errors on `err` and returns the worst exit status of the lines.
 int run_batch(const Context &context, const std::string &file, bool force, std::FILE *err);
 
 } // namespace xvtep::cli

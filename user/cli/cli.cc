@@ -172,7 +172,7 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
 {
     const auto fail = [&](const Error &error) {
         std::fflush(out);
-        // One line, whatever the words given hold.
+        // It is one line, whatever characters the words have.
         std::fprintf(err, "%s\n", printable(error.message()).c_str());
         return static_cast<int>(error.kind);
     };

@@ -54,7 +54,7 @@ Page attach_page()
                  "\"ip link add IFNAME type vxlan\". The device is up at once.",
         .plain = "DEV [DEV ...]",
         .most_plain = 64,
-        .missing = "no device given (attach DEV vni N)",
+        .missing = "no device given (xvtep attach DEV vni N)",
         .style = Style::device,
         .words = attach_words(),
         .examples = {"xvtep attach eth0 vni 42 name vxlan0 remote 192.168.8.101",
@@ -112,7 +112,7 @@ Page set_page()
         .summary = "Give a VTEP another local address while packets go on.",
         .plain = "[dev] IFNAME",
         .most_plain = 1,
-        .missing = "no device given (set IFNAME local IP)",
+        .missing = "no device given (xvtep set IFNAME local IP)",
         .style = Style::device,
         .words = {needed_dev,
                   {.word = "local",
@@ -161,7 +161,7 @@ Page port_page()
                  .summary = "Put a local port on the fast path of a VNI.",
                  .plain = "[dev] IFNAME",
                  .most_plain = 1,
-                 .missing = "no device given (port add IFNAME vni N)",
+                 .missing = "no device given (xvtep port add IFNAME vni N)",
                  .style = Style::device,
                  .words = {port,
                            {.word = "vni",
@@ -182,7 +182,7 @@ Page port_page()
                  .summary = "Take a local port, or one VLAN of a trunk, off the fast path.",
                  .plain = "[dev] IFNAME",
                  .most_plain = 1,
-                 .missing = "no device given (port del IFNAME)",
+                 .missing = "no device given (xvtep port del IFNAME)",
                  .style = Style::device,
                  .words = {port, vlan},
                  .examples = {"xvtep port del veth1", "xvtep port del eth2 vlan 100"},
@@ -221,7 +221,13 @@ std::vector<Word> fdb_words()
         {.word = "static", .alias = "temp", .help = "The entry stays, and packets do not move it."},
         {.word = "permanent", .alias = "local", .help = "The same; the default."},
         {.word = "dynamic", .help = "The entry ages as a learned one."},
-        self};
+        self,
+        {.word = "nhid", .refusal = "xvtep has no next-hop groups (append destinations instead)"},
+        {.word = "vlan", .refusal = "entries have no VLAN (see xvtep port help)"},
+        {.word = "master", .refusal = "a bridge's own entries are bridge(8)'s"},
+        {.word = "use", .refusal = "an entry is used when a packet is sent by it"},
+        {.word = "sticky", .refusal = "static entries do not move already"},
+        {.word = "extern-learn", .refusal = "use dynamic, or static"}};
 }
 
 Page fdb_entry(const char *verb, const char *summary, const char *about,
@@ -248,23 +254,55 @@ std::vector<Word> fdb_filters()
         {.word = "permanent", .help = "Only permanent entries."}};
 }
 
-Page fdb_page()
+Page fdb_del_page()
 {
     Page del = fdb_entry("del", "Delete an entry, or one of its destinations.", "",
                          {"xvtep fdb del b2:ee:aa:42:8b:0b dev vxlan0",
                           "xvtep fdb del 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.102"});
     del.aliases = {"delete"};
     del.run = run_fdb_del;
-    std::vector<Word> show = fdb_filters();
-    show.insert(show.begin(), {dev,
-                               {.word = "br",
-                                .alias = "master",
-                                .value = "BR",
-                                .help = "Only VTEPs that are ports of this bridge."}});
-    show.push_back(self);
-    std::vector<Word> flush = fdb_filters();
-    flush.insert(flush.begin(), needed_dev);
-    flush.push_back(self);
+    return del;
+}
+
+Page fdb_show_page()
+{
+    std::vector<Word> words = fdb_filters();
+    words.insert(words.begin(), {dev,
+                                 {.word = "br",
+                                  .alias = "master",
+                                  .value = "BR",
+                                  .help = "Only VTEPs that are ports of this bridge."}});
+    words.push_back(self);
+    return {
+        .name = "fdb show",
+        .aliases = {"list", "lst", "ls"},
+        .summary = "List entries, as \"bridge fdb show\" prints them.",
+        .about = "-s adds the seconds since an entry was used and updated.",
+        .plain = "[[dev] IFNAME]",
+        .most_plain = 1,
+        .words = words,
+        .examples = {"xvtep fdb show dev vxlan0", "xvtep -s fdb show dynamic dst 192.168.8.102"},
+        .run = run_fdb_show};
+}
+
+Page fdb_flush_page()
+{
+    std::vector<Word> words = fdb_filters();
+    words.insert(words.begin(), needed_dev);
+    words.push_back(self);
+    return {.name = "fdb flush",
+            .summary = "Delete all entries of a VTEP, the default entry too, or those of a filter.",
+            .plain = "[dev] IFNAME",
+            .most_plain = 1,
+            .missing = "no device given (dev IFNAME)",
+            .words = words,
+            .examples = {"xvtep fdb flush dev vxlan0 dynamic",
+                         "xvtep fdb flush dev vxlan0 dst 192.168.8.102"},
+            .run = run_fdb_flush};
+}
+
+Page fdb_page()
+{
     return {
         .name = "fdb",
         .summary = "Manage the forwarding database, in the words of bridge(8).",
@@ -284,7 +322,7 @@ Page fdb_page()
                     "replace", "Add an entry, or replace the one that is there.", "",
                     {"xvtep fdb replace b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.102",
                      "xvtep fdb replace b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.102 dynamic"}),
-                del,
+                fdb_del_page(),
                 {.name = "fdb get",
                  .summary = "Print the entry of a MAC.",
                  .plain = "MAC",
@@ -294,26 +332,8 @@ Page fdb_page()
                  .examples = {"xvtep fdb get b2:ee:aa:42:8b:0b dev vxlan0",
                               "xvtep -s fdb get b2:ee:aa:42:8b:0b dev vxlan0"},
                  .run = run_fdb_get},
-                {.name = "fdb show",
-                 .aliases = {"list", "lst", "ls"},
-                 .summary = "List entries, as \"bridge fdb show\" prints them.",
-                 .about = "-s adds the seconds since an entry was used and updated.",
-                 .plain = "[[dev] IFNAME]",
-                 .most_plain = 1,
-                 .words = show,
-                 .examples = {"xvtep fdb show dev vxlan0",
-                              "xvtep -s fdb show dynamic dst 192.168.8.102"},
-                 .run = run_fdb_show},
-                {.name = "fdb flush",
-                 .summary =
-                     "Delete all entries of a VTEP, the default entry too, or those of a filter.",
-                 .plain = "[dev] IFNAME",
-                 .most_plain = 1,
-                 .missing = "no device given (dev IFNAME)",
-                 .words = flush,
-                 .examples = {"xvtep fdb flush dev vxlan0 dynamic",
-                              "xvtep fdb flush dev vxlan0 dst 192.168.8.102"},
-                 .run = run_fdb_flush},
+                fdb_show_page(),
+                fdb_flush_page(),
             },
     };
 }
@@ -431,69 +451,70 @@ Page stats_page()
     };
 }
 
-Page agent_page()
+std::vector<Word> agent_words()
 {
     const auto etcd = [](Word word) {
         word.group = "etcd";
         return word;
     };
     return {
+        {.word = "directory",
+         .value = "WHERE",
+         .help = "file:PATH, etcd:URL[,URL...] or exec:COMMAND.",
+         .required = true},
+        {.word = "vni",
+         .value = "N",
+         .help = "Serve this VNI only; may be repeated.",
+         .initial = "all",
+         .repeats = true},
+        {.word = "node",
+         .value = "NAME",
+         .help = "This host's name in the directory.",
+         .initial = "the host name"},
+        {.word = "vtep",
+         .value = "IP",
+         .help = "Announce this VTEP address.",
+         .initial = "the local address of each VTEP"},
+        {.word = "endpoint",
+         .value = "VNI,MAC[,IP[,VTEP]]",
+         .help = "Announce this endpoint, too; may be repeated.",
+         .repeats = true},
+        {.word = "no-announce", .help = "Announce nothing."},
+        {.word = "withdraw",
+         .help = "Withdraw announcements on exit.",
+         .initial = "off: a restart finds them there"},
+        {.word = "state",
+         .value = "FILE",
+         .help = "File that keeps what was heard of endpoints for the next run, or none.",
+         .initial = "in /run/xvtep"},
+        {.word = "metrics", .value = "ADDRESS:PORT", .help = "Serve /metrics for Prometheus."},
+        {.word = "log",
+         .value = "text|json",
+         .help = "Format of the log on standard error.",
+         .initial = "text"},
+        {.word = "log-level",
+         .value = "debug|info|warning|error",
+         .help = "Least level of what is logged.",
+         .initial = "info"},
+        etcd({.word = "lease",
+              .value = "SECONDS",
+              .help = "Time until the endpoints of a dead host vanish.",
+              .initial = "60"}),
+        etcd({.word = "etcd-cacert", .value = "FILE", .help = "CA certificate of the servers."}),
+        etcd({.word = "etcd-cert", .value = "FILE", .help = "Certificate of the client."}),
+        etcd({.word = "etcd-key", .value = "FILE", .help = "Key of the client."}),
+        etcd({.word = "etcd-user", .value = "NAME", .help = "User."}),
+        etcd({.word = "etcd-password-file", .value = "FILE", .help = "File with the password."})};
+}
+
+Page agent_page()
+{
+    return {
         .name = "agent",
         .summary = "Answer misses from a directory, and announce this host's endpoints there.",
         .about = "Runs until it is stopped.",
-        .style = Style::device,
-        .words =
-            {{.word = "directory",
-              .value = "WHERE",
-              .help = "file:PATH, etcd:URL[,URL...] or exec:COMMAND.",
-              .required = true},
-             {.word = "vni",
-              .value = "N",
-              .help = "Serve this VNI only; may be repeated.",
-              .initial = "all",
-              .repeats = true},
-             {.word = "node",
-              .value = "NAME",
-              .help = "This host's name in the directory.",
-              .initial = "the host name"},
-             {.word = "vtep",
-              .value = "IP",
-              .help = "Announce this VTEP address.",
-              .initial = "the local address of each VTEP"},
-             {.word = "endpoint",
-              .value = "VNI,MAC[,IP[,VTEP]]",
-              .help = "Announce this endpoint, too; may be repeated.",
-              .repeats = true},
-             {.word = "no-announce", .help = "Announce nothing."},
-             {.word = "withdraw",
-              .help = "Withdraw announcements on exit.",
-              .initial = "off: a restart finds them there"},
-             {.word = "state",
-              .value = "FILE",
-              .help = "File that keeps what was heard of endpoints for the next run, or none.",
-              .initial = "in /run/xvtep"},
-             {.word = "metrics", .value = "ADDRESS:PORT", .help = "Serve /metrics for Prometheus."},
-             {.word = "log",
-              .value = "text|json",
-              .help = "Format of the log on standard error.",
-              .initial = "text"},
-             {.word = "log-level",
-              .value = "debug|info|warning|error",
-              .help = "Least level of what is logged.",
-              .initial = "info"},
-             etcd({.word = "lease",
-                   .value = "SECONDS",
-                   .help = "Time until the endpoints of a dead host vanish.",
-                   .initial = "60"}),
-             etcd({.word = "etcd-cacert",
-                   .value = "FILE",
-                   .help = "CA certificate of the servers."}),
-             etcd({.word = "etcd-cert", .value = "FILE", .help = "Certificate of the client."}),
-             etcd({.word = "etcd-key", .value = "FILE", .help = "Key of the client."}),
-             etcd({.word = "etcd-user", .value = "NAME", .help = "User."}),
-             etcd({.word = "etcd-password-file",
-                   .value = "FILE",
-                   .help = "File with the password."})},
+        .style = Style::options,
+        .words = agent_words(),
         .examples = {"xvtep agent --directory file:/etc/xvtep/endpoints",
                      "xvtep agent --directory etcd:https://10.0.0.5:2379 --vni 42"},
         .group = "Programs",

@@ -97,7 +97,7 @@ class Parser {
     {
         if (typed.starts_with("--"))
             return find_exact(page_, std::string_view(typed).substr(2));
-        if (typed.starts_with('-'))
+        if (typed.starts_with('-') || page_.style == Style::options)
             return std::nullopt;
         if (const auto match = find_exact(page_, typed))
             return match;

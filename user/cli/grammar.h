@@ -29,9 +29,10 @@ struct Word {
 
 // How words that are no keywords are read, and what a keyword means that is given twice.
 enum class Style {
-    table,  // `bridge fdb`: keywords may be abbreviated anywhere; twice is an error
-    device, // the first plain word is a device, keywords may be abbreviated behind it; the last
-            // wins
+    table,   // `bridge fdb`: keywords may be abbreviated anywhere; twice is an error
+    options, // a keyword has "--"; every other word is plain; the last wins
+    device,  // the first plain word is a device, keywords may be abbreviated behind it; the last
+             // wins
 };
 
 struct Arguments;

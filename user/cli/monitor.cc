@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 volatile std::sig_atomic_t stopped = 0;
 
-// Ends the loop on SIGINT and SIGTERM, so that the subscription is taken back.
+// Ends the loop on SIGINT and SIGTERM, so that MissSource can unsubscribe.
 class StopSignals {
   public:
     StopSignals()
@@ -118,7 +118,7 @@ Result<> run_monitor(const Context &context, const Arguments &arguments)
             return system_failure("monitor", device, seen.error().message());
         count -= *seen;
         if (std::ferror(context.out) != 0)
-            break; // nobody reads any more; run() says so
+            break; // the reader is gone; run() reports it
     }
     if (const auto lost = source->lost(); lost != 0)
         std::fputs(fmt::format("monitor: {} events were lost\n", lost).c_str(), stderr);

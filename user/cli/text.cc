@@ -141,7 +141,7 @@ std::string to_text(const Stats &stats)
 std::string brief_text(const VtepInfo &vtep)
 {
     const auto far = vtep.remote ? vtep.remote : vtep.group;
-    return fmt::format("{:<16} {:<6} {:<8} {:<16} {:<16} {:<16}{}\n", or_dash(vtep.name),
+    return fmt::format("{:<16} {:<6} {:<8} {:<16} {:<16} {}{}\n", or_dash(vtep.name),
                        vtep.up ? "UP" : "DOWN", vtep.vni, joined_devices(vtep),
                        vtep.local ? vtep.local->text() : "-", far ? far->text() : "-",
                        vtep.problems.empty() ? ""

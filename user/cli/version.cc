@@ -10,11 +10,19 @@
 #ifndef XVTEP_COMMIT
 #define XVTEP_COMMIT ""
 #endif
+#ifndef XVTEP_DATE
+#define XVTEP_DATE ""
+#endif
 #ifndef XVTEP_LIBXDP
 #define XVTEP_LIBXDP "unknown"
 #endif
 
 namespace xvtep::cli {
+
+std::string version_date()
+{
+    return XVTEP_DATE;
+}
 
 std::string version_text()
 {

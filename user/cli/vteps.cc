@@ -29,7 +29,7 @@ Result<> run_detach(const Context &context, const Arguments &arguments)
     if (force && (device || arguments.has("vni")))
         return Values(arguments).wrong("--force is about the whole namespace");
     if (!force && !device)
-        return Values(arguments).wrong("no device given (detach DEV)");
+        return Values(arguments).wrong("no device given (xvtep detach DEV)");
     TRY_ASSIGN(const auto vni, read_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
     if (force)
@@ -54,7 +54,7 @@ Result<> run_set(const Context &context, const Arguments &arguments)
     const Values values(arguments);
     const auto local = arguments.find("local");
     if (!local)
-        return values.wrong("nothing to set (local IP)");
+        return values.wrong("nothing to set (xvtep set IFNAME local IP)");
     TRY_ASSIGN(const auto address, values.ip("local", *local));
     TRY_ASSIGN(const auto scope, context.enter());
     return set_local(arguments.device().value_or(""), address);

@@ -153,7 +153,7 @@ VxlanOptions parse_vxlan(const Attributes &data)
 void parse_xdp(const Attributes &xdp, Link &link)
 {
     link.xdp_mode = xdp.get_or<std::uint8_t>(IFLA_XDP_ATTACHED, XDP_ATTACHED_NONE);
-    // With programs in several modes the kernel names them by mode only.
+    // The kernel gives only the attributes by mode if programs are attached in several modes.
     for (const int type :
          {IFLA_XDP_PROG_ID, IFLA_XDP_DRV_PROG_ID, IFLA_XDP_SKB_PROG_ID, IFLA_XDP_HW_PROG_ID}) {
         link.xdp_program = xdp.get_or<std::uint32_t>(type, 0);
@@ -187,7 +187,7 @@ std::optional<Link> parse_link(const nlmsghdr &message)
     link.rx_queues = word(IFLA_NUM_RX_QUEUES);
     parse_xdp(Attributes(attributes[IFLA_XDP], IFLA_XDP_MAX), link);
 
-    // The structure grows with the kernels; the counters wanted are among its first.
+    // Newer kernels have a longer structure; these counters are among its first.
     rtnl_link_stats64 stats{};
     if (const void *const data = attributes.data(IFLA_STATS64))
         std::memcpy(&stats, data, std::min(sizeof(stats), attributes.size(IFLA_STATS64)));
@@ -198,7 +198,7 @@ std::optional<Link> parse_link(const nlmsghdr &message)
     link.kind = info.string(IFLA_INFO_KIND);
     if (link.kind == "vxlan") {
         link.vxlan = parse_vxlan(Attributes(info[IFLA_INFO_DATA], highest_vxlan_attribute));
-        if (link.lower == 0) // of a vxlan device the kernel sends no IFLA_LINK
+        if (link.lower == 0) // the kernel sends no IFLA_LINK for a vxlan device
             link.lower = link.vxlan->lower;
     }
     return link;

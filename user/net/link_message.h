@@ -8,9 +8,10 @@
 
 namespace xvtep {
 
-// Of an RTM_NEWLINK message; nothing for any other.
+// Parses an RTM_NEWLINK message; returns nullopt for any other.
 std::optional<Link> parse_link(const nlmsghdr &message);
-// The attributes inside IFLA_INFO_DATA of a new vxlan device: every option, default or not.
+// Puts the attributes inside IFLA_INFO_DATA of a new vxlan device: every option, also at its
+// default.
 void put_vxlan(Message &message, const VxlanOptions &options);
 
 } // namespace xvtep

@@ -3,10 +3,14 @@
 # and a pkg-config file.
 include(CMakePackageConfigHelpers)
 
-# The man page is printed from the tables of commands and options.
-add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/xvtep.8
-  COMMAND xvtep help man > ${CMAKE_BINARY_DIR}/xvtep.8 DEPENDS xvtep VERBATIM)
-add_custom_target(xvtep_man ALL DEPENDS ${CMAKE_BINARY_DIR}/xvtep.8)
+# The man page and the completion script are printed from the tables of commands and options.
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/xvtep.8 ${CMAKE_BINARY_DIR}/xvtep.bash
+  COMMAND xvtep help man > ${CMAKE_BINARY_DIR}/xvtep.8
+  COMMAND xvtep completion bash > ${CMAKE_BINARY_DIR}/xvtep.bash DEPENDS xvtep VERBATIM)
+add_custom_target(xvtep_man ALL
+  DEPENDS ${CMAKE_BINARY_DIR}/xvtep.8 ${CMAKE_BINARY_DIR}/xvtep.bash)
+install(FILES ${CMAKE_BINARY_DIR}/xvtep.bash RENAME xvtep
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES ${CMAKE_BINARY_DIR}/xvtep.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 
 install(TARGETS xvtep xvtep-agent xvtep-lab RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})

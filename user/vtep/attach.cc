@@ -31,16 +31,15 @@
 namespace xvtep {
 namespace {
 
-// How often the kernel's device hears of a live entry again: every quarter of the time that it
-// would forget it after, or a little less.
+// The interval at which the kernel's device is told of a live entry again, as a power of two of
+// nanoseconds: at most a quarter of the device's ageing.
 std::uint16_t renew_shift(std::uint32_t ageing)
 {
     return static_cast<std::uint16_t>(std::bit_width(kernel_ageing(ageing) * 1'000'000'000ULL / 4) -
                                       1);
 }
 
-// The kernel would make one as good, but mark it as made at random, and udev (MACAddressPolicy)
-// gives such a device another, later.
+// A MAC that the kernel makes is marked as random, and udev (MACAddressPolicy) replaces it later.
 Mac random_mac()
 {
     std::random_device random;
@@ -51,7 +50,7 @@ Mac random_mac()
     return mac;
 }
 
-// Attach in steps; each says what it takes back.
+// Attaches in steps. Each step pushes what takes it back.
 class Attachment {
   public:
     Attachment(Session &session, const AttachRequest &request)
@@ -180,7 +179,7 @@ class Attachment {
                 continue;
             xv_underlay entry{};
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
-            // First the entry, by which a repair finds what is attached.
+            // The entry comes first, because a repair finds the programs by it.
             TRY(session_.in_words(session_.tables->mark_alive(key)));
             TRY(session_.in_words(session_.tables->underlays.put(key, entry)));
             TRY_ASSIGN(auto made, attach_programs(session_, port, Role::underlay, request_.mode));
@@ -230,7 +229,7 @@ class Attachment {
         const unsigned fits = std::ranges::min(ports_, {}, &Link::mtu).mtu - overhead;
         if (!link.mtu && ports_.size() > 1)
             link.mtu = fits;
-        // Bound to a port the kernel's device cuts its MTU down, without a word.
+        // The kernel silently lowers the MTU of a device that is bound to a port.
         if (link.mtu > fits && request_.group)
             return session_.refused(
                 fmt::format("mtu {} is over {}, the most with a group", *link.mtu, fits), EINVAL);
@@ -335,7 +334,7 @@ class Attachment {
         for (const auto &[which, hook] : {std::pair(Program::tc_device_egress, Hook::egress),
                                           std::pair(Program::tc_device_ingress, Hook::ingress)}) {
             TRY_ASSIGN(const auto program, open_program(session_.directory, which));
-            bool made_clsact = false; // goes with the device
+            bool made_clsact = false; // the qdisc goes with the device
             TRY(attach_tc({session_.directory, device_.index, hook, device_.name}, program.get(),
                           &made_clsact));
         }
@@ -356,7 +355,7 @@ class Attachment {
             add_fdb_count(tables, vtep_.slot, 1);
         }
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
-        return derive_lookups(session_); // packets are taken from here on
+        return derive_lookups(session_); // from here on packets are decapsulated
     }
 
     void fill_vtep()

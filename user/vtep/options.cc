@@ -257,7 +257,7 @@ constexpr RefusedOption refused[] = {
     {"gpe", "its packets carry no Ethernet header, so there is no MAC for the forwarding "
             "database to go by"},
     {"external", "it would accept every VNI of the port, while xvtep takes only those attached "
-                 "(attach each with --vni)"},
+                 "(attach each VNI by itself)"},
     {"vnifilter", "it belongs to external; attach each VNI with a device of its own"},
     {"remcsumtx", "remote checksum offload is an expired draft that no other VTEP understands"},
     {"remcsumrx", "remote checksum offload is an expired draft that no other VTEP sends"},
