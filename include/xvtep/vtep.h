@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// VTEPs of the calling thread's network namespace: attach, detach, show, reload. What is attached
-// lives on in the kernel without any process, until detach or reboot.
+// VTEPs of the calling thread's network namespace: attach, detach, list, reload. A VTEP needs no
+// process: it lives in the kernel until it is detached or the host reboots.
 //
-// Numbers are in host byte order. Errors, threads, processes: result.h.
+// Numbers are in host byte order. Errors, threads, processes: result.h. The options of attach as a
+// table: option.h.
 #pragma once
 
 #include <cstdint>
@@ -17,83 +18,84 @@
 
 namespace xvtep {
 
-constexpr std::uint16_t vxlan_port = 4789;       // UDP; IANA's. Linux's own default is 8472
+constexpr std::uint16_t vxlan_port = 4789;       // UDP, assigned by IANA; Linux defaults to 8472
 constexpr std::uint32_t vni_max = 0xffffff;      // 24 bits, RFC 7348 section 5
 constexpr std::uint32_t flowlabel_max = 0xfffff; // 20 bits, RFC 8200 section 3
 
-// How programs stand on a port: TC alone, native XDP or generic (skb) XDP with TC behind it.
-// `automatic` only in requests: XDP for hardware whose driver has it, else TC.
+// How programs are attached to a port: TC alone, or native or generic (skb) XDP with TC behind it.
+// Requests alone have `automatic`: XDP on hardware whose driver supports it, else TC.
 enum class Mode { automatic, tc, xdp, skb };
 [[nodiscard]] const char *mode_name(Mode mode); // "auto", "tc", "xdp", "skb"
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
 
-// The outer IPv4 header's DF bit; `inherit`: the inner IPv4 header's, set for IPv6. The kernel's
-// IFLA_VXLAN_DF.
+// The DF bit of the outer IPv4 header. `inherit` copies the bit of an inner IPv4 header and sets it
+// for inner IPv6. The values are those of the kernel's IFLA_VXLAN_DF.
 enum class Df { unset, set, inherit };
 
-// A number, or "inherit" from the inner packet.
+// An octet of the outer header: a number, or a copy of the inner packet's.
 struct OrInherit {
     std::uint8_t value = 0;
     bool inherit = false;
 };
 
-// What a VTEP is to be; the defaults are the command line's. `devices` and `vni` must be set.
+// The options of a VTEP, with the defaults of the command line. `devices` and `vni` must be set.
 struct AttachRequest {
     std::vector<std::string> devices; // the underlay ports, 1 .. 16 Ethernet devices
     std::uint32_t vni = 0;            // 1 .. vni_max
-    std::string name;                 // of the device to make; "": "xvtepN", N the VNI
+    std::string name;                 // of the device to make; "": "xvtepN" where N is the VNI
 
-    // Outer addresses, all of one family. Without `local`: the source of the route to `remote`,
-    // else the first address of `devices` that is not link-local.
+    // Outer addresses of one family. The default of `local` is the source of the route to `remote`,
+    // or the first address of `devices` that is not link-local.
     std::optional<Ip> local;
-    std::optional<Ip> remote; // unicast; the default entry's destination
-    std::optional<Ip> group;  // multicast, joined by the kernel's device; instead of `remote`
+    std::optional<Ip> remote; // unicast; the destination of the default entry
+    std::optional<Ip> group;  // multicast, joined by the kernel's device; excludes `remote`
     std::uint16_t dstport = vxlan_port;                     // UDP, 1 .. 65535
-    std::uint16_t srcport_min = 49152, srcport_max = 65535; // UDP, both inclusive; by flow
+    std::uint16_t srcport_min = 49152, srcport_max = 65535; // UDP, inclusive; the flow decides
 
-    OrInherit ttl; // 0: the host's default, as it is at attach
-    OrInherit tos; // the whole octet; its ECN bits are RFC 6040's
+    OrInherit ttl; // 0: the host's default at the time of attach
+    OrInherit tos; // the whole octet; RFC 6040 governs its ECN bits
     Df df = Df::unset;
     std::uint32_t flowlabel = 0; // 0 .. flowlabel_max; IPv6 underlay only
 
-    bool learning = true;          // from what is decapsulated: the kernel's vxlan_snoop()
-    std::uint32_t ageing = 300;    // seconds since last heard of, 0: never (vxlan_cleanup())
-    std::uint32_t hard_ageing = 0; // seconds since learned, whatever is heard; 0: none
+    bool learning = true;       // from received packets, as the kernel's vxlan_snoop()
+    std::uint32_t ageing = 300; // seconds since an entry was heard of (vxlan_cleanup()); 0: never
+    std::uint32_t hard_ageing = 0; // seconds since an entry was learned; 0: never
     std::uint32_t maxaddress = 0;  // MACs in the FDB, the default entry included; 0: no bound
 
-    // As the kernel's device: arp_reduce() and neigh_reduce(), route_shortcircuit(),
-    // vxlan_fdb_miss(), vxlan_ip_miss().
+    // As in the kernel's arp_reduce() and neigh_reduce(), route_shortcircuit(), vxlan_fdb_miss(),
+    // vxlan_ip_miss().
     bool proxy = false, rsc = false, l2miss = false, l3miss = false;
     std::uint32_t reachable_time = 30; // seconds a reachable neighbour entry lives, 1 or more
 
     bool gbp = false; // group policy: draft-smith-vxlan-group-policy
-    // Bits of the VXLAN header, flags word first and most significant, that must be 0 on receipt;
-    // none of used_bits(). Default: all others. RFC 7348 would ignore them, vxlan_rcv() drops.
+    // Bits of the VXLAN header that must be 0 on receipt, the flags word in the high half;
+    // used_bits() may not be among them. Default: all other bits. RFC 7348 ignores them,
+    // vxlan_rcv() drops.
     std::optional<std::uint64_t> reserved_bits;
 
-    // Outer UDP checksums. Default: off on IPv4 (RFC 7348 section 5), on on IPv6.
+    // Send outer UDP checksums. Default: off over IPv4 (RFC 7348 section 5), on over IPv6.
     std::optional<bool> udpcsum;
     bool udp6zerocsumtx = false; // send none on IPv6, RFC 6935
     bool udp6zerocsumrx = false; // accept none on IPv6
 
-    std::string bridge;          // the device joins it; made where there is none; "": none
-    std::optional<Mac> mac;      // of the device; default: random, but assigned as if given
+    std::string bridge;          // the device joins it; it is made if it does not exist; "": none
+    std::optional<Mac> mac;      // of the device; default: random
     std::optional<unsigned> mtu; // of the device, bytes, 68 .. 65535; default: the lowest of
-                                 // `devices` less 50 (IPv6: 70)
-    Mode mode = Mode::automatic; // of `devices`: shared by all VTEPs on them
+                                 // `devices` less 50, over IPv6 less 70
+    Mode mode = Mode::automatic; // of `devices`; all VTEPs on a port share it
 };
 
-// Something that was done to a VTEP or a port from outside, and with what it is put right.
+// A change to a VTEP or a port that something other than xvtep made, and its remedy.
 struct Problem {
     // "device_gone", "device_moved" (object: the namespace), "underlay_gone", "program_missing"
-    // (object: the program), "local_missing" (object: the address); and what the kernel's device
-    // was given with other tools, which the programs do not know: "foreign_entries",
-    // "foreign_neighbours", "foreign_options" (object: they).
+    // (object: the program), "local_missing" (object: the address); "foreign_entries",
+    // "foreign_neighbours", "foreign_options" (object: the options): other tools gave them to the
+    // kernel's device, and the programs do not know them.
     std::string kind;
     std::string object;
     std::string text;      // "its device is gone"
     std::string remedy;    // "\"xvtep detach vxlan0\" removes what is left"
-    std::size_t count = 1; // of options; of entries among the first 16,384 of the kernel's table
+    std::size_t count = 1; // options, or entries among the first 16,384 of the kernel's table
 };
 
 // A VTEP as it is in the kernel: the request with what attach chose where an option was not given.
@@ -110,46 +112,53 @@ struct VtepInfo : AttachRequest {
     std::vector<Problem> problems{}; // filled by list_vteps() alone, on request
 };
 
-// The bits that a VTEP with or without group policy gives a meaning to, as reserved_bits counts
-// them: the I flag and the VNI; with `gbp` the G flag, "don't learn", "policy applied" and the id.
+// The bits that have a meaning, in the order of AttachRequest::reserved_bits: the I flag and the
+// VNI; with `gbp` also the G flag, "don't learn", "policy applied" and the group identifier.
 constexpr std::uint64_t used_bits(bool gbp)
 {
     return gbp ? 0x88ffffff'ffffff00 : 0x08000000'ffffff00;
 }
 
-// What attach refuses before it looks at the system: ErrorKind::usage.
+// Checks a request without looking at the system.
+// Errors: ErrorKind::usage.
 Result<> validate(const AttachRequest &request);
 
-// Makes the VTEP's device and attaches programs to its underlay ports; all or nothing. validate()'s
-// errors, and: EEXIST the VNI and port are attached already, or the name is taken; EBUSY another
-// mode was asked for than a port has, or it is a local port; EADDRNOTAVAIL no address to send from;
-// EINVAL not an Ethernet device, not a bridge, an MTU that does not fit.
+// Makes the VTEP's device and attaches programs to its underlay ports; all or nothing.
+// Errors: those of validate();
+//   EEXIST         the VNI and port are attached already, or the device's name or VNI is taken
+//   EADDRINUSE     another device or program holds the UDP port
+//   EBUSY          a port has another mode, or is a local port
+//   EADDRNOTAVAIL  there is no address to send from
+//   EINVAL         not an Ethernet device, not a bridge, or an MTU that does not fit
 Result<VtepInfo> attach(const AttachRequest &request);
 
-// Removes the VTEPs of an underlay port or the one of a VTEP's own device (gone or moved to another
-// namespace, too), or of these those with `vni`: devices, entries and, where nothing else needs
-// them, programs. How many there were. ENOENT: none.
+// Removes the VTEPs of an underlay port, or the VTEP whose device is `device`, also one that is
+// gone or in another namespace; with `vni` only that VNI. Removes devices, entries, and the
+// programs that nothing else needs. Returns the number of VTEPs. Errors: ENOENT no VTEP.
 Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> vni);
 
-// Removes all that the library has in the namespace, whatever the state of its tables: of another
-// layout, unreadable, gone. VTEPs' devices are known by the program xvtep_tc_device_egress at their
-// egress. What only tables tell is put back where they can be read: a bridge that attach made,
-// features of underlay ports and of containers' devices. Needs CAP_SYS_ADMIN. Nothing there is no
-// error.
+// Removes all that the library has in the namespace, also where its tables have another layout or
+// cannot be read. The program xvtep_tc_device_egress at their egress identifies the devices of
+// VTEPs. Where the tables can be read, a bridge that attach made goes too, and the features of
+// underlay ports and containers' devices are put back. Needs CAP_SYS_ADMIN. No error if there is
+// nothing.
 Result<> detach_by_force();
 
-// All VTEPs, or those of an underlay port or of one VTEP device; by VNI. None is no error.
-// `problems`: look for them, which reads the kernel's tables too.
+// Lists all VTEPs, or those of an underlay port, or that of a VTEP's device, in the order of their
+// VNIs; returns an empty list if there are none. `problems`: looks for problems, for which it also
+// reads the kernel's tables.
 Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
                                          bool problems = false);
 
-// Gives a VTEP another outer source address, while frames go on: for one whose host's address has
-// changed. Of the same family as before (ErrorKind::usage); others' tables are their own affair.
+// Gives a VTEP another outer source address while packets go on, after the host's address has
+// changed. The tables of other hosts are not changed.
+// Errors: ErrorKind::usage an address of the other family.
 Result<> set_local(const std::string &device, const Ip &local);
 
-// Puts this library's programs in place of the running ones, on all ports or on `device`; no frame
-// meets a port without one, tables and counters are kept. Programs that somebody has detached are
-// put back. How many programs were put; on an error none is. ENOENT: nothing is attached.
+// Puts this library's programs in place of the running ones, on all ports or on `device`, and puts
+// back programs that were detached. No packet meets a port without a program; tables and counters
+// are kept. Returns the number of programs; on an error none is replaced.
+// Errors: ENOENT nothing is attached.
 Result<unsigned> reload(const std::optional<std::string> &device);
 
 } // namespace xvtep
