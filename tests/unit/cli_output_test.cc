@@ -158,6 +158,16 @@ TEST(VtepText, HasEveryOptionWithDetails)
               "reachable-time 30\n");
 }
 
+TEST(VtepText, SaysThatTheDeviceIsGone)
+{
+    VtepInfo info = vtep();
+    info.mtu = 0;
+    info.up = info.here = false;
+    EXPECT_TRUE(
+        to_text(info).starts_with("vxlan0: vni 42 dev eth0 mode xdp (auto) (device gone)\n"));
+    EXPECT_TRUE(brief_text(info).starts_with("vxlan0           GONE   42 "));
+}
+
 TEST(VtepText, HasALineForEachProblem)
 {
     VtepInfo info = vtep();

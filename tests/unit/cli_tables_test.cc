@@ -352,6 +352,7 @@ TEST(Output, HasColumnsAndColors)
     vtep.vni = 42;
     vtep.local = Ip::parse("10.0.0.1");
     vtep.up = true;
+    vtep.mtu = 1450;
     EXPECT_EQ(brief_text(vtep),
               "vxlan0           UP     42       eth0             10.0.0.1         -\n");
     EXPECT_EQ(on_one_line("a: b\n    c\n"), "a: b\\    c\n");

@@ -2,6 +2,7 @@
 #include "user/cli/cli.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -97,6 +98,26 @@ Result<> run_sub_command(const Context &context, const Page &parent, const Words
     return found->run(context, arguments);
 }
 
+// Runs the command in every named namespace, below a line with the name, as `ip -all netns exec`.
+Result<> run_everywhere(const Globals &globals)
+{
+    if (globals.context.json)
+        return usage_failure("xvtep", "-all", "prints text only (use -n NETNS with -j)");
+    if (globals.context.netns)
+        return usage_failure("xvtep", "-all", "excludes -n");
+    std::set<std::string> names;
+    for (const Netns &netns : Netns::visible())
+        if (!netns.name().starts_with("net:["))
+            names.insert(netns.name());
+    for (const std::string &name : names) {
+        Context context = globals.context;
+        context.netns = name;
+        context.print("netns: " + name + "\n");
+        TRY(run_command(context, globals.rest));
+    }
+    return {};
+}
+
 Result<> dispatch(const Globals &globals)
 {
     if (globals.help)
@@ -107,7 +128,7 @@ Result<> dispatch(const Globals &globals)
     }
     if (globals.rest.empty())
         return usage_failure("xvtep", "", "no command given (see xvtep --help)");
-    return run_command(globals.context, globals.rest);
+    return globals.all ? run_everywhere(globals) : run_command(globals.context, globals.rest);
 }
 
 } // namespace

@@ -27,6 +27,8 @@ void set_color(Globals &globals, const std::string &when)
 constexpr GlobalOption options[] = {
     {"n", "netns", "NETNS", "act in this network namespace", false,
      [](G &g, const Text &name) { g.context.netns = name; }},
+    {"a", "all", "", "run the command in every network namespace that has a name", false,
+     [](G &g, const Text &) { g.all = true; }},
     {"j", "json", "", "print one JSON document", true,
      [](G &g, const Text &) { g.context.json = true; }},
     {"p", "pretty", "", "indent it", true, [](G &g, const Text &) { g.context.pretty = true; }},

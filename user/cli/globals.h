@@ -12,7 +12,7 @@ namespace xvtep::cli {
 
 struct Globals {
     Context context;
-    bool help = false, version = false, verbose = false, force = false;
+    bool help = false, version = false, verbose = false, force = false, all = false;
     std::optional<std::string> batch;
     Words rest; // the command and its words
 };

@@ -63,10 +63,13 @@ std::string to_text(const Problem &problem)
 
 std::string to_text(const VtepInfo &vtep, Detail detail)
 {
+    const bool is_gone =
+        vtep.mtu.value_or(0) == 0; // else the device is here or was found elsewhere
     std::string text =
-        fmt::format("{}: vni {} dev {} mode {}{} mtu {} state {}\n", vtep.name, vtep.vni,
-                    joined_devices(vtep), mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
-                    vtep.mtu.value_or(0), vtep.up ? "UP" : "DOWN");
+        fmt::format("{}: vni {} dev {} mode {}{} {}\n", vtep.name, vtep.vni, joined_devices(vtep),
+                    mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
+                    is_gone ? "(device gone)"
+                            : fmt::format("mtu {} state {}", *vtep.mtu, vtep.up ? "UP" : "DOWN"));
     text += "    link/ether " + vtep.mac.value_or(Mac{}).text();
     for (const AttachOption &option : attach_options())
         if (!option.headline && (detail == Detail::all || !option_is_default(vtep, option)))
@@ -142,8 +145,11 @@ std::string brief_text(const VtepInfo &vtep)
 {
     const auto far = vtep.remote ? vtep.remote : vtep.group;
     return fmt::format("{:<16} {:<6} {:<8} {:<16} {:<16} {}{}\n", or_dash(vtep.name),
-                       vtep.up ? "UP" : "DOWN", vtep.vni, joined_devices(vtep),
-                       vtep.local ? vtep.local->text() : "-", far ? far->text() : "-",
+                       vtep.mtu.value_or(0) == 0 ? "GONE"
+                       : vtep.up                 ? "UP"
+                                                 : "DOWN",
+                       vtep.vni, joined_devices(vtep), vtep.local ? vtep.local->text() : "-",
+                       far ? far->text() : "-",
                        vtep.problems.empty() ? ""
                                              : fmt::format(" problems: {}", vtep.problems.size()));
 }
