@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -119,6 +120,29 @@ TEST(LabCommand, ListsAndPrintsTheBuiltInLabs)
         EXPECT_NE(list.out.find(std::string(name) + " "), std::string::npos) << name;
         EXPECT_EQ(lab({"print", name.data()}).out, text);
     }
+}
+
+std::string output_of(const std::string &command)
+{
+    std::FILE *const pipe = ::popen(command.c_str(), "r");
+    if (!pipe)
+        return "cannot be run";
+    std::string text;
+    for (int c = 0; (c = std::fgetc(pipe)) != EOF;)
+        text += static_cast<char>(c);
+    ::pclose(pipe);
+    return text;
+}
+
+TEST(LabCommand, IsRunByXvtepWithTheOptionsBeforeIt)
+{
+    const std::string xvtep = XVTEP_BINARY;
+    EXPECT_EQ(output_of(xvtep + " lab list"), lab({"list"}).out);
+    EXPECT_EQ(output_of(xvtep + " -j -p lab list"), lab({"-j", "-p", "list"}).out);
+    EXPECT_EQ(output_of(xvtep + " -n xvtep-no-such lab show 2>&1"),
+              "netns xvtep-no-such: no such network namespace\n");
+    EXPECT_EQ(output_of("echo lab list | " + xvtep + " -batch - 2>&1"),
+              "-:1: lab: not in a batch: it is a program of its own\n");
 }
 
 TEST(LabOutput, MarksFailedChecks)

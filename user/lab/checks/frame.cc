@@ -2,6 +2,8 @@
 // "frame": one frame of an experimental EtherType is sent. Where does it come out, and how often?
 #include <fmt/format.h>
 
+#include <set>
+
 #include "user/lab/check.h"
 #include "user/lab/copies.h"
 #include "user/lab/test_frame.h"
