@@ -115,7 +115,7 @@ TEST(LabCommand, ListsAndPrintsTheBuiltInLabs)
     const Outcome list = lab({"list"});
     EXPECT_EQ(list.status, 0) << list.err;
     EXPECT_EQ(std::ranges::count(list.out, '\n'), std::ssize(builtin_labs()));
-    EXPECT_TRUE(lab({"list", "-j"}).out.starts_with(R"([{"name":"bridge","description":")"));
+    EXPECT_TRUE(lab({"list", "-j"}).out.contains(R"("name":"bridge"})"));
     for (const auto &[name, text] : builtin_labs()) {
         EXPECT_NE(list.out.find(std::string(name) + " "), std::string::npos) << name;
         EXPECT_EQ(lab({"print", name.data()}).out, text);
@@ -150,8 +150,8 @@ TEST(LabOutput, MarksFailedChecks)
     const LabVerdict verdict{"PICTURE\n", {{"ping a b", true, ""}, {"MTU", false, "1300"}}, false};
     EXPECT_EQ(to_text(verdict), "PICTURE\nok    ping a b\nFAIL  MTU: 1300\n");
     EXPECT_EQ(to_json(verdict, JsonLayout::line),
-              R"({"passed":false,"checks":[{"what":"ping a b","passed":true,"detail":""},)"
-              R"({"what":"MTU","passed":false,"detail":"1300"}]})"
+              R"({"checks":[{"detail":"","passed":true,"what":"ping a b"},)"
+              R"({"detail":"1300","passed":false,"what":"MTU"}],"passed":false})"
               "\n");
     EXPECT_EQ(to_text(std::vector<LabView>{}), "no lab is up\n");
     EXPECT_EQ(to_json(std::vector<LabView>{}, JsonLayout::indented), "[]\n");

@@ -13,13 +13,13 @@ namespace xvtep {
 
 namespace {
 
-using OrderedJson = nlohmann::ordered_json; // keys in the order written
+using Json = nlohmann::json;
 
 // What is no UTF-8 (the kernel takes any bytes as a device's name) is replaced.
-std::string document(const OrderedJson &json, JsonLayout layout)
+std::string document(const Json &json, JsonLayout layout)
 {
     return json.dump(layout == JsonLayout::indented ? 2 : -1, ' ', false,
-                     OrderedJson::error_handler_t::replace) +
+                     Json::error_handler_t::replace) +
            "\n";
 }
 
@@ -50,29 +50,29 @@ std::string to_text(const LabView &lab)
     return text;
 }
 
-OrderedJson vteps_json(const LabView &lab, const LabHost &host)
+Json vteps_json(const LabView &lab, const LabHost &host)
 {
     const bool kernel = &driver_of(lab.state, host.name) == &kernel_driver();
-    OrderedJson list = OrderedJson::array();
+    Json list = Json::array();
     for (const LabVtep &vtep : host.vteps)
         list.push_back(
             {{"name", vtep.request.name}, {"vni", vtep.request.vni}, {"kernel", kernel}});
     return list;
 }
 
-OrderedJson node_json(const LabView &lab, const NodeView &node)
+Json node_json(const LabView &lab, const NodeView &node)
 {
-    OrderedJson json;
+    Json json;
     json["name"] = node.name;
     json["namespace"] = node.netns;
-    json["addresses"] = OrderedJson::object();
+    json["addresses"] = Json::object();
     for (const auto &[device, addresses] : node.devices) {
-        OrderedJson texts = OrderedJson::array();
+        Json texts = Json::array();
         for (const Prefix &address : addresses)
             texts.push_back(address.text());
         json["addresses"][device] = std::move(texts);
     }
-    json["processes"] = OrderedJson::array();
+    json["processes"] = Json::array();
     for (const LabProcess &process : node.processes)
         json["processes"].push_back({{"name", process.what},
                                      {"pid", process.pid},
@@ -94,12 +94,12 @@ std::string to_text(const std::vector<LabView> &labs)
 
 std::string to_json(const std::vector<LabView> &labs, JsonLayout layout)
 {
-    OrderedJson list = OrderedJson::array();
+    Json list = Json::array();
     for (const LabView &lab : labs) {
-        OrderedJson json;
+        Json json;
         json["name"] = lab.state.lab.name;
         json["description"] = lab.state.lab.summary;
-        json["hosts"] = OrderedJson::array();
+        json["hosts"] = Json::array();
         for (const NodeView &node : lab.nodes)
             json["hosts"].push_back(node_json(lab, node));
         list.push_back(std::move(json));
@@ -118,9 +118,9 @@ std::string to_text(const LabVerdict &verdict)
 
 std::string to_json(const LabVerdict &verdict, JsonLayout layout)
 {
-    OrderedJson json;
+    Json json;
     json["passed"] = verdict.passed;
-    json["checks"] = OrderedJson::array();
+    json["checks"] = Json::array();
     for (const auto &check : verdict.checks)
         json["checks"].push_back(
             {{"what", check.what}, {"passed", check.passed}, {"detail", check.detail}});
@@ -137,7 +137,7 @@ std::string to_text(const std::vector<std::pair<std::string, std::string>> &list
 
 std::string to_json(const std::vector<std::pair<std::string, std::string>> &list, JsonLayout layout)
 {
-    OrderedJson json = OrderedJson::array();
+    Json json = Json::array();
     for (const auto &[name, description] : list)
         json.push_back({{"name", name}, {"description", description}});
     return document(json, layout);
