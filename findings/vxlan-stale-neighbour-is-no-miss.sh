@@ -38,7 +38,7 @@ for device in vx0 c0; do must ip -n "$N" link set $device master br0; done
 for device in vx0 c0 br0; do must ip -n "$N" link set $device up; done
 must ip -n "$C" addr add 198.51.100.1/24 dev c1
 must ip -n "$C" link set c1 up
-must ip netns exec "$N" sysctl -qw net.ipv4.neigh.vx0.base_reachable_time_ms=3000 \
+must ip netns exec "$N" sysctl -qw net.ipv4.neigh.vx0.base_reachable_time_ms=6000 \
     net.ipv4.neigh.vx0.delay_first_probe_time=0 net.ipv4.neigh.vx0.retrans_time_ms=200
 ip netns exec "$N" timeout 60 ip monitor neigh >>"$work/misses" 2>/dev/null &
 pids+=($!)
@@ -85,7 +85,7 @@ expect STALE "no answer" no
 sleep 5
 expect "STALE 5 seconds later" "no answer" no
 until_state STALE
-must ip netns exec "$N" sysctl -qw net.ipv4.neigh.vx0.delay_first_probe_time=6
+must ip netns exec "$N" sysctl -qw net.ipv4.neigh.vx0.delay_first_probe_time=10
 must ip -n "$N" neigh del 198.51.100.50 dev vx0
 must ip -n "$N" neigh replace 198.51.100.50 lladdr 02:00:00:00:00:50 dev vx0 nud reachable
 until_state FAILED
