@@ -23,8 +23,8 @@
 #   reachable: answered, misses reported: no
 #   STALE: no answer, misses reported: no
 #   STALE 5 seconds later: no answer, misses reported: no
-#   FAILED: no answer, misses reported: no
 #   deleted: no answer, misses reported: yes
+#   FAILED: no answer, misses reported: no
 
 . "$(dirname "$0")/common.sh"
 packages iproute2=6.1.0-3 libbpf1=1:1.1.2-0+deb12u1
@@ -85,10 +85,9 @@ expect STALE "no answer" no
 sleep 5
 expect "STALE 5 seconds later" "no answer" no
 until_state STALE
-must ip netns exec "$N" sysctl -qw net.ipv4.neigh.vx0.delay_first_probe_time=10
 must ip -n "$N" neigh del 198.51.100.50 dev vx0
+expect deleted "no answer" yes
+must ip netns exec "$N" sysctl -qw net.ipv4.neigh.vx0.delay_first_probe_time=10
 must ip -n "$N" neigh replace 198.51.100.50 lladdr 02:00:00:00:00:50 dev vx0 nud reachable
 until_state FAILED
 expect FAILED "no answer" no
-must ip -n "$N" neigh del 198.51.100.50 dev vx0
-expect deleted "no answer" yes
