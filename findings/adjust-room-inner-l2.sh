@@ -1,20 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The inner L2 length that bpf_skb_adjust_room() wants for VXLAN is that of the Ethernet header alone: with
-# the VXLAN header counted in, large packets vanish.
+# The inner L2 length that bpf_skb_adjust_room() wants for VXLAN is that of the Ethernet header
+# alone: with the VXLAN header counted in, large packets vanish.
 #
 # About: BPF_F_ADJ_ROOM_ENCAP_L2(length) of a TC program that puts a VXLAN header on.
-# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2
-#   6.1.0-3.
-# Behaviour: a program puts 50 bytes of outer headers before packets that it sends to a vxlan device. Both
-#   lengths, 14 (Ethernet) and 22 (VXLAN and Ethernet), are accepted, and single datagrams arrive with
-#   both, byte by byte the same. Of a GSO packet with ten datagrams all arrive with 14 and none
-#   with 22, of which one "TX dropped" at the port is the only trace. So ping works, and bulk does not.
-# Source: bpf_skb_net_grow() in net/core/filter.c puts inner_mac_header so many bytes before the inner IP
-#   header. __skb_udp_tunnel_segment() in net/ipv4/udp_offload.c takes what lies
-#   between the UDP header and inner_mac_header for the tunnel's header, and hands
-#   the rest to skb_mac_gso_segment(), which looks for an EtherType inside the VXLAN header.
+# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
+#   iproute2 6.1.0-3.
+# Behaviour: a program puts 50 bytes of outer headers before packets that it sends to a vxlan
+#   device. Both lengths, 14 (Ethernet) and 22 (VXLAN and Ethernet), are accepted, and single
+#   datagrams arrive with both, byte by byte the same. Of a GSO packet with ten datagrams all arrive
+#   with 14 and none with 22, of which one "TX dropped" at the port is the only trace. So ping
+#   works, and bulk does not.
+# Source: bpf_skb_net_grow() in net/core/filter.c puts inner_mac_header so many bytes before the
+#   inner IP header. __skb_udp_tunnel_segment() in net/ipv4/udp_offload.c takes what lies between
+#   the UDP header and inner_mac_header for the tunnel's header, and hands the rest to
+#   skb_mac_gso_segment(), which looks for an EtherType inside the VXLAN header.
 #   tools/testing/selftests/bpf/progs/test_tc_tunnel.c adds the VXLAN header's size to l2_len.
 # Output seen (datagrams that arrive):
 #   length 14: 10 of 10 sent one by one, 10 of 10 sent by GSO, 0 TX dropped
@@ -117,7 +118,7 @@ send() { # 1 for GSO
             defined(send($s, "x" x ($ARGV[0] ? 10000 : 1000), 0)) or die "send: $!";
         }' "$1"
 }
-receive() { # counts datagrams until a second has passed without any
+receive() { # counts datagrams until three seconds have passed without any
     ip netns exec "$T" timeout 20 perl -MSocket -e '
         socket(my $s, PF_INET, SOCK_DGRAM, 17) or die "socket: $!";
         bind($s, pack_sockaddr_in(5000, INADDR_ANY)) or die "bind: $!";
@@ -126,7 +127,7 @@ receive() { # counts datagrams until a second has passed without any
         my $n = 0;
         while (1) {
             vec(my $set = "", fileno($s), 1) = 1;
-            last unless select($set, undef, undef, 1);
+            last unless select($set, undef, undef, 3);
             recv($s, my $data, 65536, 0);
             $n++ if length($data) == 1000;
         }

@@ -52,7 +52,8 @@ namespace() {
 }
 
 # listen NAMESPACE DEVICE: writes what "bridge monitor fdb" says there into $work/news. DEVICE is a
-# vxlan device of that namespace. heard NAMESPACE DEVICE: prints the news since the last call.
+# vxlan device of that namespace.
+# heard NAMESPACE DEVICE: prints the news since the last call.
 listen() {
     : >"$work/news"
     ip netns exec "$1" timeout 100 bridge monitor fdb >>"$work/news" 2>/dev/null &

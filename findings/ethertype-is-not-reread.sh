@@ -1,22 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A TC program that writes another EtherType into a frame changes nothing; two VLAN tags pushed and popped
-# again make it count.
+# A TC program that writes another EtherType into a frame changes nothing; two VLAN tags pushed and
+# popped again make it count.
 #
-# About: bpf_skb_store_bytes() on the EtherType at TC ingress; bpf_skb_vlan_push(), bpf_skb_vlan_pop().
-# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2
-#   6.1.0-3.
-# Behaviour: a frame has EtherType 0x88b5 and, behind it, what an ARP request has. The program writes 0x0806
-#   over the EtherType and lets the frame go on. A packet socket then shows a right ARP
-#   request, but the host does not answer. The stack goes by skb->protocol, which was set when the frame
-#   came in, and which a TC program can read, not write. Pushing a VLAN tag and popping it does
-#   not change that. Pushing two and popping both, which leaves the same bytes again, does: the
+# About: bpf_skb_store_bytes() on the EtherType at TC ingress; bpf_skb_vlan_push(),
+#   bpf_skb_vlan_pop().
+# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
+#   iproute2 6.1.0-3.
+# Behaviour: a frame has EtherType 0x88b5 and, behind it, what an ARP request has. The program
+#   writes 0x0806 over the EtherType and lets the frame go on. A packet socket then shows a right
+#   ARP request, but the host does not answer. The stack goes by skb->protocol, which was set when
+#   the frame came in, and which a TC program can read, not write. Pushing a VLAN tag and popping it
+#   does not change that. Pushing two and popping both, which leaves the same bytes again, does: the
 #   host answers. It is the same for frames that a program unwraps from a tunnel of another family.
-# Source: eth_type_trans() sets skb->protocol, and __netif_receive_skb_core() in net/core/dev.c delivers by
-#   it. skb_vlan_push() in net/core/skbuff.c keeps the first tag beside the packet, and popping it is
-#   no more than forgetting it. A second push moves the first tag into the packet; when that
-#   one is popped, __skb_vlan_pop() and vlan_set_encap_proto() read the EtherType from the packet.
+# Source: eth_type_trans() sets skb->protocol, and __netif_receive_skb_core() in net/core/dev.c
+#   delivers by it. skb_vlan_push() in net/core/skbuff.c keeps the first tag beside the packet, and
+#   popping it is no more than forgetting it. A second push moves the first tag into the packet;
+#   when that one is popped, __skb_vlan_pop() and vlan_set_encap_proto() read the EtherType from the
+#   packet.
 # Output seen:
 #   written: 0 of 3 requests answered
 #   written, one tag pushed and popped: 0 of 3 requests answered

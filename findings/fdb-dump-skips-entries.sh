@@ -1,21 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A dump of a forwarding database leaves out entries that were there all the time, and does not say that
-# it is incomplete.
+# A dump of a forwarding database leaves out entries that were there all the time, and does not say
+# that it is incomplete.
 #
-# About: RTM_GETNEIGH dumps of a vxlan device's entries (as "bridge fdb show" makes them) while others
-#   change the table; NLM_F_DUMP_INTR, which is to tell of inconsistent dumps.
+# About: RTM_GETNEIGH dumps of a vxlan device's entries (as "bridge fdb show" makes them) while
+#   others change the table; NLM_F_DUMP_INTR, which is to tell of inconsistent dumps.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: 2000 entries; a program has read the first 64 kB or so of the dump when somebody deletes 300
-#   entries that it has read. Of the 1700 entries that stay, about 300 never appear
-#   in the rest. Where 300 entries are added instead, some appear twice. Neither the messages nor
-#   NLMSG_DONE have NLM_F_DUMP_INTR, whereas a dump of IP addresses that is changed in the middle has.
-#   A table that is compared with such a dump, to delete what is "not there", loses entries that are.
-# Source: rtnl_fdb_dump() in net/core/rtnetlink.c goes on, part by part, at a count of
-#   entries (the "idx" that vxlan_fdb_dump() in drivers/net/vxlan/vxlan_core.c and br_fdb_dump()
-#   count up from the start), not at an entry: each part walks the whole table again, and whatever went
-#   from the front moves the rest past the count. Neither calls nl_dump_check_consistent().
+# Behaviour: 2000 entries; a program has read the first 64 kB or so of the dump when somebody
+#   deletes 300 entries that it has read. Of the 1700 entries that stay, about 300 never appear in
+#   the rest. Where 300 entries are added instead, some appear twice. Neither the messages nor
+#   NLMSG_DONE have NLM_F_DUMP_INTR, whereas a dump of IP addresses that is changed in the middle
+#   has. A table that is compared with such a dump, to delete what is "not there", loses entries
+#   that are.
+# Source: rtnl_fdb_dump() in net/core/rtnetlink.c goes on, part by part, at a count of entries (the
+#   "idx" that vxlan_fdb_dump() in drivers/net/vxlan/vxlan_core.c and br_fdb_dump() count up from
+#   the start), not at an entry: each part walks the whole table again, and whatever went from the
+#   front moves the rest past the count. Neither calls nl_dump_check_consistent().
 # Output seen (the counts differ where a part holds other MACs):
 #   nothing changed: 2000 entries stayed, 0 of them missing, 0 twice, 0 messages with NLM_F_DUMP_INTR
 #   300 of those read deleted: 1700 entries stayed, 300 of them missing, 0 twice, 0 messages with NLM_F_DUMP_INTR
@@ -93,7 +94,9 @@ head -n 300 "$work/read" | sed 's/^/fdb del /; s/$/ dev vx0 dst 192.0.2.1/' >"$w
 bridge -batch "$work/batch"
 S
 cat >"$work/add" <<'S'
-for i in $(seq 300); do printf 'fdb add 02:00:00:01:%02x:%02x dev vx0 dst 192.0.2.1\n' $((i / 256)) $((i % 256)); done >"$work/batch"
+for i in $(seq 300); do
+    printf 'fdb add 02:00:00:01:%02x:%02x dev vx0 dst 192.0.2.1\n' $((i / 256)) $((i % 256))
+done >"$work/batch"
 bridge -batch "$work/batch"
 S
 try "nothing changed" true 2000 0 0

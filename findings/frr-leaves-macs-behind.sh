@@ -1,22 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# FRR watches the kernel's flood entries, not those of MACs: one that is deleted stays away, and one that a
-# killed zebra leaves stays for ever.
+# FRR watches the kernel's flood entries, not those of MACs: one that is deleted stays away, and one
+# that a killed zebra leaves stays for ever.
 #
 # About: zebra with EVPN, and the entries that it puts into a vxlan device's forwarding database.
 # Versions: FRR 8.4.4 (Debian's 8.4.4-1.1~deb12u2); Linux 6.18.44; Debian's iproute2 6.1.0-3.
-# Behaviour: B announces three MACs, and A's zebra has put an entry for each, "extern_learn", and one for
-#   B's floods into the vxlan device. Somebody deletes two of A's entries: the flood entry is back
-#   within a second, MAC 1's is not, though zebra lists MAC 1 as before. Then A's zebra is killed
-#   with -9, and its bgpd too, MAC 2 goes from B, and both are started again. All that B announces is put in again, MAC 1's
-#   entry too. MAC 2's stays, though zebra does not know of a MAC 2, and frames for it go to B. It
-#   outlives even a clean end of both, which takes all others away.
-# Source: netlink_macfdb_change() in zebra/rt_netlink.c ignores a deletion that names a destination, since
-#   the MAC may have moved to the bridge, but for the all-zeros MAC, where
-#   zebra_vxlan_check_readd_vtep() puts it in again. When it starts, it reads the kernel's table for local
-#   MACs. Nothing marks what earlier runs have left, as the protocol number of a route does, by which
-#   rib_sweep_route() finds those.
+# Behaviour: B announces three MACs, and A's zebra has put an entry for each, "extern_learn", and
+#   one for B's floods into the vxlan device. Somebody deletes two of A's entries: the flood entry
+#   is back within a second, MAC 1's is not, though zebra lists MAC 1 as before. Then A's zebra is
+#   killed with -9, and its bgpd too, MAC 2 goes from B, and both are started again. All that B
+#   announces is put in again, MAC 1's entry too. MAC 2's stays, though zebra does not know of a MAC
+#   2, and frames for it go to B. It outlives even a clean end of both, which takes all others away.
+# Source: netlink_macfdb_change() in zebra/rt_netlink.c ignores a deletion that names a destination,
+#   since the MAC may have moved to the bridge, but for the all-zeros MAC, where
+#   zebra_vxlan_check_readd_vtep() puts it in again. When it starts, it reads the kernel's table for
+#   local MACs. Nothing marks what earlier runs have left, as the protocol number of a route does,
+#   by which rib_sweep_route() finds those.
 # Output seen (MACs with an entry to B; whether B is flooded to; MACs that zebra lists):
 #   running: 1 2 3, flood yes; zebra has 1 2 3
 #   entries of 1 and of the flood deleted: 2 3, flood yes; zebra has 1 2 3

@@ -1,22 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Behind a generic XDP program that can take fragments, TC programs see packets without their Ethernet
-# header, and redirect them so.
+# Behind a generic XDP program that can take fragments, TC programs see packets without their
+# Ethernet header, and redirect them so.
 #
-# About: an XDP program of the section "xdp.frags" attached with "xdpgeneric", which returns XDP_PASS
-#   for all, and a TC program at the ingress of the same device.
-# Versions: Linux 6.18.44; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2 6.1.0-3,
-#   bpftool 7.1.0+6.1.192-2. Not so in Linux 6.1.192.
-# Behaviour: without XDP, with native XDP, and with the same program as "xdp" instead of "xdp.frags", the
-#   TC program has the Ethernet header at offset 0, as it should. With "xdp.frags" in generic
-#   mode it has the IP header there, and skb->len is 14 less: an unchanged program takes bytes of the
-#   IP header for MACs and EtherType. What it redirects to another device leaves that device as a "frame"
-#   that begins with the IP header. (The stack behind is not disturbed.) It happens to
-#   packets that are shared, not linear or have little headroom, such as all of a local socket
-#   that come over a veth.
-# Source: netif_skb_check_for_xdp() in net/core/dev.c has skb_pp_cow_data() in net/core/skbuff.c make a new packet
-#   if the program takes fragments; skb_copy_header() does not copy mac_len, which
+# About: an XDP program of the section "xdp.frags" attached with "xdpgeneric", which returns
+#   XDP_PASS for all, and a TC program at the ingress of the same device.
+# Versions: Linux 6.18.44; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2
+#   6.1.0-3, bpftool 7.1.0+6.1.192-2. Not so in Linux 6.1.192.
+# Behaviour: without XDP, with native XDP, and with the same program as "xdp" instead of
+#   "xdp.frags", the TC program has the Ethernet header at offset 0, as it should. With "xdp.frags"
+#   in generic mode it has the IP header there, and skb->len is 14 less: an unchanged program takes
+#   bytes of the IP header for MACs and EtherType. What it redirects to another device leaves that
+#   device as a "frame" that begins with the IP header. (The stack behind is not disturbed.) It
+#   happens to packets that are shared, not linear or have little headroom, such as all of a local
+#   socket that come over a veth.
+# Source: netif_skb_check_for_xdp() in net/core/dev.c has skb_pp_cow_data() in net/core/skbuff.c
+#   make a new packet if the program takes fragments; skb_copy_header() does not copy mac_len, which
 #   __netif_receive_skb_core() has set before. sch_handle_ingress() brings mac_len bytes, none, back
 #   into view. A program that does not take fragments gets the packet enlarged in place.
 # Output seen (length, first four bytes and EtherType as TC sees them; what was redirected):

@@ -7,12 +7,11 @@
 # About: a listener to RTNLGRP_NEIGH whose receive buffer overflowed, and which goes on reading.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
 # Behaviour: 1000 entries are added to a vxlan device, more than the buffer holds. recv() fails once
-#   with ENOBUFS. The listener reads half of what is queued, so that there is room, and starts to read the
-#   table anew. Ten more entries are added now. The rest of the queue is read: the ten
-#   are not in it, and no error says so. Ten that are added when the queue is empty
-#   arrive. So a table that is read before the queue was empty may lack what was added since.
-#   With NETLINK_NO_ENOBUFS the ten arrive, as soon as there is room, but then nothing tells of the
-#   first loss.
+#   with ENOBUFS. The listener reads half of what is queued, so that there is room, and starts to
+#   read the table anew. Ten more entries are added now. The rest of the queue is read: the ten are
+#   not in it, and no error says so. Ten that are added when the queue is empty arrive. So a table
+#   that is read before the queue was empty may lack what was added since. With NETLINK_NO_ENOBUFS
+#   the ten arrive, as soon as there is room, but then nothing tells of the first loss.
 # Source: netlink_overrun() in net/netlink/af_netlink.c marks the socket NETLINK_S_CONGESTED, and
 #   netlink_broadcast_deliver() skips sockets with that mark; netlink_rcv_wake() takes it
 #   off only when it finds the queue empty. With NETLINK_F_RECV_NO_ENOBUFS it is not set.

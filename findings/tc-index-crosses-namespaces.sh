@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A packet's tc_index goes with it into other network namespaces, through a vxlan tunnel, fragmentation
-# and reassembly; its mark does not.
+# A packet's tc_index goes with it into other network namespaces, through a vxlan tunnel,
+# fragmentation and reassembly; its mark does not.
 #
 # About: __sk_buff->tc_index and __sk_buff->mark, written by a TC program.
-# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2
-#   6.1.0-3, bpftool 7.1.0+6.1.192-2.
-# Behaviour: at the egress of a vxlan device in A a program sets both. At A's port under the tunnel the
-#   outer packets have both, each fragment of a large one too. They cross a veth into B. There each
-#   outer packet still has the tc_index and no mark, and so has each packet that B's vxlan device takes
-#   out, after reassembly. Whoever reads tc_index sees what was classified elsewhere. All programs
-#   here return TC_ACT_UNSPEC; TC_ACT_OK says the same of the packet, but clears its tc_index.
-# Source: skb_scrub_packet() in net/core/skbuff.c, which takes off what belongs to a namespace, sets mark
-#   to 0 and leaves tc_index alone; __copy_skb_header() and ip_copy_metadata() in
+# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
+#   iproute2 6.1.0-3, bpftool 7.1.0+6.1.192-2.
+# Behaviour: at the egress of a vxlan device in A a program sets both. At A's port under the tunnel
+#   the outer packets have both, each fragment of a large one too. They cross a veth into B. There
+#   each outer packet still has the tc_index and no mark, and so has each packet that B's vxlan
+#   device takes out, after reassembly. Whoever reads tc_index sees what was classified elsewhere.
+#   All programs here return TC_ACT_UNSPEC; TC_ACT_OK says the same of the packet, but clears its
+#   tc_index.
+# Source: skb_scrub_packet() in net/core/skbuff.c, which takes off what belongs to a namespace, sets
+#   mark to 0 and leaves tc_index alone; __copy_skb_header() and ip_copy_metadata() in
 #   net/ipv4/ip_output.c copy it to segments and fragments. sch_handle_egress() in net/core/dev.c
 #   sets it to the class of a classifier that said TC_ACT_OK, which is 0 for a program.
 # Output seen (packets, of these with the tc_index, with the mark):
@@ -119,7 +120,8 @@ for letter in A B; do
         type vxlan id 7 dstport 4789 remote 192.0.2.$remote
     must ip -n "${!letter}" addr add 198.51.100.$local/24 dev vx0
     must ip -n "${!letter}" link set vx0 up
-    must ip -n "${!letter}" neigh replace 198.51.100.$remote lladdr 02:00:00:00:00:0$remote dev vx0
+    must ip -n "${!letter}" neigh replace 198.51.100.$remote dev vx0 \
+        lladdr 02:00:00:00:00:0$remote
     for device in u0 vx0; do must tc -n "${!letter}" qdisc add dev $device clsact; done
     local=2 remote=1
 done

@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A BPF program that is run many times on a test packet runs once on that packet, and then on what it
-# made of it.
+# A BPF program that is run many times on a test packet runs once on that packet, and then on what
+# it made of it.
 #
-# About: "repeat" of BPF_PROG_TEST_RUN ("bpftool prog run ... repeat N") with an XDP program that changes
-#   the packet, as one measures how long a program takes.
+# About: "repeat" of BPF_PROG_TEST_RUN ("bpftool prog run ... repeat N") with an XDP program that
+#   changes the packet, as one measures how long a program takes.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
 #   bpftool 7.1.0+6.1.192-2.
 # Behaviour: the program takes 4 bytes off the front of an IPv4 packet of 64 bytes and passes it;
-#   anything else it aborts. Run once, it returns XDP_PASS and a packet of 60 bytes. With "repeat 2" it
-#   returns XDP_ABORTED and 60 bytes, for the second run has the EtherType in another place. With
+#   anything else it aborts. Run once, it returns XDP_PASS and a packet of 60 bytes. With "repeat 2"
+#   it returns XDP_ABORTED and 60 bytes, for the second run has the EtherType in another place. With
 #   "repeat 1000" 999 runs take the short way, and the average duration that is reported is theirs.
 # Source: bpf_test_run() in net/bpf/test_run.c calls the program in a loop with one and the same
 #   context; bpf_prog_test_run_xdp() copies the packet in before that and out after it. (In live

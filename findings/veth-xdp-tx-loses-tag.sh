@@ -3,17 +3,17 @@
 #
 # A tagged frame that a native XDP program sends back over a veth comes back without its tag.
 #
-# About: XDP_TX on a veth for frames with a VLAN tag beside the packet, as VLAN devices, bridges and TC
-#   programs leave it there; the same in generic mode.
-# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2
-#   6.1.0-3, ethtool 1:6.1-1, bpftool 7.1.0+6.1.192-2.
-# Behaviour: a frame of VLAN 5 crosses a veth with its tag beside the packet, as the sender's "txvlan on"
-#   has it, which is the default. The program sees an untagged frame in either mode. With XDP_PASS the
-#   stack has the tag again, in either mode. With XDP_TX in generic mode the frame comes back in VLAN 5,
-#   in native mode in none. "txvlan off" at the sending end puts the tag into the packet, where
-#   the program sees it and nothing is lost.
-# Source: veth_xdp_rcv_skb() in drivers/net/veth.c makes a frame of the packet's bytes for XDP_TX and
-#   frees the packet, with vlan_tci in it. generic_xdp_tx() in net/core/dev.c sends the packet
+# About: XDP_TX on a veth for frames with a VLAN tag beside the packet, as VLAN devices, bridges and
+#   TC programs leave it there; the same in generic mode.
+# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
+#   iproute2 6.1.0-3, ethtool 1:6.1-1, bpftool 7.1.0+6.1.192-2.
+# Behaviour: a frame of VLAN 5 crosses a veth with its tag beside the packet, as the sender's
+#   "txvlan on" has it, which is the default. The program sees an untagged frame in either mode.
+#   With XDP_PASS the stack has the tag again, in either mode. With XDP_TX in generic mode the frame
+#   comes back in VLAN 5, in native mode in none. "txvlan off" at the sending end puts the tag into
+#   the packet, where the program sees it and nothing is lost.
+# Source: veth_xdp_rcv_skb() in drivers/net/veth.c makes a frame of the packet's bytes for XDP_TX
+#   and frees the packet, with vlan_tci in it. generic_xdp_tx() in net/core/dev.c sends the packet
 #   itself.
 # Output seen (EtherType that the program saw; VLAN in which the frame went on):
 #   native XDP_PASS: 0800, VLAN 5

@@ -5,17 +5,17 @@
 #
 # About: XDP_TX in native mode on a veth whose peer has "gro on", which lets it take XDP frames
 #   without an XDP program of its own.
-# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1, iproute2
-#   6.1.0-3, ethtool 1:6.1-1, bpftool 7.1.0+6.1.192-2.
+# Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
+#   iproute2 6.1.0-3, ethtool 1:6.1-1, bpftool 7.1.0+6.1.192-2.
 # Behaviour: N's program sends each frame of S back. S sends five frames and receives none. N's end
-#   counts five times "xdp_tx", no error and no drop. A frame that N sends itself arrives at S alone.
-#   When N sends one with "tso off", which makes it take the way by S's GRO, the five arrive with it.
-#   Without GRO they are lost for good, and counted ("xdp_tx_errors"). With an XDP program at S, even one
-#   that only passes, they arrive at once.
-# Source: veth_xdp_xmit() in drivers/net/veth.c takes frames wherever the other end has a NAPI, which GRO
-#   gives it; veth_xdp_flush(), which is to wake that NAPI after XDP_TX, does so only if the other
-#   end has an XDP program. (Frames that bpf_redirect_map() sends there have it woken by veth_xdp_xmit()
-#   itself.) veth_skb_is_eligible_for_gro() tells which packets go by the NAPI.
+#   counts five times "xdp_tx", no error and no drop. A frame that N sends itself arrives at S
+#   alone. When N sends one with "tso off", which makes it take the way by S's GRO, the five arrive
+#   with it. Without GRO they are lost for good, and counted ("xdp_tx_errors"). With an XDP program
+#   at S, even one that only passes, they arrive at once.
+# Source: veth_xdp_xmit() in drivers/net/veth.c takes frames wherever the other end has a NAPI,
+#   which GRO gives it; veth_xdp_flush(), which is to wake that NAPI after XDP_TX, does so only if
+#   the other end has an XDP program. (Frames that bpf_redirect_map() sends there have it woken by
+#   veth_xdp_xmit() itself.) veth_skb_is_eligible_for_gro() tells which packets go by the NAPI.
 # Output seen (frames of five that had arrived; counters of N's end):
 #   gro off: at once 0, after another frame 0, after one with tso off 0; xdp_tx 0, xdp_tx_errors 5
 #   gro on: at once 0, after another frame 0, after one with tso off 5; xdp_tx 5, xdp_tx_errors 0

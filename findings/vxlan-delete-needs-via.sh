@@ -3,15 +3,15 @@
 #
 # A vxlan device's own "remote" cannot be deleted by its address, but the command to do so succeeds.
 #
-# About: "bridge fdb del 00:00:00:00:00:00 dev VXLAN dst ADDRESS" where the vxlan device was made with
-#   "remote" and "dev"; deleting a destination that an entry does not have.
+# About: "bridge fdb del 00:00:00:00:00:00 dev VXLAN dst ADDRESS" where the vxlan device was made
+#   with "remote" and "dev"; deleting a destination that an entry does not have.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: a device with "remote 192.0.2.1 dev u0" floods to that address and, after an "append", to
-#   192.0.2.2. Deleting 192.0.2.1 exits with 0 and changes nothing; with "via u0" it works. The
+# Behaviour: a device with "remote 192.0.2.1 dev u0" floods to that address and, after an "append",
+#   to 192.0.2.2. Deleting 192.0.2.1 exits with 0 and changes nothing; with "via u0" it works. The
 #   destination that was appended without "via" goes without. Any other address, which is not a
-#   destination at all, is "deleted" with status 0 too, of a unicast MAC as well. Only a MAC that has
-#   no entry is an error. Linux 6.1 even notifies listeners of the deletion that did not happen, by
-#   an RTM_DELNEIGH with the MAC and without a destination: one that takes it for the whole
+#   destination at all, is "deleted" with status 0 too, of a unicast MAC as well. Only a MAC that
+#   has no entry is an error. Linux 6.1 even notifies listeners of the deletion that did not happen,
+#   by an RTM_DELNEIGH with the MAC and without a destination: one that takes it for the whole
 #   entry's end forgets the list of destinations that are still there.
 # Source: __vxlan_fdb_delete() in drivers/net/vxlan/vxlan_core.c finds the destination by address,
 #   port, VNI and device together, and returns 0 where vxlan_fdb_find_rdst() has none; the device's

@@ -1,21 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A controller's "extern_learn" entry over one that was made by hand takes the destination and nothing
-# else: it ages out under the controller.
+# A controller's "extern_learn" entry over one that was made by hand takes the destination and
+# nothing else: it ages out under the controller.
 #
-# About: "bridge fdb replace MAC dev VXLAN dst ADDRESS dynamic extern_learn", as EVPN daemons send it, for a
-#   MAC that has an entry; such entries do not age.
+# About: "bridge fdb replace MAC dev VXLAN dst ADDRESS dynamic extern_learn", as EVPN daemons send
+#   it, for a MAC that has an entry; such entries do not age.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: MAC 1 has no entry, MAC 2 one that was added by hand as dynamic. A controller puts
-#   its entry, to another VTEP, for both. Both commands exit with 0, and both entries go to the new VTEP,
-#   but only MAC 1's is "extern_learn". MAC 2's goes with the ageing time, and frames are flooded,
-#   while the controller takes it for installed. What makes the difference is a flag (added by a user) that
-#   no tool shows: MAC 2's entry looks like a learned one, over which extern_learn works.
-# Source: vxlan_fdb_update_existing() in drivers/net/vxlan/vxlan_core.c (vxlan_fdb_update() before it was
-#   split) leaves state and flags of an entry with NTF_VXLAN_ADDED_BY_USER alone, so that it is not taken over, but
-#   goes on to replace the destination. vxlan_fdb_add() sets that flag for whatever comes by netlink, and
-#   vxlan_cleanup() spares entries with NTF_EXT_LEARNED.
+# Behaviour: MAC 1 has no entry, MAC 2 one that was added by hand as dynamic. A controller puts its
+#   entry, to another VTEP, for both. Both commands exit with 0, and both entries go to the new
+#   VTEP, but only MAC 1's is "extern_learn". MAC 2's goes with the ageing time, and frames are
+#   flooded, while the controller takes it for installed. What makes the difference is a flag (added
+#   by a user) that no tool shows: MAC 2's entry looks like a learned one, over which extern_learn
+#   works.
+# Source: vxlan_fdb_update_existing() in drivers/net/vxlan/vxlan_core.c (vxlan_fdb_update() before
+#   it was split) leaves state and flags of an entry with NTF_VXLAN_ADDED_BY_USER alone, so that it
+#   is not taken over, but goes on to replace the destination. vxlan_fdb_add() sets that flag for
+#   whatever comes by netlink, and vxlan_cleanup() spares entries with NTF_EXT_LEARNED.
 # Output seen:
 #   MAC 1: dst 192.0.2.2 self extern_learn; MAC 2: dst 192.0.2.2 self
 #   after the ageing time: MAC 1: dst 192.0.2.2 self extern_learn; MAC 2: gone

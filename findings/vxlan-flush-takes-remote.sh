@@ -11,9 +11,10 @@
 #   one does, and then the first. Setting the device down instead removes learned and other
 #   dynamic entries and leaves the default destination alone.
 # Source: vxlan_fdb_delete_bulk() in drivers/net/vxlan/vxlan_core.c flushes every entry that
-#   matches, and the default destination is an entry like others; vxlan_flush() spares it only
-#   where ignore_default_entry is set, which this call leaves out. vxlan_fill_info() reports what was configured, not the table.
-#   vxlan_changelink() touches the table only where the new remote differs from the configured one.
+#   matches, and the default destination is an entry like others; vxlan_flush() spares it only where
+#   ignore_default_entry is set, which this call leaves out. vxlan_fill_info() reports what was
+#   configured, not the table. vxlan_changelink() touches the table only where the new remote
+#   differs from the configured one.
 # Output seen:
 #   made: ip shows remote 192.0.2.2, the table has 192.0.2.2, 3 of 3 packets leave
 #   down and up: ip shows remote 192.0.2.2, the table has 192.0.2.2, 3 of 3 packets leave

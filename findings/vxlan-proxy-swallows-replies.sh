@@ -6,8 +6,8 @@
 # About: "ip link add ... type vxlan ... proxy", which has the device answer ARP requests from the
 #   host's neighbour table.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: A and B have a vxlan device each, with the other as remote; A's has "proxy". A sends
-#   to B's address, and B to A's. A's request for B's MAC is taken by the device, as expected. But B's
+# Behaviour: A and B have a vxlan device each, with the other as remote; A's has "proxy". A sends to
+#   B's address, and B to A's. A's request for B's MAC is taken by the device, as expected. But B's
 #   request arrives at A, which learns B's MAC and IP from it and replies, and the reply, a unicast
 #   to B's MAC, is taken by A's device, too. B never gets A's MAC. The device counts neither packets
 #   sent nor dropped. So "proxy" at one end demands complete neighbour tables at all others.

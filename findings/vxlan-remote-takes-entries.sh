@@ -15,7 +15,8 @@
 # Source: vxlan_changelink() in drivers/net/vxlan/vxlan_core.c adds the new remote by
 #   vxlan_fdb_update() with NUD_REACHABLE|NUD_PERMANENT: vxlan_fdb_update_existing() sets the state
 #   of the whole entry, and vxlan_fdb_append() finds a destination that is there. Then it deletes
-#   the old remote by __vxlan_fdb_delete(), whoever added it: destinations have no owner and no count.
+#   the old remote by __vxlan_fdb_delete(), whoever added it: destinations have no owner and no
+#   count.
 # Output seen:
 #   appended: 192.0.2.3 dynamic, 192.0.2.4 dynamic
 #   remote 192.0.2.3: 192.0.2.3 permanent, 192.0.2.4 permanent; news: + 192.0.2.3

@@ -5,13 +5,13 @@
 #
 # About: "srcport MIN MAX" of a vxlan device.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: 256 flows leave a device with "srcport 5000 5003" from 5000, 5001 and 5002, and one with
-#   "5000 5001" all from 5000. Whoever wants just that port and says "5000 5000" is not refused, and
-#   "ip -d link" shows it, but then the flows leave from hundreds of ports of the host's
-#   ip_local_port_range, of which none is 5000.
-# Source: udp_flow_src_port() in include/net/udp.h scales the hash to MAX - MIN values, and takes the
-#   local port range where MIN is not below MAX. vxlan_validate() in drivers/net/vxlan/vxlan_core.c
-#   refuses ranges only where MAX is below MIN.
+# Behaviour: 256 flows leave a device with "srcport 5000 5003" from 5000, 5001 and 5002, and one
+#   with "5000 5001" all from 5000. Whoever wants just that port and says "5000 5000" is not
+#   refused, and "ip -d link" shows it, but then the flows leave from hundreds of ports of the
+#   host's ip_local_port_range, of which none is 5000.
+# Source: udp_flow_src_port() in include/net/udp.h scales the hash to MAX - MIN values, and takes
+#   the local port range where MIN is not below MAX. vxlan_validate() in
+#   drivers/net/vxlan/vxlan_core.c refuses ranges only where MAX is below MIN.
 # Output seen:
 #   srcport 5000 5003: 5000 5001 5002
 #   srcport 5000 5001: 5000

@@ -3,17 +3,17 @@
 #
 # A host with two equal routes to a vxlan device's remote uses one of them for all flows.
 #
-# About: equal-cost routes under the kernel's vxlan device, with net.ipv4.fib_multipath_hash_policy=1,
-#   which spreads by UDP ports.
+# About: equal-cost routes under the kernel's vxlan device, with
+#   net.ipv4.fib_multipath_hash_policy=1, which spreads by UDP ports.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: 192.0.2.2 is reached by two next hops. Of 200 UDP packets from 200 ports that the
-#   host itself sends there, each next hop gets about half. Of 200 packets of 200 flows in a
-#   vxlan tunnel to the same address, sent by one CPU, one next hop gets all, though their outer source
-#   ports are nearly all different. It stays with that one until routes change; then all go to what
-#   was chosen for the first packet after the change. (Routers behind this host do spread them.)
-# Source: udp_tunnel_dst_lookup(), called by vxlan_xmit_one() in drivers/net/vxlan/vxlan_core.c, keeps
-#   the route in the destination's dst_cache (net/core/dst_cache.c), which is per CPU and knows
-#   of no ports. vxlan_get_route() did the same before.
+# Behaviour: 192.0.2.2 is reached by two next hops. Of 200 UDP packets from 200 ports that the host
+#   itself sends there, each next hop gets about half. Of 200 packets of 200 flows in a vxlan tunnel
+#   to the same address, sent by one CPU, one next hop gets all, though their outer source ports are
+#   nearly all different. It stays with that one until routes change; then all go to what was chosen
+#   for the first packet after the change. (Routers behind this host do spread them.)
+# Source: udp_tunnel_dst_lookup(), called by vxlan_xmit_one() in drivers/net/vxlan/vxlan_core.c,
+#   keeps the route in the destination's dst_cache (net/core/dst_cache.c), which is per CPU and
+#   knows of no ports. vxlan_get_route() did the same before.
 # Output seen (the first line varies; which next hop has the 200 does, too):
 #   200 flows of the host itself: 104 and 96 packets by the next hops
 #   200 flows in the tunnel: 0 and 200 packets by the next hops
@@ -32,7 +32,8 @@ for i in 1 2; do
 done
 must ip netns exec "$N" sysctl -qw net.ipv4.fib_multipath_hash_policy=1
 must ip -n "$N" addr add 192.0.2.1/32 dev lo
-must ip -n "$N" route add 192.0.2.2/32 src 192.0.2.1 nexthop via 203.0.113.18 nexthop via 203.0.113.34
+must ip -n "$N" route add 192.0.2.2/32 src 192.0.2.1 \
+    nexthop via 203.0.113.18 nexthop via 203.0.113.34
 must ip -n "$N" link add vx0 type vxlan id 7 dstport 4789 local 192.0.2.1 remote 192.0.2.2
 must ip -n "$N" addr add 198.51.100.1/24 dev vx0
 must ip -n "$N" link set vx0 up

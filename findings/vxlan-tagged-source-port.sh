@@ -1,22 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A vxlan device picks the UDP source port of a tagged frame by the inner packet's length and TOS, not
-# by its flow: flows share a port, and packets of one flow have several.
+# A vxlan device picks the UDP source port of a tagged frame by the inner packet's length and TOS,
+# not by its flow: flows share a port, and packets of one flow have several.
 #
 # About: the outer UDP source port, which is to differ from flow to flow (RFC 7348, section 5), of
 #   frames with a VLAN tag that a bridge sends to a vxlan device.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: 64 UDP flows get about 64 source ports, one each. With a tag around the same packets all
-#   flows get one port together: whatever spreads tunnels by their ports, such as equal-cost routes or
-#   a NIC's queues, has all of it in one place. Neither addresses nor ports, MACs or the VLAN
-#   matter. What does are the first four bytes of the IP header: eight packets of one flow, each a byte
-#   longer than the last, leave from eight ports, so that they may overtake each other on the way.
-# Source: the tag is beside the packet when the bridge sends it. validate_xmit_vlan() in net/core/dev.c
-#   puts it into the packet, because a vxlan device takes none beside, and sets skb->protocol to the
-#   tag's, while the network header stays behind the tag. __skb_flow_dissect() in
-#   net/core/flow_dissector.c goes by these two: it reads the IP header as a VLAN header, TOS as VLAN
-#   and length as protocol, and finds nothing to go on with. udp_flow_src_port() in
+# Behaviour: 64 UDP flows get about 64 source ports, one each. With a tag around the same packets
+#   all flows get one port together: whatever spreads tunnels by their ports, such as equal-cost
+#   routes or a NIC's queues, has all of it in one place. Neither addresses nor ports, MACs or the
+#   VLAN matter. What does are the first four bytes of the IP header: eight packets of one flow,
+#   each a byte longer than the last, leave from eight ports, so that they may overtake each other
+#   on the way.
+# Source: the tag is beside the packet when the bridge sends it. validate_xmit_vlan() in
+#   net/core/dev.c puts it into the packet, because a vxlan device takes none beside, and sets
+#   skb->protocol to the tag's, while the network header stays behind the tag. __skb_flow_dissect()
+#   in net/core/flow_dissector.c goes by these two: it reads the IP header as a VLAN header, TOS as
+#   VLAN and length as protocol, and finds nothing to go on with. udp_flow_src_port() in
 #   include/net/udp.h takes the hash that comes of it.
 # Output seen (the first line's ports vary; Linux 6.1 has 64 and 1 in the last two lines):
 #   64 flows, no tag: 63 ports
