@@ -17,7 +17,7 @@ finish() {
     rm -rf --one-file-system "$work"
 }
 trap finish EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT PIPE TERM
 
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "the kernel or a tool behaves differently: $*" >&2; exit 1; }
@@ -61,8 +61,7 @@ listen() {
     heard "$1" "$2" >/dev/null
 }
 heard() {
-    local n
-    for n in {1..200}; do # an entry of its own tells where the news so far end
+    for _ in {1..200}; do # an entry of its own tells where the news so far end
         bridge -n "$1" fdb replace 02:00:00:00:ee:00 dev "$2" dst 192.0.2.254 2>/dev/null
         bridge -n "$1" fdb del 02:00:00:00:ee:00 dev "$2" 2>/dev/null
         grep -q '^Deleted 02:00:00:00:ee:00' "$work/news" && break
@@ -73,7 +72,7 @@ heard() {
     : >"$work/news"
 }
 
-# send_frames NAMESPACE DEVICE: sends the frames on standard input there, a line in hexadecimal each.
+# send_frames NAMESPACE DEVICE: sends the frames on standard input, a line in hexadecimal each.
 send_frames() {
     must ip netns exec "$1" perl -MSocket -e '
         socket(my $s, 17, SOCK_RAW, 0) or die "socket: $!"; # AF_PACKET
@@ -87,8 +86,8 @@ send_frames() {
 }
 
 # capture NAMESPACE DEVICE: writes each frame that comes in there into $work/frames, a line in
-# hexadecimal each (a VLAN tag beside the packet is not in it); captured: prints those since the last
-# call, once none came for 0.3 s.
+# hexadecimal each; a VLAN tag beside the packet is not in it.
+# captured: prints those since the last call, once none came for 0.3 s.
 capture() {
     rm -f "$work/frames"
     ip netns exec "$1" timeout 100 perl -MSocket -e '

@@ -86,7 +86,8 @@ try() {
         "$flagged messages with NLM_F_DUMP_INTR"
     [ "$stayed" = "$3" ] || fail "$stayed entries stayed, not $3"
     [ "$flagged" = 0 ] || fail "NLM_F_DUMP_INTR is set"
-    [ "$missing" -ge "$4" ] && { [ "$4" != 0 ] || [ "$missing" = 0 ]; } || fail "$missing are missing"
+    [ "$missing" -ge "$4" ] && { [ "$4" != 0 ] || [ "$missing" = 0 ]; } ||
+        fail "$missing are missing"
     [ "$twice" -ge "$5" ] && { [ "$5" != 0 ] || [ "$twice" = 0 ]; } || fail "$twice appear twice"
 }
 cat >"$work/delete" <<'S'

@@ -27,7 +27,9 @@
 
 . "$(dirname "$0")/common.sh"
 packages $bpf_packages iproute2=6.1.0-3 libbpf1=1:1.1.2-0+deb12u1 bpftool=7.1.0+6.1.192-2
-case $(uname -r) in [0-5].* | 6.[0-8].*) skip "before Linux 6.9 such a packet is enlarged in place" ;; esac
+case $(uname -r) in
+    [0-5].* | 6.[0-8].*) skip "before Linux 6.9 such a packet is enlarged in place" ;;
+esac
 bpffs
 
 cat >"$work/mac.c" <<'C'

@@ -47,7 +47,7 @@ expect() {
     [ "$left" = "$3" ] || fail "$left entries, not $3"
 }
 make() {
-    for i in 1 2 3 4; do must bridge -n "$N" fdb add 02:00:00:00:00:0$i dev vx0 nhid 102 "$@"; done
+    for i in 1 2 3 4; do must bridge -n "$N" fdb add 02:00:00:00:00:0$i dev vx0 nhid 102; done
     expect "4 entries made" 4 4
     echo
 }

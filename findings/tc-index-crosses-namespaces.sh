@@ -147,7 +147,8 @@ try() {
     must ip netns exec "$A" perl -MSocket -e '
         socket(my $s, PF_INET, SOCK_DGRAM, 17) or die "socket: $!";
         setsockopt($s, 0, 10, pack("i", 0)); # IP_MTU_DISCOVER: may be split
-        send($s, "x" x $ARGV[0], 0, pack_sockaddr_in(9, inet_aton("198.51.100.2"))) for 1 .. $ARGV[1]' "$1" "$2"
+        my $to = pack_sockaddr_in(9, inet_aton("198.51.100.2"));
+        send($s, "x" x $ARGV[0], 0, $to) for 1 .. $ARGV[1]' "$1" "$2"
     sleep 0.5
     found=$(counts)
     set -- "$2 of $1 bytes${4:-}" "$3" $found

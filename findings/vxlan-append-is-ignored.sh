@@ -39,7 +39,8 @@ append() {
     found=$(bridge -n "$N" fdb show dev vx0 | sed -n "s/^$2 dst \([^ ]*\) .*/\1/p" | xargs)
     news=$(heard "$N" vx0 | grep "^$2 .* dst ")
     count=$(grep -c . <<<"$news")
-    echo "append to $1: status $status, destinations $found, $count notifications${5:+: ${news##* }}"
+    echo "append to $1: status $status, destinations $found," \
+        "$count notifications${5:+: ${news##* }}"
     [ "$status" = 0 ] || fail "append to $1 is refused"
     [ "$found" = "$3" ] || fail "the destinations are $found, not $3"
     [ "$count" = "$4" ] || fail "$count notifications, not $4"

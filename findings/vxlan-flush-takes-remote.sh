@@ -30,7 +30,9 @@ must ip -n "$N" link add u0 type veth peer name u1
 must ip -n "$N" link set u0 up
 must ip -n "$N" link set u1 up
 must ip -n "$N" addr add 192.0.2.1/24 dev u0
-for host in 2 3; do must ip -n "$N" neigh replace 192.0.2.$host lladdr 02:00:00:00:00:02 dev u0; done
+for host in 2 3; do
+    must ip -n "$N" neigh replace 192.0.2.$host lladdr 02:00:00:00:00:02 dev u0
+done
 must ip -n "$N" link add vx0 type vxlan id 7 dstport 4789 remote 192.0.2.2
 must ip -n "$N" addr add 198.51.100.1/24 dev vx0
 must ip -n "$N" link set vx0 up

@@ -40,7 +40,8 @@ try() {
             bind($s, pack_sockaddr_in(20000 + $_, INADDR_ANY)) or die "bind: $!";
             send($s, "x", 0, pack_sockaddr_in(9, inet_aton("198.51.100.2"))) or die "send: $!";
         }'
-    ports=$(captured | sed -nE 's/^.{24}0800.{40}(.{4})12b5.*/0x\1/p' | sort -u | xargs printf '%d ')
+    ports=$(captured | sed -nE 's/^.{24}0800.{40}(.{4})12b5.*/0x\1/p' | sort -u |
+        xargs printf '%d ')
     ports=${ports% }
     case " $ports " in *" 5000 "*) ;; *) ports=$(wc -w <<<"$ports")" other ports" ;; esac
     echo "srcport $1: $ports"
