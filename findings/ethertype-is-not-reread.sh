@@ -9,8 +9,8 @@
 # Versions: Linux 6.18.44 and 6.1.192; Debian's clang-14 1:14.0.6-12, libbpf 1:1.1.2-0+deb12u1,
 #   iproute2 6.1.0-3.
 # Behaviour: a frame has EtherType 0x88b5 and, behind it, what an ARP request has. The program
-#   writes 0x0806 over the EtherType and lets the frame go on. A packet socket then shows a right
-#   ARP request, but the host does not answer. The stack goes by skb->protocol, which was set when
+#   writes 0x0806 over the EtherType and lets the frame go on. The frame is an ARP request to the
+#   letter now, but the host does not answer. The stack goes by skb->protocol, which was set when
 #   the frame came in, and which a TC program can read, not write. Pushing a VLAN tag and popping it
 #   does not change that. Pushing two and popping both, which leaves the same bytes again, does: the
 #   host answers. It is the same for frames that a program unwraps from a tunnel of another family.

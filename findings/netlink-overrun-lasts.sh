@@ -13,8 +13,8 @@
 #   that is read before the queue was empty may lack what was added since. With NETLINK_NO_ENOBUFS
 #   the ten arrive, as soon as there is room, but then nothing tells of the first loss.
 # Source: netlink_overrun() in net/netlink/af_netlink.c marks the socket NETLINK_S_CONGESTED, and
-#   netlink_broadcast_deliver() skips sockets with that mark; netlink_rcv_wake() takes it
-#   off only when it finds the queue empty. With NETLINK_F_RECV_NO_ENOBUFS it is not set.
+#   netlink_broadcast_deliver() skips sockets with that mark; netlink_rcv_wake() takes it off only
+#   when it finds the queue empty. With NETLINK_F_RECV_NO_ENOBUFS it is not set.
 # Output seen (the number of those queued depends on the size of a message in memory):
 #   1000 added: ENOBUFS 1 times, 157 queued
 #   10 added when half was read: 0 arrive, ENOBUFS 0 times

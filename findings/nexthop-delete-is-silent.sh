@@ -3,15 +3,14 @@
 #
 # Deleting a next hop deletes the vxlan entries that use it, without a notification about them.
 #
-# About: "ip nexthop del" of a next hop for FDBs ("fdb"), whose group entries of a vxlan device
-#   name.
+# About: "ip nexthop del" of a next hop for FDBs ("fdb"), of whose group entries of a vxlan device
+#   make use.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
 # Behaviour: four entries go by group 102, which has one member, next hop 12. Deleting next hop 12
 #   deletes the group, as an empty one, and the four entries. Listeners of RTNLGRP_NEXTHOP are told
 #   of the next hop and its group; listeners of RTNLGRP_NEIGH, where each entry was announced when
-#   it was made, hear nothing. The same entries deleted by hand, or by setting the device down, are
-#   announced one by one. So a copy of the table that is kept from its notifications keeps what is
-#   gone.
+#   it was made, hear nothing. The same entries deleted by hand are announced one by one. So a copy
+#   of the table that is kept from its notifications keeps what is gone.
 # Source: vxlan_fdb_nh_flush() in drivers/net/vxlan/vxlan_core.c, called for NEXTHOP_EVENT_DEL by
 #   vxlan_nexthop_event(), has vxlan_fdb_destroy() not notify. remove_nexthop() and
 #   __remove_nexthop() in net/ipv4/nexthop.c tell of next hops only.

@@ -11,11 +11,11 @@
 #   packets reach it over the same bridge. Of the frames for the tunnel none leaves: in their place
 #   ARP requests go out, and whatever comes before the reply is dropped, not queued. Where nobody
 #   answers ARP (static entries everywhere, "arp off") the tunnel never works, though ping between
-#   the same two addresses does. Routes and addresses are taken from the kernel.
-#   "ovs-appctl tnl/neigh/set" makes an entry in Open vSwitch's own table, until it ends.
-# Source: native_tunnel_output() in ofproto/ofproto-dpif-xlate.c looks in the
-#   cache of lib/tnl-neigh-cache.c, which learns from ARP and ND packets that pass a bridge; without
-#   an entry tnl_send_arp_request() sends one, and translation ends. lib/route-table.c follows the
+#   the same two addresses does. Routes and addresses are taken from the kernel. "ovs-appctl
+#   tnl/neigh/set" makes an entry in Open vSwitch's own table, and the tunnel works.
+# Source: native_tunnel_output() in ofproto/ofproto-dpif-xlate.c looks in the cache of
+#   lib/tnl-neigh-cache.c, which learns from ARP and ND packets that pass a bridge; without an entry
+#   tnl_send_arp_request() sends one, and the translation ends. lib/route-table.c follows the
 #   kernel's routes by netlink; nothing does that for neighbours.
 # Output seen (the number of ARP requests varies):
 #   permanent entry of the kernel: 3 of 3 packets of the host, 0 of 3 in the tunnel, 2 ARP requests

@@ -7,12 +7,11 @@
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
 # Behaviour: the command says nothing, exits with 0, adds no destination, and sends no notification.
 #   For the all-zeros and for multicast MACs the same command adds the destination and notifies.
-#   "add" in its place is refused ("File exists"), as is "append" with the id of a next hop group,
-#   and "replace" changes the destination, so that a script has reasons to expect one of these. What
+#   "add" in its place is refused ("File exists"), and "replace" changes the destination. What
 #   append does change are the entry's state and flags: a static entry to which somebody "appends"
 #   without the word static is permanent afterwards, and about that there is a notification, with
-#   the old destination. (Linux 6.1 sends one more notification for whatever request, which has no
-#   destination and is not counted here.)
+#   the old destination. (Linux 6.1 sends one more notification, without a destination, for each
+#   request; it is not counted here.)
 # Source: vxlan_fdb_update_existing() in drivers/net/vxlan/vxlan_core.c (vxlan_fdb_update() before
 #   it was split) sets state and flags first. It calls vxlan_fdb_append() for multicast and
 #   all-zeros MACs only, and has no error for the others.

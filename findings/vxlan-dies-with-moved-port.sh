@@ -6,17 +6,16 @@
 # About: "ip link set DEVICE netns NAMESPACE" where a vxlan device was made with "dev DEVICE" and
 #   has been moved elsewhere itself, as container engines do.
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
-# Behaviour: u0 is in A, and three vxlan devices were made there with "dev u0": vx0 stays in A, vx1
-#   has been moved to C; vx2 has "dev u0" only by an entry ("via u0"). While they stay or move
-#   themselves all goes on working. Setting u0 down and up does no harm. When u0 moves from A to B,
-#   vx0 and vx1 are deleted, with addresses, routes, and FDB, and do not come back with u0. vx2
-#   stays. "ip link" tells nothing of the dependence but with "-d" (a VLAN device has "@u0" behind
-#   its name; a vxlan device has none in its first namespace).
+# Behaviour: vx0 and vx1 were made in A with "dev u0", which is in A, and vx1 has been moved to C.
+#   vx2, in A, uses u0 only by an entry ("via u0"). Setting u0 down and up does no harm. When u0
+#   moves from A to B, vx0 and vx1 are deleted, with addresses, routes, and FDB, and do not come
+#   back with u0. vx2 stays. "ip link" tells nothing of the dependence but with "-d" (a VLAN device
+#   has "@u0" behind its name; a vxlan device has none in its first namespace).
 # Source: leaving a namespace sends NETDEV_UNREGISTER (__dev_change_net_namespace() in
 #   net/core/dev.c), as deleting does. vxlan_netdevice_event() in drivers/net/vxlan/vxlan_core.c
 #   then has vxlan_handle_lowerdev_unregister() delete the devices of the list of the namespace
-#   where they were made, wherever they are now. The driver has no get_iflink callback and no
-#   IFLA_LINK for a device at home.
+#   where they were made, wherever they are now. It has no get_iflink callback, by which "ip" would
+#   be told of the port.
 # Output seen:
 #   u0 in A: vx0 in A, vx1 in C, vx2 in A
 #   u0 was down: vx0 in A, vx1 in C, vx2 in A

@@ -9,9 +9,9 @@
 # Versions: Linux 6.18.44 and 6.1.192; Debian's iproute2 6.1.0-3.
 # Behaviour: somebody appends 192.0.2.3 and 192.0.2.4 to the list as dynamic entries. Setting
 #   "remote 192.0.2.3", which is in the list already, makes both permanent, of which the
-#   notification names one. With the next change of remote, 192.0.2.3 is removed from the
-#   list, though it was there before any remote, and 192.0.2.4 stays. "remote 0.0.0.0" takes the
-#   last remote away and puts nothing in its place.
+#   notification names one. With the next change of remote, 192.0.2.3 is removed from the list,
+#   though it was there before any remote, and 192.0.2.4 stays. "remote 0.0.0.0" takes the last
+#   remote away and puts nothing in its place.
 # Source: vxlan_changelink() in drivers/net/vxlan/vxlan_core.c adds the new remote by
 #   vxlan_fdb_update() with NUD_REACHABLE|NUD_PERMANENT: vxlan_fdb_update_existing() sets the state
 #   of the whole entry, and vxlan_fdb_append() finds a destination that is there. Then it deletes

@@ -10,10 +10,10 @@
 # Behaviour: a container behind the bridge asks for 198.51.100.50. There is no entry, and the miss
 #   is reported, with each request again. The controller adds an entry, and the device answers. When
 #   the entry's time is over it becomes STALE, or DELAY, PROBE and FAILED if it is younger than
-#   delay_first_probe_time. From then on requests have no answer, and no miss is reported. It stays
-#   that way: the kernel keeps such entries as long as its table has fewer than gc_thresh1 (128). A
-#   controller that waits for misses is never asked again; it has to watch the entry's state, or
-#   delete it.
+#   delay_first_probe_time then. From then on requests have no answer, and no miss is reported. It
+#   stays that way: the kernel keeps such entries as long as its table has fewer than gc_thresh1
+#   (128). A controller that waits for misses is never asked again; it has to watch the entry's
+#   state, or delete it.
 # Source: arp_reduce() in drivers/net/vxlan/vxlan_core.c reports the miss only where neigh_lookup()
 #   finds no entry, and answers only if its state is one of NUD_CONNECTED; neigh_reduce() does the
 #   same for IPv6. neigh_timer_handler() in net/core/neighbour.c changes the states, and
