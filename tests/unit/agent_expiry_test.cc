@@ -42,6 +42,7 @@ VtepInfo vtep(std::uint32_t vni, const std::string &name, std::uint32_t ageing)
     info.vni = vni;
     info.name = name;
     info.ageing = ageing;
+    info.reachable_time = 0; // ageing alone counts
     return info;
 }
 
