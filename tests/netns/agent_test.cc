@@ -544,7 +544,7 @@ TEST_F(AgentCase, WrongWordsAreSaidInOneLine)
     EXPECT_EQ(node.status, 1) << node.text;
     const Output batch = sh(fmt::format("echo agent --help | {} -batch -", xvtep()), 5);
     EXPECT_EQ(batch.status, 1) << batch.text;
-    EXPECT_EQ(batch.text, "-:1: agent: not in a batch: it runs until it is stopped\n");
+    EXPECT_EQ(batch.text, "-:1: agent: not in a batch: it is a program of its own\n");
 }
 
 } // namespace

@@ -5,14 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "commit.h" // written by user/package/commit.cmake
 #include "xvtep/version.h"
 
-#ifndef XVTEP_COMMIT
-#define XVTEP_COMMIT ""
-#endif
-#ifndef XVTEP_DATE
-#define XVTEP_DATE ""
-#endif
 #ifndef XVTEP_LIBXDP
 #define XVTEP_LIBXDP "unknown"
 #endif

@@ -181,15 +181,20 @@ Result<bool> is_tc_attached(const TcPlace &place)
     return program != 0;
 }
 
-Result<std::string> attached_tc(const TcPlace &place)
+Result<bool> is_tc_attached(const TcPlace &place, Program program)
 {
     TRY_ASSIGN(const Fd link, pinned_link(place));
+    __u32 id = 0;
     if (link) {
         TRY_ASSIGN(const auto info, read_link(link, name_of(place)));
-        return program_name_of(info.program_id);
+        id = info.program_id;
+    } else {
+        TRY_SET(id, clsact_program(place));
     }
-    TRY_ASSIGN(const __u32 program, clsact_program(place));
-    return program != 0 ? program_name_of(program) : std::string();
+    if (id == 0)
+        return false;
+    TRY_ASSIGN(const std::string name, program_name_of(id));
+    return name == std::string_view(program_name(program)).substr(0, BPF_OBJ_NAME_LEN - 1);
 }
 
 Result<std::vector<PinnedLink>> pinned_links(const std::string &directory)

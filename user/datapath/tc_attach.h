@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "user/base/result.h"
+#include "user/datapath/datapath.h"
 
 namespace xvtep {
 
@@ -28,8 +29,10 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact);
 
 [[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
 
-// Returns the name of our attached program, or "". Needs CAP_SYS_ADMIN.
-Result<std::string> attached_tc(const TcPlace &place);
+// The same for one program. The kernel keeps only the first 15 characters of a program's name,
+// which the ingress and the egress program of a device share: the hook tells them apart. Needs
+// CAP_SYS_ADMIN.
+[[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place, Program program);
 
 // Returns every TCX link that is pinned in `directory`.
 struct PinnedLink {

@@ -30,9 +30,8 @@ Result<bool> is_made(const Session &session, const Link &link)
         return false;
     if (link.group == unfinished_group)
         return true;
-    TRY_ASSIGN(const auto program,
-               attached_tc({session.directory, link.index, Hook::egress, link.name}));
-    return program == program_name(Program::tc_device_egress);
+    return is_tc_attached({session.directory, link.index, Hook::egress, link.name},
+                          Program::tc_device_egress);
 }
 
 Result<std::vector<int>> made_devices(Session &session)
