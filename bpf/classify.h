@@ -6,10 +6,8 @@
 #include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
-#include "bpf/fdb.h"
 #include "bpf/maps.h"
 #include "bpf/parse_outer.h"
-#include "bpf/sender.h"
 #include "bpf/vtep.h"
 
 /*
@@ -40,42 +38,6 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
     if (flags & vtep->reserved_flags || bpf_ntohl(o->vxlan.vni) & vtep->reserved_vni)
         return XV_RESERVED_BITS;
     return XV_CONTINUE;
-}
-
-/* The sender of a packet, as the destination of the entry that learning makes. */
-static __always_inline struct xv_remote dest_from(const struct xv_vtep *vtep,
-                                                  const struct xv_addr *from)
-{
-    return (struct xv_remote){.addr = *from, .vni = vtep->vni, .port = vtep->dstport};
-}
-
-/* The checks of vxlan_set_mac() on an inner source address. */
-static __always_inline int check_smac(const struct xv_vtep *vtep, const __u8 *source)
-{
-    if (mac_equal(source, vtep->mac))
-        return XV_LOCAL_MAC;
-    return mac_is_multicast(source) || mac_is_zero(source) ? XV_MAC_INVALID_SOURCE : XV_CONTINUE;
-}
-
-/*
- * Checks the source of a frame from the VTEP `from`: whether the kernel has learned the MAC there,
- * and has lately admitted the sender. XV_CONTINUE, a drop reason, or XV_TO_LEARN or XV_TO_ADMIT:
- * the frame must then go through the kernel's device, and is learned at tc_device_ingress.
- */
-static __always_inline int check_source(const struct xv_vtep *vtep, const struct xv_remote *from,
-                                        const __u8 *source, __u64 now)
-{
-    int refused = check_smac(vtep, source);
-
-    if (refused)
-        return refused;
-    if (vtep->flags & XV_VTEP_LEARNING) {
-        int reason = fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
-
-        if (reason != XV_CONTINUE)
-            return reason;
-    }
-    return sender_admitted(&from->addr, from->port, now) ? XV_CONTINUE : XV_TO_ADMIT;
 }
 
 #endif

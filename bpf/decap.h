@@ -15,9 +15,9 @@
 #include "bpf/deliver.h"
 #include "bpf/ecn.h"
 #include "bpf/gro_flow.h"
-#include "bpf/maps.h"
 #include "bpf/parse_outer.h"
 #include "bpf/skb.h"
+#include "bpf/source_mac.h"
 #include "bpf/vlan.h"
 #include "bpf/vtep.h"
 
@@ -31,8 +31,8 @@ struct decap {
 XV_ASSERT(XV_NOT_IP == 1 && XV_NOT_UDP == 2 && XV_OTHER_PORT == 3, "not VXLAN: the first reasons");
 
 /*
- * Whether the packet, which was not delivered for this reason, goes on to the kernel's device: it
- * then needs its sender's mark. Packets that are not VXLAN come first in the list of reasons.
+ * Whether a packet with this reason goes on to the kernel's device, which then needs the mark of
+ * the sender. Packets that are not VXLAN come first in the list of reasons.
  */
 static __always_inline int is_left_to_device(int reason)
 {
@@ -47,7 +47,7 @@ static __always_inline struct xv_vtep *vtep_from_xdp(struct __sk_buff *skb)
 
     if ((void *)(meta + 1) > (void *)(long)skb->data)
         return NULL;
-    /* Not erased: on a write the kernel would copy a packet that is tapped, without metadata. */
+    /* The metadata stays: a write would make the kernel copy a tapped packet, without metadata. */
     vtep = vtep_by_slot(meta->slot);
     return vtep && meta->magic == (XV_META_MAGIC ^ skb->ifindex ^ vtep->nonce) ? vtep : NULL;
 }
@@ -150,7 +150,7 @@ static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
     if (ecn_must_drop(skb, o, inner->h_proto)) /* before anything is learned from the packet */
         return XV_IP_TUNNEL_ECN;
     uses_gro = flow_uses_gro(skb, &c, o, now);
-    sender = dest_from(*vtep, &o->src);
+    sender = sender_as_remote(*vtep, &o->src);
     reason = check_source(*vtep, &sender, inner->h_source, now);
     if (reason != XV_CONTINUE)
         return reason;

@@ -3,11 +3,11 @@
 #ifndef XVTEP_BPF_DEVICE_EGRESS_H
 #define XVTEP_BPF_DEVICE_EGRESS_H
 
+#include "bpf/abi/tables.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/fdb.h"
-#include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/send.h"
 #include "bpf/sender.h"

@@ -15,11 +15,11 @@
 #include "bpf/count.h"
 #include "bpf/csum.h"
 #include "bpf/ecn.h"
-#include "bpf/maps.h"
 #include "bpf/nexthop.h"
 #include "bpf/parse_inner.h"
+#include "bpf/source_port.h"
 
-/* The headers behind the Ethernet header, which is apart: it would unalign them. */
+/* The headers behind the Ethernet header. It is separate, as its 14 bytes would unalign these. */
 struct outer_v4 {
     struct iphdr ip;
     struct udphdr udp;
@@ -61,18 +61,12 @@ static __always_inline int outer_df(const struct xv_vtep *vtep, const struct inn
     return !!(vtep->flags & XV_VTEP_DF_SET);
 }
 
-/* The flow's position in the range of source ports, as udp_flow_src_port() scales a hash. */
-static __always_inline __u32 flow_hash(const struct inner *in)
+static __always_inline void build_udp_vxlan(struct udphdr *udp, struct xv_vxlan_header *vxlan,
+                                            const struct xv_vtep *vtep,
+                                            const struct xv_remote *dest, const struct inner *in,
+                                            __u32 frame_size)
 {
-    return in->flow >> 32;
-}
-
-static __always_inline void build_tail(struct udphdr *udp, struct xv_vxlan_header *vxlan,
-                                       const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                       const struct inner *in, __u32 frame_size)
-{
-    udp->source = bpf_htons(vtep->srcport_min +
-                            ((__u64)flow_hash(in) * (vtep->srcport_max - vtep->srcport_min) >> 32));
+    udp->source = source_port(vtep, in);
     udp->dest = dest->port;
     udp->len = bpf_htons(sizeof(*udp) + sizeof(*vxlan) + frame_size);
     udp->check = 0;
@@ -128,7 +122,7 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
     sum += value;
     word[2] = value;
     h->ip.check = ~csum_fold(sum);
-    build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
+    build_udp_vxlan(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
 }
 
 static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *h,
@@ -145,7 +139,7 @@ static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *
     h->ip.hop_limit = outer_ttl(vtep, in);
     __builtin_memcpy(&h->ip.saddr, &vtep->local, 16);
     __builtin_memcpy(&h->ip.daddr, &dest->addr, 16);
-    build_tail(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
+    build_udp_vxlan(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
 }
 
 /*

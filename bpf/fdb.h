@@ -30,7 +30,7 @@ static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep
     const mac_part *m = (const mac_part *)mac;
     key_word *word = (key_word *)key;
 
-    /* In the words that the hash reads: a load that spans two stores waits for both. */
+    /* Writes whole words, as the hash reads them: a load that spans two stores waits for both. */
     word[0] = vtep->vni;
     word[1] = halves(vtep->dstport, m[0]);
     word[2] = halves(m[1], m[2]);
@@ -69,7 +69,7 @@ static __always_inline int fdb_bridge_agrees(const struct xv_fdb *entry, __u64 n
     return entry->bridge_seen && xv_since(now, entry->bridge_seen) < XV_BRIDGE_LIFE;
 }
 
-/* Whether the bridge needs a copy of a frame, or it forgets MACs that only the programs see. */
+/* Whether the bridge needs a copy of a frame, as it would else forget a MAC that it never sees. */
 static __always_inline int fdb_bridge_needs_copy(const struct xv_fdb *entry, __u64 now)
 {
     return entry->flags & XV_FDB_BRIDGED &&

@@ -49,7 +49,7 @@ static __always_inline void pmtu_learn(const struct xv_addr *told, const struct 
                         BPF_ANY); /* used from the next renewal of the next hop on */
 }
 
-/* Looks for such an ICMP error; the packet is not UDP. */
+/* Looks for an ICMP error about a path MTU in a packet that is not UDP. */
 XV_STEP int pmtu_snoop(struct __sk_buff *skb, __u64 now)
 {
     struct cursor c = skb_pull(skb, XV_LINEAR);

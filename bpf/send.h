@@ -8,7 +8,6 @@
 #include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/alive.h"
-#include "bpf/classify.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/deliver.h"
@@ -24,6 +23,8 @@
 #include "bpf/parse_inner.h"
 #include "bpf/pmtu.h"
 #include "bpf/skb.h"
+#include "bpf/source_mac.h"
+#include "bpf/source_port.h"
 #include "bpf/tc_encap.h"
 #include "bpf/tx_ctx.h"
 #include "bpf/udp_csum.h"
@@ -221,7 +222,7 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
         return XV_NO_TX_TARGET;
     if (target->slot == vtep->slot)
         return XV_HAIRPIN;
-    reason = check_smac(target, tx->eth.h_source);
+    reason = check_source_mac(target, tx->eth.h_source);
     if (reason != XV_CONTINUE)
         return reason;
     if (target->flags & XV_VTEP_LEARNING) {

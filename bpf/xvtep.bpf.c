@@ -3,13 +3,13 @@
  * The programs. Each stage of a packet's way is a header of its own.
  *
  * in   underlay port: xdp_underlay, tc_underlay_ingress     -> the VTEP's device, a local port
- *          parse_outer, classify, sender, decap, deliver
+ *          parse_outer, classify, source_mac, sender, decap, deliver
  *      the VTEP's device: tc_device_ingress                 what the kernel's device decapsulates
- *          device_ingress, deliver
+ *          device_ingress, source_mac, deliver
  *
  * out  the VTEP's device: tc_device_egress                  -> underlay port, by a known next hop
  *      local port: xdp_port, tc_port_ingress                -> the same, another port, the bridge
- *          port, fdb, proxy, rsc, send, nexthop, tc_encap
+ *          port, fdb, proxy, rsc, send, nexthop, source_port, tc_encap
  *      underlay port: tc_underlay_egress                    what the kernel's device sends
  *          underlay_egress
  *      local port: tc_port_egress                           what the bridge sends to a local port
@@ -44,6 +44,7 @@
 #include "bpf/rsc.h"
 #include "bpf/sender.h"
 #include "bpf/skb.h"
+#include "bpf/source_mac.h"
 #include "bpf/tx_ctx.h"
 #include "bpf/underlay_egress.h"
 #include "bpf/vlan.h"
@@ -237,7 +238,7 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     tx.now = bpf_ktime_get_coarse_ns();
     if (skb_read_eth(skb, &tx.eth))
         return to_action(f.port->slot, XV_REWRITE_FAILED, f.packets);
-    if (mac_is_multicast(tx.eth.h_source) || mac_is_zero(tx.eth.h_source))
+    if (source_mac_is_invalid(tx.eth.h_source))
         return to_action(f.vtep->slot, XV_MAC_INVALID_SOURCE, f.packets);
     if (tx.vid && bpf_skb_vlan_pop(skb))
         return to_action(f.port->slot, XV_REWRITE_FAILED, f.packets);
@@ -288,7 +289,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     inner = take(&c, sizeof(*inner));
     if (!inner)
         return xdp_to_action(vtep->slot, XV_PKT_TOO_SMALL);
-    sender = dest_from(vtep, &o.src);
+    sender = sender_as_remote(vtep, &o.src);
     reason = check_source(vtep, &sender, inner->h_source, now);
     if (reason != XV_CONTINUE)
         return xdp_to_action(vtep->slot, reason);

@@ -17,6 +17,7 @@
 #include "user/datapath/tc_attach.h"
 #include "user/net/sysctl.h"
 #include "user/net/xfrm.h"
+#include "user/vtep/bridge.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
 #include "user/vtep/indexes.h"
@@ -68,7 +69,8 @@ class Attachment {
         TRY(take_slot());
         TRY(attach_ports());
         TRY(make_device());
-        TRY(join_bridge());
+        if (!request_.bridge.empty())
+            TRY_SET(bridge_, join_bridge(session_, request_.bridge, device_.index, undo_));
         TRY(session_.in_words(write_tables()));
         TRY(bring_up());
         TRY_ASSIGN(auto made, read_back());
@@ -270,7 +272,7 @@ class Attachment {
         return session_.wrap(error);
     }
 
-    // The same where the device cannot be set up: another holds the UDP port.
+    // Says what holds the UDP port, if the device cannot be set up for that.
     Failure refuse_port(const Error &error)
     {
         const auto links = session_.netlink.links();
@@ -293,33 +295,6 @@ class Attachment {
     static std::string kind_text(const Link &link)
     {
         return link.kind.empty() ? "network device" : link.kind + " device";
-    }
-
-    Result<> join_bridge()
-    {
-        if (request_.bridge.empty())
-            return {};
-        auto bridge = session_.netlink.link(request_.bridge);
-        if (bridge && bridge->kind != "bridge")
-            return session_.refused(request_.bridge + " is not a bridge", EINVAL);
-        if (!bridge) {
-            if (bridge.error().code != ENODEV)
-                return session_.wrap(bridge.error());
-            NewLink link{.name = request_.bridge};
-            link.group = unfinished_group;
-            auto made = session_.netlink.add_bridge(link);
-            if (!made)
-                return session_.wrap(made.error());
-            const int index = *made;
-            undo_.push([this, index] { (void)session_.netlink.delete_link(index); });
-            made_bridge_ = true;
-            bridge_ = index;
-        } else {
-            bridge_ = bridge->index;
-        }
-        if (auto done = session_.netlink.change_link(device_.index, {.master = bridge_}); !done)
-            return session_.wrap(done.error());
-        return {};
     }
 
     Result<> write_tables()
@@ -362,13 +337,13 @@ class Attachment {
     {
         write_options(vtep_, chosen());
         vtep_.ifindex = static_cast<__u32>(device_.index);
-        vtep_.flags |= flag_if(made_bridge_, XV_VTEP_MADE_BRIDGE);
+        vtep_.flags |= flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE);
         vtep_.renew_shift = renew_shift(request_.ageing);
         std::ranges::copy(device_.mac.octets, vtep_.mac);
         set_name(vtep_, device_.name);
         std::ranges::copy(ports_.front().mac.octets, vtep_.underlay_mac);
         vtep_.nonce = static_cast<__u16>(session_.cookie);
-        vtep_.bridge = static_cast<__u32>(bridge_);
+        vtep_.bridge = static_cast<__u32>(bridge_.index);
         vtep_.underlay_count = static_cast<__u16>(ports_.size());
         for (std::size_t i = 0; i < ports_.size(); i++)
             vtep_.underlays[i] = static_cast<__u32>(ports_[i].index);
@@ -383,8 +358,9 @@ class Attachment {
 
     Result<> bring_up()
     {
-        if (made_bridge_)
-            if (auto up = session_.netlink.change_link(bridge_, {.up = true, .group = 0U}); !up)
+        if (bridge_.made)
+            if (auto up = session_.netlink.change_link(bridge_.index, {.up = true, .group = 0U});
+                !up)
                 return session_.wrap(up.error());
         if (auto up = session_.netlink.change_link(device_.index, {.up = true, .group = 0U}); !up)
             return refuse_port(up.error());
@@ -411,8 +387,7 @@ class Attachment {
     Ip local_;
     bool v6_ = false;
     Link device_;
-    int bridge_ = 0;
-    bool made_bridge_ = false;
+    JoinedBridge bridge_;
     xv_vtep vtep_{};
     Undo undo_;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/vtep/teardown.h"
+#include "user/vtep/bridge.h"
 
 #include <algorithm>
 #include <set>
@@ -32,21 +33,6 @@ Result<std::optional<Link>> find_link(Session &session, int ifindex)
     if (link.error().code == ENODEV)
         return std::nullopt;
     return std::unexpected(link.error());
-}
-
-Result<> remove_made_bridge(Session &session, int ifindex)
-{
-    TRY_ASSIGN(const auto bridge, find_link(session, ifindex));
-    if (!bridge || bridge->kind != "bridge")
-        return {};
-    TRY_ASSIGN(const auto links, session.netlink.links());
-    if (std::ranges::any_of(links, [&](const Link &l) { return l.master == ifindex; }))
-        return {};
-    TRY_ASSIGN(const auto addresses, session.netlink.addresses(ifindex));
-    if (std::ranges::any_of(addresses,
-                            [](const Prefix &prefix) { return !prefix.address.is_link_local(); }))
-        return {};
-    return unless_gone(session.netlink.delete_link(ifindex));
 }
 
 // Removes all entries of one VTEP.
