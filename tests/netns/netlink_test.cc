@@ -572,10 +572,11 @@ TEST_F(EthtoolTest, SwitchesFeatures)
 {
     add_veth("v0", "v1");
     const auto scope = a->netns->enter();
-    for (const bool on : {false, true}) {
-        ASSERT_TRUE(works(set_device_feature("v0", "tx-tcp-segmentation", on)));
+    for (const FeatureSetting wanted : {FeatureSetting::off, FeatureSetting::on}) {
+        const bool on = wanted == FeatureSetting::on;
+        ASSERT_TRUE(works(set_device_feature("v0", "tx-tcp-segmentation", wanted)));
         EXPECT_EQ(device_feature("v0", "tx-tcp-segmentation").value(), on);
-        ASSERT_TRUE(works(set_device_feature("v0", "rx-gro", on)));
+        ASSERT_TRUE(works(set_device_feature("v0", "rx-gro", wanted)));
         EXPECT_EQ(device_feature("v0", "rx-gro").value(), on);
     }
     EXPECT_TRUE(device_feature("v1", "tx-tcp-segmentation").value());
@@ -585,16 +586,16 @@ TEST_F(EthtoolTest, SaysWhatItCannotSwitch)
 {
     add_veth("v0", "v1");
     const auto scope = a->netns->enter();
-    const auto fixed = set_device_feature("lo", "tx-checksum-ip-generic", false);
+    const auto fixed = set_device_feature("lo", "tx-checksum-ip-generic", FeatureSetting::off);
     ASSERT_FALSE(fixed);
     EXPECT_EQ(fixed.error().message(),
               "set feature tx-checksum-ip-generic dev lo: feature is fixed");
-    EXPECT_TRUE(works(set_device_feature("lo", "tx-checksum-ip-generic", true)));
+    EXPECT_TRUE(works(set_device_feature("lo", "tx-checksum-ip-generic", FeatureSetting::on)));
 
     // Segmentation in hardware wants checksums in hardware.
-    ASSERT_TRUE(works(set_device_feature("v0", "tx-checksum-ip-generic", false)));
-    ASSERT_TRUE(works(set_device_feature("v0", "tx-tcp-segmentation", false)));
-    EXPECT_EQ(set_device_feature("v0", "tx-tcp-segmentation", true).error().cause,
+    ASSERT_TRUE(works(set_device_feature("v0", "tx-checksum-ip-generic", FeatureSetting::off)));
+    ASSERT_TRUE(works(set_device_feature("v0", "tx-tcp-segmentation", FeatureSetting::off)));
+    EXPECT_EQ(set_device_feature("v0", "tx-tcp-segmentation", FeatureSetting::on).error().cause,
               "the device keeps it off");
 
     EXPECT_EQ(device_feature("v0", "no-such").error().cause, "no such feature");

@@ -146,7 +146,7 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
     return {};
 }
 
-Result<> detach_tc(const TcPlace &place, bool remove_clsact)
+Result<> detach_tc(const TcPlace &place, Clsact clsact)
 {
     const std::string path = link_path(place);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
@@ -158,7 +158,7 @@ Result<> detach_tc(const TcPlace &place, bool remove_clsact)
     if (const int error = by_clsact != 0 ? -bpf_tc_detach(&hook, &ours) : 0;
         error != 0 && error != ENODEV)
         return errno_failure("detach", name_of(place), error, log.error());
-    if (!remove_clsact)
+    if (clsact == Clsact::kept)
         return {};
     // Destroying the qdisc would destroy the filters of others, too.
     TRY_ASSIGN(auto netlink, Netlink::open());

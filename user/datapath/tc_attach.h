@@ -23,9 +23,17 @@ struct TcPlace {
 // *made_clsact to true if it had to make a clsact qdisc, and else leaves it alone.
 Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact);
 
-// Detaches our program and, with `remove_clsact`, removes the qdisc if nothing else uses it.
-// Succeeds if the device is gone.
-Result<> detach_tc(const TcPlace &place, bool remove_clsact);
+// Whether detach_tc() also removes the clsact qdisc of the device if nothing else uses it.
+enum class Clsact { kept, removed_if_unused };
+
+// Only a qdisc that attach_tc() has made is to be removed.
+constexpr Clsact clsact_after(bool made_clsact)
+{
+    return made_clsact ? Clsact::removed_if_unused : Clsact::kept;
+}
+
+// Detaches our program. Succeeds if the device is gone.
+Result<> detach_tc(const TcPlace &place, Clsact clsact);
 
 [[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
 

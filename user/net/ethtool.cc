@@ -153,8 +153,10 @@ Result<bool> device_feature(const std::string &ifname, const std::string &featur
     return state.active;
 }
 
-Result<> set_device_feature(const std::string &ifname, const std::string &feature, bool on)
+Result<> set_device_feature(const std::string &ifname, const std::string &feature,
+                            FeatureSetting wanted)
 {
+    const bool on = wanted == FeatureSetting::on;
     TRY_ASSIGN(Device device, Device::open("set feature", ifname, feature));
     TRY_ASSIGN(const FeatureBit bit, device.find());
     TRY_ASSIGN(const FeatureState before, device.get(bit));

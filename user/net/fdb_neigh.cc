@@ -31,15 +31,18 @@ Message fdb_request(std::uint16_t type, int flags, int index, const KernelFdbEnt
     return message;
 }
 
-// Returns the device and its own entry or, with `bridges`, the entry of its bridge.
-std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message, bool bridges)
+// The kernel answers a dump with the entries of devices themselves and those of their bridges.
+enum class FdbOf { device, bridge };
+
+// Returns the device and the entry if it belongs to `owner`.
+std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message, FdbOf owner)
 {
     const auto *const header = payload<ndmsg>(message);
     if (message.nlmsg_type != RTM_NEWNEIGH || !header)
         return std::nullopt;
     const Attributes attributes(message, sizeof(*header), NDA_MAX);
     const bool self = (header->ndm_flags & NTF_SELF) != 0;
-    if (bridges ? self || !attributes.get<std::uint32_t>(NDA_MASTER) : !self)
+    if (owner == FdbOf::bridge ? self || !attributes.get<std::uint32_t>(NDA_MASTER) : !self)
         return std::nullopt;
     KernelFdbEntry entry;
     entry.mac = attributes.mac(NDA_LLADDR).value_or(Mac{});
@@ -132,7 +135,7 @@ Result<std::vector<KernelFdbEntry>> Netlink::fdb(int index)
     Message message(RTM_GETNEIGH, 0, header);
     auto found = impl_->socket.dump<KernelFdbEntry>(
         message, [&](const nlmsghdr &line) -> std::optional<KernelFdbEntry> {
-            const auto parsed = parse_fdb(line, false);
+            const auto parsed = parse_fdb(line, FdbOf::device);
             return parsed && parsed->first == index ? std::optional(parsed->second) : std::nullopt;
         });
     if (!found)
@@ -146,7 +149,7 @@ Result<std::vector<std::pair<int, KernelFdbEntry>>> Netlink::bridge_fdb()
     header.ndm_family = AF_BRIDGE;
     Message message(RTM_GETNEIGH, 0, header);
     auto found = impl_->socket.dump<std::pair<int, KernelFdbEntry>>(
-        message, [](const nlmsghdr &line) { return parse_fdb(line, true); });
+        message, [](const nlmsghdr &line) { return parse_fdb(line, FdbOf::bridge); });
     if (!found)
         return refused("list", "bridge fdb", found.error());
     return std::move(*found);
@@ -173,7 +176,7 @@ Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most)
     Message message(RTM_GETNEIGH, 0, header);
     std::vector<KernelFdbEntry> found;
     const auto answer = socket.peek(message, [&](const nlmsghdr &line) {
-        if (const auto parsed = parse_fdb(line, false); parsed && parsed->first == index)
+        if (const auto parsed = parse_fdb(line, FdbOf::device); parsed && parsed->first == index)
             found.push_back(parsed->second);
         return found.size() < most;
     });

@@ -272,7 +272,8 @@ class Attachment {
         return session_.wrap(error);
     }
 
-    // Says what holds the UDP port, if the device cannot be set up for that.
+    // Returns the error of a device that cannot be set up. If another socket holds the UDP port,
+    // the error names the kernel's device or the program that holds it.
     Failure refuse_port(const Error &error)
     {
         const auto links = session_.netlink.links();

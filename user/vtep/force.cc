@@ -55,7 +55,7 @@ Result<> remove_by_looks(Session &session, const std::vector<int> &devices)
         if (link.xdp_program != 0)
             TRY(detach_xdp(link.index)); // ours only
         for (const Hook hook : {Hook::ingress, Hook::egress})
-            TRY(detach_tc({session.directory, link.index, hook, link.name}, false));
+            TRY(detach_tc({session.directory, link.index, hook, link.name}, Clsact::kept));
     }
     return remove_state(session.root, session.cookie);
 }

@@ -55,12 +55,21 @@ Result<> derive_lookups(Session &session)
     return {};
 }
 
-Result<> mark_trunk(Session &session, __u32 ifindex, bool trunk)
+Result<> mark_trunk(Session &session, __u32 ifindex)
 {
     TRY_ASSIGN(auto port, session.tables->ports.look_up(ifindex));
-    if (!port || ((port->flags & XV_PORT_TRUNK) != 0) == trunk)
+    if (!port || (port->flags & XV_PORT_TRUNK) != 0)
         return {};
-    port->flags ^= XV_PORT_TRUNK;
+    port->flags |= XV_PORT_TRUNK;
+    return session.tables->ports.put(ifindex, *port);
+}
+
+Result<> unmark_trunk(Session &session, __u32 ifindex)
+{
+    TRY_ASSIGN(auto port, session.tables->ports.look_up(ifindex));
+    if (!port || (port->flags & XV_PORT_TRUNK) == 0)
+        return {};
+    port->flags &= ~static_cast<__u32>(XV_PORT_TRUNK);
     return session.tables->ports.put(ifindex, *port);
 }
 

@@ -12,7 +12,8 @@ Result<bool> is_committed(const Session &session, const xv_vtep &vtep);
 // Writes `local_addrs`, `vni_hints` and `dstports` anew from the VTEPs.
 Result<> derive_lookups(Session &session);
 
-// Sets whether the port is a trunk, which drops frames of VLANs that have no VNI.
-Result<> mark_trunk(Session &session, __u32 ifindex, bool trunk);
+// Marks the port as a trunk, which drops frames of VLANs that have no VNI, or removes the mark.
+Result<> mark_trunk(Session &session, __u32 ifindex);
+Result<> unmark_trunk(Session &session, __u32 ifindex);
 
 } // namespace xvtep

@@ -26,12 +26,12 @@ namespace {
 // Sets a feature of a veth's other end. If it has to be changed, the port's entry is first given
 // `flag`, so that recover() restores the feature if the command is killed in between. Fails if the
 // other end is out of reach.
-Result<> switch_peer(Session &session, const Link &veth, const char *feature, bool wanted,
+Result<> switch_peer(Session &session, const Link &veth, const char *feature, FeatureSetting wanted,
                      xv_port &port, __u32 flag)
 {
     return with_veth_peer(session.netlink, veth, [&](const std::string &peer) -> Result<> {
         TRY_ASSIGN(const bool on, device_feature(peer, feature));
-        if (on == wanted)
+        if (on == (wanted == FeatureSetting::on))
             return {};
         port.flags |= flag;
         TRY(session.tables->ports.put(static_cast<__u32>(veth.index), port));
@@ -86,7 +86,8 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     if (link.kind == "veth") {
         // veth silently drops XDP frames unless NAPI runs at the other end, and GRO switches it on.
         // If that end cannot be reached, frames take TC.
-        const auto done = switch_peer(session, link, "rx-gro", true, port, XV_PORT_MADE_GRO);
+        const auto done =
+            switch_peer(session, link, "rx-gro", FeatureSetting::on, port, XV_PORT_MADE_GRO);
         port.flags |= flag_if(done.has_value(), XV_PORT_XDP);
         if (!done && !is_out_of_reach(done.error()) &&
             (mode == Mode::xdp || !(is_unsupported(done.error()) || is_forbidden(done.error()))))
@@ -97,7 +98,7 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     port.flags |= flag_if(link.kind.empty() && made.mode == Mode::xdp, XV_PORT_XDP);
     if (made.mode == Mode::xdp && link.kind == "veth")
         for (const auto &[feature, flag] : sender_offloads)
-            TRY(switch_peer(session, link, feature, false, port, flag));
+            TRY(switch_peer(session, link, feature, FeatureSetting::off, port, flag));
     port.flags |=
         flag_if(made.auto_mode, XV_PORT_AUTO_MODE) | flag_if(made.made_clsact, XV_PORT_MADE_CLSACT);
     TRY(session.tables->ports.put(index, port));
@@ -150,8 +151,8 @@ Result<> add(Session &session, const PortRequest &request)
     // The last write completes the port.
     if (request.vlan) {
         if ((port->flags & XV_PORT_TRUNK) == 0)
-            undo.push([&] { (void)mark_trunk(session, index, false); });
-        TRY(mark_trunk(session, index, true));
+            undo.push([&] { (void)unmark_trunk(session, index); });
+        TRY(mark_trunk(session, index));
         TRY(tables.vlans.put(vlan, vtep.slot));
     } else {
         port->vtep = vtep.slot;
@@ -193,7 +194,7 @@ Result<> remove(Session &session, std::optional<std::uint16_t> vlan)
         TRY(remove_vlan(session, index, *vlan));
         TRY_ASSIGN(const bool trunk, has_vlans(session, index));
         if (trunk || port->vtep != 0)
-            return mark_trunk(session, index, trunk);
+            return trunk ? mark_trunk(session, index) : unmark_trunk(session, index);
     }
     return remove_port(session, link->index);
 }

@@ -40,7 +40,7 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
         TRY_ASSIGN(const auto fd, open_program(session.directory, program));
         const TcPlace place{session.directory, link.index, hook, link.name};
         TRY(attach_tc(place, fd.get(), &made.made_clsact));
-        undo.push([place, &made] { (void)detach_tc(place, made.made_clsact); });
+        undo.push([place, &made] { (void)detach_tc(place, clsact_after(made.made_clsact)); });
         return {};
     };
     // TC before XDP, because the TC program completes what XDP begins.
@@ -81,7 +81,7 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
     const auto key = static_cast<__u32>(port.index);
     entry.made_gro = 1; // written first, so that recover() restores GRO after a kill
     TRY(session.tables->underlays.put(key, entry));
-    const auto done = set_device_feature(port.name, gro, true);
+    const auto done = set_device_feature(port.name, gro, FeatureSetting::on);
     if (done || !is_unsupported(done.error()))
         return session.in_words(done);
     entry.made_gro = 0; // the port works without GRO
@@ -90,7 +90,8 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
 
 Result<> put_gro_back(const Link &port, const xv_underlay &entry)
 {
-    return entry.made_gro != 0 ? set_device_feature(port.name, gro, false) : Result<>();
+    return entry.made_gro != 0 ? set_device_feature(port.name, gro, FeatureSetting::off)
+                               : Result<>();
 }
 
 } // namespace xvtep

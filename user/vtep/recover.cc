@@ -36,7 +36,8 @@ Result<> drop_stray_attachments(Session &session, const std::vector<Link> &links
     for (const auto &link : pinned) {
         TRY_ASSIGN(const bool known, is_known(session, link.ifindex));
         if (link.dead || !known)
-            TRY(detach_tc({session.directory, link.ifindex, link.hook, ""}, true));
+            TRY(detach_tc({session.directory, link.ifindex, link.hook, ""},
+                          Clsact::removed_if_unused));
     }
     for (const auto &link : links) {
         if (link.xdp_program == 0)
@@ -44,7 +45,7 @@ Result<> drop_stray_attachments(Session &session, const std::vector<Link> &links
         TRY_ASSIGN(const bool known, is_known(session, link.index));
         if (known)
             continue;
-        // A program that cannot be read counts as one of others.
+        // A program that cannot be read is treated as foreign.
         if (const auto ours = is_xdp_attached(link.index); ours && *ours)
             TRY(detach_xdp(link.index));
     }
@@ -154,7 +155,7 @@ Result<> repair_ports(Session &session)
         if (!alive || (port.vtep == 0 && !trunk))
             TRY(remove_port(session, static_cast<int>(index)));
         else if (!trunk && (port.flags & XV_PORT_TRUNK) != 0)
-            TRY(mark_trunk(session, index, false));
+            TRY(unmark_trunk(session, index));
     }
     return {};
 }

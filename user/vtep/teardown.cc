@@ -63,10 +63,10 @@ Result<> put_peer_back(Session &session, const Link &link, __u32 flags)
     const auto done =
         with_veth_peer(session.netlink, link, [&](const std::string &peer) -> Result<> {
             if ((flags & XV_PORT_MADE_GRO) != 0)
-                TRY(set_device_feature(peer, "rx-gro", false));
+                TRY(set_device_feature(peer, "rx-gro", FeatureSetting::off));
             for (const auto &[feature, flag] : sender_offloads)
                 if ((flags & flag) != 0)
-                    TRY(set_device_feature(peer, feature, true));
+                    TRY(set_device_feature(peer, feature, FeatureSetting::on));
             return {};
         });
     return done || is_out_of_reach(done.error()) ? Result<>() : done;
@@ -103,9 +103,9 @@ Result<> remove_port(Session &session, int ifindex)
             TRY(detach_xdp(ifindex));
         TRY(put_peer_back(session, *link, port->flags));
     }
-    TRY(detach_tc(place(session, ifindex, Hook::egress), false));
+    TRY(detach_tc(place(session, ifindex, Hook::egress), Clsact::kept));
     TRY(detach_tc(place(session, ifindex, Hook::ingress),
-                  port && same && (port->flags & XV_PORT_MADE_CLSACT) != 0));
+                  clsact_after(port && same && (port->flags & XV_PORT_MADE_CLSACT) != 0)));
     TRY(tables.alive.remove(index));
     TRY(remove_members(session, [&](__u32, const xv_member &m) { return m.ifindex == index; }));
     TRY_ASSIGN(const auto entries, tables.fdb.entries());
@@ -161,7 +161,7 @@ Result<> remove_vtep(Session &session, const xv_vtep &vtep)
     const auto ifindex = static_cast<int>(vtep.ifindex);
     TRY(unless_gone(delete_device(session, vtep)));
     for (const Hook hook : {Hook::ingress, Hook::egress})
-        TRY(detach_tc(place(session, ifindex, hook), false));
+        TRY(detach_tc(place(session, ifindex, hook), Clsact::kept));
     TRY(wait_for_running_programs()); // programs that run still may learn
     TRY(flush_entries(session, vtep));
     if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
@@ -190,8 +190,9 @@ Result<> release_unused_underlays(Session &session)
                 TRY(detach_xdp(ifindex)); // before TC, which completes what XDP has begun
             TRY(unless_gone(put_gro_back(*link, underlay)));
         }
-        TRY(detach_tc(place(session, ifindex, Hook::ingress), false));
-        TRY(detach_tc(place(session, ifindex, Hook::egress), underlay.made_clsact != 0));
+        TRY(detach_tc(place(session, ifindex, Hook::ingress), Clsact::kept));
+        TRY(detach_tc(place(session, ifindex, Hook::egress),
+                      clsact_after(underlay.made_clsact != 0)));
         TRY(session.tables->alive.remove(index));
         TRY(session.tables->underlays.remove(index));
     }
