@@ -89,8 +89,12 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
 // Errors: ENOENT: there is no such entry.
 Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device);
 
-// Deletes all entries of a VTEP, the default entry too. With `dynamic_only` it deletes learned and
-// dynamic entries alone.
-Result<> flush_fdb(const std::string &device, bool dynamic_only);
+enum class FlushedFdb {
+    all,     // the default entry too
+    dynamic, // learned and dynamic entries alone
+};
+
+// Deletes entries of a VTEP.
+Result<> flush_fdb(const std::string &device, FlushedFdb which);
 
 } // namespace xvtep

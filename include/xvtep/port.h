@@ -47,8 +47,7 @@ Result<> add_port(const PortRequest &request);
 // Errors: ENOENT: the device is not a port, or the VLAN has no VNI.
 Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan);
 
-// Returns one PortInfo for each port and VLAN, in the order of interface indexes. `problems`: look
-// for them, as list_vteps() does.
-Result<std::vector<PortInfo>> show_ports(bool problems = false);
+// Returns one PortInfo for each port and VLAN, in the order of interface indexes.
+Result<std::vector<PortInfo>> show_ports(Problems problems = Problems::left_out);
 
 } // namespace xvtep

@@ -98,6 +98,9 @@ struct Problem {
     std::size_t count = 1; // options, or entries among the first 16,384 of the kernel's table
 };
 
+// Whether a query also looks for problems, for which it reads the kernel's tables.
+enum class Problems { left_out, looked_for };
+
 // A VTEP as it is in the kernel: the request with what attach chose where an option was not given.
 // `devices` holds "" for an underlay port that is gone, `bridge` the device's master of now, `mode`
 // that of the first underlay port; every optional field but `remote` and `group` is set.
@@ -145,10 +148,9 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
 Result<> detach_by_force();
 
 // Lists all VTEPs, or those of an underlay port, or that of a VTEP's device, in the order of their
-// VNIs; returns an empty list if there are none. `problems`: looks for problems, for which it also
-// reads the kernel's tables.
+// VNIs; returns an empty list if there are none.
 Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
-                                         bool problems = false);
+                                         Problems problems = Problems::left_out);
 
 // Gives a VTEP another outer source address while packets go on, after the host's address has
 // changed. The tables of other hosts are not changed.

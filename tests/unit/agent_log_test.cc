@@ -40,7 +40,7 @@ TEST(Log, JsonLinesAreJsonWhateverTheyCarry)
     const auto before = spdlog::default_logger();
     spdlog::set_default_logger(std::make_shared<spdlog::logger>(
         "json", std::make_shared<spdlog::sinks::ostream_sink_mt>(out)));
-    set_up_log(spdlog::level::info, true);
+    set_up_log(spdlog::level::info, LogFormat::json);
     log_warning("{}: \"{}\"", "etcd", "a\n\xff");
     log_debug("below the level");
     spdlog::set_default_logger(before);

@@ -114,11 +114,11 @@ std::string escaped(std::string_view text)
     return clean;
 }
 
-void set_up_log(spdlog::level::level_enum level, bool json)
+void set_up_log(spdlog::level::level_enum level, LogFormat format)
 {
     spdlog::set_level(level);
     spdlog::flush_on(spdlog::level::trace);
-    if (json)
+    if (format == LogFormat::json)
         spdlog::set_formatter(std::make_unique<JsonFormatter>());
     else
         spdlog::set_formatter(std::make_unique<TextFormatter>());

@@ -15,9 +15,11 @@ enum level_enum : int;
 
 namespace xvtep::agent {
 
-// Sets the level of the log and its format: plain lines, or a JSON object on each line with the
-// members time, level and message.
-void set_up_log(spdlog::level::level_enum level, bool json);
+enum class LogFormat {
+    text, // plain lines
+    json, // a JSON object on each line, with the members time, level and message
+};
+void set_up_log(spdlog::level::level_enum level, LogFormat format);
 
 enum class LogLevel { debug, info, warning };
 void log_formatted(LogLevel level, fmt::string_view format, fmt::format_args arguments);

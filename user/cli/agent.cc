@@ -162,7 +162,8 @@ Result<ParsedAgent> parse_agent(const Arguments &arguments)
         options.endpoints.state_file.clear();
     if (log_format != "" && log_format != "text" && log_format != "json")
         return values.wrong(fmt::format("log {} is not text or json", log_format));
-    parsed.log_json = log_format == "json";
+    if (log_format == "json")
+        parsed.log_format = agent::LogFormat::json;
     if (!log_level.empty()) {
         parsed.log_level = spdlog::level::from_str(log_level);
         if (parsed.log_level == spdlog::level::off)
@@ -183,7 +184,7 @@ Result<> run_agent(const Context &context, const Words &words)
         parsed.options.endpoints.state_file = state_file(cookie);
     }
     // The level is off, or the one of `xvtep -v`.
-    agent::set_up_log(std::min(parsed.log_level, spdlog::get_level()), parsed.log_json);
+    agent::set_up_log(std::min(parsed.log_level, spdlog::get_level()), parsed.log_format);
     return agent::serve(std::move(parsed.options));
 }
 

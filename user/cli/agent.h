@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include "user/agent/log.h"
 #include "user/agent/serve.h"
 #include "user/cli/grammar.h"
 
@@ -11,7 +12,7 @@ namespace xvtep::cli {
 struct ParsedAgent {
     agent::ServeOptions options;
     bool default_state = false; // the state file's name comes from the namespace
-    bool log_json = false;
+    agent::LogFormat log_format = agent::LogFormat::text;
     spdlog::level::level_enum log_level = spdlog::level::info;
 };
 

@@ -121,7 +121,7 @@ Result<> run_fdb_show(const Context &context, const Arguments &arguments)
     const auto device = arguments.device();
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(auto entries, show_fdb(device));
-    TRY_ASSIGN(auto vteps, list_vteps(device, true));
+    TRY_ASSIGN(auto vteps, list_vteps(device, Problems::looked_for));
     std::erase_if(entries, [&](const FdbEntry &entry) {
         return !filter.takes(entry, vtep_of(entry, vteps));
     });
@@ -147,7 +147,7 @@ Result<> run_fdb_flush(const Context &context, const Arguments &arguments)
     TRY_ASSIGN(const auto scope, context.enter());
     const bool dynamic_alone = !filter.vni && !filter.dst && filter.state == FdbState::dynamic;
     if (filter.is_empty() || dynamic_alone)
-        return flush_fdb(device, dynamic_alone);
+        return flush_fdb(device, dynamic_alone ? FlushedFdb::dynamic : FlushedFdb::all);
     const Batch batch; // one lock for all
     TRY_ASSIGN(const auto entries, show_fdb(device));
     TRY_ASSIGN(const auto vteps, list_vteps(device));

@@ -55,7 +55,7 @@ Result<> run_port_del(const Context &context, const Arguments &arguments)
 Result<> run_port_show(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(auto all, show_ports(true));
+    TRY_ASSIGN(auto all, show_ports(Problems::looked_for));
     if (const auto device = arguments.device()) {
         std::erase_if(all, [&](const PortInfo &port) { return port.name != *device; });
         if (all.empty())

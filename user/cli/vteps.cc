@@ -42,7 +42,7 @@ Result<> run_show(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto vni, read_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(auto all, list_vteps(arguments.device(), true));
+    TRY_ASSIGN(auto all, list_vteps(arguments.device(), Problems::looked_for));
     if (vni)
         std::erase_if(all, [&](const VtepInfo &vtep) { return vtep.vni != *vni; });
     print(context, all);

@@ -13,7 +13,7 @@ namespace xvtep {
 
 namespace {
 
-// A function's variable, as other files' objects use it before main().
+// The map is local to a function, because constructors in other files use it before main().
 std::map<std::string, MakeCheck> &check_types()
 {
     static std::map<std::string, MakeCheck> types;
@@ -34,11 +34,21 @@ void check_ready(CheckRun &run)
             if (ready)
                 run.report(what, *ready, "");
             else
-                run.report(what, false, ready.error().message());
+                run.fail(what, ready.error().message());
         }
 }
 
 } // namespace
+
+void CheckRun::pass(const std::string &what, const std::string &detail)
+{
+    results.push_back({.what = what, .passed = true, .detail = detail});
+}
+
+void CheckRun::fail(const std::string &what, const std::string &cause)
+{
+    results.push_back({.what = what, .passed = false, .detail = cause});
+}
 
 void CheckRun::report(const std::string &what, bool passed, const std::string &detail)
 {
@@ -109,7 +119,7 @@ std::vector<CheckResult> run_checks(const LabState &state, LabNodes &nodes)
     for (const auto &check : state.lab.checks)
         check->run(run);
     if (state.lab.checks.empty())
-        run.report("the description has checks", false, "");
+        run.fail("the description has checks", "");
     return std::move(run.results);
 }
 

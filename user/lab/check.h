@@ -31,6 +31,8 @@ class CheckRun {
     LabNodes &nodes;
     std::vector<CheckResult> results{};
 
+    void pass(const std::string &what, const std::string &detail);
+    void fail(const std::string &what, const std::string &cause);
     void report(const std::string &what, bool passed, const std::string &detail);
     // The value is the detail of a pass, the error's message that of a failure.
     void report(const std::string &what, const Result<std::string> &outcome);

@@ -60,7 +60,7 @@ class XvtepDriver : public VtepDriver {
     [[nodiscard]] Result<> flush_fdb(LabNode &node, const std::string &device) const override
     {
         TRY_ASSIGN(const Netns::Scope scope, node.netns.enter());
-        return xvtep::flush_fdb(device, false);
+        return xvtep::flush_fdb(device, FlushedFdb::all);
     }
 
     [[nodiscard]] Result<> replace_neigh(LabNode &node, const std::string &device,

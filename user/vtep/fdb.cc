@@ -211,7 +211,7 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
     return found;
 }
 
-Result<> flush_fdb(const std::string &device, bool dynamic_only)
+Result<> flush_fdb(const std::string &device, FlushedFdb which)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
@@ -220,7 +220,7 @@ Result<> flush_fdb(const std::string &device, bool dynamic_only)
         if (key.vni != vtep.vni || key.dstport != vtep.dstport || (entry.flags & XV_FDB_LOCAL) != 0)
             continue;
         const bool kept = (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0;
-        if (dynamic_only && kept)
+        if (which == FlushedFdb::dynamic && kept)
             continue;
         Mac mac;
         std::ranges::copy(key.mac, mac.octets.begin());

@@ -236,7 +236,7 @@ Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan)
     return session.in_words(remove(session, vlan));
 }
 
-Result<std::vector<PortInfo>> show_ports(bool problems)
+Result<std::vector<PortInfo>> show_ports(Problems problems)
 {
     TRY_ASSIGN(auto session, Session::reader("port show", ""));
     std::vector<PortInfo> all;
@@ -250,7 +250,7 @@ Result<std::vector<PortInfo>> show_ports(bool problems)
         return link == links->end() ? std::string() : link->name;
     };
     std::optional<Inspection> inspection;
-    if (problems) {
+    if (problems == Problems::looked_for) {
         auto begun = Inspection::begin(session, *links);
         if (!begun)
             return session.wrap(begun.error());

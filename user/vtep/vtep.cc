@@ -164,7 +164,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     return count;
 }
 
-Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device, bool problems)
+Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
+                                         Problems problems)
 {
     TRY_ASSIGN(auto session, Session::reader("show", device.value_or("")));
     auto links = session.netlink.links();
@@ -178,7 +179,7 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
         choice.emplace(std::move(*found));
     }
     std::optional<Inspection> inspection;
-    if (problems) {
+    if (problems == Problems::looked_for) {
         auto begun = Inspection::begin(session, *links);
         if (!begun)
             return session.wrap(begun.error());
@@ -190,7 +191,7 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
         if (choice && !(*choice)(vtep))
             continue;
         std::optional<MovedDevice> moved;
-        if (problems && find_device(*links, vtep) == nullptr)
+        if (inspection && find_device(*links, vtep) == nullptr)
             TRY_SET(moved, session.in_words(find_moved(vtep)));
         const MovedDevice *const where = moved ? &*moved : nullptr;
         TRY_ASSIGN(auto info, session.in_words(describe(session, vtep, *links, where)));

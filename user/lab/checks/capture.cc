@@ -32,7 +32,7 @@ class CaptureCheck : public LabCheck {
         where_ = fmt::format("{} pings {}, on {}", from_, to_.text(), device_.text());
         const Result<Seen> seen = watch(run);
         if (!seen) {
-            run.report(where_, false, seen.error().message());
+            run.fail(where_, seen.error().message());
             return;
         }
         const std::size_t count = seen->encapsulated.size();
@@ -86,11 +86,10 @@ class CaptureCheck : public LabCheck {
     {
         for (const VxlanPacket &packet : seen.encapsulated)
             if (property(packet) != wanted) {
-                run.report(what, false,
-                           fmt::format("{}, not {}", text(property(packet)), text(wanted)));
+                run.fail(what, fmt::format("{}, not {}", text(property(packet)), text(wanted)));
                 return;
             }
-        run.report(what, true, text(wanted));
+        run.pass(what, text(wanted));
     }
 
     void compare_numbers(CheckRun &run, const Seen &seen) const
@@ -131,7 +130,7 @@ class CaptureCheck : public LabCheck {
         if (const Result<Mac> mac = run.mac_of(*device))
             compare(run, what, seen, *mac, property, [](const Mac &value) { return value.text(); });
         else
-            run.report(what, false, mac.error().message());
+            run.fail(what, mac.error().message());
     }
 
     LabDevice device_;
