@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "user/cli/cli.h"
+#include "user/cli/commands.h"
 
 namespace xvtep::cli {
 namespace {
@@ -100,6 +102,67 @@ TEST(Run, SaysUsageErrorsInOneLine)
         EXPECT_EQ(outcome.err, std::string(line) + "\n");
         EXPECT_EQ(outcome.out, "") << line;
     }
+}
+
+// The examples of every command, by its name.
+std::map<std::string, std::vector<std::string>> examples_of(const std::vector<Page> &pages)
+{
+    std::map<std::string, std::vector<std::string>> examples;
+    for (const Page &one : pages) {
+        examples[one.name] = one.examples;
+        examples.merge(examples_of(one.pages));
+    }
+    return examples;
+}
+
+// The words of an example, without "xvtep" and the options about output before the command.
+Words words_of_example(const std::string &example)
+{
+    Words words;
+    for (std::size_t at = 0; at < example.size();) {
+        const std::size_t end = std::min(example.find(' ', at), example.size());
+        words.push_back(example.substr(at, end - at));
+        at = end + 1;
+    }
+    words.erase(words.begin(), std::ranges::find_if(words, [](const std::string &word) {
+                    return word != "xvtep" && !word.starts_with('-');
+                }));
+    return words;
+}
+
+TEST(Run, RefusesAnEmptyWordAnywhere)
+{
+    for (const auto &[name, examples] : examples_of(commands())) {
+        if (name == "lab" || name == "completion")
+            continue; // another program's words, and lines of the shell
+        for (const std::string &example : examples) {
+            const Words whole = words_of_example(example);
+            for (std::size_t at = 0; at <= whole.size(); at++) {
+                Words words = whole;
+                words.insert(words.begin() + static_cast<std::ptrdiff_t>(at), "");
+                words.insert(words.begin(), {"-n", "xvtep-no-such"});
+                const Outcome outcome = xvtep_with(words);
+                EXPECT_EQ(outcome.status, 1) << example << " at " << at << ": " << outcome.err;
+                EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+                EXPECT_EQ(outcome.out, "");
+            }
+        }
+    }
+    const struct {
+        Words words;
+        const char *line;
+    } cases[] = {
+        {{""}, "xvtep: unknown command (see xvtep --help)"},
+        {{"show", ""}, "show: DEV is empty"},
+        {{"attach", "ua", "vni", ""}, "attach ua: vni is empty"},
+        {{"detach", ""}, "detach: DEV is empty"},
+        {{"neigh", "add", ""}, "neigh add: IP is empty"},
+        {{"completion", ""}, "completion: a word is empty"},
+        {{"agent", "--node", ""}, "agent: --node is empty"},
+        {{"agent", ""}, "agent: a word is empty"},
+    };
+    for (const auto &[words, line] : cases)
+        EXPECT_EQ(xvtep_with(words).err, std::string(line) + "\n");
 }
 
 TEST(Run, EntersTheNamespaceOnceTheWordsAreGood)

@@ -64,9 +64,11 @@ constexpr GlobalOption options[] = {
 // "-j", "-json", "-js" and "--json"; an abbreviation has one dash.
 const GlobalOption *find(std::string_view typed)
 {
+    if (!typed.starts_with('-'))
+        return nullptr;
     const bool two_dashes = typed.starts_with("--");
     const auto name = typed.substr(two_dashes ? 2 : 1, typed.find('=') - (two_dashes ? 2 : 1));
-    if (!typed.starts_with('-') || name.empty())
+    if (name.empty())
         return nullptr;
     for (const GlobalOption &option : options)
         if ((!two_dashes && name == option.brief) || name == option.name)

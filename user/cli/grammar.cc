@@ -65,6 +65,15 @@ std::vector<std::string> names_of(const Page &page)
     return names;
 }
 
+// The name of the plain word: "DEV" of "[[dev] DEV]".
+std::string plain_name(const Page &page)
+{
+    const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+    const auto from = std::ranges::find_if(page.plain, is_upper);
+    const auto to = std::find_if_not(from, page.plain.end(), is_upper);
+    return from == to ? "a word" : std::string(from, to);
+}
+
 bool is_dashed(const std::string &word)
 {
     return word.size() > 1 && word.starts_with('-');
@@ -143,9 +152,7 @@ class Parser {
         if (is_dashed(typed))
             return wrong_option(typed);
         if (typed.empty())
-            return wrong(
-                (page_.plain.empty() ? "a word" : page_.plain.substr(0, page_.plain.find(' '))) +
-                " is empty");
+            return wrong(plain_name(page_) + " is empty");
         const bool device_given =
             page_.most_plain == 1 && page_.plain_is_device() && arguments_.has("dev");
         if (arguments_.plain.size() >= page_.most_plain || device_given)
