@@ -94,6 +94,12 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"fdb", "del", "02:00:00:00:00:01", "dev", "v", "dst", "10.0.0.1", "port", "99999"},
          "fdb del 02:00:00:00:00:01: port 99999 is not within 1 to 65535"},
         {{"fdb", "get", "xx", "dev", "v"}, "fdb get xx: MAC \"xx\" is not a MAC address"},
+        {{"fdb", "add", "dev", "v", "dst", "10.0.0.1"}, "fdb add v: no MAC address given"},
+        {{"fdb", "append", "dev", "v", "dst", "10.0.0.1"}, "fdb append v: no MAC address given"},
+        {{"fdb", "replace", "dev", "v", "dst", "10.0.0.1"}, "fdb replace v: no MAC address given"},
+        {{"fdb", "del", "dev", "v"}, "fdb del v: no MAC address given"},
+        {{"fdb", "get", "dev", "v"}, "fdb get v: no MAC address given"},
+        {{"neigh", "get", "dev", "v"}, "neigh get: no IP address given"},
         {{"fdb", "flush"}, "fdb flush: no device given (dev IFNAME)"},
     };
     for (const auto &[words, line] : cases) {

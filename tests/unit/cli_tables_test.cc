@@ -289,6 +289,22 @@ TEST(Help, ExamplesAreUnderstood)
     });
 }
 
+TEST(Commands, NeedTheirPlainWordEvenWithADevice)
+{
+    for_each_page(commands(), [](const Page &one) {
+        if (one.missing.empty())
+            return;
+        const auto bare = parse(one, {});
+        ASSERT_FALSE(bare) << one.name;
+        EXPECT_EQ(bare.error().cause, one.missing);
+        const auto with_device = parse(one, {"dev", "vxlan0"});
+        EXPECT_EQ(with_device.has_value(), one.plain_is_device()) << one.name;
+        if (!one.plain_is_device() && one.name != "completion") {
+            EXPECT_EQ(with_device.error().cause, one.missing) << one.name;
+        }
+    });
+}
+
 TEST(Commands, MayBeAbbreviatedInTheTablesOrder)
 {
     const std::pair<const char *, const char *> cases[] = {

@@ -91,7 +91,9 @@ class Parser {
     {
         while (at_ < words_.size())
             TRY(take(words_[at_]));
-        if (arguments_.plain.empty() && !page_.missing.empty() && !arguments_.has("dev"))
+        const bool has_plain =
+            !arguments_.plain.empty() || (page_.plain_is_device() && arguments_.has("dev"));
+        if (!has_plain && !page_.missing.empty())
             return wrong(page_.missing);
         return std::move(arguments_);
     }
