@@ -31,7 +31,8 @@ std::vector<Word> attach_words()
                          .initial = option.initial,
                          .group = option_group_title(option.group),
                          .required = option.field == OptionField(&AttachRequest::vni),
-                         .negatable = is_switch});
+                         .negatable = is_switch,
+                         .is_plain = option.field == OptionField(&AttachRequest::devices)});
     }
     for (const RefusedOption &refused : refused_options())
         words.push_back({.word = refused.word, .refusal = refused.reason, .negatable = true});
@@ -345,7 +346,10 @@ Page neigh_entry(const char *verb, const char *summary, std::vector<std::string>
             .plain = "[to] IP",
             .most_plain = 1,
             .words = {needed_dev,
-                      {.word = "to", .value = "IP", .help = "The neighbour's address."},
+                      {.word = "to",
+                       .value = "IP",
+                       .help = "The neighbour's address.",
+                       .is_plain = true},
                       {.word = "lladdr", .value = "MAC", .help = "The neighbour's MAC address."},
                       {.word = "nud",
                        .value = "STATE",
@@ -397,7 +401,10 @@ Page neigh_page()
                  .most_plain = 1,
                  .words =
                      {dev,
-                      {.word = "to", .value = "PREFIX", .help = "Only addresses in this prefix."},
+                      {.word = "to",
+                       .value = "PREFIX",
+                       .help = "Only addresses in this prefix.",
+                       .is_plain = true},
                       {.word = "nud", .value = "STATE", .help = "Only entries in this state."}},
                  .examples = {"xvtep neigh show dev vxlan0", "xvtep -4 neigh show nud permanent"},
                  .run = run_neigh_show},

@@ -139,14 +139,26 @@ class Parser {
             given.values.push_back(words_[at_]);
         }
         if (word.ignored)
-            return {};
-        if (arguments_.has(word.word) && !word.repeats && page_.style == Style::table)
-            return wrong(typed + " is given twice");
-        if (word.word == "dev" && page_.most_plain > 1)
-            arguments_.plain.push_back(given.values.front()); // one of several devices
-        else
+            return given.values.empty() || given.values.front() == word.value
+                       ? Result<>()
+                       : wrong(fmt::format("{} {} is not {}", typed, given.values.front(),
+                                           word.value));
+        if (arguments_.has(word.word) && !may_repeat(word))
+            return wrong(word.word + " is given twice");
+        if (!word.is_plain) {
             arguments_.given.push_back(std::move(given));
+            return {};
+        }
+        if (arguments_.plain.size() >= page_.most_plain)
+            return wrong(plain_name(page_) + " is given twice");
+        arguments_.plain.push_back(given.values.front());
         return {};
+    }
+
+    // A switch may be given again outside `bridge fdb`'s words: the last one wins.
+    [[nodiscard]] bool may_repeat(const Word &word) const
+    {
+        return word.repeats || (word.value.empty() && page_.style != Style::table);
     }
 
     Result<> take_plain(const std::string &typed)

@@ -23,16 +23,17 @@ struct Word {
     std::string refusal{}; // why the word is refused
     bool required = false;
     bool negatable = false; // a switch that also has "noWORD"
-    bool repeats = false;   // each occurrence counts, not the last one alone
+    bool repeats = false;   // may be given again, and each occurrence counts
+    bool is_plain = false;  // its value counts as a plain word
     bool ignored = false;   // accepted, as iproute2 has it, without an effect
 };
 
-// How words that are no keywords are read, and what a keyword means that is given twice.
+// How words that are no keywords are read. A keyword with a value that is given twice is an error,
+// unless it repeats.
 enum class Style {
-    table,   // `bridge fdb`: keywords may be abbreviated anywhere; twice is an error
-    options, // a keyword has "--"; every other word is plain; the last wins
-    device,  // the first plain word is a device, keywords may be abbreviated behind it; the last
-             // wins
+    table,   // `bridge fdb`: keywords may be abbreviated anywhere; a switch given twice is an error
+    options, // a keyword has "--"; every other word is plain
+    device,  // the first plain word is a device, keywords may be abbreviated behind it
 };
 
 struct Arguments;

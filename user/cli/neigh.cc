@@ -24,13 +24,12 @@ NeighVerb verb_of(const Arguments &arguments)
 // `neigh show`'s PREFIX, of which `IP` is the shortest form.
 Result<std::optional<Prefix>> read_prefix(const Arguments &arguments)
 {
-    const auto text =
-        arguments.plain.empty() ? arguments.find("to") : std::optional(arguments.plain.front());
-    if (!text)
+    if (arguments.plain.empty())
         return std::nullopt;
-    const auto prefix = Prefix::parse(*text);
+    const std::string &text = arguments.plain.front();
+    const auto prefix = Prefix::parse(text);
     if (!prefix)
-        return Values(arguments).wrong(fmt::format("\"{}\" is not an IP address or prefix", *text));
+        return Values(arguments).wrong(fmt::format("\"{}\" is not an IP address or prefix", text));
     return prefix;
 }
 
@@ -65,8 +64,7 @@ Result<std::string> read_nud(const Arguments &arguments)
 
 Result<NeighEntry> parse_neigh_entry(const Arguments &arguments)
 {
-    const std::string address =
-        !arguments.plain.empty() ? arguments.plain[0] : arguments.find("to").value_or("");
+    const std::string address = arguments.plain.empty() ? "" : arguments.plain.front();
     const Values values(arguments.command, address);
     if (address.empty())
         return values.wrong("no IP address given");
