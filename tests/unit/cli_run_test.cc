@@ -75,6 +75,8 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"-jsn", "show"}, "xvtep -jsn: unknown option (did you mean -json?)"},
         {{"-all", "-j", "show"}, "xvtep -all: prints text only (use -n NETNS with -j)"},
         {{"-all", "-n", "a", "show"}, "xvtep -all: excludes -n"},
+        {{"-all", "-batch", "/dev/null"},
+         "xvtep -all: excludes -batch (run the batch with -n NETNS in each)"},
         {{"-c=pink", "show"}, "xvtep -c=pink: color is always, auto or never"},
         {{"detach", "eth0", "eth1"}, "detach eth0: what is \"eth1\"? (see xvtep detach help)"},
         {{"detach", "--force", "eth0"}, "detach eth0: --force is about the whole namespace"},

@@ -113,7 +113,11 @@ Result<> run_everywhere(const Globals &globals)
         Context context = globals.context;
         context.netns = name;
         context.print("netns: " + name + "\n");
-        TRY(run_command(context, globals.rest));
+        if (auto done = run_command(context, globals.rest); !done) {
+            Error error = std::move(done.error());
+            error.operation = fmt::format("netns {}: {}", name, error.operation);
+            return std::unexpected(std::move(error));
+        }
     }
     return {};
 }
@@ -204,6 +208,10 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
     spdlog::set_default_logger(log);
     spdlog::set_level(globals->verbose ? spdlog::level::debug : spdlog::level::off);
     if (globals->batch && !globals->help && !globals->version) {
+        if (globals->all)
+            return fail(usage_failure("xvtep", "-all",
+                                      "excludes -batch (run the batch with -n NETNS in each)")
+                            .error());
         if (!globals->rest.empty())
             return fail(usage_failure("xvtep", globals->rest.front(),
                                       "a command beside -batch (put it into the file)")
