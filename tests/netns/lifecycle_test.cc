@@ -83,8 +83,27 @@ TEST_F(Lifecycle, WhatIsRefusedChangesNothing)
              Case{"attach u --vni 16777216", 1,
                   "attach u: VNI 16777216 is not within 1 to 16777215\n"},
              Case{"attach u --vni 5 --bridge veth9", 2, "attach u: veth9 is not a bridge\n"},
-             Case{"attach u --vni 5 --name taken", 2, nullptr},
-             Case{"attach u --vni 77 --remote 192.168.8.101", 2, nullptr},
+             // Only a tunnel is offered for removal, and not one that the request stands on.
+             Case{"attach u --vni 5 --name taken", 2,
+                  "attach u: the name taken is taken by a bridge device (choose another with "
+                  "name)\n"},
+             Case{"attach u --vni 5 --name u", 2,
+                  "attach u: the name u is taken by a veth device (choose another with name)\n"},
+             Case{"attach u --vni 5 --name lo", 2,
+                  "attach u: the name lo is taken by a network device (choose another with "
+                  "name)\n"},
+             Case{"attach u --vni 5 --name vxlan0", 2,
+                  "attach u: the name vxlan0 is taken by a VTEP of xvtep (choose another with "
+                  "name, or remove it: xvtep detach vxlan0)\n"},
+             Case{"attach u --vni 5 --name kernel", 2,
+                  "attach u: the name kernel is taken by a vxlan device (choose another with "
+                  "name, or remove it: ip link del kernel)\n"},
+             Case{"attach kernel --vni 5 --local 192.168.8.100 --name kernel", 2,
+                  "attach kernel: the name kernel is taken by a vxlan device (choose another with "
+                  "name)\n"},
+             Case{"attach u --vni 77 --remote 192.168.8.101", 2,
+                  "attach u: VNI 77 on port 4789 is taken by the kernel's device kernel (choose "
+                  "another port with dstport, or remove it: ip link del kernel)\n"},
              Case{"attach u --vni 5 --mode xdp", 2,
                   "attach u: the mode of u is tc already, for all its VNIs\n"},
              Case{"attach u --vni 5 --local 192.168.8.100 --remote fd00::1", 1, nullptr},

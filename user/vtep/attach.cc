@@ -257,17 +257,17 @@ class Attachment {
             return session_.wrap(error);
         if (const auto taken = std::ranges::find(*links, name(), &Link::name);
             taken != links->end())
-            return session_.refused(fmt::format("the name {} is taken by a {} (choose another with "
-                                                "name, or remove it: ip link del {})",
-                                                taken->name, kind_text(*taken), taken->name),
+            return session_.refused(fmt::format("the name {} is taken by {} ({})", taken->name,
+                                                kind_text(*taken),
+                                                advice("choose another with name", *taken)),
                                     EEXIST);
         for (const Link &other : *links)
             if (other.vxlan && other.vxlan->vni == request_.vni &&
                 other.vxlan->dstport == request_.dstport)
                 return session_.refused(
-                    fmt::format("VNI {} on port {} is taken by the kernel's device {} (remove it: "
-                                "ip link del {})",
-                                request_.vni, request_.dstport, other.name, other.name),
+                    fmt::format("VNI {} on port {} is taken by the kernel's device {} ({})",
+                                request_.vni, request_.dstport, other.name,
+                                advice("choose another port with dstport", other)),
                     EEXIST);
         return session_.wrap(error);
     }
@@ -283,9 +283,9 @@ class Attachment {
             if (other.index != device_.index && other.vxlan && other.is_up() &&
                 other.vxlan->dstport == request_.dstport)
                 return session_.refused(fmt::format("port {} is taken by the kernel's device {} "
-                                                    "(choose another with dstport, or remove it: "
-                                                    "ip link del {})",
-                                                    request_.dstport, other.name, other.name),
+                                                    "({})",
+                                                    request_.dstport, other.name,
+                                                    advice("choose another with dstport", other)),
                                         EADDRINUSE);
         return session_.refused(fmt::format("port {} is taken by another program (choose another "
                                             "with dstport)",
@@ -293,9 +293,28 @@ class Attachment {
                                 EADDRINUSE);
     }
 
-    static std::string kind_text(const Link &link)
+    [[nodiscard]] bool is_own_vtep(const Link &link) const
     {
-        return link.kind.empty() ? "network device" : link.kind + " device";
+        const auto vtep = session_.vtep_of_device(link.index);
+        return vtep && *vtep;
+    }
+
+    [[nodiscard]] std::string kind_text(const Link &link) const
+    {
+        if (is_own_vtep(link))
+            return "a VTEP of xvtep";
+        return link.kind.empty() ? "a network device" : "a " + link.kind + " device";
+    }
+
+    // Adds how to remove the device that is in the way. The removal of anything but a tunnel that
+    // the request does not stand on would do harm.
+    [[nodiscard]] std::string advice(const std::string &alternative, const Link &link) const
+    {
+        const bool is_underlay = std::ranges::count(ports_, link.index, &Link::index) != 0;
+        if (!link.vxlan || is_underlay)
+            return alternative;
+        return fmt::format("{}, or remove it: {} {}", alternative,
+                           is_own_vtep(link) ? "xvtep detach" : "ip link del", link.name);
     }
 
     Result<> write_tables()
