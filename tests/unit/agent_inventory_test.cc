@@ -68,7 +68,7 @@ class AgentInventory : public ::testing::Test {
     void update() { inventory_->update(view_); }
     bool hear(unsigned n, unsigned address)
     {
-        return inventory_->heard({"p1", 0}, mac(n), ip(address));
+        return inventory_->add_heard({"p1", 0}, mac(n), ip(address));
     }
     [[nodiscard]] std::set<Record> records() const { return inventory_->records(); }
 
@@ -130,8 +130,8 @@ TEST_F(AgentInventory, WhatIsHeardIsCertain)
     EXPECT_EQ(records(), (std::set{at_ip(1, 1), at_ip(1, 2)}));
     EXPECT_TRUE(hear(2, 1)) << "the last that says so has the address";
     EXPECT_EQ(records(), (std::set{at_ip(2, 1), at_ip(1, 2)}));
-    EXPECT_FALSE(inventory_->heard({"p9", 0}, mac(3), ip(3)));
-    EXPECT_TRUE(inventory_->heard({"p4", 7}, mac(3), ip(2)));
+    EXPECT_FALSE(inventory_->add_heard({"p9", 0}, mac(3), ip(3)));
+    EXPECT_TRUE(inventory_->add_heard({"p4", 7}, mac(3), ip(2)));
     EXPECT_TRUE(records().contains(at_ip(1, 2))) << "another VNI's address";
     EXPECT_TRUE(records().contains(at_ip(3, 2, 43)));
     EXPECT_FALSE(inventory_->is_incomplete());
@@ -153,7 +153,7 @@ TEST_F(AgentInventory, WhatIsLearnedHasToBeConfirmed)
 TEST_F(AgentInventory, AnEndpointGoesWithItsPort)
 {
     hear(1, 1);
-    inventory_->heard({"p4", 7}, mac(2), ip(2));
+    inventory_->add_heard({"p4", 7}, mac(2), ip(2));
     view_.ports.clear();
     update();
     EXPECT_EQ(records(), (std::set{at_ip(1, 1)}));
@@ -167,8 +167,8 @@ TEST_F(AgentInventory, AClaimedMacStaysAwayUntilItIsHeard)
     view_.bridge_entries = {{3, mac(1)}};
     update();
     inventory_->confirm(id(1));
-    EXPECT_TRUE(inventory_->claimed(id(1)));
-    EXPECT_FALSE(inventory_->claimed(id(1)));
+    EXPECT_TRUE(inventory_->give_up(id(1)));
+    EXPECT_FALSE(inventory_->give_up(id(1)));
     update();
     EXPECT_EQ(inventory_->find(id(1)), nullptr) << "the bridge's entry is an old one";
     hear(1, 1);
@@ -179,7 +179,7 @@ TEST_F(AgentInventory, AClaimedMacComesBackWhenABridgeLearnsItAnew)
 {
     view_.bridge_entries = {{3, mac(1)}};
     update();
-    inventory_->claimed(id(1));
+    inventory_->give_up(id(1));
     view_.bridge_entries.clear();
     update();
     view_.bridge_entries = {{3, mac(1)}};
@@ -190,9 +190,9 @@ TEST_F(AgentInventory, AClaimedMacComesBackWhenABridgeLearnsItAnew)
 TEST_F(AgentInventory, AClaimedIpLeavesTheMac)
 {
     hear(1, 1);
-    EXPECT_FALSE(inventory_->claimed(43, ip(1)));
-    EXPECT_TRUE(inventory_->claimed(42, ip(1)));
-    EXPECT_FALSE(inventory_->claimed(42, ip(1)));
+    EXPECT_FALSE(inventory_->give_up_ip(43, ip(1)));
+    EXPECT_TRUE(inventory_->give_up_ip(42, ip(1)));
+    EXPECT_FALSE(inventory_->give_up_ip(42, ip(1)));
     EXPECT_EQ(records(), (std::set{at_mac(1)}));
 }
 
@@ -223,8 +223,8 @@ TEST_F(AgentInventory, AddressesBehindAPortAreBounded)
     EXPECT_FALSE(hear(1, 3));
     EXPECT_FALSE(hear(2, 4));
     EXPECT_EQ(inventory_->find(id(2)), nullptr);
-    EXPECT_TRUE(inventory_->heard({"p4", 7}, mac(5), ip(5))) << "another port";
-    inventory_->claimed(42, ip(1));
+    EXPECT_TRUE(inventory_->add_heard({"p4", 7}, mac(5), ip(5))) << "another port";
+    inventory_->give_up_ip(42, ip(1));
     update();
     EXPECT_TRUE(hear(1, 3)) << "there is room again";
 }

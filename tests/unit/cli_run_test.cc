@@ -78,6 +78,8 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"-all", "-batch", "/dev/null"},
          "xvtep -all: excludes -batch (run the batch with -n NETNS in each)"},
         {{"-c=pink", "show"}, "xvtep -c=pink: color is always, auto or never"},
+        {{"agent", "directory", "file:x"},
+         "agent: what is \"directory\"? (did you mean --directory?)"},
         {{"detach", "eth0", "eth1"}, "detach eth0: what is \"eth1\"? (see xvtep detach help)"},
         {{"detach", "--force", "eth0"}, "detach eth0: --force is about the whole namespace"},
         {{"detach", "eth0", "--vni", "0"}, "detach eth0: VNI 0 is not within 1 to 16777215"},

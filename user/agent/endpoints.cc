@@ -53,7 +53,7 @@ Endpoints::Endpoints(Loop &loop, Netlink netlink, EndpointOptions options,
                  return tell_ports(ip, mac);
              }),
       sockets_(loop, [this](int ifindex, const std::string &device,
-                            const Heard &what) { heard(ifindex, device, what); }),
+                            const Heard &what) { add_heard(ifindex, device, what); }),
       started_(loop.now())
 {
     load();
@@ -77,7 +77,7 @@ void Endpoints::refresh(const std::vector<VtepInfo> &vteps)
     publish_soon();
 }
 
-void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
+void Endpoints::add_heard(int ifindex, const std::string &device, const Heard &what)
 {
     const Place place{device, what.vlan};
     const auto vni = inventory_.vni_at(place);
@@ -86,7 +86,7 @@ void Endpoints::heard(int ifindex, const std::string &device, const Heard &what)
     if (what.wanted)
         requesters_.add({*vni, *what.wanted}, {ifindex, what.vlan, what.mac, what.ip});
     moves_.heard({*vni, what.ip});
-    if (inventory_.heard(place, what.mac, what.ip))
+    if (inventory_.add_heard(place, what.mac, what.ip))
         publish_soon();
 }
 
@@ -176,7 +176,7 @@ void Endpoints::confirm(const EndpointId &id)
         if (endpoint == nullptr || endpoint->is_certain || !elsewhere)
             return;
         if (*elsewhere)
-            claimed(id.vni, id.mac);
+            give_up(id.vni, id.mac);
         else
             confirm_addresses(id, {endpoint->ips.begin(), endpoint->ips.end()});
     });
@@ -207,18 +207,18 @@ void Endpoints::confirm_addresses(const EndpointId &id, std::vector<Ip> ips)
     });
 }
 
-void Endpoints::claimed(std::uint32_t vni, const Ip &ip)
+void Endpoints::give_up_ip(std::uint32_t vni, const Ip &ip)
 {
-    if (!inventory_.claimed(vni, ip))
+    if (!inventory_.give_up_ip(vni, ip))
         return;
     log_info("vni {} ip {} has gone to another host", vni, ip.text());
     publish_soon();
 }
 
-void Endpoints::claimed(std::uint32_t vni, const Mac &mac)
+void Endpoints::give_up(std::uint32_t vni, const Mac &mac)
 {
     const EndpointId id{vni, mac};
-    if (!inventory_.claimed(id))
+    if (!inventory_.give_up(id))
         return;
     log_info("vni {} mac {} has gone to another host", vni, mac.text());
     forget_in_bridge(id);

@@ -40,8 +40,8 @@ class Endpoints {
     // Reads devices, ports and bridges again. To be called once a second.
     void refresh(const std::vector<VtepInfo> &vteps);
     // Another host has announced the MAC, or the IP.
-    void claimed(std::uint32_t vni, const Mac &mac);
-    void claimed(std::uint32_t vni, const Ip &ip);
+    void give_up(std::uint32_t vni, const Mac &mac);
+    void give_up_ip(std::uint32_t vni, const Ip &ip);
     // The record is in the tables: hosts at local ports that have asked for its IP get an answer
     // now, and need not ask again a second later.
     void answer(const Record &record);
@@ -50,7 +50,7 @@ class Endpoints {
     void tell(const Record &record);
 
   private:
-    void heard(int ifindex, const std::string &device, const Heard &heard);
+    void add_heard(int ifindex, const std::string &device, const Heard &heard);
     std::size_t tell_ports(const Key &ip, const Mac &mac);
     void tell_host(const Key &ip, const Mac &mac);
     void forget_in_bridge(const EndpointId &id);

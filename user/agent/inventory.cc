@@ -152,7 +152,7 @@ bool Inventory::has_room(const std::string &device)
     return false;
 }
 
-bool Inventory::heard(const Place &place, const Mac &mac, const Ip &ip)
+bool Inventory::add_heard(const Place &place, const Mac &mac, const Ip &ip)
 {
     const auto vni = vni_at(place);
     if (!vni)
@@ -173,7 +173,7 @@ bool Inventory::heard(const Place &place, const Mac &mac, const Ip &ip)
     return true;
 }
 
-bool Inventory::claimed(const EndpointId &id)
+bool Inventory::give_up(const EndpointId &id)
 {
     const auto found = endpoints_.find(id);
     if (found == endpoints_.end())
@@ -183,7 +183,7 @@ bool Inventory::claimed(const EndpointId &id)
     return true;
 }
 
-bool Inventory::claimed(std::uint32_t vni, const Ip &ip)
+bool Inventory::give_up_ip(std::uint32_t vni, const Ip &ip)
 {
     bool was_ours = false;
     for (auto &[id, endpoint] : endpoints_)

@@ -17,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "user/agent/record.h"
@@ -102,18 +103,19 @@ class Inventory {
     void update(const SystemView &view);
 
     // A host at the place said that it has these addresses. Returns whether records() changes.
-    bool heard(const Place &place, const Mac &mac, const Ip &ip);
+    bool add_heard(const Place &place, const Mac &mac, const Ip &ip);
     // Another host has announced the MAC: until it is heard here again, or is learned elsewhere, it
-    // is not an endpoint of this host. Returns whether it was.
-    bool claimed(const EndpointId &id);
-    // The same for an IP, by another MAC or there.
-    bool claimed(std::uint32_t vni, const Ip &ip);
+    // is not an endpoint of this host. Returns whether the MAC was one.
+    bool give_up(const EndpointId &id);
+    // The directory says that another host or another MAC has the IP: removes it from the endpoint
+    // of this host. Returns whether an endpoint of this host had the IP.
+    bool give_up_ip(std::uint32_t vni, const Ip &ip);
 
     // Uncertain endpoints: the directory has to be asked whether they are elsewhere.
     [[nodiscard]] std::vector<EndpointId> uncertain() const;
     // The directory does not say that the MAC is elsewhere.
     void confirm(const EndpointId &id);
-    // It says that one of the IPs of an uncertain MAC is.
+    // The directory says that another host has the IP of this uncertain endpoint.
     void drop_uncertain_ip(const EndpointId &id, const Ip &ip);
     // Whether endpoints may yet become certain.
     [[nodiscard]] bool is_incomplete() const;

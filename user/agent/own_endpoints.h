@@ -2,6 +2,7 @@
 // The endpoints of this host, which the directory's records are compared with.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <set>
 

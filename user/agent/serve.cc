@@ -105,10 +105,10 @@ class Server {
             [this](const std::set<Record> &own) { agent_.announce(own); },
             [this](const Key &key, auto done) { is_elsewhere(key, std::move(done)); });
         agent_.claimed = [this](std::uint32_t vni, const Mac &mac) {
-            endpoints_->claimed(vni, mac);
+            endpoints_->give_up(vni, mac);
         };
         agent_.claimed_ip = [this](std::uint32_t vni, const Ip &ip) {
-            endpoints_->claimed(vni, ip);
+            endpoints_->give_up_ip(vni, ip);
         };
         agent_.installed = [this](const Record &record) { endpoints_->answer(record); };
         agent_.moved = [this](const Record &record) {

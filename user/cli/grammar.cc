@@ -193,7 +193,8 @@ class Parser {
     {
         const std::string meant = nearest(typed, names_of(page_));
         return meant.empty() ? fmt::format("see xvtep {} help", page_.name)
-                             : fmt::format("did you mean {}?", meant);
+                             : fmt::format("did you mean {}{}?",
+                                           page_.style == Style::options ? "--" : "", meant);
     }
 
     const Page &page_;

@@ -2,6 +2,7 @@
 // What the library returns, as text in iproute2's manner, and printed as text or JSON.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
