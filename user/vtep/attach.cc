@@ -71,7 +71,7 @@ class Attachment {
         TRY(make_device());
         if (!request_.bridge.empty())
             TRY_SET(bridge_, join_bridge(session_, request_.bridge, device_.index, undo_));
-        TRY(session_.in_words(write_tables()));
+        TRY(session_.wrap(write_tables()));
         TRY(bring_up());
         TRY_ASSIGN(auto made, read_back());
         undo_.commit();
@@ -141,7 +141,7 @@ class Attachment {
     {
         if (!session_.tables)
             return {};
-        TRY_ASSIGN(const auto vteps, session_.in_words(session_.vteps()));
+        TRY_ASSIGN(const auto vteps, session_.wrap(session_.vteps()));
         for (const auto &vtep : vteps)
             if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport)
                 return session_.refused(fmt::format("VNI {} on port {} is attached already ({})",
@@ -149,15 +149,14 @@ class Attachment {
                                         EEXIST);
         for (const auto &port : ports_) {
             const auto key = static_cast<__u32>(port.index);
-            TRY_ASSIGN(const auto underlay,
-                       session_.in_words(session_.tables->underlays.look_up(key)));
+            TRY_ASSIGN(const auto underlay, session_.wrap(session_.tables->underlays.look_up(key)));
             if (underlay && request_.mode != Mode::automatic &&
                 to_table_mode(request_.mode) != underlay->mode)
                 return session_.refused(
                     fmt::format("the mode of {} is {} already, for all its VNIs", port.name,
                                 mode_name(from_table_mode(underlay->mode))),
                     EBUSY);
-            TRY_ASSIGN(const auto local, session_.in_words(session_.tables->ports.look_up(key)));
+            TRY_ASSIGN(const auto local, session_.wrap(session_.tables->ports.look_up(key)));
             if (local)
                 return session_.refused(port.name + " is a local port already", EBUSY);
         }
@@ -175,23 +174,22 @@ class Attachment {
         undo_.push([this] { (void)release_unused_underlays(session_); });
         for (const auto &port : ports_) {
             const auto key = static_cast<__u32>(port.index);
-            TRY_ASSIGN(const auto there,
-                       session_.in_words(session_.tables->underlays.look_up(key)));
+            TRY_ASSIGN(const auto there, session_.wrap(session_.tables->underlays.look_up(key)));
             if (there)
                 continue;
             xv_underlay entry{};
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
             // The entry comes first, because a repair finds the programs by it.
-            TRY(session_.in_words(session_.tables->mark_alive(key)));
-            TRY(session_.in_words(session_.tables->underlays.put(key, entry)));
+            TRY(session_.wrap(session_.tables->mark_alive(key)));
+            TRY(session_.wrap(session_.tables->underlays.put(key, entry)));
             TRY_ASSIGN(auto made, attach_programs(session_, port, Role::underlay, request_.mode));
             entry.mode = to_table_mode(made.mode);
             entry.auto_mode = made.auto_mode;
             entry.made_clsact = made.made_clsact;
             std::ranges::copy(port.mac.octets, entry.mac);
             entry.xdp_xmit = port.kind == "veth" || made.mode == Mode::xdp;
-            TRY(session_.in_words(session_.tables->underlays.put(key, entry)));
-            TRY(session_.in_words(merge_packets(session_, port, entry)));
+            TRY(session_.wrap(session_.tables->underlays.put(key, entry)));
+            TRY(session_.wrap(merge_packets(session_, port, entry)));
         }
         return {};
     }

@@ -84,10 +84,10 @@ Result<> reach_device(Session &session, const xv_vtep &vtep)
         const auto link = session.netlink.link(static_cast<int>(vtep.ifindex));
         if (!link && link.error().code != ENODEV)
             return session.wrap(link.error());
-        TRY_ASSIGN(const bool living, session.in_words(has_living_link(session, vtep)));
+        TRY_ASSIGN(const bool living, session.wrap(has_living_link(session, vtep)));
         if ((link && is_device_of(*link, vtep)) || !living)
             return {};
-        TRY_ASSIGN(const auto moved, session.in_words(find_moved(vtep)));
+        TRY_ASSIGN(const auto moved, session.wrap(find_moved(vtep)));
         if (moved)
             return {};
         if (std::chrono::steady_clock::now() > deadline)

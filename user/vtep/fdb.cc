@@ -64,7 +64,7 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
     for (__u32 n = 0; n < entry.remotes; n++) {
         std::optional dest(entry.dest);
         if (n != 0)
-            TRY_SET(dest, session.in_words(session.tables->remotes.look_up({key, n})));
+            TRY_SET(dest, session.wrap(session.tables->remotes.look_up({key, n})));
         if (!dest)
             continue;
         FdbEntry &line = all.emplace_back();
@@ -114,7 +114,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     xv_fdb fresh = fresh_entry(entry, now);
     if (entry.state == FdbState::dynamic) {
         fresh.gc_seq = add_shared(session.tables->gc_state[0].tail, __u64{1});
-        TRY(session.in_words(session.tables->gc_queue.put(fresh.gc_seq, key_of(vtep, entry.mac))));
+        TRY(session.wrap(session.tables->gc_queue.put(fresh.gc_seq, key_of(vtep, entry.mac))));
     }
     std::vector<xv_remote> before;
     if (by_hand)
@@ -162,7 +162,7 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const std::option
     if (after.empty())
         TRY(writer.remove());
     else
-        TRY(session.in_words(writer.put(*entry, after)));
+        TRY(session.wrap(writer.put(*entry, after)));
     return writer.mirror(before, after, entry->flags);
 }
 
@@ -174,7 +174,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
         return all;
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
-    TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
+    TRY_ASSIGN(const auto entries, session.wrap(session.tables->fdb.entries()));
 
     // Sort the values of the map, because an FdbEntry is several times as large.
     struct Row {
@@ -203,7 +203,7 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     const auto key = key_of(vtep, mac);
     std::vector<FdbEntry> found;
-    TRY_ASSIGN(const auto entry, session.in_words(session.tables->fdb.look_up(key)));
+    TRY_ASSIGN(const auto entry, session.wrap(session.tables->fdb.look_up(key)));
     if (entry)
         TRY(append_lines(found, session, names, {vtep, device}, key, *entry, monotonic()));
     if (found.empty())
@@ -215,7 +215,7 @@ Result<> flush_fdb(const std::string &device, FlushedFdb which)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    TRY_ASSIGN(const auto entries, session.in_words(session.tables->fdb.entries()));
+    TRY_ASSIGN(const auto entries, session.wrap(session.tables->fdb.entries()));
     for (const auto &[key, entry] : entries) {
         if (key.vni != vtep.vni || key.dstport != vtep.dstport || (entry.flags & XV_FDB_LOCAL) != 0)
             continue;

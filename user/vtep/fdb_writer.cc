@@ -99,14 +99,14 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
 
 Result<std::optional<xv_fdb>> FdbWriter::current() const
 {
-    return session_.in_words(session_.tables->fdb.look_up(key_));
+    return session_.wrap(session_.tables->fdb.look_up(key_));
 }
 
 Result<std::vector<xv_remote>> FdbWriter::remotes(const xv_fdb &entry) const
 {
     std::vector<xv_remote> all{entry.dest};
     for (__u32 n = 1; n < entry.remotes; n++) {
-        TRY_ASSIGN(const auto dest, session_.in_words(session_.tables->remotes.look_up({key_, n})));
+        TRY_ASSIGN(const auto dest, session_.wrap(session_.tables->remotes.look_up({key_, n})));
         if (dest)
             all.push_back(*dest);
     }
@@ -138,9 +138,9 @@ Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote> &remotes)
 Result<> FdbWriter::remove()
 {
     TRY_ASSIGN(const auto entry, current());
-    TRY(session_.in_words(remove_entry(*session_.tables, vtep_.slot, key_)));
+    TRY(session_.wrap(remove_entry(*session_.tables, vtep_.slot, key_)));
     for (__u32 n = 1; entry && n < entry->remotes; n++)
-        TRY(session_.in_words(session_.tables->remotes.remove({key_, n})));
+        TRY(session_.wrap(session_.tables->remotes.remove({key_, n})));
     return {};
 }
 
@@ -199,10 +199,10 @@ Result<> FdbWriter::write(xv_fdb entry, const std::vector<xv_remote> &remotes,
 Result<> FdbWriter::make_room()
 {
     const auto now = monotonic();
-    TRY_ASSIGN(const auto entries, session_.in_words(session_.tables->fdb.entries()));
+    TRY_ASSIGN(const auto entries, session_.wrap(session_.tables->fdb.entries()));
     for (const auto &[key, entry] : entries)
         if (key.vni == vtep_.vni && key.dstport == vtep_.dstport && !is_live(vtep_, entry, now))
-            TRY(session_.in_words(remove_entry(*session_.tables, vtep_.slot, key)));
+            TRY(session_.wrap(remove_entry(*session_.tables, vtep_.slot, key)));
     if (std::atomic_ref(session_.tables->fdb_count[vtep_.slot]).load() <= vtep_.maxaddress)
         return {};
     return session_.refused(

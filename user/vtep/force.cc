@@ -67,10 +67,10 @@ Result<> detach_by_force()
     TRY(check_privileges("detach", "--force", Privilege::xdp));
     TRY_ASSIGN(auto session, Session::locked("detach", "--force"));
     // Devices are recognized by their programs, so look before these are detached.
-    TRY_ASSIGN(const auto devices, session.in_words(made_devices(session)));
+    TRY_ASSIGN(const auto devices, session.wrap(made_devices(session)));
     (void)remove_in_order(session);
     session.tables.reset();
-    return session.in_words(remove_by_looks(session, devices));
+    return session.wrap(remove_by_looks(session, devices));
 }
 
 } // namespace xvtep

@@ -181,7 +181,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
     };
     {
         TRY_ASSIGN(auto session, Session::writer("listen", ifname));
-        TRY(session.in_words(subscribe(session)));
+        TRY(session.wrap(subscribe(session)));
     }
     impl->lost_before = total_lost(ifname);
     return MissSource(std::move(impl));

@@ -75,7 +75,7 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
     TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
     const auto key = key_of(vtep, entry.ip);
     const std::uint64_t now = monotonic();
-    TRY_ASSIGN(const auto old, session.in_words(session.tables->neighs.look_up(key)));
+    TRY_ASSIGN(const auto old, session.wrap(session.tables->neighs.look_up(key)));
     const bool live = old && is_live(vtep, *old, now);
     if (verb == NeighVerb::add && live)
         return session.refused("the entry exists", EEXIST);
@@ -97,9 +97,9 @@ Result<> delete_neigh(const Ip &ip, const std::string &device)
     TRY_ASSIGN(auto session, Session::writer("neigh del", ip.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     const auto key = key_of(vtep, ip);
-    TRY_ASSIGN(const auto old, session.in_words(session.tables->neighs.look_up(key)));
+    TRY_ASSIGN(const auto old, session.wrap(session.tables->neighs.look_up(key)));
     const bool live = old && is_live(vtep, *old, monotonic());
-    TRY_ASSIGN(const bool was_there, session.in_words(session.tables->neighs.remove(key)));
+    TRY_ASSIGN(const bool was_there, session.wrap(session.tables->neighs.remove(key)));
     if (!was_there || !live)
         return session.refused("no such entry", ENOENT);
     return {};
@@ -114,7 +114,7 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
     const std::uint64_t now = monotonic();
-    TRY_ASSIGN(const auto entries, session.in_words(session.tables->neighs.entries()));
+    TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
         if (const auto *at = vteps.find(key.vni, key.dstport); at && is_live(at->vtep, value, now))
             all.push_back(describe(at->device, to_ip(key.addr), value, now));
@@ -128,8 +128,7 @@ Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
 {
     TRY_ASSIGN(auto session, Session::reader("neigh get", ip.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    TRY_ASSIGN(const auto value,
-               session.in_words(session.tables->neighs.look_up(key_of(vtep, ip))));
+    TRY_ASSIGN(const auto value, session.wrap(session.tables->neighs.look_up(key_of(vtep, ip))));
     const std::uint64_t now = monotonic();
     if (!value || !is_live(vtep, *value, now))
         return session.refused("no such entry", ENOENT);
@@ -140,10 +139,10 @@ Result<> flush_neigh(const std::string &device)
 {
     TRY_ASSIGN(auto session, Session::writer("neigh flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
-    TRY_ASSIGN(const auto entries, session.in_words(session.tables->neighs.entries()));
+    TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
         if (is_of(vtep, key))
-            TRY(session.in_words(session.tables->neighs.remove(key)));
+            TRY(session.wrap(session.tables->neighs.remove(key)));
     return {};
 }
 

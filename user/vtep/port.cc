@@ -227,13 +227,13 @@ Result<> add_port(const PortRequest &request)
         return usage_failure("port add", request.name,
                              fmt::format("VLAN {} is not within 1 to 4094", *request.vlan));
     TRY_ASSIGN(auto session, Session::writer("port add", request.name));
-    return session.in_words(add(session, request));
+    return session.wrap(add(session, request));
 }
 
 Result<> delete_port(const std::string &name, std::optional<std::uint16_t> vlan)
 {
     TRY_ASSIGN(auto session, Session::writer("port del", name));
-    return session.in_words(remove(session, vlan));
+    return session.wrap(remove(session, vlan));
 }
 
 Result<std::vector<PortInfo>> show_ports(Problems problems)
@@ -256,11 +256,11 @@ Result<std::vector<PortInfo>> show_ports(Problems problems)
             return session.wrap(begun.error());
         inspection.emplace(std::move(*begun));
     }
-    TRY_ASSIGN(const auto fdb, session.in_words(session.tables->fdb.entries()));
-    TRY_ASSIGN(const auto vlans, session.in_words(session.tables->vlans.entries()));
+    TRY_ASSIGN(const auto fdb, session.wrap(session.tables->fdb.entries()));
+    TRY_ASSIGN(const auto vlans, session.wrap(session.tables->vlans.entries()));
     const auto describe = [&](const Link &link, const xv_port &port, __u32 slot,
                               __u32 vid) -> Result<> {
-        TRY_ASSIGN(const auto vtep, session.in_words(session.tables->vteps.look_up(slot)));
+        TRY_ASSIGN(const auto vtep, session.wrap(session.tables->vteps.look_up(slot)));
         if (!vtep || vtep->slot == 0)
             return {};
         PortInfo info{.name = link.name,
@@ -276,13 +276,13 @@ Result<std::vector<PortInfo>> show_ports(Problems problems)
         info.addresses = addresses_behind(fdb, *vtep, link.index, vid);
         if (inspection)
             TRY_SET(info.problems,
-                    session.in_words(inspection->of_port(static_cast<__u32>(link.index), port)));
+                    session.wrap(inspection->of_port(static_cast<__u32>(link.index), port)));
         all.push_back(std::move(info));
         return {};
     };
     for (const auto &link : *links) {
         const auto index = static_cast<__u32>(link.index);
-        TRY_ASSIGN(const auto port, session.in_words(session.tables->ports.look_up(index)));
+        TRY_ASSIGN(const auto port, session.wrap(session.tables->ports.look_up(index)));
         if (!port)
             continue;
         if (port->vtep != 0)

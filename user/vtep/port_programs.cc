@@ -83,7 +83,7 @@ Result<> merge_packets(Session &session, const Link &port, xv_underlay entry)
     TRY(session.tables->underlays.put(key, entry));
     const auto done = set_device_feature(port.name, gro, FeatureSetting::on);
     if (done || !is_unsupported(done.error()))
-        return session.in_words(done);
+        return session.wrap(done);
     entry.made_gro = 0; // the port works without GRO
     return session.tables->underlays.put(key, entry);
 }

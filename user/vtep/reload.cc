@@ -119,7 +119,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
         if (!link)
             return session.refused(link.error().cause, link.error().code);
         wanted = link->index;
-        TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
+        TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
         if (std::ranges::none_of(vteps, [&](const xv_vtep &v) {
                 return uses(v, wanted) || v.ifindex == static_cast<__u32>(wanted);
             }))

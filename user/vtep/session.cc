@@ -93,7 +93,7 @@ Result<Session> Session::reader(std::string operation, std::string object)
         return Session(std::move(operation), std::move(object), batch_cache.resources);
     TRY_ASSIGN(auto resources, open_resources(operation, object));
     Session session(std::move(operation), std::move(object), std::move(resources));
-    TRY(session.in_words(session.open_tables()));
+    TRY(session.wrap(session.open_tables()));
     return session;
 }
 
@@ -106,8 +106,8 @@ Result<Session> Session::writer(std::string operation, std::string object, LockS
         return Session(std::move(operation), std::move(object), batch_cache.resources);
     Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
-    TRY(session.in_words(session.open_tables()));
-    TRY(session.in_words(recover(session)));
+    TRY(session.wrap(session.open_tables()));
+    TRY(session.wrap(recover(session)));
     if (shares) {
         batch_cache.netns = netns;
         batch_cache.until = monotonic() + share_for;
@@ -139,7 +139,7 @@ Result<> Session::need_tables()
     if (tables)
         return {};
     TRY(check_privileges(operation, object, Privilege::load));
-    TRY(in_words(create_datapath(directory)));
+    TRY(wrap(create_datapath(directory)));
     auto opened = Tables::open(directory);
     if (!opened) {
         (void)remove_state(root, cookie);
@@ -181,13 +181,13 @@ Result<xv_vtep> Session::vtep_named(const std::string &name)
     if (const auto known = resources->named.find(name); cached && known != resources->named.end())
         return known->second;
     auto link = netlink.link(name);
-    TRY_ASSIGN(const auto all, link ? Result<std::vector<xv_vtep>>() : in_words(vteps()));
+    TRY_ASSIGN(const auto all, link ? Result<std::vector<xv_vtep>>() : wrap(vteps()));
     if (std::ranges::any_of(all, [&](const xv_vtep &v) { return name == v.name; }))
         return system_failure(operation, name, "its device is not here (xvtep show says more)",
                               ENODEV);
     if (!link)
         return system_failure(operation, name, link.error().cause, link.error().code);
-    TRY_ASSIGN(const auto vtep, in_words(vtep_of_device(link->index)));
+    TRY_ASSIGN(const auto vtep, wrap(vtep_of_device(link->index)));
     if (vtep) {
         if (cached)
             resources->named.emplace(name, *vtep);

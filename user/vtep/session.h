@@ -80,9 +80,9 @@ struct Session {
     {
         return system_failure(operation, object, cause, code);
     }
-    // Returns the error of a step as one of the command: "attach eth0: create link v: file exists".
+    // Makes the error of a step one of the command: "attach eth0: create link v: file exists".
     [[nodiscard]] Failure wrap(const Error &step) const;
-    template <class T> [[nodiscard]] Result<T> in_words(Result<T> done) const
+    template <class T> [[nodiscard]] Result<T> wrap(Result<T> done) const
     {
         return done ? std::move(done) : Result<T>(wrap(done.error()));
     }

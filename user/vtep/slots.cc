@@ -10,13 +10,13 @@ namespace xvtep {
 Result<__u32> free_slot(Session &session, __u32 promised)
 {
     std::set<__u32> used{promised};
-    TRY_ASSIGN(const auto devices, session.in_words(session.tables->devices.entries()));
+    TRY_ASSIGN(const auto devices, session.wrap(session.tables->devices.entries()));
     for (const auto &[ifindex, slot] : devices)
         used.insert(slot);
-    TRY_ASSIGN(const auto underlays, session.in_words(session.tables->underlays.entries()));
+    TRY_ASSIGN(const auto underlays, session.wrap(session.tables->underlays.entries()));
     for (const auto &[ifindex, underlay] : underlays)
         used.insert(underlay.slot);
-    TRY_ASSIGN(const auto ports, session.in_words(session.tables->ports.entries()));
+    TRY_ASSIGN(const auto ports, session.wrap(session.tables->ports.entries()));
     for (const auto &[ifindex, port] : ports)
         used.insert(port.slot);
     __u32 slot = 1;
@@ -26,7 +26,7 @@ Result<__u32> free_slot(Session &session, __u32 promised)
         return session.refused("the namespace has " + std::to_string(XV_SLOTS - 1) +
                                    " VTEPs and ports already",
                                ENOSPC);
-    TRY_ASSIGN(const auto cpus, session.in_words(possible_cpus()));
+    TRY_ASSIGN(const auto cpus, session.wrap(possible_cpus()));
     const std::vector<xv_counters> zeros(cpus);
     if (bpf_map_update_elem(session.tables->counters.fd(), &slot, zeros.data(), BPF_ANY) != 0)
         return session.refused("counters: " + errno_text(errno), errno);

@@ -20,7 +20,7 @@ constexpr ReasonName dropped_names[] = {XV_DROPPED_REASONS(X)};
 
 Result<Stats> read(const Session &session, __u32 slot)
 {
-    TRY_ASSIGN(const auto count, session.in_words(possible_cpus()));
+    TRY_ASSIGN(const auto count, session.wrap(possible_cpus()));
     std::vector<xv_counters> cpus(count);
     if (bpf_map_lookup_elem(session.tables->counters.fd(), &slot, cpus.data()) != 0)
         return session.refused("counters: " + errno_text(errno), errno);
@@ -61,14 +61,14 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
         all.push_back(std::move(stats));
         return {};
     };
-    TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
+    TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
     for (const auto &vtep : vteps)
         TRY(add(vtep.ifindex, vtep.slot, vtep.vni));
     if (session.tables) {
-        TRY_ASSIGN(const auto underlays, session.in_words(session.tables->underlays.entries()));
+        TRY_ASSIGN(const auto underlays, session.wrap(session.tables->underlays.entries()));
         for (const auto &[ifindex, underlay] : underlays)
             TRY(add(ifindex, underlay.slot, std::nullopt));
-        TRY_ASSIGN(const auto ports, session.in_words(session.tables->ports.entries()));
+        TRY_ASSIGN(const auto ports, session.wrap(session.tables->ports.entries()));
         for (const auto &[ifindex, port] : ports)
             TRY(add(ifindex, port.slot, std::nullopt));
     }

@@ -143,18 +143,18 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     for (const auto &vtep : session.resources->removed)
         if (choice->was(vtep) && (!vni || vtep.vni == *vni))
             count++;
-    TRY_ASSIGN(auto chosen, session.in_words(session.vteps()));
+    TRY_ASSIGN(auto chosen, session.wrap(session.vteps()));
     std::erase_if(
         chosen, [&](const xv_vtep &vtep) { return !(*choice)(vtep) || (vni && vtep.vni != *vni); });
     for (const auto &vtep : chosen)
         TRY(reach_device(session, vtep)); // all or none
     for (const auto &vtep : chosen) {
-        TRY(session.in_words(remove_vtep(session, vtep)));
+        TRY(session.wrap(remove_vtep(session, vtep)));
         count++;
     }
     if (session.tables) {
-        TRY(session.in_words(release_unused_underlays(session)));
-        TRY(session.in_words(release_empty_datapath(session)));
+        TRY(session.wrap(release_unused_underlays(session)));
+        TRY(session.wrap(release_empty_datapath(session)));
     }
     if (count == 0 && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
@@ -186,17 +186,17 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
         inspection.emplace(std::move(*begun));
     }
     std::vector<VtepInfo> all;
-    TRY_ASSIGN(const auto vteps, session.in_words(session.vteps()));
+    TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
     for (const auto &vtep : vteps) {
         if (choice && !(*choice)(vtep))
             continue;
         std::optional<MovedDevice> moved;
         if (inspection && find_device(*links, vtep) == nullptr)
-            TRY_SET(moved, session.in_words(find_moved(vtep)));
+            TRY_SET(moved, session.wrap(find_moved(vtep)));
         const MovedDevice *const where = moved ? &*moved : nullptr;
-        TRY_ASSIGN(auto info, session.in_words(describe(session, vtep, *links, where)));
+        TRY_ASSIGN(auto info, session.wrap(describe(session, vtep, *links, where)));
         if (inspection)
-            TRY_SET(info.problems, session.in_words(inspection->of(vtep, where)));
+            TRY_SET(info.problems, session.wrap(inspection->of(vtep, where)));
         all.push_back(std::move(info));
     }
     if (all.empty() && choice && !choice->link())
@@ -223,7 +223,7 @@ Result<> set_local(const std::string &device, const Ip &local)
         (void)session.netlink.change_vxlan_local(index, before);
         return session.wrap(done.error());
     }
-    return session.in_words(derive_lookups(session));
+    return session.wrap(derive_lookups(session));
 }
 
 } // namespace xvtep

@@ -21,7 +21,7 @@ Result<VtepIndex> VtepIndex::read(Session &session, const DeviceNames &names,
         TRY_ASSIGN(const auto vtep, session.vtep_named(*only));
         made.all_.push_back({vtep, names.of(vtep.ifindex)}); // `only` may be an alternative name
     } else {
-        TRY_ASSIGN(const auto all, session.in_words(session.vteps()));
+        TRY_ASSIGN(const auto all, session.wrap(session.vteps()));
         for (const auto &vtep : all)
             if (const auto &name = names.of(vtep.ifindex); !name.empty())
                 made.all_.push_back({vtep, name});
