@@ -58,9 +58,9 @@ enum class FdbVerb {
 // Writes one entry.
 //
 // Errors: ErrorKind::usage: `dst` is unspecified, of the other address family, or a multicast group
-// for a unicast MAC; the VNI is out of range. EEXIST: the entry (add) or the destination (append)
-// exists. EINVAL: append to a unicast MAC. ENOSPC: the VTEP has `maxaddress` entries, the entry has
-// 512 destinations, or the table is full.
+// for a unicast MAC; the VNI is out of range. EEXIST: the entry exists (add). EINVAL: append to a
+// unicast MAC. ENOSPC: the VTEP has `maxaddress` entries, the entry has 512 destinations, or the
+// table is full.
 Result<> write_fdb(FdbVerb verb, const FdbEntry &entry);
 
 struct FdbBulkResult {

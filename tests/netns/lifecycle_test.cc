@@ -264,7 +264,8 @@ TEST_F(Lifecycle, ForwardingEntries)
     EXPECT_EQ(run("fdb replace " + mac + " dev vxlan0 dst 192.168.8.10 port 99 vni 7 via u").status,
               0);
     EXPECT_EQ(run("fdb append " + mac + " dev vxlan0 dst 192.168.8.11").status, 2);
-    EXPECT_EQ(run("fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.12").status, 0);
+    for (int i = 0; i < 2; i++) // the second time it is there already, as for bridge(8)
+        EXPECT_EQ(run("fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.12").status, 0);
     EXPECT_EQ(run("fdb show dev vxlan0").text,
               "00:00:00:00:00:00 dst 192.168.8.101 via u self permanent\n"
               "00:00:00:00:00:00 dst 192.168.8.12 self permanent\n" +

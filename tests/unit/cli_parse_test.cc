@@ -141,6 +141,29 @@ TEST(ParseAttach, TakesDevicesAnywhere)
     EXPECT_EQ(attach_of({"show", "--vni", "5", "--name", "attach"})->name, "attach");
 }
 
+TEST(ParseAttach, TakesTheNameInFrontAsIpLinkAddDoes)
+{
+    const struct {
+        Words words;
+        const char *name;
+        std::vector<std::string> devices;
+    } cases[] = {
+        {{"vxlan0", "type", "vxlan", "id", "5", "dev", "ua"}, "vxlan0", {"ua"}},
+        {{"vxlan0", "type", "vxlan", "id", "5", "dev", "ua", "dev", "ub"}, "vxlan0", {"ua", "ub"}},
+        {{"name", "vxlan0", "type", "vxlan", "id", "5", "dev", "ua"}, "vxlan0", {"ua"}},
+        {{"ua", "type", "vxlan", "id", "5"}, "", {"ua"}},
+        {{"ua", "ub", "type", "vxlan", "id", "5"}, "", {"ua", "ub"}},
+        {{"ua", "id", "5", "dev", "ub"}, "", {"ua", "ub"}},
+        {{"type", "vxlan", "id", "5", "dev", "ua", "ub"}, "", {"ua", "ub"}},
+    };
+    for (const auto &[words, name, devices] : cases) {
+        const auto request = attach_of(words);
+        ASSERT_TRUE(request) << request.error().message();
+        EXPECT_EQ(request->name, name);
+        EXPECT_EQ(request->devices, devices);
+    }
+}
+
 TEST(ParseAttach, RefusesWrongValuesInOneLine)
 {
     const struct {

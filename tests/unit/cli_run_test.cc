@@ -110,6 +110,17 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"fdb", "del", "dev", "v"}, "fdb del v: no MAC address given"},
         {{"fdb", "get", "dev", "v"}, "fdb get v: no MAC address given"},
         {{"neigh", "get", "dev", "v"}, "neigh get: no IP address given"},
+        {{"fdb", "get", "xx", "to", "yy", "dev", "v"}, "fdb get xx: MAC is given twice"},
+        {{"fdb", "show", "state", "stale"},
+         "fdb show: state \"stale\" is not permanent, static or dynamic"},
+        {{"fdb", "show", "state", "static", "permanent"},
+         "fdb show: static, permanent and dynamic exclude each other"},
+        {{"fdb", "show", "brport", "v", "dev", "w"}, "fdb show v: dev is given twice"},
+        {{"attach", "ua", "vni", "5", "nolocalbypass"},
+         "attach ua: nolocalbypass is refused: packets to a VTEP of the same host are always "
+         "delivered to it directly"},
+        {{"attach", "x", "type", "vxlan", "id", "5", "dev", "ua", "name", "y"},
+         "attach x ua: name is given twice"},
         {{"fdb", "flush"}, "fdb flush: no device given (dev IFNAME)"},
     };
     for (const auto &[words, line] : cases) {
@@ -228,6 +239,11 @@ TEST(Run, EntersTheNamespaceOnceTheWordsAreGood)
         {"fdb", "show", "dev", "add"},
         {"fdb", "get", mac, "dev", "v"},
         {"fdb", "flush", "dev", "v", "dynamic"},
+        {"fdb", "get", "to", mac, "dev", "v"},
+        {"fdb", "show", "state", "permanent"},
+        {"fdb", "show", "brport", "v", "state", "static"},
+        {"attach", "ua", "vni", "5", "localbypass"},
+        {"attach", "vxlan0", "type", "vxlan", "id", "5", "dev", "ua"},
     };
     for (Words words : cases) {
         words.insert(words.begin(), {"-n", "xvtep-no-such"});

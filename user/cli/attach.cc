@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/attach.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "user/cli/commands.h"
@@ -22,6 +24,16 @@ Error with_hint(Error error, const Arguments &arguments)
     return error;
 }
 
+// `ip link add NAME type vxlan ... dev DEV`: the first plain word is the name, if all others stand
+// behind "dev".
+bool begins_with_name(const Arguments &arguments)
+{
+    const Words devices = arguments.all("dev");
+    return arguments.has("type") && !devices.empty() &&
+           arguments.plain.size() == devices.size() + 1 &&
+           std::equal(devices.begin(), devices.end(), arguments.plain.begin() + 1);
+}
+
 } // namespace
 
 Result<AttachRequest> parse_attach(const Arguments &arguments)
@@ -31,11 +43,19 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
     const auto wrong = [&](const std::string &cause) {
         return usage_failure("attach", arguments.object(), cause);
     };
+    if (begins_with_name(arguments)) {
+        request.name = arguments.plain.front();
+        request.devices = arguments.all("dev");
+        if (arguments.has("name"))
+            return wrong("name is given twice");
+    }
     for (const auto &given : arguments.given) {
-        const AttachOption &option = *find_option(given.word);
+        const AttachOption *const option = find_option(given.word);
+        if (option == nullptr || option->field == OptionField(&AttachRequest::devices))
+            continue; // a word that has no effect, or a device
         if (given.negated)
-            (void)switch_option(request, option, false);
-        else if (const auto done = read_option(request, option, given.values); !done)
+            (void)switch_option(request, *option, false);
+        else if (const auto done = read_option(request, *option, given.values); !done)
             return wrong(done.error());
     }
     if (!arguments.has("vni"))

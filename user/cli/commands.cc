@@ -36,6 +36,10 @@ std::vector<Word> attach_words()
     }
     for (const RefusedOption &refused : refused_options())
         words.push_back({.word = refused.word, .refusal = refused.reason, .negatable = true});
+    words.push_back({.word = "localbypass", .ignored = true});
+    words.push_back({.word = "nolocalbypass",
+                     .refusal = "packets to a VTEP of the same host are always delivered to it "
+                                "directly"});
     words.push_back({.word = "type", .value = "vxlan", .ignored = true});
     return words;
 }
@@ -268,11 +272,16 @@ Page fdb_del_page()
 Page fdb_show_page()
 {
     std::vector<Word> words = fdb_filters();
-    words.insert(words.begin(), {dev,
+    Word device = dev;
+    device.alias = "brport";
+    words.insert(words.begin(), {device,
                                  {.word = "br",
                                   .alias = "master",
                                   .value = "BR",
                                   .help = "Only VTEPs that are ports of this bridge."}});
+    words.push_back({.word = "state",
+                     .value = "permanent|static|dynamic",
+                     .help = "Only entries in this state."});
     words.push_back(self);
     return {
         .name = "fdb show",
@@ -326,10 +335,13 @@ Page fdb_page()
                 fdb_del_page(),
                 {.name = "fdb get",
                  .summary = "Print the entry of a MAC.",
-                 .plain = "MAC",
+                 .plain = "[to] MAC",
                  .most_plain = 1,
                  .missing = "no MAC address given",
-                 .words = {needed_dev, self},
+                 .words =
+                     {needed_dev,
+                      {.word = "to", .value = "MAC", .help = "The MAC address.", .is_plain = true},
+                      self},
                  .examples = {"xvtep fdb get b2:ee:aa:42:8b:0b dev vxlan0",
                               "xvtep -s fdb get b2:ee:aa:42:8b:0b dev vxlan0"},
                  .run = run_fdb_get},

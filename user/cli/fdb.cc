@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/fdb.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -20,8 +22,12 @@ Result<std::optional<FdbState>> read_state(const Arguments &arguments)
                                                             {"permanent", FdbState::permanent},
                                                             {"dynamic", FdbState::dynamic}};
     std::optional<FdbState> found;
+    const auto named = arguments.find("state");
+    if (named && std::ranges::count(states, *named, &std::pair<const char *, FdbState>::first) == 0)
+        return Values(arguments).wrong(
+            fmt::format("state \"{}\" is not permanent, static or dynamic", *named));
     for (const auto &[word, state] : states) {
-        if (!arguments.has(word))
+        if (!arguments.has(word) && named != word)
             continue;
         if (found)
             return Values(arguments).wrong("static, permanent and dynamic exclude each other");
@@ -120,6 +126,8 @@ Result<> run_fdb_show(const Context &context, const Arguments &arguments)
     TRY_ASSIGN(const auto filter, parse_fdb_filter(arguments));
     const auto device = arguments.device();
     TRY_ASSIGN(const auto scope, context.enter());
+    if (filter.bridge && ::if_nametoindex(filter.bridge->c_str()) == 0)
+        return system_failure("fdb show", *filter.bridge, "no such device", ENODEV);
     TRY_ASSIGN(auto entries, show_fdb(device));
     TRY_ASSIGN(auto vteps, list_vteps(device, Problems::looked_for));
     std::erase_if(entries, [&](const FdbEntry &entry) {

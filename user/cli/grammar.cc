@@ -138,27 +138,24 @@ class Parser {
                 return wrong(typed + " is empty");
             given.values.push_back(words_[at_]);
         }
-        if (word.ignored)
-            return given.values.empty() || given.values.front() == word.value
-                       ? Result<>()
-                       : wrong(fmt::format("{} {} is not {}", typed, given.values.front(),
-                                           word.value));
+        if (word.ignored && !given.values.empty() && given.values.front() != word.value)
+            return wrong(fmt::format("{} {} is not {}", typed, given.values.front(), word.value));
         if (arguments_.has(word.word) && !may_repeat(word))
             return wrong(word.word + " is given twice");
-        if (!word.is_plain) {
-            arguments_.given.push_back(std::move(given));
-            return {};
+        if (word.is_plain) {
+            if (arguments_.plain.size() >= page_.most_plain)
+                return wrong(plain_name(page_) + " is given twice");
+            arguments_.plain.push_back(given.values.front());
         }
-        if (arguments_.plain.size() >= page_.most_plain)
-            return wrong(plain_name(page_) + " is given twice");
-        arguments_.plain.push_back(given.values.front());
+        arguments_.given.push_back(std::move(given));
         return {};
     }
 
     // A switch may be given again outside `bridge fdb`'s words: the last one wins.
     [[nodiscard]] bool may_repeat(const Word &word) const
     {
-        return word.repeats || (word.value.empty() && page_.style != Style::table);
+        return word.repeats || word.is_plain || word.ignored ||
+               (word.value.empty() && page_.style != Style::table);
     }
 
     Result<> take_plain(const std::string &typed)

@@ -24,7 +24,7 @@ struct Word {
     bool required = false;
     bool negatable = false; // a switch that also has "noWORD"
     bool repeats = false;   // may be given again, and each occurrence counts
-    bool is_plain = false;  // its value counts as a plain word
+    bool is_plain = false;  // its value counts as a plain word, too
     bool ignored = false;   // accepted, as iproute2 has it, without an effect
 };
 

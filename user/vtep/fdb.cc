@@ -127,7 +127,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
                 "multicast MACs); replace changes it",
                 EINVAL);
         if (std::ranges::any_of(before, [&](const xv_remote &d) { return same_dest(d, dest); }))
-            return session.refused("the destination is there already", EEXIST);
+            return {}; // as vxlan_fdb_append() in the kernel
         if (before.size() >= XV_FLOOD_MAX)
             return session.refused(
                 fmt::format("the entry has {} destinations already", XV_FLOOD_MAX), ENOSPC);

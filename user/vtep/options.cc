@@ -261,8 +261,6 @@ constexpr RefusedOption refused[] = {
     {"vnifilter", "it belongs to external; attach each VNI with a device of its own"},
     {"remcsumtx", "remote checksum offload is an expired draft that no other VTEP understands"},
     {"remcsumrx", "remote checksum offload is an expired draft that no other VTEP sends"},
-    {"localbypass", "it cannot be switched: packets to a VTEP on the same host take the kernel's "
-                    "device"},
 };
 
 template <class... Cases> struct Overloaded : Cases... {
