@@ -225,6 +225,11 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
         {{"--srcport", "1", "2", "--srcport", "3", "4"}, "srcport is given twice"},
         {{"--ttl", "3", "hoplimit", "inherit"}, "ttl is given twice"},
         {{"type", "gre"}, "type gre is not vxlan"},
+        {{"vni", "5", "bogus"}, "what is \"bogus\"? (see xvtep attach help)"},
+        {{"vni", "5", "bridgee"}, "what is \"bridgee\"? (did you mean bridge?)"},
+        {{"vni", "5", "lo", "id", "42"}, "what is \"42\"? (lo is read as local)"},
+        {{"vni", "5", "lo", "eth1"}, "local \"eth1\" is not an IP address (lo is read as local)"},
+        {{"vni", "5", "lo"}, "local (lo) needs a value"},
         {{"-x"}, "unknown option -x"},
     };
     for (const auto &[words, cause] : cases) {
@@ -237,7 +242,7 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
     EXPECT_EQ(attach_of({"eth0"}).error().message(), "attach eth0: no VNI given (vni N)");
     EXPECT_EQ(attach_of({"--frob"}).error().message(), "attach: unknown option --frob");
     EXPECT_EQ(attach_of({"", "--vni", "5"}).error().message(), "attach: DEV is empty");
-    EXPECT_EQ(attach_with({"eth0"}).error().message(), "attach eth0 eth0: a device is given twice");
+    EXPECT_EQ(attach_of({"eth0", "eth0", "vni", "5"}).error().message(), "attach eth0 eth0: a device is given twice");
 }
 
 TEST(ParseAttach, TakesTheRestOfIproute2sOptions)

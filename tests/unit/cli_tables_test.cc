@@ -129,7 +129,7 @@ TEST(AttachWords, MayBeAbbreviatedBehindTheDevice)
     EXPECT_TRUE(request->proxy);
     EXPECT_EQ(request->ageing, 9U);
     // The first plain word is a device, and so is a letter alone.
-    EXPECT_EQ(attach_of({"lo", "vni", "5", "v"})->devices, (std::vector<std::string>{"lo", "v"}));
+    EXPECT_EQ(attach_of({"lo", "v", "vni", "5"})->devices, (std::vector<std::string>{"lo", "v"}));
 }
 
 TEST(AttachWords, HaveIproute2sSpellings)

@@ -56,7 +56,9 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
         if (given.negated)
             (void)switch_option(request, *option, false);
         else if (const auto done = read_option(request, *option, given.values); !done)
-            return wrong(done.error());
+            return wrong(given.abbreviated.empty()
+                             ? done.error()
+                             : fmt::format("{} ({})", done.error(), given.abbreviated));
     }
     if (!arguments.has("vni"))
         return wrong("no VNI given (vni N)");

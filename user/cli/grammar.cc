@@ -54,6 +54,15 @@ std::optional<Match> find_abbreviated(const Page &page, std::string_view typed)
     return std::nullopt;
 }
 
+// "local (lo)" for an abbreviation, else the word as it was typed.
+std::string full_name(const Match &match, const std::string &typed)
+{
+    const std::string whole = (match.negated ? "no" : "") + match.word->word;
+    return !typed.starts_with("--") && whole != typed && whole.starts_with(typed)
+               ? fmt::format("{} ({})", whole, typed)
+               : typed;
+}
+
 std::vector<std::string> names_of(const Page &page)
 {
     std::vector<std::string> names;
@@ -124,18 +133,20 @@ class Parser {
             return take_plain(typed);
         const Word &word = *match->word;
         at_++;
+        const std::string named = full_name(*match, typed);
+        abbreviated_ = named == typed ? "" : fmt::format("{} is read as {}", typed, word.word);
         if (!word.refusal.empty()) {
             if (match->negated)
                 return {}; // is off anyway
             return wrong(fmt::format("{} is refused: {}", typed, word.refusal));
         }
-        Arguments::Given given{word.word, {}, match->negated};
+        Arguments::Given given{word.word, {}, match->negated, abbreviated_};
         for (std::size_t n = 0; n < value_count(word); n++, at_++) {
             if (at_ == words_.size())
-                return wrong(value_count(word) == 2 && n == 1 ? typed + " needs two values"
-                                                              : typed + " needs a value");
+                return wrong(named + (value_count(word) == 2 && n == 1 ? " needs two values"
+                                                                       : " needs a value"));
             if (words_[at_].empty())
-                return wrong(typed + " is empty");
+                return wrong(named + " is empty");
             given.values.push_back(words_[at_]);
         }
         if (word.ignored && !given.values.empty() && given.values.front() != word.value)
@@ -166,11 +177,19 @@ class Parser {
             return wrong(plain_name(page_) + " is empty");
         const bool device_given =
             page_.most_plain == 1 && page_.plain_is_device() && arguments_.has("dev");
-        if (arguments_.plain.size() >= page_.most_plain || device_given)
-            return wrong(fmt::format("what is \"{}\"? ({})", typed, advice(typed)));
+        if (arguments_.plain.size() >= page_.most_plain || device_given || devices_end())
+            return wrong(fmt::format("what is \"{}\"? ({})", typed,
+                                     abbreviated_.empty() ? advice(typed) : abbreviated_));
         arguments_.plain.push_back(typed);
+        plain_first_ = plain_first_ || at_ == 0;
         at_++;
         return {};
+    }
+
+    // Behind devices and a keyword, a plain word is a mistyped keyword; further devices have "dev".
+    [[nodiscard]] bool devices_end() const
+    {
+        return page_.most_plain > 1 && plain_first_ && !arguments_.given.empty();
     }
 
     [[nodiscard]] Failure wrong_option(const std::string &typed) const
@@ -197,6 +216,8 @@ class Parser {
     const Page &page_;
     const Words &words_;
     std::size_t at_ = 0;
+    bool plain_first_ = false; // the first word is plain
+    std::string abbreviated_;  // how the last keyword was read; "": it was given in full
     Arguments arguments_;
 };
 

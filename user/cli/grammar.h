@@ -66,6 +66,7 @@ struct Arguments {
         std::string word;
         std::vector<std::string> values;
         bool negated = false;
+        std::string abbreviated{}; // "lo is read as local"; "": it was given in full
     };
     std::string command;
     Words plain;
