@@ -242,7 +242,8 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
     EXPECT_EQ(attach_of({"eth0"}).error().message(), "attach eth0: no VNI given (vni N)");
     EXPECT_EQ(attach_of({"--frob"}).error().message(), "attach: unknown option --frob");
     EXPECT_EQ(attach_of({"", "--vni", "5"}).error().message(), "attach: DEV is empty");
-    EXPECT_EQ(attach_of({"eth0", "eth0", "vni", "5"}).error().message(), "attach eth0 eth0: a device is given twice");
+    EXPECT_EQ(attach_of({"eth0", "eth0", "vni", "5"}).error().message(),
+              "attach eth0 eth0: a device is given twice");
 }
 
 TEST(ParseAttach, TakesTheRestOfIproute2sOptions)

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "user/base/parallel.h"
+#include "xvtep/option.h"
 
 namespace xvtep::cli {
 namespace {
@@ -53,7 +54,7 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
     if (!mac || next_word(text) != "dev")
         return std::nullopt;
     const auto device = next_word(text);
-    if (device.empty() || next_word(text) != "dst")
+    if (!is_interface_name(device) || next_word(text) != "dst")
         return std::nullopt;
     const auto dst = Ip::parse(next_word(text));
     if (!dst)

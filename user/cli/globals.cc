@@ -85,11 +85,18 @@ std::string value_behind(const std::string &typed)
     return at == std::string::npos ? "" : typed.substr(at + 1);
 }
 
-Result<> check_value(const std::string &typed)
+Result<> check_value(const GlobalOption &option, const std::string &typed)
 {
     const std::string when = value_behind(typed);
-    if (typed.find('=') != std::string::npos && when != "always" && when != "auto" &&
-        when != "never")
+    if (typed.find('=') == std::string::npos)
+        return {};
+    if (*option.value != '\0')
+        return usage_failure(
+            "xvtep", typed,
+            fmt::format("the value stands behind a space (-{} {})", option.brief, option.value));
+    if (option.apply != set_color)
+        return usage_failure("xvtep", typed, "takes no value");
+    if (when != "always" && when != "auto" && when != "never")
         return usage_failure("xvtep", typed, "color is always, auto or never");
     return {};
 }
@@ -122,17 +129,14 @@ Result<Globals> split(std::span<const char *const> arguments, std::FILE *out)
         const GlobalOption *const option = find(word);
         if (option == nullptr)
             return unknown(word);
-        std::string value = value_behind(word);
-        if (*option->value == '\0') {
-            TRY(check_value(word));
-        } else if (++at == arguments.size()) {
+        TRY(check_value(*option, word));
+        const bool has_value = *option->value != '\0';
+        if (has_value && ++at == arguments.size())
             return usage_failure("xvtep", word,
-                                 globals.batch || option->value == std::string_view("FILE")
+                                 option->value == std::string_view("FILE")
                                      ? "needs a file name, or - for standard input"
                                      : "needs the name of a network namespace");
-        } else {
-            value = arguments[at];
-        }
+        const std::string value = has_value ? arguments[at] : value_behind(word);
         option->apply(globals, value);
     }
     const Words rest(arguments.begin() +
@@ -153,7 +157,7 @@ Result<Words> take_output_options(Context &context, const Words &words)
             rest.push_back(word);
             continue;
         }
-        TRY(check_value(word));
+        TRY(check_value(*option, word));
         option->apply(globals, value_behind(word));
     }
     context = globals.context;

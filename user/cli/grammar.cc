@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "xvtep/option.h"
+
 namespace xvtep::cli {
 namespace {
 
@@ -83,6 +85,11 @@ std::string plain_name(const Page &page)
     return from == to ? "a word" : std::string(from, to);
 }
 
+bool is_device_word(const Word &word)
+{
+    return word.value == "DEV" || word.value == "IFNAME" || word.value == "BR";
+}
+
 bool is_dashed(const std::string &word)
 {
     return word.size() > 1 && word.starts_with('-');
@@ -104,6 +111,7 @@ class Parser {
             !arguments_.plain.empty() || (page_.plain_is_device() && arguments_.has("dev"));
         if (!has_plain && !page_.missing.empty())
             return wrong(page_.missing);
+        TRY(check_devices());
         return std::move(arguments_);
     }
 
@@ -159,6 +167,21 @@ class Parser {
             arguments_.plain.push_back(given.values.front());
         }
         arguments_.given.push_back(std::move(given));
+        return {};
+    }
+
+    // A name that no device can have is a wrong word, not a device that is not there.
+    [[nodiscard]] Result<> check_devices() const
+    {
+        std::vector<std::string> names;
+        if (page_.plain_is_device())
+            names = arguments_.plain;
+        for (const Word &word : page_.words)
+            if (is_device_word(word))
+                std::ranges::copy(arguments_.all(word.word), std::back_inserter(names));
+        for (const std::string &name : names)
+            if (!is_interface_name(name))
+                return wrong(fmt::format("\"{}\" is not an interface name", name));
         return {};
     }
 

@@ -82,6 +82,12 @@ class Printer : public MissListener {
     Device device_;
 };
 
+Failure monitor_failure(const std::string &device, const Error &error)
+{
+    const bool is_named = error.operation == "listen" && error.object == device;
+    return system_failure("monitor", device, is_named ? error.cause : error.message(), error.code);
+}
+
 } // namespace
 
 Result<> run_monitor(const Context &context, const Arguments &arguments)
@@ -101,7 +107,7 @@ Result<> run_monitor(const Context &context, const Arguments &arguments)
     const StopSignals signals;
     auto source = MissSource::open(device);
     if (!source)
-        return system_failure("monitor", device, source.error().message());
+        return monitor_failure(device, source.error());
     std::fputs("ready\n", stderr);
     Printer printer(context, device.empty() ? Device::printed : Device::left_out);
     while (stopped == 0 && count > 0) {
@@ -115,7 +121,7 @@ Result<> run_monitor(const Context &context, const Arguments &arguments)
         }
         const auto seen = source->poll(printer, wait, count);
         if (!seen)
-            return system_failure("monitor", device, seen.error().message());
+            return monitor_failure(device, seen.error());
         count -= *seen;
         if (std::ferror(context.out) != 0)
             break; // the reader is gone; run() reports it
