@@ -234,11 +234,18 @@ std::string without_escapes(std::string text)
     return text;
 }
 
+// The section of one command in the man page.
+std::string section_of(const std::string &man, const Page &page)
+{
+    const std::size_t from = man.find(".SS xvtep " + page.name + "\n");
+    return from == std::string::npos ? "" : man.substr(from, man.find("\n.S", from) - from);
+}
+
 TEST(Help, HasEveryWordAndTwoExamplesAPage)
 {
     const std::string man = without_escapes(man_page()), completion = bash_completion();
     for_each_page(commands(), [&](const Page &one) {
-        const std::string help = help_of(one);
+        const std::string help = help_of(one), section = section_of(man, one);
         EXPECT_FALSE(one.summary.empty()) << one.name;
         EXPECT_GE(std::max(one.examples.size(), one.pages.size()), 2U) << one.name;
         EXPECT_TRUE(man.contains("xvtep " + one.name + "\n")) << one.name;
@@ -249,7 +256,8 @@ TEST(Help, HasEveryWordAndTwoExamplesAPage)
                                       (word.alias.empty() ? "" : "|" + word.alias) +
                                       (word.value.empty() ? "" : " " + word.value);
             EXPECT_EQ(help.contains("\n  " + shown), !hidden) << one.name << " " << shown;
-            EXPECT_EQ(man.contains("\n.B " + shown + "\n"), !hidden) << one.name << " " << shown;
+            EXPECT_EQ(section.contains("\n.B " + shown + "\n"), !hidden)
+                << one.name << " " << shown;
             if (!hidden) {
                 EXPECT_TRUE(completion.contains(word.word)) << word.word;
                 EXPECT_TRUE(word.help.ends_with('.')) << one.name << " " << word.word;
@@ -258,6 +266,27 @@ TEST(Help, HasEveryWordAndTwoExamplesAPage)
         for (std::size_t at = 0; at < help.size(); at = help.find('\n', at) + 1)
             EXPECT_LE(help.find('\n', at) - at, 100U) << help.substr(at, 120);
     });
+}
+
+TEST(Help, ShowsWhatIsRequired)
+{
+    const std::pair<const char *, const char *> cases[] = {
+        {"set", "xvtep set [dev] IFNAME local IP"},
+        {"fdb get", "xvtep fdb get [to] MAC dev IFNAME"},
+        {"fdb add", "xvtep fdb add MAC dev IFNAME dst|remote IP [port PORT] [vni N] [via DEV] "
+                    "[router] [static|temp] [permanent|local] [dynamic]"},
+        {"fdb del", "xvtep fdb del MAC dev IFNAME [dst|remote IP] [port PORT] [vni N] [via DEV]"},
+        {"neigh add", "xvtep neigh add [to] IP dev IFNAME lladdr MAC [nud STATE] [permanent] "
+                      "[reachable]"},
+        {"neigh del", "xvtep neigh del [to] IP dev IFNAME"},
+        {"neigh get", "xvtep neigh get [to] IP dev IFNAME"},
+        {"neigh show", "xvtep neigh show [[to] PREFIX] [dev IFNAME] [nud STATE]"},
+        {"monitor", "xvtep monitor [[dev] IFNAME] [all] [count N] [timeout SECONDS]"},
+    };
+    for (const auto &[name, usage] : cases)
+        EXPECT_EQ(usage_of(page(name)), usage);
+    EXPECT_TRUE(man_page().contains("\"xvtep lab help\" lists its commands."));
+    EXPECT_TRUE(help_of(page("port add")).contains("How programs are attached to this port."));
 }
 
 TEST(Help, IsACleanManPage)

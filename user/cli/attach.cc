@@ -43,6 +43,8 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
     const auto wrong = [&](const std::string &cause) {
         return usage_failure("attach", arguments.object(), cause);
     };
+    if (const auto type = arguments.find("type"); type && *type != "vxlan")
+        return wrong(fmt::format("type {} is not vxlan", *type));
     if (begins_with_name(arguments)) {
         request.name = arguments.plain.front();
         request.devices = arguments.all("dev");

@@ -123,8 +123,10 @@ Page set_page()
                   {.word = "local",
                    .value = "IP",
                    .help = "The new source address, of the same "
-                           "family as the old one."}},
-        .examples = {"xvtep set vxlan0 local 192.168.8.110", "xvtep set dev vxlan0 local fd00::1"},
+                           "family as the old one.",
+                   .required = true}},
+        .examples = {"xvtep set vxlan0 local 192.168.8.110",
+                     "xvtep set dev vxlan0 local 192.168.8.100"},
         .group = "VTEPs",
         .run = run_set,
     };
@@ -156,9 +158,11 @@ Page port_page()
                     .value = "IFNAME",
                     .help = "The host's end of a container's "
                             "veth pair, or a trunk."};
+    Word mode = attach_word("mode");
+    mode.help = "How programs are attached to this port.";
     return {
         .name = "port",
-        .summary = "Manage local ports, whose frames pass by the bridge.",
+        .summary = "Manage local ports, whose frames skip the bridge.",
         .group = "Ports",
         .pages =
             {
@@ -179,7 +183,7 @@ Page port_page()
                             .value = "PORT",
                             .help = "UDP port of the VTEP, where "
                                     "the VNI is attached on two."},
-                           attach_word("mode")},
+                           mode},
                  .examples = {"xvtep port add veth1 vni 42", "xvtep port add eth2 vni 42 vlan 100"},
                  .run = run_port_add},
                 {.name = "port del",
@@ -205,14 +209,15 @@ Page port_page()
     };
 }
 
-const Word fdb_dst{
-    .word = "dst", .alias = "remote", .value = "IP", .help = "The VTEP behind which the MAC is."};
-
 std::vector<Word> fdb_words()
 {
     return {
-        dev,
-        fdb_dst,
+        needed_dev,
+        {.word = "dst",
+         .alias = "remote",
+         .value = "IP",
+         .help = "The VTEP behind which the MAC is.",
+         .required = true},
         {.word = "port",
          .value = "PORT",
          .help = "UDP port of that VTEP.",
@@ -266,6 +271,15 @@ Page fdb_del_page()
                           "xvtep fdb del 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.102"});
     del.aliases = {"delete"};
     del.run = run_fdb_del;
+    for (Word &word : del.words) {
+        if (word.word == "dst") {
+            word.help = "Only this destination.";
+            word.required = false;
+        }
+        if (word.word == "router" || word.word == "static" || word.word == "permanent" ||
+            word.word == "dynamic")
+            word.ignored = true; // as bridge(8) does
+    }
     return del;
 }
 
@@ -323,7 +337,7 @@ Page fdb_page()
                           "The MAC of zeros is the default entry: it receives broadcast frames and "
                           "frames to unknown MAC addresses.",
                           {"xvtep fdb add b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.101",
-                           "xvtep fdb add b2:ee:aa:42:8b:0b dev vxlan0 dst fd00::7 static"}),
+                           "xvtep fdb add b2:ee:aa:42:8b:0b dev vxlan0 dst 192.168.8.101 static"}),
                 fdb_entry("append",
                           "Add a further destination to the default entry or to a group's.", "",
                           {"xvtep fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.102",
@@ -362,7 +376,10 @@ Page neigh_entry(const char *verb, const char *summary, std::vector<std::string>
                        .value = "IP",
                        .help = "The neighbour's address.",
                        .is_plain = true},
-                      {.word = "lladdr", .value = "MAC", .help = "The neighbour's MAC address."},
+                      {.word = "lladdr",
+                       .value = "MAC",
+                       .help = "The neighbour's MAC address.",
+                       .required = true},
                       {.word = "nud",
                        .value = "STATE",
                        .help = "permanent, or reachable: the entry expires after reachable-time.",
@@ -373,6 +390,15 @@ Page neigh_entry(const char *verb, const char *summary, std::vector<std::string>
             .run = run_neigh_write};
 }
 
+// `neigh del` and `neigh get`, which go by the address.
+Page neigh_look_up(const char *verb, const char *summary, std::vector<std::string> examples)
+{
+    Page page = neigh_entry(verb, summary, std::move(examples));
+    for (Word &word : page.words)
+        word.ignored = word.word != "dev" && word.word != "to";
+    return page;
+}
+
 Page neigh_page()
 {
     Page change = neigh_entry("change", "Change an entry that is there.",
@@ -380,12 +406,12 @@ Page neigh_page()
                                "xvtep neigh change 10.20.1.3 lladdr b2:ee:aa:42:8b:0b dev vxlan0 "
                                "nud reachable"});
     change.aliases = {"chg"};
-    Page del =
-        neigh_entry("del", "Delete an entry.",
-                    {"xvtep neigh del 10.20.1.3 dev vxlan0", "xvtep neigh del fd20::3 dev vxlan0"});
+    Page del = neigh_look_up(
+        "del", "Delete an entry.",
+        {"xvtep neigh del 10.20.1.3 dev vxlan0", "xvtep neigh del fd20::3 dev vxlan0"});
     del.aliases = {"delete"};
     del.run = run_neigh_del;
-    Page get = neigh_entry(
+    Page get = neigh_look_up(
         "get", "Print the entry of an address.",
         {"xvtep neigh get 10.20.1.3 dev vxlan0", "xvtep -j neigh get fd20::3 dev vxlan0"});
     get.run = run_neigh_get;
@@ -442,7 +468,7 @@ Page monitor_page()
         .plain = "[[dev] IFNAME]",
         .most_plain = 1,
         .words = {dev,
-                  {.word = "all", .help = "Accepted as in ip(8).", .ignored = true},
+                  {.word = "all", .help = "Every kind of event, as without this word."},
                   {.word = "neigh",
                    .alias = "neighbour",
                    .help = "Accepted as in ip(8).",

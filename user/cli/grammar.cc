@@ -157,8 +157,6 @@ class Parser {
                 return wrong(named + " is empty");
             given.values.push_back(words_[at_]);
         }
-        if (word.ignored && !given.values.empty() && given.values.front() != word.value)
-            return wrong(fmt::format("{} {} is not {}", typed, given.values.front(), word.value));
         if (arguments_.has(word.word) && !may_repeat(word))
             return wrong(word.word + " is given twice");
         if (word.is_plain) {

@@ -232,9 +232,8 @@ std::string usage_of(const Page &page)
     if (!page.plain.empty())
         usage += " " + page.plain;
     for (const Word &word : page.words)
-        if (is_shown(word) &&
-            !(word.word == "dev" && page.plain.find("dev") != std::string::npos) &&
-            !(word.word == "dev" && page.most_plain > 1))
+        if (is_shown(word) && !word.is_plain &&
+            !(word.word == "dev" && page.plain.find("dev") != std::string::npos))
             usage += word.required ? " " + term_of(page, word)
                                    : fmt::format(" [{}]", term_of(page, word));
     return usage;

@@ -196,7 +196,7 @@ constexpr AttachOption options[] = {
     {.word = "rsc",
      .field = &R::rsc,
      .group = Group::misses,
-     .help = "Route short circuit: pass by a router if the destination's MAC is known.",
+     .help = "Route short circuit: skip a router if the destination's MAC is known.",
      .initial = "off",
      .kernel = {.type = IFLA_VXLAN_RSC, .by_programs = true}},
     {.word = "l2miss",
