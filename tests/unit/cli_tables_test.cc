@@ -2,6 +2,8 @@
 // The tables of options and commands, and what is derived from them.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -276,11 +278,12 @@ TEST(Help, ShowsWhatIsRequired)
         {"fdb add", "xvtep fdb add MAC dev IFNAME dst|remote IP [port PORT] [vni N] [via DEV] "
                     "[router] [static|temp] [permanent|local] [dynamic]"},
         {"fdb del", "xvtep fdb del MAC dev IFNAME [dst|remote IP] [port PORT] [vni N] [via DEV]"},
-        {"neigh add", "xvtep neigh add [to] IP dev IFNAME lladdr MAC [nud STATE] [permanent] "
-                      "[reachable]"},
+        {"neigh add",
+         "xvtep neigh add [to] IP dev IFNAME lladdr MAC [nud permanent|reachable] [permanent] "
+         "[reachable]"},
         {"neigh del", "xvtep neigh del [to] IP dev IFNAME"},
         {"neigh get", "xvtep neigh get [to] IP dev IFNAME"},
-        {"neigh show", "xvtep neigh show [[to] PREFIX] [dev IFNAME] [nud STATE]"},
+        {"neigh show", "xvtep neigh show [[to] PREFIX] [dev IFNAME] [nud permanent|reachable]"},
         {"monitor", "xvtep monitor [[dev] IFNAME] [all] [count N] [timeout SECONDS]"},
     };
     for (const auto &[name, usage] : cases)
@@ -297,6 +300,54 @@ TEST(Help, IsACleanManPage)
     ASSERT_NE(lint, nullptr);
     std::fputs(man_page().c_str(), lint);
     EXPECT_EQ(::pclose(lint), 0);
+}
+
+TEST(Completion, OffersWhatMayFollow)
+{
+    if (std::system("command -v bash >/dev/null") != 0)
+        GTEST_SKIP() << "needs bash";
+    const struct {
+        Words words; // the last one is completed
+        const char *offer;
+    } cases[] = {
+        {{"at"}, "attach"},
+        {{"attach", "ua", "df", ""}, "set unset inherit"},
+        {{"attach", "ua", "--df", ""}, "set unset inherit"},
+        {{"attach", "ua", "mode", "x"}, "xdp"},
+        {{"port", "add", "v", "mode", "t"}, "tc"},
+        {{"neigh", "add", "10.0.0.1", "nud", ""}, "permanent reachable"},
+        {{"agent", "--log", ""}, "text json"},
+        {{"agent", "--log-level", "w"}, "warning"},
+        {{"agent", "--no"}, "--node --no-announce"},
+        {{"attach", "ua", "--l2"}, "--l2miss"},
+        {{"attach", "ua", "--d"}, "--dev --dstport --df"},
+        {{"attach", "ua", "mod"}, "mode"},
+        {{"completion", ""}, "bash zsh fish help"},
+        {{"-n", "xvtep-no-such", "detach", "dev", ""}, ""},
+        {{"-n", "xvtep-no-such", "fdb", "f"}, "flush"},
+    };
+    std::string script = bash_completion(), expected;
+    for (const auto &[words, offer] : cases) {
+        script += "COMP_WORDS=(xvtep";
+        for (const std::string &word : words)
+            script += " '" + word + "'";
+        script += ")\nCOMP_CWORD=" + std::to_string(words.size()) +
+                  "\n_xvtep\necho \"${COMPREPLY[*]}\"\n";
+        expected += std::string(offer) + "\n";
+    }
+    const std::string file = testing::TempDir() + "xvtep-completion." + std::to_string(::getpid());
+    std::FILE *const written = std::fopen(file.c_str(), "w");
+    ASSERT_NE(written, nullptr);
+    std::fputs(script.c_str(), written);
+    std::fclose(written);
+    std::FILE *const bash = ::popen(("bash " + file + " 2>&1").c_str(), "r");
+    ASSERT_NE(bash, nullptr);
+    std::string offered;
+    for (int c; (c = std::fgetc(bash)) != EOF;)
+        offered += static_cast<char>(c);
+    EXPECT_EQ(::pclose(bash), 0);
+    std::remove(file.c_str());
+    EXPECT_EQ(offered, expected);
 }
 
 TEST(Help, ExamplesAreUnderstood)
