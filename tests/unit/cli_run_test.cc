@@ -252,6 +252,7 @@ TEST(Run, EntersTheNamespaceOnceTheWordsAreGood)
         {"fdb", "get", mac, "dev", "v"},
         {"fdb", "flush", "dev", "v", "dynamic"},
         {"fdb", "get", "to", mac, "dev", "v"},
+        {"fdb", "add", mac, "dev", "v", "dst", "10.0.0.1", "via", "\x1b[31mX"},
         {"fdb", "show", "state", "permanent"},
         {"fdb", "show", "brport", "v", "state", "static"},
         {"attach", "ua", "vni", "5", "localbypass"},
