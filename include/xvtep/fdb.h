@@ -74,10 +74,22 @@ struct FdbBulkResult {
 // Errors: those of write_fdb() for one entry.
 [[nodiscard]] FdbBulkResult write_fdb(FdbVerb verb, std::span<const FdbEntry> entries);
 
-// Deletes the entry of a MAC, or those of its destinations whose address is `dst`.
+// The destinations of an entry that delete_fdb() deletes: those that agree with every member that
+// is given. With `dst`, a port or VNI that is not given means the VTEP's own, as for `bridge fdb
+// del`. With `dst` and without `via`, a destination without a port to send from goes before the
+// others: they are deleted only if there is no such destination.
+struct FdbDestination {
+    std::optional<Ip> dst{};
+    std::optional<std::uint16_t> port{}; // 0: the VTEP's own
+    std::optional<std::uint32_t> vni{};  // 0: the VTEP's own
+    std::optional<std::string> via{};    // "": none
+};
+
+// Deletes the entry of a MAC, or only some of its destinations.
 //
 // Errors: ENOENT: there is no such entry or destination.
-Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst);
+Result<> delete_fdb(const Mac &mac, const std::string &device,
+                    const FdbDestination &destination = {});
 
 // Returns the live entries, one for each destination, of the VTEP with this device or of all VTEPs,
 // sorted by device and MAC. It leaves out MACs behind local ports, which show_ports() returns.

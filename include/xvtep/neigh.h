@@ -6,6 +6,8 @@
 // Errors, threads, processes: result.h. Many writes: batch.h.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -54,7 +56,8 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
 // Errors: ENOENT: there is no such entry.
 Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device);
 
-// Deletes all entries of a VTEP, permanent ones too.
-Result<> flush_neigh(const std::string &device);
+// Deletes all entries of a VTEP, permanent ones too. With the family AF_INET or AF_INET6 it deletes
+// only the entries of that family.
+Result<> flush_neigh(const std::string &device, int family = AF_UNSPEC);
 
 } // namespace xvtep

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/two_hosts.h"
@@ -279,6 +281,145 @@ TEST_F(Lifecycle, ForwardingEntries)
     EXPECT_EQ(run("fdb flush dev vxlan0").status, 0);
     EXPECT_EQ(run("fdb show").text, "");
     EXPECT_EQ(in(a_, "bridge fdb show dev vxlan0").find("dst"), std::string::npos);
+}
+
+// The destinations of the default entry, in the words of bridge(8).
+class Destinations : public Lifecycle {
+  protected:
+    // Makes the default entry anew, with a destination for each text.
+    void make(const std::vector<std::string> &all)
+    {
+        run("fdb flush dev vxlan0");
+        for (const auto &one : all)
+            ASSERT_EQ(run(zeros + one).status, 0) << one;
+        ASSERT_EQ(shown(), lines(all));
+        ASSERT_EQ(kernels(), lines(all));
+    }
+    void expect_left(const std::vector<std::string> &all)
+    {
+        EXPECT_EQ(shown(), lines(all));
+        EXPECT_EQ(kernels(), lines(all));
+    }
+    // The kernel lists them in an order of its own.
+    [[nodiscard]] std::string kernels() const
+    {
+        std::istringstream text(in(a_, "bridge fdb show dev vxlan0"));
+        std::vector<std::string> all;
+        for (std::string line; std::getline(text, line);)
+            if (line.starts_with("00:00:00:00:00:00"))
+                all.push_back(line);
+        return sorted(all);
+    }
+    static std::string lines(const std::vector<std::string> &all)
+    {
+        std::vector<std::string> whole;
+        for (const auto &one : all)
+            whole.push_back("00:00:00:00:00:00 " + one + " self permanent");
+        return sorted(whole);
+    }
+    static std::string sorted(std::vector<std::string> all)
+    {
+        std::ranges::sort(all);
+        return fmt::format("{}\n", fmt::join(all, "\n"));
+    }
+    std::string shown()
+    {
+        std::istringstream text(run("fdb show dev vxlan0").text);
+        std::vector<std::string> all;
+        for (std::string line; std::getline(text, line);)
+            all.push_back(line);
+        return sorted(all);
+    }
+
+    const std::string zeros = "fdb append 00:00:00:00:00:00 dev vxlan0 ";
+    const std::string del = "fdb del 00:00:00:00:00:00 dev vxlan0 ";
+    const std::string to = "dst 192.168.8.102";
+    const std::vector<std::string> four{to, to + " port 999", to + " vni 77", to + " vni 77 via u"};
+};
+
+TEST_F(Destinations, OnlyThoseThatAgreeAreDeleted)
+{
+    ASSERT_EQ(run("attach u --vni 42 --name vxlan0").status, 0);
+    make(four);
+    EXPECT_EQ(run(del + to + " port 999").status, 0);
+    expect_left({four[0], four[2], four[3]});
+    EXPECT_EQ(run(del + to + " port 999").text, "fdb del 00:00:00:00:00:00: no such destination\n");
+    EXPECT_EQ(run(del + to).status, 0);
+    expect_left({four[2], four[3]});
+    EXPECT_EQ(run(del + to).status, 2) << "neither has the VTEP's own VNI";
+    EXPECT_EQ(run(del + to + " vni 77").status, 0) << "the one without via goes first";
+    expect_left({four[3]});
+    EXPECT_EQ(run(del + to + " vni 77").status, 0) << "via is not needed";
+    expect_left({});
+
+    make(four);
+    EXPECT_EQ(run(del + to + " vni 77 via u").status, 0);
+    expect_left({four[0], four[1], four[2]});
+    EXPECT_EQ(run(del + to + " via u").status, 2);
+    EXPECT_EQ(run(del + to + " vni 42 port 4789").status, 0) << "the VTEP's own";
+    expect_left({four[1], four[2]});
+    EXPECT_EQ(run(del + "vni 78").status, 2);
+    EXPECT_EQ(run(del + "vni 77").status, 0);
+    expect_left({four[1]});
+    make(four);
+    EXPECT_EQ(run(del).status, 0);
+    expect_left({});
+
+    const std::string mac = "02:00:00:00:00:01 dev vxlan0";
+    ASSERT_EQ(run("fdb add " + mac + " " + to).status, 0);
+    EXPECT_EQ(run("fdb del " + mac + " " + to + " vni 777 port 5").text,
+              "fdb del 02:00:00:00:00:01: no such destination\n");
+    EXPECT_EQ(run("fdb show dev vxlan0").text,
+              "02:00:00:00:00:01 dst 192.168.8.102 self permanent\n");
+    EXPECT_NE(in(a_, "bridge fdb show dev vxlan0").find("02:00:00:00:00:01 dst"),
+              std::string::npos);
+    EXPECT_EQ(run("fdb del " + mac + " " + to).status, 0);
+}
+
+TEST_F(Destinations, FlushDeletesThoseThatItsFilterTakes)
+{
+    ASSERT_EQ(run("attach u --vni 42 --name vxlan0").status, 0);
+    make({to + " vni 100", to + " vni 200", to + " vni 300"});
+    EXPECT_EQ(run("fdb flush dev vxlan0 vni 200").status, 0);
+    expect_left({to + " vni 100", to + " vni 300"});
+    make(four);
+    EXPECT_EQ(run("fdb flush dev vxlan0 vni 77").status, 0);
+    expect_left({four[0], four[1]});
+    ASSERT_EQ(run(zeros + "dst 192.168.8.103").status, 0);
+    EXPECT_EQ(run("fdb flush dev vxlan0 " + to).status, 0);
+    expect_left({"dst 192.168.8.103"});
+}
+
+// A port to send from that is gone has no name.
+TEST_F(Destinations, AreFlushedWithoutTheirPort)
+{
+    ASSERT_EQ(run("attach u --vni 42 --name vxlan0").status, 0);
+    ip(a_, "link add gone type veth peer name gone2");
+    make({to, to + " vni 77 via gone"});
+    ip(a_, "link del gone");
+    EXPECT_EQ(run("fdb flush dev vxlan0 vni 77").status, 0);
+    EXPECT_EQ(run("fdb show dev vxlan0").text, lines({to}));
+}
+
+TEST_F(Lifecycle, NeighboursOfOneFamilyAreFlushed)
+{
+    ASSERT_EQ(run("attach u --vni 42 --name vxlan0").status, 0);
+    const auto make = [this] {
+        for (const char *address : {"10.20.1.3", "fd20::3"})
+            ASSERT_EQ(
+                run(fmt::format("neigh replace {} lladdr 02:00:00:00:00:01 dev vxlan0", address))
+                    .status,
+                0);
+    };
+    const std::string end = " lladdr 02:00:00:00:00:01 PERMANENT\n";
+    make();
+    EXPECT_EQ(run("-4 neigh flush dev vxlan0").status, 0);
+    EXPECT_EQ(run("neigh show dev vxlan0").text, "fd20::3" + end);
+    make();
+    EXPECT_EQ(run("-6 neigh flush dev vxlan0").status, 0);
+    EXPECT_EQ(run("neigh show dev vxlan0").text, "10.20.1.3" + end);
+    EXPECT_EQ(run("neigh flush dev vxlan0").status, 0);
+    EXPECT_EQ(run("neigh show dev vxlan0").text, "");
 }
 
 TEST_F(Lifecycle, PinsOfADeadNamespaceGo)

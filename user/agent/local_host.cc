@@ -38,7 +38,7 @@ Result<> remove_key(const std::string &device, const Key &key)
     if (const auto *mac = std::get_if<Mac>(&key.what)) {
         if (const auto there = get_fdb(*mac, device);
             there && there->front().state == FdbState::dynamic && !there->front().learned)
-            done = delete_fdb(*mac, device, std::nullopt);
+            done = delete_fdb(*mac, device);
     } else {
         const Ip &ip = std::get<Ip>(key.what);
         if (const auto there = get_neigh(ip, device);

@@ -117,8 +117,14 @@ Result<> run_fdb_del(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto entry, parse_fdb_entry(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return delete_fdb(entry.mac, entry.device,
-                      arguments.has("dst") ? std::optional(entry.dst) : std::nullopt);
+    FdbDestination destination{.via = arguments.find("via")};
+    if (arguments.has("dst"))
+        destination.dst = entry.dst;
+    if (arguments.has("port"))
+        destination.port = entry.port;
+    if (arguments.has("vni"))
+        destination.vni = entry.vni;
+    return delete_fdb(entry.mac, entry.device, destination);
 }
 
 Result<> run_fdb_show(const Context &context, const Arguments &arguments)
@@ -162,7 +168,10 @@ Result<> run_fdb_flush(const Context &context, const Arguments &arguments)
     for (const FdbEntry &entry : entries) {
         if (!filter.takes(entry, vtep_of(entry, vteps)))
             continue;
-        auto done = delete_fdb(entry.mac, entry.device, entry.dst);
+        FdbDestination destination{.dst = entry.dst, .port = entry.port, .vni = entry.vni};
+        if (!entry.via.empty()) // it is also empty if the port to send from is gone
+            destination.via = entry.via;
+        auto done = delete_fdb(entry.mac, entry.device, destination);
         if (!done && done.error().code != ENOENT) // it has expired since
             return done;
     }

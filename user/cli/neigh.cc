@@ -134,7 +134,7 @@ Result<> run_neigh_get(const Context &context, const Arguments &arguments)
 Result<> run_neigh_flush(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto scope, context.enter());
-    return flush_neigh(arguments.device().value_or(""));
+    return flush_neigh(arguments.device().value_or(""), context.family);
 }
 
 } // namespace xvtep::cli

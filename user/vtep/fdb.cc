@@ -25,17 +25,47 @@ std::uint64_t number_of(const __u8 (&mac)[6])
     return number;
 }
 
+// Returns the index of the port to send from, or 0 if it has no name.
+Result<__u32> via_index(Session &session, const std::string &via)
+{
+    if (via.empty())
+        return 0;
+    const auto link = session.netlink.link(via);
+    if (!link)
+        return system_failure(session.operation, via, link.error().cause, link.error().code);
+    return static_cast<__u32>(link->index);
+}
+
 Result<xv_remote> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
 {
     xv_remote dest = far_end(vtep, entry);
-    if (!entry.via.empty()) {
-        const auto via = session.netlink.link(entry.via);
-        if (!via)
-            return system_failure(session.operation, entry.via, via.error().cause,
-                                  via.error().code);
-        dest.ifindex = static_cast<__u32>(via->index);
-    }
+    TRY_SET(dest.ifindex, via_index(session, entry.via));
     return dest;
+}
+
+// Removes from the list the destinations that are to be deleted.
+Result<> erase_destinations(Session &session, const xv_vtep &vtep,
+                            const FdbDestination &destination, std::vector<xv_remote> &list)
+{
+    FdbEntry wanted;
+    wanted.port = destination.port.value_or(0);
+    wanted.vni = destination.vni.value_or(0);
+    TRY_ASSIGN(const __u32 via, via_index(session, destination.via.value_or("")));
+    const xv_remote far = far_end(vtep, wanted);
+    const bool defaults = destination.dst.has_value(); // for what is not given
+    const auto agrees = [&](const xv_remote &d) {
+        return (!destination.dst || to_ip(d.addr) == *destination.dst) &&
+               (!(defaults || destination.port) || d.port == far.port) &&
+               (!(defaults || destination.vni) || d.vni == far.vni);
+    };
+    const auto leaves_by_via = [&](const xv_remote &d) { return d.ifindex == via; };
+    const bool any_via =
+        !destination.via && (!defaults || std::ranges::none_of(list, [&](const xv_remote &d) {
+            return agrees(d) && leaves_by_via(d);
+        }));
+    std::erase_if(list,
+                  [&](const xv_remote &d) { return agrees(d) && (any_via || leaves_by_via(d)); });
+    return {};
 }
 
 // Refuses entries that are wrong for every VTEP.
@@ -143,7 +173,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     return {};
 }
 
-Result<> delete_fdb(const Mac &mac, const std::string &device, const std::optional<Ip> &dst)
+Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestination &destination)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
@@ -153,10 +183,7 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const std::option
         return session.refused("no such entry", ENOENT);
     TRY_ASSIGN(const auto before, writer.remotes(*entry));
     std::vector<xv_remote> after = before;
-    if (dst)
-        std::erase_if(after, [&](const xv_remote &d) { return to_ip(d.addr) == *dst; });
-    else
-        after.clear();
+    TRY(erase_destinations(session, vtep, destination, after));
     if (after.size() == before.size())
         return session.refused("no such destination", ENOENT);
     if (after.empty())

@@ -135,13 +135,13 @@ Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
     return describe(device, ip, *value, now);
 }
 
-Result<> flush_neigh(const std::string &device)
+Result<> flush_neigh(const std::string &device, int family)
 {
     TRY_ASSIGN(auto session, Session::writer("neigh flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
-        if (is_of(vtep, key))
+        if (is_of(vtep, key) && (family == AF_UNSPEC || to_ip(key.addr).family() == family))
             TRY(session.wrap(session.tables->neighs.remove(key)));
     return {};
 }
