@@ -507,6 +507,41 @@ TEST_F(AgentCase, WithdrawsAtItsEndIfToldTo)
     EXPECT_EQ(read(file_), "# kept\nvni 42 mac 02:00:00:00:00:0b vtep 192.168.8.101\n");
 }
 
+TEST_F(AgentCase, AFileOfSomebodyElseIsRefusedAndLeftAlone)
+{
+    const std::string theirs = "127.0.0.1 localhost\n10.0.0.1 host\n";
+    put(theirs);
+    const Output done =
+        sh(fmt::format("{} -n {} agent --state none --directory file:{}", xvtep(), a_, file_), 5);
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(done.text, "read " + file_ + ": none of its lines is a record\n");
+    EXPECT_EQ(read(file_), theirs);
+    EXPECT_FALSE(std::filesystem::exists(file_ + ".lock"));
+
+    put(both() + theirs);
+    const auto running =
+        agent(a_, fmt::format("--node a --endpoint 42,{},10.20.1.2 --directory file:{}",
+                              "02:00:00:00:00:09", file_));
+    EXPECT_TRUE(within(3000, [&] { return read(running.log).contains("another program"); }));
+    ::usleep(1'500'000);
+    EXPECT_EQ(read(file_), both() + theirs);
+    const auto log = read(running.log);
+    EXPECT_EQ(log.find("another program"), log.rfind("another program")) << log;
+    EXPECT_EQ(first_ping_lost(), 1) << "b has no agent";
+    EXPECT_TRUE(fdb(a_).contains(mac2)) << "the records are still answered: " << fdb(a_);
+}
+
+TEST_F(AgentCase, WithoutPermissionItEnds)
+{
+    const Output done = sh(fmt::format("nsenter --net=/run/netns/{} setpriv --inh-caps=-all "
+                                       "--bounding-set=-all {} agent --state none --directory "
+                                       "exec:true",
+                                       a_, xvtep()),
+                           5);
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(done.text, "listen: no permission (needs CAP_NET_ADMIN and CAP_BPF)\n");
+}
+
 TEST_F(AgentCase, WrongWordsAreSaidInOneLine)
 {
     for (const auto &[words, status] :
@@ -533,6 +568,16 @@ TEST_F(AgentCase, WrongWordsAreSaidInOneLine)
           std::pair("--directory exec:true --log-level loud", 1),
           std::pair("--directory exec:true --metrics 9469", 1),
           std::pair("--directory exec:true --metrics 127.0.0.1:0", 1),
+          std::pair("--directory exec:/proc/none", 2),
+          std::pair("--directory \"exec:/proc/none word\"", 2),
+          std::pair("--directory exec:/dev/null", 2),
+          std::pair("--directory exec:/tmp", 2),
+          std::pair("--directory file:/proc/nope", 2),
+          std::pair("--directory exec:true --state /proc/nope", 2),
+          std::pair("--directory exec:true --state /proc/nope/file", 2),
+          std::pair("--directory exec:true --lease 10", 1),
+          std::pair("--directory file:/proc/nope --lease 1", 1),
+          std::pair("--directory exec:true --etcd-user me", 1),
           std::pair("--directory exec:true --frob", 1)}) {
         const Output done =
             sh(fmt::format("{} -n {} agent --state none {}", xvtep(), a_, words), 5);

@@ -263,5 +263,16 @@ TEST_F(Exec, GoneWhileCommandsRun)
     EXPECT_EQ(answers, 0U);
 }
 
+TEST(ExecCommand, IsCheckedIfItNamesAProgram)
+{
+    for (const char *good : {"true", "/bin/sh", "/bin/sh -c 'exit 0'", "/bin/sh;/proc/none",
+                             "A=b /proc/none", "/$HOME/none", "nonexistent", "./nonexistent"})
+        EXPECT_TRUE(check_command(good)) << good;
+    for (const char *bad : {"/proc/none", "/proc/none word", "/proc/none|cat", "/dev/null", "/tmp"})
+        EXPECT_FALSE(check_command(bad)) << bad;
+    EXPECT_EQ(check_command("/proc/none x").error().message(),
+              "run /proc/none: no such file or directory");
+}
+
 } // namespace
 } // namespace xvtep::agent

@@ -226,9 +226,10 @@ TEST_F(File, ALineThatIsTooLongIsNoneButStays)
     const auto parsed = parse_line(bad);
     ASSERT_FALSE(parsed);
     EXPECT_LT(parsed.error().message().size(), 200U);
+    const auto before = text();
     directory->announce({record(1, 1)});
     run();
-    EXPECT_TRUE(text().starts_with(bad + "\n"));
+    EXPECT_EQ(text(), before);
 }
 
 // One host's name, by mistake: two would take each other's lines away for ever.
@@ -284,14 +285,13 @@ TEST_F(File, IsReplacedWithoutFollowingLinks)
 
 TEST_F(File, AnnouncesBesideWhatPeopleWrote)
 {
-    put("# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\nnonsense\n" +
-        to_line({record(2, 9), "b"}));
+    put("# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\n" + to_line({record(2, 9), "b"}));
     ::chmod(file_.c_str(), 0640);
     const auto directory = make();
     directory->announce({record(7, 1), record(8, 1)});
     EXPECT_EQ(client_.times, 0U) << "not out of the call";
     run();
-    const auto others = "# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\nnonsense\n" +
+    const auto others = "# ours\n\n" + to_line({record(1, 9), ""}) + " # by hand\n" +
                         to_line({record(2, 9), "b"}) + "\n";
     EXPECT_EQ(text(),
               others + to_line({record(7, 1), "a"}) + "\n" + to_line({record(8, 1), "a"}) + "\n");
@@ -305,6 +305,60 @@ TEST_F(File, AnnouncesBesideWhatPeopleWrote)
     directory->announce({});
     run();
     EXPECT_EQ(text(), others);
+}
+
+// It may be somebody else's.
+TEST_F(File, WithALineThatIsNoRecordIsReadButNotWritten)
+{
+    const auto good = to_line({record(1, 9), ""}) + "\n", theirs = good + "127.0.0.1 localhost\n";
+    put(theirs);
+    const auto directory = make();
+    directory->announce({record(7, 1)});
+    run(1200ms);
+    EXPECT_EQ(text(), theirs);
+    const auto found = ask(*directory, key(1));
+    EXPECT_TRUE(found && *found);
+    put(good);
+    run(1200ms);
+    EXPECT_EQ(text(), good + to_line({record(7, 1), "a"}) + "\n");
+    put(theirs);
+    run(1200ms);
+    EXPECT_EQ(text(), theirs) << "nor when it was put in place later";
+    directory->announce({});
+    run();
+    EXPECT_EQ(text(), theirs);
+}
+
+TEST_F(File, WithoutAnyRecordIsRefusedUnlessItIsEmpty)
+{
+    for (const std::string theirs : {"127.0.0.1 localhost\n", "# comment\n\nroot:x:0:0\n",
+                                     "\x7f"
+                                     "ELF"}) {
+        put(theirs);
+        const auto made = make_file_directory(loop_, client_, {file_, "a"});
+        ASSERT_FALSE(made) << theirs;
+        EXPECT_EQ(made.error().message(), "read " + file_ + ": none of its lines is a record");
+        EXPECT_EQ(text(), theirs);
+    }
+    for (const std::string empty : {"", "\n", "# comment\n"}) {
+        put(empty);
+        EXPECT_TRUE(make_file_directory(loop_, client_, {file_, "a"})) << empty;
+    }
+}
+
+TEST_F(File, IsCheckedToBeWritable)
+{
+    EXPECT_TRUE(check_writable(file_) && check_writable(dir_ + "/not/made/yet"));
+    put("");
+    EXPECT_TRUE(check_writable(file_));
+    EXPECT_FALSE(check_writable(dir_)) << "a directory";
+    EXPECT_FALSE(check_writable(file_ + "/below")) << "a file is not a directory";
+    EXPECT_FALSE(check_writable("/proc/xvtep-nope"));
+    EXPECT_FALSE(make_file_directory(loop_, client_, {"/proc/xvtep-nope", "a"}));
+    std::size_t left = 0;
+    for ([[maybe_unused]] const auto &one : std::filesystem::directory_iterator(dir_))
+        left++;
+    EXPECT_EQ(left, 2U) << "the file and elsewhere";
 }
 
 TEST_F(File, AnEndpointThatMovesChangesItsLine)

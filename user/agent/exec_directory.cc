@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -320,6 +321,20 @@ class ExecDirectory : public Directory {
 };
 
 } // namespace
+
+Result<> check_command(const std::string &command)
+{
+    constexpr std::string_view expanded = "\"'\\$`*?[{~=#"; // by the shell
+    const std::string word = command.substr(0, command.find_first_of(" \t\r\n;|&<>()"));
+    if (!word.starts_with('/') || word.find_first_of(expanded) != std::string::npos)
+        return {};
+    if (::access(word.c_str(), X_OK) != 0)
+        return errno_failure("run", word, errno);
+    struct stat found {};
+    if (::stat(word.c_str(), &found) == 0 && S_ISDIR(found.st_mode))
+        return errno_failure("run", word, EISDIR);
+    return {};
+}
 
 std::unique_ptr<Directory> make_exec_directory(Loop &loop, ExecOptions options)
 {

@@ -22,6 +22,10 @@ struct ExecOptions {
     unsigned lines_most = 10;                // of standard error that are logged each second
 };
 
+// Checks the command's first word if it is an absolute path. The shell finds the other words.
+// Errors: ENOENT, EACCES: there is no such program, or it cannot be run.
+Result<> check_command(const std::string &command);
+
 std::unique_ptr<Directory> make_exec_directory(Loop &loop, ExecOptions options);
 
 } // namespace xvtep::agent

@@ -208,7 +208,7 @@ class FileDirectory : public Directory {
         if (const auto done = edit(); !done) {
             const bool busy = done.error().code == EWOULDBLOCK;
             if (!busy && !std::exchange(warned_of_saving_, true))
-                log_warning("{}", done.error().message());
+                log_error("{}", done.error().message());
             save_later(busy ? 20ms : 1000ms);
             return;
         }
@@ -265,9 +265,12 @@ class FileDirectory : public Directory {
         };
         std::string after;
         std::set<Record> there, gone;
-        std::set<Record> left; // our endpoints that other agents or people have lines for
+        std::set<Record> left;        // our endpoints that other agents or people have lines for
+        std::optional<Error> refused; // the first line that is
         for_each_line(text ? *text : "", [&](std::string_view line) {
             const auto parsed = parse_line(line);
+            if (!parsed && !refused)
+                refused = parsed.error();
             if (parsed && *parsed) {
                 const auto &[record, node] = **parsed;
                 const bool ours = node == options_.node && !is_of_namesake(record);
@@ -287,6 +290,10 @@ class FileDirectory : public Directory {
             if (!there.contains(record) && (news.contains(record) || !left.contains(record)))
                 after += to_line({record, options_.node}) + "\n";
         if (after != text.value_or("")) {
+            if (refused)
+                return system_failure("write", options_.path,
+                                      "it may be another program's file: " + refused->message(),
+                                      EBADMSG);
             TRY(replace(after));
             if (removed_.size() > removed_most)
                 removed_.clear();
@@ -334,6 +341,21 @@ class FileDirectory : public Directory {
     Signature loaded_, polled_;
     bool reload_due_ = false, saving_ = false, warned_of_saving_ = false;
 };
+
+// Refuses a file of which no line is a record, because it is likely another program's.
+Result<> check_records(const std::string &path)
+{
+    TRY_ASSIGN(const auto text, read_regular(path, file_size_max));
+    bool any_record = false, any_refused = false;
+    for_each_line(text, [&](std::string_view line) {
+        const auto parsed = parse_line(line);
+        any_record |= parsed && *parsed;
+        any_refused |= !parsed;
+    });
+    if (any_refused && !any_record)
+        return system_failure("read", path, "none of its lines is a record", EBADMSG);
+    return {};
+}
 
 } // namespace
 
@@ -415,6 +437,8 @@ Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Cl
                                                        FileOptions options)
 {
     TRY(check_regular(options.path));
+    if (auto checked = check_records(options.path); !checked && checked.error().code != ENOENT)
+        return std::unexpected(std::move(checked).error());
     Fd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!inotify)
         return errno_failure("watch", options.path, errno);
@@ -425,6 +449,9 @@ Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Cl
     if (::inotify_add_watch(inotify.get(), parent.c_str(),
                             IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) < 0)
         return errno_failure("watch", parent.string(), errno);
+    std::error_code error;
+    if (!std::filesystem::exists(options.path, error))
+        TRY(check_writable(options.path));
     return std::make_unique<FileDirectory>(loop, client, std::move(options), std::move(inotify));
 }
 

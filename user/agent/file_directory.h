@@ -10,7 +10,8 @@
 // may share one file, if each has a name of its own; if two have one name, the log says so and
 // their lines are left unchanged. All other lines are left unchanged. There are no leases: the
 // lines of a dead host stay until somebody removes them. A file over 64 MiB is not read, and a line
-// over 4 KiB, even a comment, is refused.
+// over 4 KiB, even a comment, is refused. A file with a line that is refused may belong to another
+// program: its other lines are read, but it is never written.
 #pragma once
 
 #include "user/agent/directory.h"
@@ -22,8 +23,8 @@ struct FileOptions {
     std::string node; // the `by` of this host's lines
 };
 
-// The file need not exist yet, but its directory must.
-// Errors: EINVAL: not a regular file.
+// The file need not exist yet, but its directory must exist, and the file can be made there.
+// Errors: EINVAL: not a regular file; EBADMSG: the file has lines, but none of them is a record.
 Result<std::unique_ptr<Directory>> make_file_directory(Loop &loop, Directory::Client &client,
                                                        FileOptions options);
 

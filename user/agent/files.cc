@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -49,6 +51,21 @@ Result<> check_regular(const std::string &path)
     struct stat found {};
     if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode))
         return not_regular(path);
+    return {};
+}
+
+Result<> check_writable(const std::string &path)
+{
+    TRY(check_regular(path));
+    std::error_code error;
+    auto directory = std::filesystem::absolute(path, error).parent_path();
+    while (!std::filesystem::exists(directory, error) && directory.has_relative_path())
+        directory = directory.parent_path();
+    std::string probe = (directory / ".xvtep.XXXXXX").string();
+    const Fd fd(::mkostemp(probe.data(), O_CLOEXEC));
+    if (!fd)
+        return errno_failure("write", path, errno);
+    ::unlink(probe.c_str());
     return {};
 }
 

@@ -79,9 +79,11 @@ spdlog::level::level_enum level_of(LogLevel level)
     case LogLevel::info:
         return spdlog::level::info;
     case LogLevel::warning:
+        return spdlog::level::warn;
+    case LogLevel::error:
         break;
     }
-    return spdlog::level::warn;
+    return spdlog::level::err;
 }
 
 } // namespace

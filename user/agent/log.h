@@ -21,7 +21,7 @@ enum class LogFormat {
 };
 void set_up_log(spdlog::level::level_enum level, LogFormat format);
 
-enum class LogLevel { debug, info, warning };
+enum class LogLevel { debug, info, warning, error };
 void log_formatted(LogLevel level, fmt::string_view format, fmt::format_args arguments);
 
 template <class... Args> void log_debug(fmt::format_string<Args...> format, Args &&...args)
@@ -35,6 +35,10 @@ template <class... Args> void log_info(fmt::format_string<Args...> format, Args 
 template <class... Args> void log_warning(fmt::format_string<Args...> format, Args &&...args)
 {
     log_formatted(LogLevel::warning, format, fmt::make_format_args(args...));
+}
+template <class... Args> void log_error(fmt::format_string<Args...> format, Args &&...args)
+{
+    log_formatted(LogLevel::error, format, fmt::make_format_args(args...));
 }
 
 // The text with control characters (C1 too) and bytes that are not UTF-8 written as \x1b and the

@@ -7,6 +7,9 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <utility>
+
 #include "user/agent/files.h"
 #include "user/agent/link_events.h"
 #include "user/agent/local_host.h"
@@ -63,6 +66,8 @@ class Server {
     Result<> run()
     {
         const Signals signals;
+        if (auto listening = subscribe(); !listening && is_denied(listening.error()))
+            return listening;
         if (!options_.metrics.empty())
             TRY_SET(metrics_server_, MetricsServer::start(options_.metrics, metrics_));
         TRY_SET(directory_, options_.directory(loop_, agent_));
@@ -122,7 +127,8 @@ class Server {
     void refresh()
     {
         agent_.refresh();
-        subscribe();
+        if (const auto done = subscribe(); !done && !std::exchange(waiting_, true))
+            log_info("waiting: {}", done.error().message());
         if (endpoints_)
             endpoints_->refresh(host_.served());
     }
@@ -133,22 +139,24 @@ class Server {
         loop_.after(1s, [this] { refresh_each_second(); });
     }
 
-    void subscribe()
+    // Whether further attempts would fail as well.
+    static bool is_denied(const Error &error)
+    {
+        return error.code == EPERM || error.code == EACCES;
+    }
+
+    Result<> subscribe()
     {
         if (source_) {
             poll_misses(); // notices when the last VTEP was detached
             metrics_.events_lost = lost_before_ + (source_ ? source_->lost() : 0);
-            return;
+            return {};
         }
-        auto source = MissSource::open();
-        if (!source) {
-            if (!std::exchange(waiting_, true))
-                log_info("waiting: {}", source.error().message());
-            return;
-        }
+        TRY_ASSIGN(auto source, MissSource::open());
         waiting_ = false;
-        source_.emplace(std::move(*source));
+        source_.emplace(std::move(source));
         loop_.watch(source_->fd(), EPOLLIN, [this](std::uint32_t) { poll_misses(); });
+        return {};
     }
 
     void poll_misses()

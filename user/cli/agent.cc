@@ -14,6 +14,7 @@
 #include "user/agent/etcd/directory.h"
 #include "user/agent/exec_directory.h"
 #include "user/agent/file_directory.h"
+#include "user/agent/files.h"
 #include "user/agent/log.h"
 #include "user/cli/commands.h"
 #include "user/cli/words.h"
@@ -79,12 +80,27 @@ struct EtcdWords {
     std::string cacert, cert, key, user, password_file, lease;
 };
 
+// Refuses the words for etcd if the directory is another one.
+Result<> check_unused(const Values &values, const EtcdWords &etcd)
+{
+    for (const auto &[word, text] :
+         {std::pair("--lease", &etcd.lease), std::pair("--etcd-cacert", &etcd.cacert),
+          std::pair("--etcd-cert", &etcd.cert), std::pair("--etcd-key", &etcd.key),
+          std::pair("--etcd-user", &etcd.user),
+          std::pair("--etcd-password-file", &etcd.password_file)})
+        if (!text->empty())
+            return values.wrong(fmt::format("{} is only for etcd:URL", word));
+    return {};
+}
+
 Result<agent::DirectoryMaker> make_directory(const Values &values, const std::string &text,
                                              const EtcdWords &etcd, const std::string &node)
 {
     const auto behind = [&](std::string_view scheme) -> std::optional<std::string> {
         return text.starts_with(scheme) ? std::optional(text.substr(scheme.size())) : std::nullopt;
     };
+    if (!text.starts_with("etcd:"))
+        TRY(check_unused(values, etcd));
     if (const auto path = behind("file:"); path && !path->empty())
         return [options = agent::FileOptions{*path, node}](agent::Loop &loop,
                                                            agent::Directory::Client &client) {
@@ -94,6 +110,7 @@ Result<agent::DirectoryMaker> make_directory(const Values &values, const std::st
         return [options = agent::ExecOptions{.command = *command}](
                    agent::Loop &loop,
                    agent::Directory::Client &) -> Result<std::unique_ptr<agent::Directory>> {
+            TRY(agent::check_command(options.command));
             return agent::make_exec_directory(loop, options);
         };
     const auto url = behind("etcd:");
@@ -182,6 +199,9 @@ Result<> run_agent(const Context &context, const Words &words)
         remove_dead_states();
         TRY_ASSIGN(const auto cookie, current_netns_cookie());
         parsed.options.endpoints.state_file = state_file(cookie);
+    } else if (const auto &path = parsed.options.endpoints.state_file;
+               parsed.options.announce && !path.empty()) {
+        TRY(agent::check_writable(path));
     }
     // The level is off, or the one of `xvtep -v`.
     agent::set_up_log(std::min(parsed.log_level, spdlog::get_level()), parsed.log_format);
