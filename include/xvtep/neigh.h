@@ -6,8 +6,6 @@
 // Errors, threads, processes: result.h. Many writes: batch.h.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,7 +55,7 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
 Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device);
 
 // Deletes all entries of a VTEP, permanent ones too. With the family AF_INET or AF_INET6 it deletes
-// only the entries of that family.
-Result<> flush_neigh(const std::string &device, int family = AF_UNSPEC);
+// only the entries of that family; 0 (AF_UNSPEC) means both.
+Result<> flush_neigh(const std::string &device, int family = 0);
 
 } // namespace xvtep

@@ -141,7 +141,7 @@ Result<> flush_neigh(const std::string &device, int family)
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
-        if (is_of(vtep, key) && (family == AF_UNSPEC || to_ip(key.addr).family() == family))
+        if (is_of(vtep, key) && (family == 0 || to_ip(key.addr).family() == family))
             TRY(session.wrap(session.tables->neighs.remove(key)));
     return {};
 }
