@@ -6,9 +6,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
+#include "user/base/debug_log.h"
 #include "user/cli/batch.h"
 #include "user/cli/commands.h"
 #include "user/cli/globals.h"
@@ -204,9 +203,7 @@ int run(std::span<const char *const> arguments, std::FILE *out, std::FILE *err)
     const auto globals = split(arguments, out);
     if (!globals)
         return fail(globals.error());
-    static const auto log = spdlog::stderr_logger_mt("xvtep");
-    spdlog::set_default_logger(log);
-    spdlog::set_level(globals->verbose ? spdlog::level::debug : spdlog::level::off);
+    set_up_debug_log("xvtep", globals->verbose ? DebugLog::on : DebugLog::off);
     if (globals->batch && !globals->help && !globals->version) {
         if (globals->all)
             return fail(usage_failure("xvtep", "-all",

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/exec_program.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+
+#include "user/base/debug_log.h"
 
 namespace xvtep::cli {
 namespace {
@@ -19,7 +20,7 @@ Words options_of(const Context &context)
         options.emplace_back("-j");
     if (context.pretty)
         options.emplace_back("-p");
-    if (spdlog::get_level() == spdlog::level::debug)
+    if (debug_log_is_on())
         options.emplace_back("-v");
     return options;
 }

@@ -11,7 +11,8 @@
 #include <string_view>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
+
+#include "user/base/debug_log.h"
 
 namespace xvtep {
 namespace {
@@ -46,7 +47,7 @@ int note(int level, const char *format, va_list arguments)
     std::vsnprintf(text.data(), text.size() + 1, format, arguments);
     while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
         text.pop_back();
-    spdlog::debug("{}", text);
+    debug_log(text);
     if (level == 0 && !text.empty()) // LIBBPF_WARN and LIBXDP_WARN
         LibbpfLog::add_warning(text);
     return size;

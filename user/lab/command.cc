@@ -2,8 +2,6 @@
 #include "user/lab/command.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "user/base/debug_log.h"
 #include "user/base/printable.h"
 #include "user/base/result.h"
 #include "user/lab/lab.h"
@@ -286,9 +285,7 @@ int run_lab(std::span<const char *const> arguments, std::FILE *out, std::FILE *e
     const auto options = parse(arguments);
     if (!options)
         return fail(options.error());
-    static const auto log = spdlog::stderr_logger_mt("xvtep-lab");
-    spdlog::set_default_logger(log);
-    spdlog::set_level(options->verbose ? spdlog::level::debug : spdlog::level::off);
+    set_up_debug_log("xvtep-lab", options->verbose ? DebugLog::on : DebugLog::off);
     if (const auto done = run_command(*options, {*options, out}); !done)
         return fail(done.error());
     if (std::fflush(out) != 0 || std::ferror(out) != 0)

@@ -16,8 +16,7 @@ file(GLOB XVTEP_LAB_SOURCES CONFIGURE_DEPENDS user/lab/*.cc user/lab/checks/*.cc
 list(FILTER XVTEP_LAB_SOURCES EXCLUDE REGEX "lab/main[.]cc$")
 add_library(xvtep_lab OBJECT ${XVTEP_LAB_SOURCES} ${embedded_labs})
 target_link_libraries(xvtep_lab PUBLIC xvtep_user xvtep_lab_skeleton nlohmann_json::nlohmann_json)
-target_compile_options(xvtep_lab PRIVATE -O1) # it is built more often than it is waited for
-xvtep_precompile(xvtep_lab)
+xvtep_compile_product(xvtep_lab)
 
 # Sources that include the same headers are compiled as one, which takes half of the time. A source
 # that is in no group is compiled alone.

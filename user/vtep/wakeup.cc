@@ -13,8 +13,7 @@
 #include <cerrno>
 #include <string>
 
-#include <spdlog/spdlog.h>
-
+#include "user/base/debug_log.h"
 #include "user/net/netlink.h"
 #include "user/net/sysctl.h"
 
@@ -56,7 +55,7 @@ Result<Wakeup> Wakeup::create(const Session &session, __u32 listener, const Fd &
 {
     Wakeup made;
     if (const auto done = made.create_tap(session, listener); !done)
-        spdlog::debug("{}", done.error().message());
+        debug_log(done.error().message());
     made.epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
     made.left_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     epoll_event event{};

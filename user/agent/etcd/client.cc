@@ -126,12 +126,12 @@ void EtcdClient::send(Call call)
     const auto id = http_->post(
         std::move(made), [this, number, call = std::move(call)](HttpClient::Reply reply) mutable {
             calls_.erase(number);
-            answered(std::move(call), std::move(reply));
+            answered(std::move(call), reply);
         });
     calls_.emplace(number, std::pair(id, std::move(done)));
 }
 
-void EtcdClient::answered(Call call, HttpClient::Reply reply)
+void EtcdClient::answered(Call call, const HttpClient::Reply &reply)
 {
     EtcdProblem problem;
     if (!reply.error.empty()) {

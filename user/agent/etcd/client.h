@@ -101,7 +101,7 @@ class EtcdClient {
     HttpClient::Request request(std::string_view path, std::string body,
                                 std::chrono::milliseconds timeout) const;
     void send(Call call);
-    void answered(Call call, HttpClient::Reply reply);
+    void answered(Call call, const HttpClient::Reply &reply);
     void wait(std::chrono::milliseconds pause);
     void connect();
     void authenticate(std::function<void()> then);
