@@ -175,7 +175,7 @@ std::string EtcdAnnouncer::operation(const std::string &key, const Own &own) con
         return lease_ == 0 ? same
                            : nested(compare("LEASE", "lease", std::to_string(lease_)), erase, same);
     }
-    const std::string put = fmt::format(
+    std::string put = fmt::format(
         R"({{"request_put":{{"key":"{}","value":"{}","lease":"{}"}}}})", at, value, lease_);
     if (own.state == State::fresh)
         return put;
