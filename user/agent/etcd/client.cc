@@ -123,11 +123,12 @@ void EtcdClient::send(Call call)
     counters.requests++;
     auto done = call.done;
     auto made = request(call.path, call.body, call.timeout);
-    const auto id = http_->post(
-        std::move(made), [this, number, call = std::move(call)](HttpClient::Reply reply) mutable {
-            calls_.erase(number);
-            answered(std::move(call), reply);
-        });
+    const auto id =
+        http_->post(std::move(made),
+                    [this, number, call = std::move(call)](const HttpClient::Reply &reply) mutable {
+                        calls_.erase(number);
+                        answered(std::move(call), reply);
+                    });
     calls_.emplace(number, std::pair(id, std::move(done)));
 }
 
