@@ -175,8 +175,8 @@ std::string EtcdAnnouncer::operation(const std::string &key, const Own &own) con
         return lease_ == 0 ? same
                            : nested(compare("LEASE", "lease", std::to_string(lease_)), erase, same);
     }
-    std::string put = fmt::format(
-        R"({{"request_put":{{"key":"{}","value":"{}","lease":"{}"}}}})", at, value, lease_);
+    std::string put = fmt::format(R"({{"request_put":{{"key":"{}","value":"{}","lease":"{}"}}}})",
+                                  at, value, lease_);
     if (own.state == State::fresh)
         return put;
     return nested(compare("VERSION", "version", "0"), put,
