@@ -28,15 +28,13 @@ struct Miss {
 // A frame to a unicast MAC was dropped: the FDB has neither an entry for the MAC nor a default
 // entry. Raised by a VTEP with --l2miss.
 struct L2Miss : Miss {
-    Mac mac;                                                          // the frame's destination
-    [[nodiscard]] std::string mac_text() const { return mac.text(); } // "02:00:00:00:00:01"
+    Mac mac; // the frame's destination
 };
 
 // ARP or neighbour discovery asked for an IP that has no valid neighbour entry. Raised by a VTEP
 // with --l3miss, and proxy or rsc.
 struct L3Miss : Miss {
-    Ip ip;                                                          // the address asked for
-    [[nodiscard]] std::string ip_text() const { return ip.text(); } // "10.20.1.3", "fd20::3"
+    Ip ip; // the address asked for
 };
 
 // Receives misses, on the thread that calls MissSource::poll() and within that call. A listener may

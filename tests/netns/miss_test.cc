@@ -188,8 +188,8 @@ TEST_F(MissCase, MissesOfOneKeyAreRaisedOnceASecond)
 TEST_F(MissCase, SoAreMissesOfManyKeys)
 {
     struct : MissListener {
-        void on_l2miss(const L2Miss &miss) override { heard.push_back(miss.mac_text()); }
-        void on_l3miss(const L3Miss &miss) override { heard.push_back(miss.ip_text()); }
+        void on_l2miss(const L2Miss &miss) override { heard.push_back(miss.mac.text()); }
+        void on_l3miss(const L3Miss &miss) override { heard.push_back(miss.ip.text()); }
         std::vector<std::string> heard;
     } listener;
     const auto scope = Netns::open(a_)->enter();
@@ -320,7 +320,7 @@ TEST_F(MissCase, AListenerThatThrowsIsAskedAgain)
     struct : MissListener {
         void on_l3miss(const L3Miss &miss) override
         {
-            heard.push_back(miss.ip_text());
+            heard.push_back(miss.ip.text());
             if (heard.size() == 2)
                 throw std::runtime_error("no");
         }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/agent_values.h"
 #include "user/agent/ip_moves.h"
 #include "user/agent/negative_cache.h"
 
@@ -22,37 +23,6 @@ using Time = Timers::Time;
 using Changes = Cache::Changes;
 
 constexpr Time start{1h};
-
-Mac mac(unsigned n)
-{
-    return Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(n)}};
-}
-Ip vtep(unsigned n)
-{
-    return Ip::from_bytes(
-        std::array<std::uint8_t, 4>{192, 0, 2, static_cast<std::uint8_t>(n)}.data(), 4);
-}
-Ip ip(unsigned n)
-{
-    return Ip::from_bytes(
-        std::array<std::uint8_t, 4>{10, 0, 0, static_cast<std::uint8_t>(n)}.data(), 4);
-}
-Key mac_key(unsigned n, std::uint32_t vni = 42)
-{
-    return {vni, mac(n)};
-}
-Key ip_key(unsigned n, std::uint32_t vni = 42)
-{
-    return {vni, ip(n)};
-}
-Record record(unsigned n, unsigned behind)
-{
-    return {42, mac(n), std::nullopt, vtep(behind), 4789};
-}
-Record with_ip(unsigned n, unsigned address, unsigned behind)
-{
-    return {42, mac(n), ip(address), vtep(behind), 4789};
-}
 
 TEST(AgentCache, AnIpsRecordAlsoGivesTheMac)
 {

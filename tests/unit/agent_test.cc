@@ -10,39 +10,13 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "tests/unit/agent_values.h"
+
 namespace xvtep::agent {
 namespace {
 
 using namespace std::chrono_literals;
 
-Mac mac(unsigned n)
-{
-    return *Mac::parse(fmt::format("02:00:00:00:{:x}:{:x}", n >> 8, n & 0xff));
-}
-Ip ip(unsigned n)
-{
-    return *Ip::parse(fmt::format("10.20.{}.{}", n >> 8, n & 0xff));
-}
-Ip vtep(unsigned n)
-{
-    return *Ip::parse(fmt::format("192.168.8.{}", n));
-}
-Key mac_key(unsigned n, std::uint32_t vni = 42)
-{
-    return {vni, mac(n)};
-}
-Key ip_key(unsigned n, std::uint32_t vni = 42)
-{
-    return {vni, ip(n)};
-}
-Record record(unsigned n, unsigned behind)
-{
-    return {42, mac(n), std::nullopt, vtep(behind), 4789};
-}
-Record with_ip(unsigned n, unsigned address, unsigned behind)
-{
-    return {42, mac(n), ip(address), vtep(behind), 4789};
-}
 constexpr unsigned here = 1; // our own VTEP's number
 
 struct FakeHost : Host {

@@ -7,48 +7,23 @@
 #include <cstdlib>
 #include <map>
 
+#include "tests/support/outcome.h"
 #include "user/cli/cli.h"
 #include "user/cli/commands.h"
 
 namespace xvtep::cli {
 namespace {
 
-struct Outcome {
-    int status;
-    std::string out, err;
-};
-
-class Stream {
-  public:
-    Stream() : file_(::open_memstream(&text_, &size_)) {}
-    Stream(const Stream &) = delete;
-    Stream &operator=(const Stream &) = delete;
-    ~Stream()
-    {
-        std::fclose(file_);
-        std::free(text_);
-    }
-    [[nodiscard]] std::FILE *file() { return file_; }
-    [[nodiscard]] std::string text()
-    {
-        std::fflush(file_);
-        return {text_, size_};
-    }
-
-  private:
-    char *text_ = nullptr;
-    std::size_t size_ = 0;
-    std::FILE *file_;
-};
+using test::Outcome;
+using test::Stream;
 
 Outcome xvtep_with(const Words &words)
 {
     std::vector<const char *> arguments = {"xvtep"};
     for (const auto &word : words)
         arguments.push_back(word.c_str());
-    Stream out, err;
-    const int status = run(arguments, out.file(), err.file());
-    return {status, out.text(), err.text()};
+    return test::outcome_of(
+        [&](std::FILE *out, std::FILE *err) { return run(arguments, out, err); });
 }
 
 TEST(Run, SaysUsageErrorsInOneLine)

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/outcome.h"
 #include "user/lab/labs.h"
 #include "user/lab/output.h"
 
@@ -20,40 +21,13 @@ namespace {
 
 using Words = std::vector<const char *>;
 
-struct Outcome {
-    int status = 0;
-    std::string out, err;
-};
-
-class Stream {
-  public:
-    Stream() : file_(::open_memstream(&text_, &size_)) {}
-    Stream(const Stream &) = delete;
-    Stream &operator=(const Stream &) = delete;
-    ~Stream()
-    {
-        std::fclose(file_);
-        std::free(text_);
-    }
-    [[nodiscard]] std::FILE *file() { return file_; }
-    [[nodiscard]] std::string text()
-    {
-        std::fflush(file_);
-        return {text_, size_};
-    }
-
-  private:
-    char *text_ = nullptr;
-    std::size_t size_ = 0;
-    std::FILE *file_;
-};
+using test::Outcome;
 
 Outcome lab(Words words)
 {
     words.insert(words.begin(), "xvtep-lab");
-    Stream out, err;
-    const int status = run_lab(words, out.file(), err.file());
-    return {status, out.text(), err.text()};
+    return test::outcome_of(
+        [&](std::FILE *out, std::FILE *err) { return run_lab(words, out, err); });
 }
 
 TEST(LabCommand, SaysUsageErrorsInOneLine)

@@ -66,8 +66,8 @@ class Printer : public MissListener {
   public:
     Printer(const Context &context, Device device) : context_(context), device_(device) {}
 
-    void on_l2miss(const L2Miss &miss) override { print("l2miss", miss, "mac", miss.mac_text()); }
-    void on_l3miss(const L3Miss &miss) override { print("l3miss", miss, "ip", miss.ip_text()); }
+    void on_l2miss(const L2Miss &miss) override { print("l2miss", miss, "mac", miss.mac.text()); }
+    void on_l3miss(const L3Miss &miss) override { print("l3miss", miss, "ip", miss.ip.text()); }
 
   private:
     void print(const char *name, const Miss &miss, const char *key, const std::string &address)

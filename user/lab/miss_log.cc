@@ -34,12 +34,12 @@ MissLog::MissLog(LabNode &node, MissSource source)
 
 void MissLog::on_l2miss(const L2Miss &miss)
 {
-    add(miss.ifname, miss.mac_text());
+    add(miss.ifname, miss.mac.text());
 }
 
 void MissLog::on_l3miss(const L3Miss &miss)
 {
-    add(miss.ifname, miss.ip_text());
+    add(miss.ifname, miss.ip.text());
 }
 
 void MissLog::add(const std::string &device, const std::string &address)

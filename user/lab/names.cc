@@ -170,6 +170,14 @@ std::string LabNames::read_container(const JsonValue &value) const
     return name;
 }
 
+std::array<std::string, 2> LabNames::read_two_containers(const JsonValue &value) const
+{
+    const std::vector<std::string> both = list_of(container())(value);
+    if (both.size() != 2 || both[0] == both[1])
+        value.refuse("not a list of two containers");
+    return {both[0], both[1]};
+}
+
 std::string LabNames::read_agent(const JsonValue &value) const
 {
     const std::string name = read_name(value);

@@ -2,6 +2,7 @@
 // The nodes and devices that a description makes, and readers for keys that name one of them.
 #pragma once
 
+#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -41,6 +42,11 @@ class LabNames {
     {
         return [this](const JsonValue &value) { return read_container(value); };
     }
+    // A list of two different containers.
+    [[nodiscard]] auto two_containers() const
+    {
+        return [this](const JsonValue &value) { return read_two_containers(value); };
+    }
     // A host on which an agent runs.
     [[nodiscard]] auto agent() const
     {
@@ -60,6 +66,7 @@ class LabNames {
     [[nodiscard]] LabDevice read_known_device(const JsonValue &value) const;
     [[nodiscard]] LabDevice read_vtep(const JsonValue &value) const;
     [[nodiscard]] std::string read_container(const JsonValue &value) const;
+    [[nodiscard]] std::array<std::string, 2> read_two_containers(const JsonValue &value) const;
     [[nodiscard]] std::string read_agent(const JsonValue &value) const;
 
     void add_node(const std::string &name, const std::string &where);

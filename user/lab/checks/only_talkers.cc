@@ -19,13 +19,7 @@ class OnlyTalkers : public LabCheck {
   public:
     void read(JsonObject &json, const LabNames &names) override
     {
-        const auto pair = [container = names.container()](const JsonValue &value) {
-            const std::vector<std::string> both = list_of(container)(value);
-            if (both.size() != 2 || both[0] == both[1])
-                value.refuse("not a list of two containers");
-            return std::array{both[0], both[1]};
-        };
-        json.need("pairs", pairs_, list_of(pair));
+        json.need("pairs", pairs_, list_of(names.two_containers()));
     }
 
     void run(CheckRun &run) override

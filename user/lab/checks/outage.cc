@@ -55,14 +55,8 @@ class Outage : public LabCheck {
   public:
     void read(JsonObject &json, const LabNames &names) override
     {
-        const auto pair = [container = names.container()](const JsonValue &value) {
-            const std::vector<std::string> both = list_of(container)(value);
-            if (both.size() != 2 || both[0] == both[1])
-                value.refuse("not a list of two containers");
-            return std::array{both[0], both[1]};
-        };
-        json.need("steady", steady_, pair);
-        json.need("fresh", fresh_, pair);
+        json.need("steady", steady_, names.two_containers());
+        json.need("fresh", fresh_, names.two_containers());
         json.need("within_ms", within_, number_in(1u, 60000u));
     }
 
