@@ -196,6 +196,21 @@ TEST_F(AgentInventory, AClaimedIpLeavesTheMac)
     EXPECT_EQ(records(), (std::set{at_mac(1)}));
 }
 
+TEST_F(AgentInventory, AnEarlierRunsRecordsAreReplacedByAWholeSet)
+{
+    using namespace std::chrono_literals;
+    inventory_.emplace(InventoryOptions{});
+    inventory_->remember({{"p1", 0, 42, mac(1), {ip(1)}}, {"p1", 0, 42, mac(2), {ip(2)}}});
+    update();
+    EXPECT_FALSE(inventory_->may_replace_earlier(29s)) << "it would withdraw everything";
+    EXPECT_TRUE(inventory_->may_replace_earlier(30s));
+    inventory_->confirm(id(1));
+    EXPECT_FALSE(inventory_->may_replace_earlier(2s)) << "it would withdraw the second";
+    EXPECT_TRUE(inventory_->may_replace_earlier(3s));
+    inventory_->confirm(id(2));
+    EXPECT_TRUE(inventory_->may_replace_earlier(0s));
+}
+
 TEST_F(AgentInventory, RemembersAnEarlierRun)
 {
     inventory_.emplace(InventoryOptions{});

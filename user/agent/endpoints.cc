@@ -13,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto settling = 30s;        // for ports that come late, and a directory that is slow
 constexpr auto publish_pause = 100ms; // hosts that dispute an address would keep everybody busy
 
 // Nothing if a part cannot be read: a half view would withdraw the endpoints of the other half.
@@ -242,11 +241,8 @@ void Endpoints::publish()
     const auto own = inventory_.records();
     if (own == published_)
         return;
-    // "Nothing" would withdraw what the run before this one announced, so it waits until the
-    // directory has been asked.
-    if (!published_ && own.empty() && loop_.now() < started_ + settling &&
-        inventory_.is_incomplete())
-        return;
+    if (!published_ && !inventory_.may_replace_earlier(loop_.now() - started_))
+        return; // each refresh tries again
     published_at_ = loop_.now();
     published_ = own;
     save();

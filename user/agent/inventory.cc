@@ -9,6 +9,12 @@
 namespace xvtep::agent {
 namespace {
 
+using namespace std::chrono_literals;
+
+// How long the first records wait for uncertain endpoints: for a directory that is slow, and, with
+// nothing to announce but a withdrawal, also for ports that come late.
+constexpr auto wait_for_some = 3s, wait_for_any = 30s;
+
 void add_own_addresses(Places &places, const SystemView &view, std::uint32_t vni,
                        const SystemView::Device &device)
 {
@@ -218,6 +224,11 @@ bool Inventory::is_incomplete() const
     return !remembered_.empty() || std::ranges::any_of(endpoints_, [](const auto &endpoint) {
         return !endpoint.second.is_certain;
     });
+}
+
+bool Inventory::may_replace_earlier(std::chrono::steady_clock::duration running) const
+{
+    return !is_incomplete() || running >= (records().empty() ? wait_for_any : wait_for_some);
 }
 
 Record Inventory::completed(Record record) const

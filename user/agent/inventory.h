@@ -11,6 +11,7 @@
 // it is heard or confirmed.
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -119,6 +120,10 @@ class Inventory {
     void drop_uncertain_ip(const EndpointId &id, const Ip &ip);
     // Whether endpoints may yet become certain.
     [[nodiscard]] bool is_incomplete() const;
+    // Whether a run that lasts so long may announce its first records. They replace those of the
+    // run before, so an endpoint that is not certain yet would be withdrawn, and lost to everybody
+    // who talks to it.
+    [[nodiscard]] bool may_replace_earlier(std::chrono::steady_clock::duration running) const;
 
     // What is to be announced.
     [[nodiscard]] std::set<Record> records() const;
