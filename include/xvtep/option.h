@@ -102,7 +102,10 @@ bool switch_option(AttachRequest &request, const AttachOption &option, bool on);
 // Whether the value is what attach makes of a request without the option.
 [[nodiscard]] bool option_is_default(const AttachRequest &request, const AttachOption &option);
 
-// A name that the kernel takes for a network device, and takes as it is (no '%').
+// A name that a network device can have: the kernel's dev_valid_name().
+[[nodiscard]] bool is_device_name(std::string_view name);
+// The same for a device to be made: the kernel would replace '%', and control characters could
+// steer a terminal.
 [[nodiscard]] bool is_interface_name(std::string_view name);
 
 // Options that `ip link add type vxlan` has and xvtep refuses, with the reason.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/grammar.h"
 
-#include <net/if.h>
-
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "xvtep/option.h"
 
 namespace xvtep::cli {
 namespace {
@@ -84,16 +83,6 @@ std::string plain_name(const Page &page)
     const auto from = std::ranges::find_if(page.plain, is_upper);
     const auto to = std::find_if_not(from, page.plain.end(), is_upper);
     return from == to ? "a word" : std::string(from, to);
-}
-
-// As dev_valid_name() in the kernel. A device that is there may have a name that attach gives none:
-// one with control characters.
-bool can_name_device(std::string_view name)
-{
-    return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
-           std::ranges::none_of(name, [](char c) {
-               return c == '/' || c == ':' || std::isspace(static_cast<unsigned char>(c)) != 0;
-           });
 }
 
 bool is_device_word(const Word &word)
@@ -189,7 +178,7 @@ class Parser {
             if (is_device_word(word))
                 std::ranges::copy(arguments_.all(word.word), std::back_inserter(names));
         for (const std::string &name : names)
-            if (!can_name_device(name))
+            if (!is_device_name(name))
                 return wrong(fmt::format("\"{}\" is not an interface name", name));
         return {};
     }
@@ -230,8 +219,7 @@ class Parser {
         if (at_ + 1 < words_.size() && !is_dashed(words_[at_ + 1]) &&
             !find_exact(page_, words_[at_ + 1]))
             echo += " " + words_[at_ + 1];
-        const std::string bare = typed.substr(
-            typed.find_first_not_of('-') == std::string::npos ? 0 : typed.find_first_not_of('-'));
+        const std::string bare = typed.substr(std::min(typed.find_first_not_of('-'), typed.size()));
         const std::string meant = nearest(bare, names_of(page_));
         return wrong("unknown option " + echo +
                      (meant.empty() ? "" : fmt::format(" (did you mean --{}?)", meant)));

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/lab/values.h"
 
-#include <net/if.h>
-
 #include <algorithm>
 #include <string_view>
 
+#include "xvtep/option.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -20,14 +19,6 @@ bool is_name(std::string_view text)
     return !text.empty() && text.size() <= 32 && text[0] != '-' && std::ranges::all_of(text, good);
 }
 
-// The kernel's dev_valid_name().
-bool is_ifname(std::string_view text)
-{
-    constexpr std::string_view forbidden("/:% \t\n\v\f\r\0", 10);
-    return !text.empty() && text.size() < IFNAMSIZ && text != "." && text != ".." &&
-           text.find_first_of(forbidden) == std::string_view::npos;
-}
-
 std::string checked_name(const JsonValue &value, const std::string &text)
 {
     if (!is_name(text))
@@ -37,7 +28,7 @@ std::string checked_name(const JsonValue &value, const std::string &text)
 
 std::string checked_ifname(const JsonValue &value, const std::string &text)
 {
-    if (!is_ifname(text))
+    if (!is_interface_name(text))
         value.refuse("not an interface name");
     return text;
 }

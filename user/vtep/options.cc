@@ -589,13 +589,18 @@ std::span<const AttachOption> attach_options()
     return options;
 }
 
-bool is_interface_name(std::string_view name)
+bool is_device_name(std::string_view name)
 {
     return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
            std::ranges::none_of(name, [](char c) {
-               const auto octet = static_cast<unsigned char>(c);
-               return c == '/' || c == ':' || c == '%' || std::isspace(octet) != 0 ||
-                      std::iscntrl(octet) != 0;
+               return c == '/' || c == ':' || std::isspace(static_cast<unsigned char>(c)) != 0;
+           });
+}
+
+bool is_interface_name(std::string_view name)
+{
+    return is_device_name(name) && std::ranges::none_of(name, [](char c) {
+               return c == '%' || std::iscntrl(static_cast<unsigned char>(c)) != 0;
            });
 }
 
