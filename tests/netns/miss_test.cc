@@ -136,14 +136,14 @@ TEST_F(MissCase, TheGuidesSequence)
     EXPECT_EQ(wait_for(first), 0);
     EXPECT_EQ(first.text(), "miss 10.20.1.3 STALE\n");
 
+    auto second = monitor("all --count 1 --timeout 8"); // takes a while to start: before the entry
     must(on_a(fmt::format("neigh replace 10.20.1.3 lladdr {} dev vxlan0 nud reachable", peer_mac)));
-    auto second = monitor("all --count 1 --timeout 8");
     ping("10.20.1.3");
+    EXPECT_NE(must(on_a("neigh show")).find("10.20.1.3 dev vxlan0 lladdr"), std::string::npos);
     EXPECT_EQ(wait_for(second), 0);
     EXPECT_EQ(second.text(), fmt::format("miss dev vxlan0 lladdr {} STALE\n", peer_mac));
 
     // The entry expires by itself, and the IP is a miss again.
-    EXPECT_NE(must(on_a("neigh show")).find("10.20.1.3 dev vxlan0 lladdr"), std::string::npos);
     ::usleep(2'500'000);
     EXPECT_EQ(must(on_a("neigh show")), "");
     ip(a_, "neigh flush dev vxlan0"); // what the host's stack has learned from the answer
