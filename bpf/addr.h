@@ -84,8 +84,11 @@ XV_ASSERT_EVEN(xv_vtep, underlay_mac);
 XV_ASSERT_EVEN(xv_underlay, mac);
 XV_ASSERT_EVEN(xv_port, last_smac);
 XV_ASSERT_EVEN(xv_port, claimed_mac);
-XV_ASSERT_EVEN(xv_nexthop, dmac);
-XV_ASSERT_EVEN(xv_nexthop, smac);
+XV_ASSERT_EVEN(xv_hop, dmac);
+XV_ASSERT_EVEN(xv_hop, smac);
+XV_ASSERT_EVEN(xv_remote, path.hop);
+XV_ASSERT_EVEN(xv_nexthop, path.hop);
+XV_ASSERT_EVEN(xv_multipath, hop);
 XV_ASSERT_EVEN(xv_neigh, mac);
 
 static __always_inline int mac_is_zero(const __u8 *mac)

@@ -29,6 +29,7 @@
 enum xv_next_step {
     XV_RESOLVE = -1, /* no next hop is known for a packet of this size: the kernel's device sends */
     XV_LOCAL_VTEP = -2, /* the destination is a VTEP of this host */
+    XV_RENEW_PATH = -4, /* the remote has no fresh path: see path_renew() */
     XV_NEIGH_MISS = -3, /* the neighbour table has no live entry for the target */
 };
 

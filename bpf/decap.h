@@ -16,6 +16,7 @@
 #include "bpf/ecn.h"
 #include "bpf/gro_flow.h"
 #include "bpf/parse_outer.h"
+#include "bpf/remote.h"
 #include "bpf/skb.h"
 #include "bpf/source_mac.h"
 #include "bpf/vlan.h"
@@ -127,13 +128,14 @@ static __always_inline int parse_packet(struct __sk_buff *skb, struct cursor *c,
 }
 
 /*
- * Makes the checks of the kernel's device, and sets `o`, *vtep and `inner`. XV_CONTINUE: the packet
- * may be decapsulated here.
+ * Makes the checks of the kernel's device, and sets `o`, *vtep, *remote (the sender, or NULL) and
+ * `inner`. XV_CONTINUE: the packet may be decapsulated here.
  */
 static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
-                                        struct xv_vtep **vtep, struct ethhdr *inner, __u64 now)
+                                        struct xv_vtep **vtep, struct xv_remote **remote,
+                                        struct ethhdr *inner, __u64 now)
 {
-    struct xv_remote sender;
+    struct place sender = {};
     int reason, uses_gro;
     struct cursor c;
 
@@ -145,13 +147,17 @@ static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
         return reason;
     if (skb->pkt_type == XV_PACKET_OTHERHOST)
         return XV_NOT_LOCAL;
+    *remote = remote_of_sender(*vtep, &o->src);
+    reason = check_sender(*vtep, *remote, now);
+    if (reason != XV_CONTINUE)
+        return reason;
     if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
         return XV_PKT_TOO_SMALL;
     if (ecn_must_drop(skb, o, inner->h_proto)) /* before anything is learned from the packet */
         return XV_IP_TUNNEL_ECN;
     uses_gro = flow_uses_gro(skb, &c, o, now);
-    sender = sender_as_remote(*vtep, &o->src);
-    reason = check_source(*vtep, &sender, inner->h_source, now);
+    sender.addr = o->src;
+    reason = check_source(*vtep, *remote, &sender, inner->h_source, now);
     if (reason != XV_CONTINUE)
         return reason;
     return uses_gro ? XV_GSO : XV_CONTINUE;
@@ -179,6 +185,7 @@ static __always_inline int unwrap(struct __sk_buff *skb, const struct xv_vtep *v
 XV_STEP int tc_decap(struct __sk_buff *skb, __u64 now, struct decap *result)
 {
     struct xv_vtep *vtep = vtep_from_xdp(skb);
+    struct xv_remote *remote = NULL;
     struct ethhdr inner XV_ALIGN2;
     struct outer o = {};
     int reason;
@@ -196,9 +203,11 @@ XV_STEP int tc_decap(struct __sk_buff *skb, __u64 now, struct decap *result)
         return 0;
     }
 
-    reason = check_packet(skb, &o, &vtep, &inner, now);
+    reason = check_packet(skb, &o, &vtep, &remote, &inner, now);
     if (reason == XV_CONTINUE)
         reason = unwrap(skb, vtep, &o, &inner);
+    if (reason == XV_CONTINUE && remote)
+        remote_count_rx(remote, 1, skb->len, now);
     result->reason = reason;
     if (reason == XV_CONTINUE)
         result->action =

@@ -11,6 +11,7 @@
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/parse_inner.h"
+#include "bpf/remote.h"
 #include "bpf/skb.h"
 #include "bpf/vlan.h"
 
@@ -20,18 +21,20 @@ enum xv_hook { XV_HOOK_EGRESS, XV_HOOK_INGRESS };
 /* Whether skb->protocol is that of the frame, or still that of the outer packet. */
 enum xv_proto { XV_PROTO_VALID, XV_PROTO_STALE };
 
-/* Redirects to the local port of the FDB entry with this destination and flags. */
-static __always_inline int to_port(struct __sk_buff *skb, const struct xv_remote *dest, __u16 flags,
+/* Redirects to the local port of the FDB entry. */
+static __always_inline int to_port(struct __sk_buff *skb, const struct xv_fdb *entry,
                                    enum xv_hook hook)
 {
-    if (dest->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), dest->vid))
+    __u32 ifindex = entry->to, vid = entry->several;
+
+    if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
         return TC_ACT_SHOT;
     skb->tc_index = XV_MARK_DELIVERED;
-    if (flags & XV_FDB_PEER && hook == XV_HOOK_INGRESS && !dest->vid) {
+    if (entry->flags & XV_FDB_PEER && hook == XV_HOOK_INGRESS && !vid) {
         bpf_skb_change_type(skb, XV_PACKET_HOST); /* the outer packet may have been multicast */
-        return bpf_redirect_peer(dest->ifindex, 0);
+        return bpf_redirect_peer(ifindex, 0);
     }
-    return bpf_redirect(dest->ifindex, 0);
+    return bpf_redirect(ifindex, 0);
 }
 
 /*
@@ -46,7 +49,7 @@ static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_
         skb->tc_index = XV_MARK_BRIDGE_COPY;
         bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
     }
-    return to_port(skb, &entry->dest, entry->flags, hook);
+    return to_port(skb, entry, hook);
 }
 
 struct member_loop {
@@ -104,9 +107,14 @@ static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep
     return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
 }
 
-/* Counts a frame from the tunnel as received; a GSO packet counts as its segments. */
-XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
+/*
+ * Counts a frame from the tunnel as received; a GSO packet counts as its segments. `from`: the
+ * sender that the kernel has told, or NULL.
+ */
+XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                            struct xv_sender *from, __u64 now)
 {
+    struct xv_remote *remote;
     __u64 bytes = skb->len;
     __u32 packets = 1;
 
@@ -120,6 +128,9 @@ XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep)
         bytes += (__u64)(packets - 1) * in.headers;
     }
     count_rx(vtep->slot, packets, bytes);
+    remote = from ? remote_of_sender(vtep, &from->addr) : NULL;
+    if (remote)
+        remote_count_rx(remote, packets, bytes, now);
     return 0;
 }
 
@@ -133,7 +144,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
     if (!entry && !is_alive(vtep->ifindex))
         return to_action(vtep->slot, XV_DEVICE_GONE, skb_packets(skb));
     if (skb->gso_size)
-        count_delivered(skb, vtep);
+        count_delivered(skb, vtep, NULL, now);
     else
         count_rx(vtep->slot, 1, skb->len);
     if (entry) {

@@ -29,7 +29,7 @@ static __always_inline int is_to_local_port(const struct xv_vtep *vtep, const st
 static __always_inline int device_to_tunnel(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                             struct xv_fdb *entry, struct tx_ctx *tx, __u32 packets)
 {
-    int reason, unknown = !entry || !addr_is_set(&entry->dest.addr);
+    int reason, unknown = !entry || !fdb_remote(entry);
 
     if (!entry)
         entry = fdb_default(vtep);
@@ -40,7 +40,7 @@ static __always_inline int device_to_tunnel(struct __sk_buff *skb, const struct 
         return XV_PASS;
     }
     if (reason == XV_RESOLVE) {
-        leave_to_kernel(skb, vtep, &entry->dest,
+        leave_to_kernel(skb, vtep, fdb_remote(entry),
                         XV_LEAVE_COUNT_TX | (unknown ? XV_LEAVE_ANY_VTEP : 0));
         if (!unknown && tx->no_nexthop)
             count_unanswered(vtep, entry, &tx->eth);
@@ -49,7 +49,7 @@ static __always_inline int device_to_tunnel(struct __sk_buff *skb, const struct 
     if (reason == XV_FLOODED) /* other VTEPs of this host may get it, too */
         skb->tc_index = sender_mark(&vtep->local, vtep->dstport, tx->now);
     else if (reason_passes(reason))
-        leave_to_kernel(skb, vtep, &entry->dest, unknown ? XV_LEAVE_ANY_VTEP : 0);
+        leave_to_kernel(skb, vtep, fdb_remote(entry), unknown ? XV_LEAVE_ANY_VTEP : 0);
     return tx_to_action(tx, vtep->slot, reason, packets);
 }
 

@@ -63,24 +63,23 @@ static __always_inline int outer_df(const struct xv_vtep *vtep, const struct inn
 
 static __always_inline void build_udp_vxlan(struct udphdr *udp, struct xv_vxlan_header *vxlan,
                                             const struct xv_vtep *vtep,
-                                            const struct xv_remote *dest, const struct inner *in,
+                                            const struct xv_remote *remote, const struct inner *in,
                                             __u32 frame_size)
 {
     udp->source = source_port(vtep, in);
-    udp->dest = dest->port;
+    udp->dest = remote->port;
     udp->len = bpf_htons(sizeof(*udp) + sizeof(*vxlan) + frame_size);
     udp->check = 0;
     vxlan->flags = bpf_htonl(XV_VXLAN_FLAG_VNI);
     if (in->mark) /* only with gbp */
         vxlan->flags |= bpf_htonl(XV_VXLAN_FLAG_GBP | (in->mark & XV_VXLAN_GBP_BITS));
-    vxlan->vni = bpf_htonl(dest->vni << 8);
+    vxlan->vni = remote->vxlan_vni;
 }
 
-static __always_inline void build_eth(struct ethhdr *eth, const struct xv_nexthop *nexthop,
-                                      __be16 proto)
+static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *hop, __be16 proto)
 {
-    mac_copy(eth->h_dest, nexthop->dmac);
-    mac_copy(eth->h_source, nexthop->smac);
+    mac_copy(eth->h_dest, hop->dmac);
+    mac_copy(eth->h_source, hop->smac);
     eth->h_proto = proto;
 }
 
@@ -99,19 +98,18 @@ static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
 
 /* `frame_size`: size of the inner frame. */
 static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *h,
-                                           const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                           const struct inner *in, const struct xv_nexthop *nexthop,
-                                           __u32 frame_size)
+                                           const struct xv_vtep *vtep,
+                                           const struct xv_remote *remote, const struct inner *in,
+                                           const struct xv_hop *hop, __u32 frame_size)
 {
     __be32 *word = (__be32 *)&h->ip;
-    __u64 sum = vtep->local.word[3];
+    __u64 sum = (__u64)vtep->local.word[3] + remote->addr.word[3];
     __u32 value;
 
-    build_eth(eth, nexthop, bpf_htons(ETH_P_IP));
+    build_eth(eth, hop, bpf_htons(ETH_P_IP));
     /* The sum uses the values, since reading the words back would wait for their stores. */
-    sum += dest->addr.word[3];
     word[3] = vtep->local.word[3];
-    word[4] = dest->addr.word[3];
+    word[4] = remote->addr.word[3];
     value = bpf_htonl(0x45000000 | outer_tos(vtep, in) << 16 | (__u16)(sizeof(*h) + frame_size));
     sum += value;
     word[0] = value;
@@ -122,24 +120,24 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
     sum += value;
     word[2] = value;
     h->ip.check = ~csum_fold(sum);
-    build_udp_vxlan(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
+    build_udp_vxlan(&h->udp, &h->vxlan, vtep, remote, in, frame_size);
 }
 
 static __always_inline void build_outer_v6(struct ethhdr *eth, struct outer_v6 *h,
-                                           const struct xv_vtep *vtep, const struct xv_remote *dest,
-                                           const struct inner *in, const struct xv_nexthop *nexthop,
-                                           __u32 frame_size)
+                                           const struct xv_vtep *vtep,
+                                           const struct xv_remote *remote, const struct inner *in,
+                                           const struct xv_hop *hop, __u32 frame_size)
 {
     __u32 tos = outer_tos(vtep, in);
 
-    build_eth(eth, nexthop, bpf_htons(ETH_P_IPV6));
+    build_eth(eth, hop, bpf_htons(ETH_P_IPV6));
     *(__be32 *)&h->ip = bpf_htonl(6u << 28 | tos << 20) | vtep->flowlabel;
     h->ip.payload_len = bpf_htons(sizeof(h->udp) + sizeof(h->vxlan) + frame_size);
     h->ip.nexthdr = IPPROTO_UDP;
     h->ip.hop_limit = outer_ttl(vtep, in);
     __builtin_memcpy(&h->ip.saddr, &vtep->local, 16);
-    __builtin_memcpy(&h->ip.daddr, &dest->addr, 16);
-    build_udp_vxlan(&h->udp, &h->vxlan, vtep, dest, in, frame_size);
+    __builtin_memcpy(&h->ip.daddr, &remote->addr, 16);
+    build_udp_vxlan(&h->udp, &h->vxlan, vtep, remote, in, frame_size);
 }
 
 /*

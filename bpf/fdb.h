@@ -17,12 +17,19 @@
 #include "bpf/fdb_expiry.h"
 #include "bpf/gc.h"
 #include "bpf/maps.h"
+#include "bpf/remote.h"
 
 #define XV_BRIDGE_LIFE (1ULL << 33) /* ns for which the bridge's last decision is relied on */
 #define XV_BRIDGE_SHIFT 29          /* the bridge sees each source every 2^29 ns, about 0.5 s */
-#define XV_NEVER 63                 /* a clock bit that does not change */
 
 typedef __u32 __attribute__((may_alias)) key_word;
+
+/* Where a MAC was seen: behind a VTEP, or at a local port. */
+struct place {
+    struct xv_addr addr; /* of the VTEP; all zeros: only the kernel's device knows it */
+    __u32 ifindex;       /* of the local port */
+    __u32 vid;           /* there; 0: untagged */
+};
 
 static __always_inline void fdb_key(struct xv_fdb_key *key, const struct xv_vtep *vtep,
                                     const __u8 *mac)
@@ -45,8 +52,8 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
 
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (entry && (fdb_expired(vtep, entry, now) ||
-                  (entry->flags & XV_FDB_LOCAL && !is_alive(entry->dest.ifindex)))) {
+    if (entry &&
+        (fdb_expired(vtep, entry, now) || (entry->flags & XV_FDB_LOCAL && !is_alive(entry->to)))) {
         fdb_remove(vtep, &key);
         return NULL;
     }
@@ -107,21 +114,24 @@ static __always_inline struct xv_fdb *fdb_default(const struct xv_vtep *vtep)
     return bpf_map_lookup_elem(&fdb, &key);
 }
 
-/* Updates a time to the second: writing it more often would dirty a busy entry's cache line. */
-static __always_inline void fdb_touch(__u64 *stamp, __u64 now)
+/* The remote that the entry leads to; NULL: a local port, or a VTEP that only the kernel knows. */
+static __always_inline struct xv_remote *fdb_remote(const struct xv_fdb *entry)
 {
-    if (now > *stamp + XV_SECOND)
-        *stamp = now;
+    return entry->flags & XV_FDB_LOCAL ? NULL : remote_by_id(entry->to);
 }
 
-static __always_inline int fdb_same_place(const struct xv_fdb *entry, const struct xv_remote *dest,
+static __always_inline int fdb_same_place(const struct xv_fdb *entry, const struct place *place,
                                           __u32 local)
 {
+    struct xv_remote *remote;
+
     if ((entry->flags & XV_FDB_LOCAL) != local)
         return 0;
     if (local)
-        return entry->dest.ifindex == dest->ifindex && entry->dest.vid == dest->vid;
-    return addr_equal(&entry->dest.addr, &dest->addr);
+        return entry->to == place->ifindex && entry->several == place->vid;
+    remote = remote_by_id(entry->to);
+    return remote ? addr_equal(&remote->addr, &place->addr)
+                  : !entry->to && !addr_is_set(&place->addr);
 }
 
 /*
@@ -130,13 +140,15 @@ static __always_inline int fdb_same_place(const struct xv_fdb *entry, const stru
  * kernel's device.
  */
 XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
-                      const struct xv_remote *dest, __u32 flags, __u64 now)
+                      const struct place *place, __u32 flags, __u64 now)
 {
     struct xv_fdb fresh = {};
+    struct xv_remote *remote;
     struct xv_fdb_key key;
     struct xv_fdb *old;
+    __u64 seq = 0;
 
-    if (!vtep || !at || !dest)
+    if (!vtep || !at || !place)
         return 0;
     key = *at;
     old = bpf_map_lookup_elem(&fdb, &key);
@@ -144,35 +156,44 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
         gc_start_timer();
         return 0;
     }
-    fresh.dest = *dest;
+    if (flags & XV_FDB_LOCAL) {
+        fresh.to = place->ifindex;
+        fresh.several = place->vid;
+    } else {
+        fresh.to = addr_is_set(&place->addr) ? remote_make(vtep, &place->addr, now) : 0;
+        fresh.several = 1;
+        remote = remote_by_id(fresh.to);
+        if (remote)
+            remote_see(remote, 0, now);
+        if (remote && !vtep->ageing && !vtep->hard_ageing)
+            remote->flags |= XV_REMOTE_STAYS;
+    }
     fresh.flags = flags;
-    fresh.remotes = 1;
-    fresh.updated = now;
-    fresh.used = now;
-    fresh.created = xv_stamp(now);
+    fresh.updated = fresh.used = fresh.created = xv_tick(now);
     if (old)
-        fresh.gc_seq = old->gc_seq;
+        fresh.gc_tag = old->gc_tag;
     else if (vtep->ageing || vtep->hard_ageing)
-        fresh.gc_seq = gc_next_seq();
+        seq = gc_next_seq();
+    if (seq)
+        fresh.gc_tag = xv_gc_tag(seq);
     if (bpf_map_update_elem(&fdb, &key, &fresh, old ? BPF_EXIST : BPF_NOEXIST)) {
         if (!old)
             fdb_count_release(vtep);
         return 0;
     }
-    if (!old && fresh.gc_seq)
-        gc_enqueue(&key, fresh.gc_seq);
+    if (seq)
+        gc_enqueue(&key, seq);
     return 0;
 }
 
 /*
- * Tells what learning that `mac` is behind `dest` would do, and does not do it: XV_CONTINUE if it
+ * Tells what learning that `mac` is at `place` would do, and does not do it: XV_CONTINUE if it
  * would change nothing (also for want of room), XV_TO_LEARN, or a drop reason. `local`: 0, or
- * XV_FDB_LOCAL if `dest` is a port. `shift`: a live entry must be learned again each time this bit
+ * XV_FDB_LOCAL if it is a port. `shift`: a live entry must be learned again each time this bit
  * of the clock (ns) changes; XV_NEVER: not again.
  */
 static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac,
-                                     const struct xv_remote *dest, __u32 local, __u32 shift,
-                                     __u64 now)
+                                     const struct place *place, __u32 local, __u32 shift, __u64 now)
 {
     struct xv_fdb_key key;
     struct xv_fdb *entry;
@@ -181,27 +202,28 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (!entry)
         return fdb_has_room(vtep) ? XV_TO_LEARN : XV_CONTINUE;
-    if (!fdb_same_place(entry, dest, local)) {
+    if (!fdb_same_place(entry, place, local)) {
         if (entry->flags & XV_FDB_NOAGE)
             return local ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
         return XV_TO_LEARN;
     }
     if (fdb_expired(vtep, entry, now))
         return XV_TO_LEARN;
-    if (entry->flags & XV_FDB_NOAGE || shift == XV_NEVER) {
-        fdb_touch(&entry->updated, now);
+    if (entry->flags & XV_FDB_NOAGE || shift >= XV_TICK_SHIFT + 32) {
+        touch_tick(&entry->updated, now);
         return XV_CONTINUE;
     }
     /* The kernel's device hears of the MAC at the same times, so both tables forget it together. */
-    return (now ^ entry->updated) >> (shift & 63) ? XV_TO_LEARN : XV_CONTINUE;
+    return (xv_tick(now) ^ entry->updated) >> (shift - XV_TICK_SHIFT & 31) ? XV_TO_LEARN
+                                                                           : XV_CONTINUE;
 }
 
 /*
- * Learns that `mac` was seen behind `dest`, as the kernel's vxlan_snoop(). `flags`: XV_FDB_LOCAL
+ * Learns that `mac` was seen at `place`, as the kernel's vxlan_snoop(). `flags`: XV_FDB_LOCAL
  * and the flags that go with it for a port, 0 for a VTEP. Returns a drop reason, or XV_CONTINUE.
  */
 static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac,
-                                     const struct xv_remote *dest, __u16 flags, __u64 now)
+                                     const struct place *place, __u16 flags, __u64 now)
 {
     struct xv_fdb_key key;
     struct xv_fdb *entry;
@@ -209,16 +231,16 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (entry) {
-        if (fdb_same_place(entry, dest, flags & XV_FDB_LOCAL)) {
-            entry->updated = now;
+        if (fdb_same_place(entry, place, flags & XV_FDB_LOCAL)) {
+            entry->updated = xv_tick(now);
             if (fdb_hard_expired(vtep, entry, now))
-                entry->created = xv_stamp(now); /* as if it had been removed and learned again */
+                entry->created = xv_tick(now); /* as if it had been removed and learned again */
             return XV_CONTINUE;
         }
         if (entry->flags & XV_FDB_NOAGE)
             return flags & XV_FDB_LOCAL ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
     }
-    fdb_write(vtep, &key, dest, flags, now);
+    fdb_write(vtep, &key, place, flags, now);
     return XV_CONTINUE;
 }
 

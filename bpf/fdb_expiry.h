@@ -13,7 +13,7 @@ static __always_inline int fdb_hard_expired(const struct xv_vtep *vtep, const st
                                             __u64 now)
 {
     return vtep->hard_ageing && !(entry->flags & (XV_FDB_LOCAL | XV_FDB_USER)) &&
-           xv_since(now, entry->created) > vtep->hard_ageing * XV_SECOND;
+           xv_since_tick(now, entry->created) > vtep->hard_ageing * XV_SECOND;
 }
 
 static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct xv_fdb *entry,
@@ -21,7 +21,7 @@ static __always_inline int fdb_expired(const struct xv_vtep *vtep, const struct 
 {
     if (entry->flags & XV_FDB_NOAGE)
         return 0;
-    return (vtep->ageing && now > entry->updated + vtep->ageing * XV_SECOND) ||
+    return (vtep->ageing && xv_since_tick(now, entry->updated) > vtep->ageing * XV_SECOND) ||
            fdb_hard_expired(vtep, entry, now);
 }
 

@@ -4,9 +4,11 @@
  * removes those that nobody looks up. Without it a peer that invents MACs would use up the table
  * and `maxaddress` for good.
  *
- *   learning: gc_seq = ++tail, gc_queue[gc_seq] = key
+ *   learning: gc_seq = ++tail, gc_queue[gc_seq] = key; the entry has a tag of gc_seq, so that an
+ *             older place of it in the queue is left out
  *   timer:    takes the oldest gc_seqs, from `head` on: an expired entry is removed, another one
- *             gets a new gc_seq; each second it handles a fifth of the queue
+ *             gets a new gc_seq; each second it handles a fifth of the queue; looks for remotes
+ *             that no entry leads to
  *
  * The queue exists because a walk over a table of a million entries would be one long softirq.
  */
@@ -17,6 +19,7 @@
 #include "bpf/fdb_count.h"
 #include "bpf/fdb_expiry.h"
 #include "bpf/maps.h"
+#include "bpf/remote.h"
 #include "bpf/vtep.h"
 
 #define XV_GC_LARGE_QUEUE 65536 /* entries; a longer queue has ten ticks a second */
@@ -47,6 +50,7 @@ static long gc_one(__u32 index, void *context)
     struct gc_loop *loop = context;
     struct xv_gc *state = loop->state;
     struct xv_fdb_key *found, key;
+    struct xv_remote *remote;
     struct xv_vtep *vtep;
     struct xv_fdb *entry;
     __u64 gc_seq;
@@ -60,18 +64,22 @@ static long gc_one(__u32 index, void *context)
     key = *found;
     bpf_map_delete_elem(&gc_queue, &gc_seq);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (!entry || entry->gc_seq != gc_seq)
+    if (!entry || entry->gc_tag != xv_gc_tag(gc_seq))
         return 0;
     vtep = vtep_by_vni(key.vni, key.dstport);
-    if (!vtep || fdb_expired(vtep, entry, loop->now)) {
+    remote = entry->flags & XV_FDB_LOCAL ? NULL : remote_by_id(entry->to);
+    if (!vtep || fdb_expired(vtep, entry, loop->now) ||
+        (!remote && entry->to && !(entry->flags & XV_FDB_LOCAL))) {
         if (vtep)
             fdb_remove(vtep, &key);
         else
             bpf_map_delete_elem(&fdb, &key);
         return 0;
     }
+    if (remote)
+        remote_see(remote, entry->flags & XV_FDB_USER, loop->now);
     gc_seq = gc_next_seq();
-    entry->gc_seq = gc_seq;
+    entry->gc_tag = xv_gc_tag(gc_seq);
     bpf_map_update_elem(&gc_queue, &gc_seq, &key, BPF_ANY);
     return 0;
 }
@@ -92,6 +100,7 @@ static int gc_tick(void *map, int *index, struct gc_timer *self)
     loop.limit = self->limit;
     self->limit = loop.state->tail;
     bpf_loop(share < XV_GC_BATCH_MAX ? share : XV_GC_BATCH_MAX, gc_one, &loop, 0);
+    remote_sweep(loop.now);
     if (loop.state->head == loop.state->tail) {
         loop.state->timer_runs = 0;
         if (loop.state->head == loop.state->tail ||

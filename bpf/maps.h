@@ -30,6 +30,13 @@
         __type(value, value_type);                                                                 \
     } map SEC(".maps")
 
+#define XV_MAP_LRU_HASH(map, key_type, value_type, entries)                                        \
+    struct {                                                                                       \
+        __uint(type, BPF_MAP_TYPE_LRU_HASH);                                                       \
+        __uint(max_entries, entries);                                                              \
+        __type(key, key_type);                                                                     \
+        __type(value, value_type);                                                                 \
+    } map SEC(".maps")
 #define XV_MAP_HASH(map, key, value, entries) XV_HASH(map, key, value, entries)
 #define XV_MAP_ARRAY(map, key, value, entries) XV_ARRAY(map, BPF_MAP_TYPE_ARRAY, value, entries)
 #define XV_MAP_PERCPU_ARRAY(map, key, value, entries)                                              \
@@ -61,6 +68,20 @@ XV_ARRAY(senders, BPF_MAP_TYPE_ARRAY, struct xv_sender, XV_SENDERS);
 /* [hash of a flow]: when a GSO packet of the flow last came in, as xv_stamp() (bpf/gro_flow.h) */
 XV_ARRAY(gro_flows, BPF_MAP_TYPE_ARRAY, __u32, XV_GRO_FLOWS);
 
+/* [hash of an address and a VTEP's slot]: the id of a remote to try first (bpf/remote.h) */
+XV_ARRAY(remote_hints, BPF_MAP_TYPE_ARRAY, __u32, XV_REMOTE_HINTS);
+/* What bpf/multipath.h works on; the stack is too small for it. */
+struct multipath_work {
+    struct xv_multipath draft;
+    __u64 hop_ids[XV_HOPS_MAX]; /* of draft.hop: see hop_id() */
+    __u32 left[XV_HOPS_MAX];    /* buckets that each next hop is still due */
+    struct xv_nexthop_key key;  /* of the packets that are asked for */
+    struct xv_addr from;        /* their source */
+    struct bpf_fib_lookup query;
+    struct bpf_redir_neigh gateway; /* of a next hop that the kernel must resolve */
+};
+XV_ARRAY(multipath_work, BPF_MAP_TYPE_PERCPU_ARRAY, struct multipath_work, 1);
+
 struct gc_timer {
     struct bpf_timer timer;
     __u64 limit; /* the queue's tail at the last tick */
@@ -86,13 +107,5 @@ struct {
     __type(key, struct xv_addr);
     __type(value, struct xv_pmtu);
 } pmtus SEC(".maps");
-
-/* Cached next hops: bpf/nexthop.h */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, XV_NEXTHOPS_MAX);
-    __type(key, struct xv_nexthop_key);
-    __type(value, struct xv_nexthop);
-} nexthops SEC(".maps");
 
 #endif

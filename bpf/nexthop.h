@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Next hops. The host routes and resolves; the programs watch it, and remember for a second.
+ * The way to a remote. The host routes and resolves; the programs watch it, and remember.
  *
- *   encapsulation: `nexthops` has a fresh one that has sent a packet of this size
+ *   encapsulation: the remote has a fresh way that has sent a packet of this size
  *                  yes: write its MACs, bpf_redirect()
  *                  no:  the kernel's device sends the frame, which has XV_MARK_EXPECT
  *   tc_underlay_egress: the packet has its final MACs, which go into `nexthops`
@@ -10,6 +10,13 @@
  * So a packet a second takes the kernel's way, which goes by rules for ports, marks and source
  * addresses, a route's own MTU, blackholes, netfilter and xfrm policies. A packet that does not
  * leave as plain VXLAN to its entry's VTEP is not remembered, and so it is not repeated.
+ *
+ * In between, 60 times a second, the routing and neighbour tables are compared with the way
+ * (fib.h). If they lead elsewhere now, it is forgotten at once, and the kernel decides. Where they
+ * cannot tell (a VRF, a mark, a rule), the kernel is asked 30 times a second instead of once.
+ *
+ *   nexthops[addresses, port, mark, TOS]   shared by all VTEPs
+ *     └─ copied into remotes[…].path       for the VTEP's usual TOS and no mark; valid for 17 ms
  */
 #ifndef XVTEP_BPF_NEXTHOP_H
 #define XVTEP_BPF_NEXTHOP_H
@@ -18,34 +25,120 @@
 #include "bpf/ecn.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/multipath.h"
+#include "bpf/remote.h"
+#include "bpf/skb.h"
 
 #define XV_NEXTHOP_LIFE (1 * XV_SECOND)
+#define XV_NEXTHOP_LIFE_BLIND (32 * XV_SECOND / 1000) /* if the tables cannot tell */
+#define XV_NEXTHOP_CHECK 16                           /* units of xv_stamp() */
+#define XV_FRESH_MOST 0x10000 /* the same: what is further ahead is 52 days old */
 #define XV_MTU_SAFE 576 /* any underlay passes packets of this size: IPv4's smallest maximum */
 
-/* The underlay port that packets to `dest` must leave by, or 0: the route decides. */
-static __always_inline __u32 nexthop_oif(const struct xv_vtep *vtep, const struct xv_remote *dest)
+/* The underlay port that packets to the remote must leave by, or 0: the route decides. */
+static __always_inline __u32 nexthop_oif(const struct xv_vtep *vtep, const struct xv_remote *remote)
 {
-    if (dest->ifindex)
-        return dest->ifindex;
+    if (remote->via)
+        return remote->via;
     return vtep->underlay_count == 1 ? vtep->underlays[0] : 0;
 }
 
-/* A fresh next hop for packets to `dest` with this skb->mark and TOS, or NULL. */
-static __always_inline struct xv_nexthop *nexthop_find(const struct xv_vtep *vtep,
-                                                       const struct xv_remote *dest, __u32 mark,
-                                                       __u8 tos, __u64 now)
+/* The key for packets to the remote with this skb->mark and TOS. */
+static __always_inline void nexthop_key(struct xv_nexthop_key *key, const struct xv_vtep *vtep,
+                                        const struct xv_remote *remote, __u32 mark, __u8 tos)
 {
-    struct xv_nexthop_key key = {
-        .dst = dest->addr,
+    *key = (struct xv_nexthop_key){
+        .dst = remote->addr,
         .src_hash = xv_address_mix(&vtep->local),
-        .oif = nexthop_oif(vtep, dest),
+        .oif = nexthop_oif(vtep, remote),
         .mark = mark,
-        .dstport = dest->port,
+        .dstport = remote->port,
         .tos = tos & ~XV_ECN_MASK,
     };
-    struct xv_nexthop *nexthop = bpf_map_lookup_elem(&nexthops, &key);
+}
 
-    return nexthop && now < nexthop->expires ? nexthop : NULL;
+/* Whether packets with this mark and TOS may use the path that the remote has a copy of. */
+static __always_inline int is_usual(const struct xv_vtep *vtep, __u32 mark, __u8 tos)
+{
+    __u8 usual = vtep->flags & XV_VTEP_TOS_INHERIT ? 0 : vtep->tos;
+
+    return !mark && !((tos ^ usual) & ~XV_ECN_MASK);
+}
+
+/* Whether the copy is valid: for some milliseconds from the last comparison on. */
+static __always_inline int path_is_fresh(const struct xv_remote *remote, __u64 now)
+{
+    return remote->fresh_until - xv_stamp(now) - 1 < XV_FRESH_MOST;
+}
+
+/*
+ * Whether the tables still lead where the next hop does. The next hops of a multipath route are
+ * asked for one by one.
+ */
+XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *key,
+                           const struct xv_addr *from, const struct xv_nexthop *nexthop)
+{
+    struct fib_sample which = {};
+    struct multipath_work *work;
+    struct xv_hop hop XV_ALIGN2;
+    __u32 zero = 0, same = 1;
+    struct xv_multipath *m;
+
+    if (!key || !from || !nexthop)
+        return 0;
+    work = bpf_map_lookup_elem(&multipath_work, &zero);
+    if (!work)
+        return 0;
+    work->key = *key;
+    work->from = *from;
+    if (nexthop->path.hops <= 1)
+        return fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) &&
+               hop_equal(&hop, &nexthop->path.hop);
+    m = bpf_map_lookup_elem(&multipaths, &work->key);
+    for (__u32 i = 0; m && same && i < XV_HOPS_MAX && i < m->hops; i++) {
+        which.number = m->sample[i];
+        which.by_source = m->by_source;
+        same = fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) &&
+               hop_equal(&hop, &m->hop[i]);
+    }
+    return m && same;
+}
+
+/*
+ * Sets *path to the way to the remote for packets with this TOS and the skb's mark, and renews the
+ * remote's copy. Returns whether there is one.
+ */
+static __always_inline int path_renew(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                      struct xv_remote *remote, struct xv_path *path, __u8 tos)
+{
+    __u64 now = bpf_ktime_get_coarse_ns();
+    struct xv_nexthop_key key;
+    struct xv_nexthop *nexthop;
+    __u32 stamp = xv_stamp(now);
+
+    nexthop_key(&key, vtep, remote, skb->mark, tos);
+    nexthop = bpf_map_lookup_elem(&nexthops, &key);
+    if (!nexthop || now >= nexthop->expires)
+        return 0;
+    if (nexthop->checked && stamp - nexthop->checked >= XV_NEXTHOP_CHECK) {
+        if (!nexthop_agrees(skb, &key, &vtep->local, nexthop))
+            nexthop->path.hops = nexthop->path.hops > 1
+                                     ? multipath_learn(skb, &key, &vtep->local, &nexthop->path.hop)
+                                     : 0;
+        if (!nexthop->path.hops) {
+            nexthop->expires = 0;
+            remote->fresh_until = 0;
+            return 0;
+        }
+        nexthop->checked = stamp | 1; /* 0 means that they cannot be compared */
+    }
+    *path = nexthop->path;
+    if (is_usual(vtep, skb->mark, tos)) {
+        remote->path = nexthop->path;
+        remote->fresh_until =
+            nexthop->checked ? nexthop->checked + XV_NEXTHOP_CHECK + 1 : xv_stamp(nexthop->expires);
+    }
+    return 1;
 }
 
 /* The mark of a packet that the kernel's device must send to this VTEP. */

@@ -51,19 +51,19 @@ static __always_inline __u16 port_fdb_flags(const struct xv_port *port, __u32 vi
 }
 
 /*
- * A port and VLAN as the destination of an entry. `place`: the VLAN in the upper half, the ifindex
- * in the lower one, since a function of BPF has at most five arguments.
+ * `at`: the VLAN in the upper half, the ifindex in the lower one, since a function of BPF has at
+ * most five arguments.
  */
-static __always_inline struct xv_remote port_place(__u64 place)
+static __always_inline struct place port_place(__u64 at)
 {
-    return (struct xv_remote){.ifindex = place, .vid = place >> 32};
+    return (struct place){.ifindex = at, .vid = at >> 32};
 }
 
 /* As port_check(), without its cache. */
 XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
-                             const struct ethhdr *eth, __u64 place, __u64 now)
+                             const struct ethhdr *eth, __u64 at, __u64 now)
 {
-    struct xv_remote here = port_place(place);
+    struct place here = port_place(at);
     __u32 shift = XV_BRIDGE_SHIFT;
     int reason;
 
@@ -88,19 +88,19 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
  * tick notices.
  */
 static __always_inline int port_check(const struct xv_vtep *vtep, struct xv_port *port,
-                                      const struct ethhdr *eth, __u64 place, __u64 now)
+                                      const struct ethhdr *eth, __u64 at, __u64 now)
 {
     if (port->last_time == now && mac_equal(port->last_smac, eth->h_source) &&
-        port->last_vid == place >> 32)
+        port->last_vid == at >> 32)
         return XV_CONTINUE;
-    return port_check_place(vtep, port, eth, place, now);
+    return port_check_place(vtep, port, eth, at, now);
 }
 
 /* Learns the source behind this port, even if it is known elsewhere. */
 XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
-                      const struct ethhdr *eth, __u64 place, __u64 now)
+                      const struct ethhdr *eth, __u64 at, __u64 now)
 {
-    struct xv_remote here = port_place(place);
+    struct place here = port_place(at);
 
     if (vtep && port && eth)
         fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
@@ -114,14 +114,14 @@ XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
  * bridge.
  */
 static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
-                                       const struct ethhdr *eth, __u64 place, __u64 now)
+                                       const struct ethhdr *eth, __u64 at, __u64 now)
 {
     struct xv_fdb *entry = fdb_find(vtep, eth->h_source, now);
-    struct xv_remote here = port_place(place);
+    struct place here = port_place(at);
 
     if (!entry || !(port->flags & XV_PORT_BRIDGED) || here.vid ||
         fdb_same_place(entry, &here, XV_FDB_LOCAL)) {
-        port_take(vtep, port, eth, place, now);
+        port_take(vtep, port, eth, at, now);
         return;
     }
     entry->bridge_seen = 0;

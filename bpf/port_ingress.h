@@ -35,7 +35,7 @@ static __always_inline int port_to_port(struct __sk_buff *skb, const struct port
     const struct xv_vtep *vtep = f->vtep;
     int by_bridge = entry->flags & XV_FDB_BRIDGED && !f->agreed;
 
-    if (entry->dest.ifindex == tx->ifindex && entry->dest.vid == tx->vid)
+    if (entry->to == tx->ifindex && entry->several == tx->vid)
         return to_action(vtep->slot, XV_HAIRPIN, f->packets);
     if (f->bridged && !f->agreed)
         return to_action(f->port->slot, XV_TO_BRIDGE, f->packets);
@@ -44,7 +44,7 @@ static __always_inline int port_to_port(struct __sk_buff *skb, const struct port
     count_reason(vtep->slot, XV_SWITCHED, f->packets);
     if (by_bridge)
         return to_device(skb, vtep, tx->eth.h_dest);
-    return to_port(skb, &entry->dest, entry->flags, XV_HOOK_INGRESS);
+    return to_port(skb, entry, XV_HOOK_INGRESS);
 }
 
 /* The result of to_bridge_or_flood(). */

@@ -19,9 +19,11 @@
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/miss.h"
+#include "bpf/multipath.h"
 #include "bpf/nexthop.h"
 #include "bpf/parse_inner.h"
 #include "bpf/pmtu.h"
+#include "bpf/remote.h"
 #include "bpf/skb.h"
 #include "bpf/source_mac.h"
 #include "bpf/source_port.h"
@@ -53,17 +55,16 @@ static __always_inline struct tx_sizes tx_sizes_of(struct __sk_buff *skb,
 
 /* Whether the frame fits the path: XV_CONTINUE, XV_OVER_MTU with tx->inner_mtu set, or a reason. */
 static __always_inline int check_size(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                      const struct xv_remote *dest,
-                                      const struct xv_nexthop *nexthop, __u32 l3_size,
+                                      const struct xv_remote *remote, int has_path, __u32 l3_size,
                                       struct tx_ctx *tx)
 {
-    struct xv_addr to = dest->addr;
+    struct xv_addr to = remote->addr;
     __u32 mtu;
 
     if (skb->len + XV_OUTER_V6 + XV_TAG_SIZE > 0xffff) /* more than an IP header can express */
         return skb->gso_size ? XV_KERNEL_PATH : XV_OVERSIZE;
-    mtu = exceeded_mtu(skb, nexthop ? nexthop->ifindex : nexthop_oif(vtep, dest),
-                       nexthop ? nexthop->mtu : pmtu_of(&to, tx->now), l3_size);
+    mtu = exceeded_mtu(skb, has_path ? tx->path.hop.ifindex : nexthop_oif(vtep, remote),
+                       has_path ? tx->path.mtu : pmtu_of(&to, tx->now), l3_size);
     if (!mtu)
         return XV_CONTINUE;
     tx->inner_mtu = mtu - outer_size(vtep) - (skb->vlan_present ? XV_TAG_SIZE : 0);
@@ -71,60 +72,90 @@ static __always_inline int check_size(struct __sk_buff *skb, const struct xv_vte
 }
 
 /*
- * Sends to one VTEP. Returns XV_CONTINUE with tx->action set, XV_RESOLVE, XV_LOCAL_VTEP, or a
- * reason.
+ * Sets tx->path to the way to the remote of a parsed frame: its own copy, or the one that
+ * path_renew() has found. Returns whether there is one.
+ */
+static __always_inline int take_path(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                     const struct xv_remote *remote, const struct inner *in,
+                                     struct tx_ctx *tx)
+{
+    struct xv_nexthop_key key;
+
+    if (tx->path_state == XV_PATH_NOT_ASKED)
+        tx->path = remote->path;
+    if (tx->path_state == XV_PATH_NONE)
+        return 0;
+    if (tx->path.hops > 1) {
+        nexthop_key(&key, vtep, remote, skb->mark, outer_tos(vtep, in));
+        choose_hop(skb, &key, &vtep->local, tx, flow_hash(in));
+    }
+    return is_alive(tx->path.hop.ifindex);
+}
+
+/*
+ * Sends to one VTEP. Returns XV_CONTINUE with tx->action set, XV_RENEW_PATH, XV_RESOLVE,
+ * XV_LOCAL_VTEP, or a reason.
  */
 static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const struct xv_remote *dest, struct tx_ctx *tx)
+                                   struct xv_remote *remote, struct tx_ctx *tx)
 {
-    struct xv_addr to = dest->addr;
     struct inner in = {};
-    struct xv_nexthop *nexthop;
     struct tx_sizes sizes;
-    int reason;
+    struct xv_addr to;
+    int reason, has_path;
 
-    if (!addr_is_set(&to))
-        return XV_RESOLVE;
     if (parse_frame(skb, &in))
         return XV_REWRITE_FAILED;
     if (in.cut) /* the kernel's device drops it: skb_vlan_inet_prepare() */
         return XV_KERNEL_PATH;
     if (vtep->flags & XV_VTEP_GBP)
         in.mark = skb->mark;
-    nexthop = nexthop_find(vtep, dest, skb->mark, outer_tos(vtep, &in), tx->now);
-    if (nexthop && !is_alive(nexthop->ifindex))
-        nexthop = NULL;
-    if (!nexthop && bpf_map_lookup_elem(&local_addrs, &to))
-        return XV_LOCAL_VTEP;
+    if (tx->path_state == XV_PATH_NOT_ASKED &&
+        !(path_is_fresh(remote, tx->now) && is_usual(vtep, skb->mark, outer_tos(vtep, &in))))
+        return XV_RENEW_PATH;
+    has_path = take_path(skb, vtep, remote, &in, tx);
+    if (!has_path) {
+        to = remote->addr;
+        if (bpf_map_lookup_elem(&local_addrs, &to))
+            return XV_LOCAL_VTEP;
+    }
     sizes = tx_sizes_of(skb, vtep, in.headers);
-    reason = check_size(skb, vtep, dest, nexthop, sizes.l3_size, tx);
+    reason = check_size(skb, vtep, remote, has_path, sizes.l3_size, tx);
     if (reason != XV_CONTINUE)
         return reason;
     /* bpf_skb_adjust_room() cannot tell segmentation to compute outer checksums. */
     if (skb->gso_size && needs_csum(vtep))
         return XV_KERNEL_PATH;
-    tx->no_nexthop = !nexthop;
-    if (!nexthop || (sizes.l3_size > XV_MTU_SAFE && sizes.l3_size > nexthop->proven_size))
+    tx->no_nexthop = !has_path;
+    if (!has_path || (sizes.l3_size > XV_MTU_SAFE && sizes.l3_size > tx->path.proven_size))
         return XV_RESOLVE; /* leave_to_kernel() counts it: a port's frame comes here twice */
-    reason = tc_encap(skb, vtep, dest, &in, nexthop, tx);
-    if (reason == XV_CONTINUE)
+    reason = tc_encap(skb, vtep, remote, &in, tx);
+    if (reason == XV_CONTINUE) {
         count_tx(vtep->slot, sizes.packets, sizes.bytes);
+        remote_count_tx(remote, sizes.packets, sizes.bytes);
+    }
     return reason;
 }
 
-/* Sends to the VTEP of the entry. Returns as send_to(), or XV_FLOODED if the entry has several. */
+/* Sends to the remote of the entry. Returns as send_to(), or XV_FLOODED if the entry has several.
+ */
 XV_STEP int send(struct __sk_buff *skb, const struct xv_vtep *vtep, struct xv_fdb *entry,
                  struct tx_ctx *tx)
 {
+    struct xv_remote *remote;
+
     if (!vtep || !entry || !tx)
         return XV_REWRITE_FAILED;
-    fdb_touch(&entry->used, tx->now);
-    if (entry->remotes > 1 || addr_is_multicast(&entry->dest.addr)) {
+    touch_tick(&entry->used, tx->now);
+    remote = fdb_remote(entry);
+    if (!remote)
+        return XV_RESOLVE;
+    if (entry->several > 1 || addr_is_multicast(&remote->addr)) {
         /* The kernel's device replicates the frame: its entry has the same VTEPs. */
-        count_tx(vtep->slot, skb_packets(skb) * entry->remotes, (__u64)skb->len * entry->remotes);
+        count_tx(vtep->slot, skb_packets(skb) * entry->several, (__u64)skb->len * entry->several);
         return XV_FLOODED;
     }
-    return send_to(skb, vtep, &entry->dest, tx);
+    return send_to(skb, vtep, remote, tx);
 }
 
 enum leave_flag {
@@ -137,27 +168,32 @@ enum leave_flag {
 /*
  * Prepares a frame for the VTEP's device, which has the same entry. skb->hash makes it use the
  * flow's own source port (udp_flow_src_port()). The mark makes tc_underlay_egress check that it
- * sends to `dest`. Without an entry here the kernel's device may still have one: it removes expired
- * entries only every ten seconds, and other programs may write into its table.
+ * sends to `remote`. Without an entry here the kernel's device may still have one: it removes
+ * expired entries only every ten seconds, and other programs may write into its table.
  */
 XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                            const struct xv_remote *dest, __u32 flags)
+                            const struct xv_remote *remote, __u32 flags)
 {
     struct inner in = {};
     struct tx_sizes sizes;
     __u32 hash;
 
-    if (!vtep || !dest || parse_frame(skb, &in))
+    if (!vtep || parse_frame(skb, &in))
         return 0;
     if (flags & XV_LEAVE_COUNT_TX) {
         sizes = tx_sizes_of(skb, vtep, in.headers);
         count_tx(vtep->slot, sizes.packets, sizes.bytes);
+        if (remote)
+            remote_count_tx(remote, sizes.packets, sizes.bytes);
     }
     hash = flow_hash(&in);
     bpf_set_hash(skb, hash ^ hash << 16);
-    skb->tc_index = (flags & XV_LEAVE_ANY_VTEP ? XV_MARK_EXPECT | XV_MARK_EXPECT_ANY
-                                               : expect_mark(&dest->addr, dest->vni, dest->port)) |
-                    (nexthop_oif(vtep, dest) ? XV_MARK_EXPECT_PORT : 0);
+    if (flags & XV_LEAVE_ANY_VTEP || !remote)
+        skb->tc_index = XV_MARK_EXPECT | XV_MARK_EXPECT_ANY |
+                        (vtep->underlay_count == 1 ? XV_MARK_EXPECT_PORT : 0);
+    else
+        skb->tc_index = expect_mark(&remote->addr, remote->vni, remote->port) |
+                        (nexthop_oif(vtep, remote) ? XV_MARK_EXPECT_PORT : 0);
     return 0;
 }
 
@@ -210,19 +246,24 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
 {
     __u32 packets = skb_packets(skb);
     __u64 bytes = skb->len;
+    struct xv_remote *remote, *sender;
     struct xv_vtep *target;
-    struct xv_remote back;
+    struct place back = {};
     int reason;
 
     if (!vtep || !entry || !tx)
         return XV_REWRITE_FAILED;
-    back = (struct xv_remote){.addr = vtep->local, .vni = vtep->vni, .port = vtep->dstport};
-    target = vtep_by_vni(entry->dest.vni, entry->dest.port);
+    back.addr = vtep->local;
+    remote = fdb_remote(entry);
+    target = remote ? vtep_by_vni(remote->vni, remote->port) : NULL;
     if (!target)
         return XV_NO_TX_TARGET;
     if (target->slot == vtep->slot)
         return XV_HAIRPIN;
-    reason = check_source_mac(target, tx->eth.h_source);
+    sender = remote_of_sender(target, &back.addr);
+    reason = check_sender(target, sender, tx->now);
+    if (reason == XV_CONTINUE)
+        reason = check_source_mac(target, tx->eth.h_source);
     if (reason != XV_CONTINUE)
         return reason;
     if (target->flags & XV_VTEP_LEARNING) {
@@ -231,6 +272,9 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
             return reason;
     }
     count_tx(vtep->slot, packets, bytes);
+    remote_count_tx(remote, packets, bytes);
+    if (sender)
+        remote_count_rx(sender, packets, bytes, tx->now);
     tx->action = deliver(skb, target, tx->eth.h_dest, tx->now, XV_PROTO_VALID, XV_HOOK_EGRESS);
     return XV_CONTINUE;
 }
@@ -251,6 +295,19 @@ XV_STEP int sum_payload(struct __sk_buff *skb, struct tx_ctx *tx)
     return skb_payload_sum(skb, &in, skb->vlan_present ? in.l3_offset : ETH_HLEN, &tx->sum);
 }
 
+/* Finds the path of the frame to the entry's remote. Returns whether there is one. */
+XV_STEP int renew_path(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                       const struct xv_fdb *entry, struct xv_path *path)
+{
+    struct xv_remote *remote;
+    struct inner in = {};
+
+    if (!vtep || !entry || !path || parse_frame(skb, &in))
+        return 0;
+    remote = fdb_remote(entry);
+    return remote && path_renew(skb, vtep, remote, path, outer_tos(vtep, &in));
+}
+
 /*
  * Sends by the entry; NULL is a miss. Returns XV_CONTINUE or XV_PKT_TOO_BIG with tx->action set,
  * XV_RESOLVE, or another reason.
@@ -267,6 +324,10 @@ static __always_inline int send_by_entry(struct __sk_buff *skb, const struct xv_
     reason = needs_csum(vtep) ? sum_payload(skb, tx) : XV_CONTINUE;
     if (reason == XV_CONTINUE)
         reason = send(skb, vtep, entry, tx);
+    if (reason == XV_RENEW_PATH) { /* rare, and not within send(), for want of stack */
+        tx->path_state = renew_path(skb, vtep, entry, &tx->path) ? XV_PATH_FOUND : XV_PATH_NONE;
+        reason = send(skb, vtep, entry, tx);
+    }
     if (reason == XV_LOCAL_VTEP)
         return local_bypass(skb, vtep, entry, tx);
     if (reason == XV_OVER_MTU)

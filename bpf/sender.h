@@ -21,6 +21,7 @@
 #include "bpf/cursor.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/remote.h"
 #include "bpf/skb.h"
 
 #define XV_SENDER_WAYS 4
@@ -33,19 +34,46 @@ static __always_inline int sender_is(const struct xv_sender *at, const struct xv
     return at->port == port && addr_equal(&at->addr, addr);
 }
 
-/* Whether the kernel has admitted a packet of this sender within the last second. */
-static __always_inline int sender_admitted(const struct xv_addr *addr, __be16 port, __u64 now)
+static __always_inline int admission_is_valid(__u32 admitted, __u64 now)
 {
-    __u32 first = xv_sender_index(addr, port);
+    return admitted && xv_since(now, admitted) < XV_SENDER_LIFE;
+}
 
+/* When the kernel last admitted a packet of this sender, as xv_stamp(); 0: never. */
+XV_STEP int sender_admitted(const struct xv_addr *addr, __u32 port)
+{
+    __u32 first;
+
+    if (!addr)
+        return 0;
+    first = xv_sender_index(addr, port);
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
         __u32 index = first ^ n;
         struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
         if (at && sender_is(at, addr, port))
-            return at->admitted && xv_since(now, at->admitted) < XV_SENDER_LIFE;
+            return at->admitted;
     }
     return 0;
+}
+
+/*
+ * Whether the kernel has admitted a packet of this sender within the last second. `remote`: the
+ * sender, which has a copy of the admission, or NULL.
+ */
+static __always_inline int is_admitted(struct xv_remote *remote, const struct xv_addr *addr,
+                                       __be16 port, __u64 now)
+{
+    __u32 admitted;
+
+    if (remote && admission_is_valid(remote->admitted, now))
+        return 1;
+    admitted = sender_admitted(addr, port);
+    if (!admission_is_valid(admitted, now))
+        return 0;
+    if (remote)
+        remote->admitted = admitted;
+    return 1;
 }
 
 /*

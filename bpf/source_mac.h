@@ -8,6 +8,7 @@
 #include "bpf/addr.h"
 #include "bpf/common.h"
 #include "bpf/fdb.h"
+#include "bpf/remote.h"
 #include "bpf/sender.h"
 
 static __always_inline int source_mac_is_invalid(const __u8 *source)
@@ -23,32 +24,38 @@ static __always_inline int check_source_mac(const struct xv_vtep *vtep, const __
     return source_mac_is_invalid(source) ? XV_MAC_INVALID_SOURCE : XV_CONTINUE;
 }
 
-/* The sender of a packet, as the remote of the entry that learning makes. */
-static __always_inline struct xv_remote sender_as_remote(const struct xv_vtep *vtep,
-                                                         const struct xv_addr *from)
+/*
+ * Whether the VTEP takes packets of this sender: `--accept`. `remote`: the sender, or NULL. Returns
+ * XV_CONTINUE or XV_UNKNOWN_REMOTE.
+ */
+static __always_inline int check_sender(const struct xv_vtep *vtep, const struct xv_remote *remote,
+                                        __u64 now)
 {
-    return (struct xv_remote){.addr = *from, .vni = vtep->vni, .port = vtep->dstport};
+    if (vtep->flags & XV_VTEP_ACCEPT_KNOWN && !(remote && remote_is_known(remote, now)))
+        return XV_UNKNOWN_REMOTE;
+    return XV_CONTINUE;
 }
 
 /*
- * Checks the source of a frame from the VTEP `from`: whether the kernel has learned the MAC there,
- * and has lately admitted the sender. XV_CONTINUE, a drop reason, or XV_TO_LEARN or XV_TO_ADMIT:
- * the frame must then go through the kernel's device, and is learned at tc_device_ingress.
+ * Checks the source of a frame from the VTEP at `place`: whether the kernel has learned the MAC
+ * there, and has lately admitted the sender. XV_CONTINUE, a drop reason, or XV_TO_LEARN or
+ * XV_TO_ADMIT: the frame must then go through the kernel's device, and is learned at
+ * tc_device_ingress. `remote`: the sender, or NULL.
  */
-static __always_inline int check_source(const struct xv_vtep *vtep, const struct xv_remote *from,
-                                        const __u8 *source, __u64 now)
+static __always_inline int check_source(const struct xv_vtep *vtep, struct xv_remote *remote,
+                                        const struct place *place, const __u8 *source, __u64 now)
 {
     int refused = check_source_mac(vtep, source);
 
     if (refused)
         return refused;
     if (vtep->flags & XV_VTEP_LEARNING) {
-        int reason = fdb_check(vtep, source, from, 0, vtep->renew_shift, now);
+        int reason = fdb_check(vtep, source, place, 0, vtep->renew_shift, now);
 
         if (reason != XV_CONTINUE)
             return reason;
     }
-    return sender_admitted(&from->addr, from->port, now) ? XV_CONTINUE : XV_TO_ADMIT;
+    return is_admitted(remote, &place->addr, vtep->dstport, now) ? XV_CONTINUE : XV_TO_ADMIT;
 }
 
 /*
@@ -60,20 +67,25 @@ static __always_inline int check_source(const struct xv_vtep *vtep, const struct
 static __always_inline int learn_source(const struct xv_vtep *vtep, const struct ethhdr *eth,
                                         struct xv_sender *sender, __u64 now)
 {
-    struct xv_addr unknown = {};
-    struct xv_remote from;
+    struct place place = {};
     int reason;
 
     if (sender)
         sender->admitted = xv_stamp(now) | 1; /* 0 means never */
+    if (vtep->flags & XV_VTEP_ACCEPT_KNOWN) {
+        reason = check_sender(vtep, sender ? remote_of_sender(vtep, &sender->addr) : NULL, now);
+        if (reason != XV_CONTINUE)
+            return reason;
+    }
     if (source_mac_is_invalid(eth->h_source))
         return XV_MAC_INVALID_SOURCE;
     if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
-    from = sender_as_remote(vtep, sender ? &sender->addr : &unknown);
-    reason = fdb_check(vtep, eth->h_source, &from, 0, vtep->renew_shift, now);
+    if (sender)
+        place.addr = sender->addr;
+    reason = fdb_check(vtep, eth->h_source, &place, 0, vtep->renew_shift, now);
     if (reason == XV_TO_LEARN)
-        fdb_learn(vtep, eth->h_source, &from, 0, now);
+        fdb_learn(vtep, eth->h_source, &place, 0, now);
     return reason_drops(reason) && !sender ? XV_CONTINUE : reason;
 }
 

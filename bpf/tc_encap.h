@@ -8,6 +8,7 @@
 #include "bpf/common.h"
 #include "bpf/encap.h"
 #include "bpf/maps.h"
+#include "bpf/multipath.h"
 #include "bpf/parse_inner.h"
 #include "bpf/tx_ctx.h"
 #include "bpf/udp_csum.h"
@@ -88,34 +89,33 @@ static __always_inline int store_headers(struct __sk_buff *skb, const struct tx_
 
 /* Builds the outer headers and the inner L2 header. `size`: of the inner frame. */
 static __always_inline void build_headers(struct tx_headers *h, const struct xv_vtep *vtep,
-                                          const struct xv_remote *dest, const struct inner *in,
-                                          const struct l2 *l2, const struct xv_nexthop *nexthop,
-                                          __u64 sum, __u32 size)
+                                          const struct xv_remote *remote, const struct inner *in,
+                                          const struct l2 *l2, const struct tx_ctx *tx, __u32 size)
 {
     if (vtep->flags & XV_VTEP_V6) {
         struct outer_v6 *outer = &h->v6.outer;
 
-        build_outer_v6(&h->eth, outer, vtep, dest, in, nexthop, size);
+        build_outer_v6(&h->eth, outer, vtep, remote, in, &tx->path.hop, size);
         __builtin_memcpy(h->v6.l2, l2->bytes, XV_TAGGED_SIZE);
         if (needs_csum(vtep))
-            outer->udp.check = udp_csum(&outer->ip.saddr, 32, &outer->udp, l2, sum);
+            outer->udp.check = udp_csum(&outer->ip.saddr, 32, &outer->udp, l2, tx->sum);
     } else {
         struct outer_v4 *outer = &h->v4.outer;
 
-        build_outer_v4(&h->eth, outer, vtep, dest, in, nexthop, size);
+        build_outer_v4(&h->eth, outer, vtep, remote, in, &tx->path.hop, size);
         __builtin_memcpy(h->v4.l2, l2->bytes, XV_TAGGED_SIZE);
         if (needs_csum(vtep))
-            outer->udp.check = udp_csum(&outer->ip.saddr, 8, &outer->udp, l2, sum);
+            outer->udp.check = udp_csum(&outer->ip.saddr, 8, &outer->udp, l2, tx->sum);
     }
 }
 
 /*
- * Encapsulates the frame and redirects it to the next hop. Returns XV_CONTINUE with tx->action set,
+ * Encapsulates the frame and redirects it to tx->path.hop. Returns XV_CONTINUE with tx->action set,
  * or a reason. After a reason that passes, the frame is as it was.
  */
 static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                    const struct xv_remote *dest, const struct inner *in,
-                                    const struct xv_nexthop *nexthop, struct tx_ctx *tx)
+                                    const struct xv_remote *remote, const struct inner *in,
+                                    struct tx_ctx *tx)
 {
     struct tx_headers headers = {};
     struct l2 l2;
@@ -124,12 +124,12 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
     reason = pop_vlans(skb, &tx->eth, &l2);
     if (reason != XV_CONTINUE)
         return reason;
-    build_headers(&headers, vtep, dest, in, &l2, nexthop, tx->sum, skb->len - ETH_HLEN + l2.size);
+    build_headers(&headers, vtep, remote, in, &l2, tx, skb->len - ETH_HLEN + l2.size);
     reason = grow(skb, vtep, &l2);
     if (reason == XV_CONTINUE)
         reason = store_headers(skb, &headers, vtep, l2.size);
     if (reason == XV_CONTINUE)
-        tx->action = bpf_redirect(nexthop->ifindex, 0);
+        tx->action = to_hop(tx);
     else if (!reason_drops(reason) && push_vlans(skb, &l2))
         return XV_REWRITE_FAILED;
     return reason;

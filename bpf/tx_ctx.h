@@ -10,6 +10,12 @@
 #include "bpf/marks.h"
 #include "bpf/skb.h"
 
+enum path_state {
+    XV_PATH_NOT_ASKED, /* only the remote's own copy may be used */
+    XV_PATH_FOUND,
+    XV_PATH_NONE, /* the kernel's device must send */
+};
+
 struct tx_ctx {
     __u64 now;
     __u32 ifindex;       /* the frame came from this device: answers to its sender go there */
@@ -20,7 +26,10 @@ struct tx_ctx {
     int no_nexthop;      /* with XV_RESOLVE: no next hop is known, for no size of packet */
     int action;          /* with XV_CONTINUE, XV_PROXIED and XV_PKT_TOO_BIG */
     struct ethhdr eth;
-    __u64 sum; /* of the frame behind its L2 header, for a UDP checksum */
+    struct xv_path path; /* the way to the remote, as path_state says */
+    __u16 path_state;    /* enum path_state */
+    __u16 by_gateway;    /* the kernel must resolve the next hop: see multipath_work.gateway */
+    __u64 sum;           /* of the frame behind its L2 header, for a UDP checksum */
 };
 
 /* Sends the packet, which has become an answer, to the frame's sender. Returns `reason`. */

@@ -34,6 +34,7 @@
 struct sent {
     struct xv_nexthop_key key;
     struct xv_nexthop nexthop;
+    struct xv_addr from;
     __u32 vni;
     __u8 mac[6];         /* destination of the inner frame */
     __u8 fragment;       /* it is a fragment */
@@ -46,20 +47,19 @@ static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s)
     struct cursor c = skb_pull(skb, XV_LINEAR);
     struct ethhdr *eth = take(&c, sizeof(*eth));
     struct xv_vxlan_header *vxlan;
-    struct xv_addr from;
     struct udphdr *udp;
     __u8 proto;
 
     if (!eth)
         return XV_NOT_UDP;
-    mac_copy(s->nexthop.dmac, eth->h_dest);
-    mac_copy(s->nexthop.smac, eth->h_source);
+    mac_copy(s->nexthop.path.hop.dmac, eth->h_dest);
+    mac_copy(s->nexthop.path.hop.smac, eth->h_source);
     if (eth->h_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr *ip = take(&c, sizeof(*ip));
 
         if (!ip || ip->ihl != 5)
             return XV_NOT_UDP;
-        addr_from_v4(&from, ip->saddr);
+        addr_from_v4(&s->from, ip->saddr);
         addr_from_v4(&s->key.dst, ip->daddr);
         s->key.tos = ip->tos & ~XV_ECN_MASK;
         s->fragment = !!(ip->frag_off & bpf_htons(XV_IP_FRAGMENT));
@@ -70,7 +70,7 @@ static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s)
 
         if (!ip)
             return XV_NOT_UDP;
-        addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
+        addr_from_v6(&s->from, ip->saddr.in6_u.u6_addr32);
         addr_from_v6(&s->key.dst, ip->daddr.in6_u.u6_addr32);
         s->key.tos = (ip->priority << 4 | ip->flow_lbl[0] >> 4) & ~XV_ECN_MASK;
         s->fragment = s->later_fragment = ip->nexthdr == IPPROTO_FRAGMENT;
@@ -88,7 +88,7 @@ static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s)
     if (!udp || !vxlan || !eth)
         return XV_NOT_UDP;
     mac_copy(s->mac, eth->h_dest);
-    s->key.src_hash = xv_address_mix(&from);
+    s->key.src_hash = xv_address_mix(&s->from);
     s->key.dstport = udp->dest;
     s->vni = bpf_ntohl(vxlan->vni) >> 8;
     return XV_CONTINUE;
@@ -137,23 +137,27 @@ static __always_inline void nexthop_learn(struct __sk_buff *skb, struct sent *s,
 {
     struct xv_underlay *underlay;
     struct xv_nexthop *known;
-    __u32 size = sent_size(skb);
+    __u32 size = sent_size(skb), hops;
 
-    s->nexthop.proven_size = size < 0xffff ? size : 0xffff;
+    s->nexthop.path.proven_size = size < 0xffff ? size : 0xffff;
     s->key.mark = skb->mark;
     s->key.oif = port_named ? skb->ifindex : 0;
     known = bpf_map_lookup_elem(&nexthops, &s->key);
     if (known && now < known->expires) { /* a second segment, or another packet of the kernel */
-        if (known->proven_size < s->nexthop.proven_size)
-            known->proven_size = s->nexthop.proven_size;
+        if (known->path.proven_size < s->nexthop.path.proven_size)
+            known->path.proven_size = s->nexthop.path.proven_size;
         return;
     }
     entry_answered(s);
-    s->nexthop.ifindex = skb->ifindex;
-    underlay = bpf_map_lookup_elem(&underlays, &s->nexthop.ifindex);
-    s->nexthop.xdp = underlay && underlay->xdp_xmit;
-    s->nexthop.mtu = pmtu_of(&s->key.dst, now);
-    s->nexthop.expires = now + XV_NEXTHOP_LIFE;
+    s->nexthop.path.hop.ifindex = skb->ifindex;
+    underlay = bpf_map_lookup_elem(&underlays, &s->nexthop.path.hop.ifindex);
+    s->nexthop.path.xdp = underlay && underlay->xdp_xmit;
+    s->nexthop.path.mtu = pmtu_of(&s->key.dst, now);
+    /* bpf_fib_lookup() does not take a mark before Linux 6.10. */
+    hops = skb->mark ? 0 : multipath_learn(skb, &s->key, &s->from, &s->nexthop.path.hop);
+    s->nexthop.path.hops = hops;
+    s->nexthop.checked = hops ? xv_stamp(now) | 1 : 0;
+    s->nexthop.expires = now + (hops ? XV_NEXTHOP_LIFE : XV_NEXTHOP_LIFE_BLIND);
     bpf_map_update_elem(&nexthops, &s->key, &s->nexthop, BPF_ANY);
 }
 

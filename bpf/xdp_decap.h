@@ -14,6 +14,7 @@
 #include "bpf/ecn.h"
 #include "bpf/maps.h"
 #include "bpf/parse_outer.h"
+#include "bpf/remote.h"
 #include "bpf/xdp.h"
 
 /* Whether the packet is for this port's MAC or multicast; a switch may flood others to us. */
@@ -64,13 +65,15 @@ static __always_inline int xdp_copy_ecn(struct cursor *c, const struct outer *o,
 
 /* Removes the outer headers, and redirects the frame to the local port `ifindex`. */
 static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                       const struct outer *o, __u32 ifindex)
+                                       struct xv_remote *from, const struct outer *o, __u32 ifindex)
 {
     __u32 size = o->frame_size - o->size;
 
     if (bpf_xdp_adjust_head(xdp, o->size))
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
     count_rx(vtep->slot, 1, size);
+    if (from)
+        remote_count_rx(from, 1, size, bpf_ktime_get_coarse_ns());
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
 
@@ -80,9 +83,9 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
  * lost if mac_len is 0 (skb_restore_mac()).
  */
 static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                       const struct outer *o)
+                                       struct xv_remote *from, const struct outer *o)
 {
-    __u32 ifindex = xdp->ingress_ifindex;
+    __u32 ifindex = xdp->ingress_ifindex, size = o->frame_size - o->size;
     struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &ifindex);
     struct xv_meta *meta;
 
@@ -98,6 +101,8 @@ static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep 
     meta = (void *)(long)xdp->data_meta;
     if ((void *)(meta + 1) > (void *)(long)xdp->data)
         return XDP_PASS;
+    if (from)
+        remote_count_rx(from, 1, size, bpf_ktime_get_coarse_ns());
     meta->magic = XV_META_MAGIC ^ ifindex ^ vtep->nonce;
     meta->slot = vtep->slot;
     return XDP_PASS;

@@ -15,6 +15,8 @@
 #include "bpf/maps.h"
 #include "bpf/nexthop.h"
 #include "bpf/parse_inner.h"
+#include "bpf/remote.h"
+#include "bpf/source_port.h"
 #include "bpf/xdp.h"
 
 /* Whether the TC program must handle the frame: for skb->mark, `proxy` or `rsc`. */
@@ -29,8 +31,8 @@ static __always_inline int xdp_is_for_tc(const struct xv_vtep *vtep, const struc
 
 /* Builds the outer headers where xdp_encap() has made room. `size`: of the inner frame. */
 static __always_inline int xdp_build_headers(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                             const struct xv_remote *dest, const struct inner *in,
-                                             const struct xv_nexthop *nexthop, __u32 size)
+                                             const struct xv_remote *remote, const struct inner *in,
+                                             const struct xv_hop *hop, __u32 size)
 {
     struct ethhdr *eth = (void *)(long)xdp->data;
     void *end = (void *)(long)xdp->data_end;
@@ -40,42 +42,68 @@ static __always_inline int xdp_build_headers(struct xdp_md *xdp, const struct xv
 
         if ((void *)(outer + 1) > end)
             return XV_REWRITE_FAILED;
-        build_outer_v6(eth, outer, vtep, dest, in, nexthop, size);
+        build_outer_v6(eth, outer, vtep, remote, in, hop, size);
     } else {
         struct outer_v4 *outer = (void *)(eth + 1);
 
         if ((void *)(outer + 1) > end)
             return XV_REWRITE_FAILED;
-        build_outer_v4(eth, outer, vtep, dest, in, nexthop, size);
+        build_outer_v4(eth, outer, vtep, remote, in, hop, size);
     }
     return XV_CONTINUE;
 }
 
-/* Encapsulates, if a fresh next hop has sent packets of this size; else passes to TC. */
+/*
+ * The next hop of the flow: that of the path, or one of several, whose number is in the flow's
+ * bucket. NULL: it is to be resolved first, which only TC can do.
+ */
+static __always_inline struct xv_hop *xdp_hop(const struct xv_vtep *vtep, struct xv_remote *remote,
+                                              const struct inner *in, __u64 now)
+{
+    struct xv_nexthop_key key;
+    struct xv_multipath *m;
+    __u64 n;
+
+    if (remote->path.hops <= 1)
+        return &remote->path.hop;
+    nexthop_key(&key, vtep, remote, 0, outer_tos(vtep, in));
+    m = bpf_map_lookup_elem(&multipaths, &key);
+    if (!m)
+        return NULL;
+    n = multipath_of_flow(m, flow_hash(in));
+    return hop_is_resolved(m, n, now) ? &m->hop[n] : NULL;
+}
+
+/* Encapsulates, if a fresh path has sent packets of this size; else passes to TC. */
 static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *vtep,
                                      struct cursor *c, struct ethhdr *eth, struct xv_fdb *entry,
                                      __u64 now)
 {
-    const struct xv_remote *dest = &entry->dest;
-    __u32 size = bpf_xdp_get_buff_len(xdp), l3_size;
+    __u32 size = bpf_xdp_get_buff_len(xdp), l3_size = size + outer_size(vtep) - ETH_HLEN;
+    struct xv_remote *remote = fdb_remote(entry);
     struct inner in = {};
-    struct xv_nexthop *nexthop;
+    struct xv_hop *hop;
+    __u32 ifindex;
 
-    parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
-    nexthop = nexthop_find(vtep, dest, 0, outer_tos(vtep, &in), now);
-    l3_size = size + outer_size(vtep) - ETH_HLEN;
-    if (in.cut || !nexthop || !nexthop->xdp || needs_csum(vtep) || size > 0xffff - XV_OUTER_V6 ||
-        (l3_size > XV_MTU_SAFE && l3_size > nexthop->proven_size) ||
-        addr_is_multicast(&dest->addr) ||
-        exceeded_mtu(xdp, nexthop->ifindex, nexthop->mtu, l3_size))
+    if (!remote || !path_is_fresh(remote, now) || !remote->path.xdp || needs_csum(vtep) ||
+        size > 0xffff - XV_OUTER_V6 ||
+        (l3_size > XV_MTU_SAFE && l3_size > remote->path.proven_size))
         return XDP_PASS;
+    parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
+    if (in.cut || !is_usual(vtep, 0, outer_tos(vtep, &in)))
+        return XDP_PASS;
+    hop = xdp_hop(vtep, remote, &in, now);
+    if (!hop || exceeded_mtu(xdp, hop->ifindex, remote->path.mtu, l3_size))
+        return XDP_PASS;
+    ifindex = hop->ifindex;
     if (bpf_xdp_adjust_head(xdp, -(int)outer_size(vtep)))
         return XDP_PASS;
-    if (xdp_build_headers(xdp, vtep, dest, &in, nexthop, size) != XV_CONTINUE)
+    if (xdp_build_headers(xdp, vtep, remote, &in, hop, size) != XV_CONTINUE)
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
-    fdb_touch(&entry->used, now);
+    touch_tick(&entry->used, now);
     count_tx(vtep->slot, 1, size);
-    return bpf_redirect_map(&alive, nexthop->ifindex, XDP_DROP);
+    remote_count_tx(remote, 1, size);
+    return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
 
 #endif

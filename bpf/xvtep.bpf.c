@@ -128,7 +128,7 @@ int xvtep_tc_device_egress(struct __sk_buff *skb)
     if (entry && entry->flags & XV_FDB_LOCAL) {
         if (!(entry->flags & XV_FDB_BRIDGED) || tx.short_circuited) {
             count_reason(vtep->slot, XV_SWITCHED, packets);
-            return to_port(skb, &entry->dest, entry->flags, XV_HOOK_EGRESS);
+            return to_port(skb, entry, XV_HOOK_EGRESS);
         }
         if (fdb_bridge_agrees(entry, tx.now))
             return to_action(vtep->slot, XV_PORT_COPY, packets);
@@ -149,6 +149,7 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     __u32 mark = skb->tc_index;
     struct ethhdr eth XV_ALIGN2;
     int reason = XV_CONTINUE;
+    struct xv_sender *from;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
 
@@ -161,12 +162,13 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     follow_mac(skb, vtep);
     if (mark == XV_MARK_DELIVERED_OTHER_MAC || !vtep || skb_read_eth(skb, &eth))
         return XV_PASS;
+    from = sender_of_mark(mark);
     /* With this mark it is an ICMP error of the kernel about a frame that we left to it. */
     if ((mark & XV_MARK_TYPE) != XV_MARK_EXPECT)
-        reason = learn_source(vtep, &eth, sender_of_mark(mark), now);
+        reason = learn_source(vtep, &eth, from, now);
     if (reason_drops(reason))
         return to_action(vtep->slot, reason, skb_packets(skb));
-    count_delivered(skb, vtep);
+    count_delivered(skb, vtep, from, now);
     entry = fdb_find_local(vtep, eth.h_dest, now);
     if (entry && entry->flags & XV_FDB_BRIDGED && reason == XV_TO_LEARN)
         return XV_PASS; /* the bridge must learn the source, too */
@@ -200,7 +202,7 @@ int xvtep_tc_port_egress(struct __sk_buff *skb)
     entry = vtep ? fdb_find(vtep, eth.h_dest, now) : NULL;
     if (!entry)
         return XV_PASS;
-    if (entry->flags & XV_FDB_LOCAL && entry->dest.ifindex == ifindex) {
+    if (entry->flags & XV_FDB_LOCAL && entry->to == ifindex) {
         fdb_bridge_agreed(entry, now);
         return mark == XV_MARK_BRIDGE_COPY ? TC_ACT_SHOT : XV_PASS;
     }
@@ -223,7 +225,7 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     struct port_frame f = {.packets = skb_packets(skb)};
     struct tx_ctx tx = {.ifindex = skb->ifindex};
     __u32 ifindex = tx.ifindex;
-    __u64 place;
+    __u64 at;
 
     f.port = port_of(ifindex);
     if (!f.port)
@@ -244,9 +246,9 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
         return to_action(f.port->slot, XV_REWRITE_FAILED, f.packets);
 
     f.bridged = f.port->flags & XV_PORT_BRIDGED && !tx.vid;
-    place = (__u64)tx.vid << 32 | ifindex;
-    if (port_check(f.vtep, f.port, &tx.eth, place, tx.now) == XV_TO_LEARN) {
-        port_learn(f.vtep, f.port, &tx.eth, place, tx.now);
+    at = (__u64)tx.vid << 32 | ifindex;
+    if (port_check(f.vtep, f.port, &tx.eth, at, tx.now) == XV_TO_LEARN) {
+        port_learn(f.vtep, f.port, &tx.eth, at, tx.now);
         if (f.bridged)
             return to_action(f.port->slot, XV_TO_BRIDGE, f.packets);
     }
@@ -264,7 +266,8 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
 {
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
-    struct xv_remote sender;
+    struct place sender = {};
+    struct xv_remote *remote;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
     struct ethhdr *inner;
@@ -289,18 +292,21 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     inner = take(&c, sizeof(*inner));
     if (!inner)
         return xdp_to_action(vtep->slot, XV_PKT_TOO_SMALL);
-    sender = sender_as_remote(vtep, &o.src);
-    reason = check_source(vtep, &sender, inner->h_source, now);
+    remote = remote_of_sender(vtep, &o.src);
+    reason = check_sender(vtep, remote, now);
+    if (reason != XV_CONTINUE)
+        return xdp_to_action(vtep->slot, reason);
+    sender.addr = o.src;
+    reason = check_source(vtep, remote, &sender, inner->h_source, now);
     if (reason != XV_CONTINUE)
         return xdp_to_action(vtep->slot, reason);
     reason = xdp_copy_ecn(&c, &o, inner->h_proto);
     if (reason != XV_CONTINUE)
         return xdp_to_action(vtep->slot, reason);
     entry = fdb_find_local(vtep, inner->h_dest, now);
-    if (entry && entry->flags & XV_FDB_XDP && !entry->dest.vid &&
-        !fdb_bridge_needs_copy(entry, now))
-        return xdp_to_port(xdp, vtep, &o, entry->dest.ifindex);
-    return xdp_hand_up(xdp, vtep, &o);
+    if (entry && entry->flags & XV_FDB_XDP && !entry->several && !fdb_bridge_needs_copy(entry, now))
+        return xdp_to_port(xdp, vtep, remote, &o, entry->to);
+    return xdp_hand_up(xdp, vtep, remote, &o);
 }
 
 /* Local port, before the kernel makes an skb of the frame: to known VTEPs with a fresh next hop. */
@@ -327,16 +333,17 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     if (port_check(vtep, port, eth, ifindex, now) != XV_CONTINUE)
         return XDP_PASS;
     entry = fdb_find(vtep, eth->h_dest, now);
-    if (!entry || entry->remotes > 1 || mac_equal(eth->h_dest, vtep->mac) ||
+    if (!entry || (entry->several > 1 && !(entry->flags & XV_FDB_LOCAL)) ||
+        mac_equal(eth->h_dest, vtep->mac) ||
         (port->flags & XV_PORT_BRIDGED && !fdb_bridge_agrees(entry, now)) ||
         xdp_is_for_tc(vtep, eth, entry))
         return XDP_PASS;
     if (entry->flags & XV_FDB_LOCAL) {
-        if (!(entry->flags & XV_FDB_XDP) || entry->dest.vid || entry->dest.ifindex == ifindex ||
+        if (!(entry->flags & XV_FDB_XDP) || entry->several || entry->to == ifindex ||
             (entry->flags & XV_FDB_BRIDGED && !fdb_bridge_agrees(entry, now)))
             return XDP_PASS;
         count_reason(vtep->slot, XV_SWITCHED, 1);
-        return bpf_redirect_map(&alive, entry->dest.ifindex, XDP_DROP);
+        return bpf_redirect_map(&alive, entry->to, XDP_DROP);
     }
     return xdp_encap(xdp, vtep, &c, eth, entry, now);
 }

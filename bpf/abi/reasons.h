@@ -47,6 +47,7 @@
     X(MAC_INVALID_SOURCE, "mac_invalid_source", "inner source MAC is multicast or all zeros")      \
     X(LOCAL_MAC, "local_mac", "inner source MAC is the VTEP's own (a loop or an echo)")            \
     X(VXLAN_ENTRY_EXISTS, "vxlan_entry_exists", "source MAC has a static entry for another VTEP")  \
+    X(UNKNOWN_REMOTE, "unknown_remote", "from a VTEP that nobody named (accept known)")            \
     X(IP_TUNNEL_ECN, "ip_tunnel_ecn", "outer CE on an inner not-ECT packet (RFC 6040 4.2)")        \
     X(NO_TX_TARGET, "no_tx_target", "no entry for the MAC and no default entry")                   \
     X(PORT_COPY, "port_copy", "a bridge's flood copy, for a MAC behind a local port")              \

@@ -15,7 +15,7 @@
  * A data path is used only by an xvtep of the same layout. Raise the first number on any change to
  * this file or to bpf/maps.h; the second follows from the list of reasons by itself.
  */
-#define XV_LAYOUT (8 * 1000U + XV_REASONS)
+#define XV_LAYOUT (9 * 1000U + XV_REASONS)
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -25,7 +25,12 @@
 #define XV_MEMBERS_MAX 128
 #define XV_PORTS_MAX 4096
 #define XV_VLANS_MAX 16384
+#define XV_REMOTES_MAX 32768 /* a power of 2; index 0 is none */
+#define XV_REMOTE_HINTS 4096 /* a power of 2 */
 #define XV_NEXTHOPS_MAX 16384
+#define XV_MULTIPATHS_MAX 1024
+#define XV_HOPS_MAX 8 /* next hops of a route */
+#define XV_BUCKETS 64 /* of flows */
 #define XV_PMTUS_MAX 4096
 #define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
 #define XV_NEIGHS_MAX (1 << 20)
@@ -34,6 +39,7 @@
 #define XV_RATELIMIT_WAYS 4
 #define XV_SENDERS 4096   /* a power of 2 */
 #define XV_GRO_FLOWS 4096 /* a power of 2 */
+#define XV_TICK_SHIFT 24  /* see xv_tick() */
 
 /*
  * The share of the FDB that learning may fill: a VTEP with XV_FDB_SMALL entries or more learns
@@ -70,6 +76,7 @@ enum xv_vtep_flag {
     XV_VTEP_L2MISS = 1 << 12,
     XV_VTEP_L3MISS = 1 << 13,
     XV_VTEP_GBP = 1 << 14,
+    XV_VTEP_ACCEPT_KNOWN = 1 << 15, /* packets of VTEPs that nobody named are dropped */
 };
 
 /*
@@ -198,24 +205,23 @@ enum xv_fdb_flag {
     XV_FDB_CLAIMED = 1 << 10,
 };
 
-/* The destination of an entry: a VTEP, or a local port. */
-struct xv_remote {
-    struct xv_addr addr; /* all zeros: only the kernel's device knows the VTEP */
-    __u32 vni;           /* to send with */
-    __u32 ifindex;       /* the underlay port to send from (0: any), or the local port */
-    __be16 port;
-    __u16 vid; /* at the local port; 0: untagged */
-};
+/*
+ * In the id of a remote that an entry has: the entry names the VTEP's only underlay port. It is the
+ * same remote as without the port, so the remote does not have it as `via`.
+ */
+#define XV_TO_NAMES_PORT 0x8000
 
 struct xv_fdb {
-    struct xv_remote dest;
-    __u16 flags;       /* enum xv_fdb_flag */
-    __u16 remotes;     /* 1 .. XV_FLOOD_MAX */
-    __u64 updated;     /* CLOCK_MONOTONIC ns: written, or last frame from the MAC */
-    __u64 used;        /* CLOCK_MONOTONIC ns: last frame to the MAC, to the second */
-    __u32 created;     /* xv_stamp(): learned, or moved */
+    /* The id of a remote, 0 if only the kernel's device knows the VTEP; or a local port's ifindex.
+     */
+    __u32 to;
+    __u16 flags;        /* enum xv_fdb_flag */
+    __u16 several : 12; /* 1 .. XV_FLOOD_MAX remotes; or the VLAN at the local port, 0: untagged */
+    __u16 gc_tag : 4;   /* of its key in `gc_queue`; 0: not queued */
+    __u32 updated;      /* xv_tick(): written, or last frame from the MAC */
+    __u32 used;         /* xv_tick(): last frame to the MAC, to the second */
+    __u32 created;      /* xv_tick(): learned, or moved */
     __u32 bridge_seen; /* xv_stamp(): the bridge last sent a frame for the MAC this way; 0: never */
-    __u64 gc_seq;      /* its key in `gc_queue`; 0: not queued */
 };
 
 /* A CLOCK_MONOTONIC time in units of 2^20 ns, about a millisecond: it wraps after 52 days. */
@@ -236,16 +242,111 @@ static inline __u64 xv_since(__u64 now, __u32 stamp)
     return wide > 0xffffff00 ? 0 : wide << 20;
 }
 
+/* A CLOCK_MONOTONIC time in units of 2^24 ns, about 17 milliseconds: it wraps after two years. */
+static inline __u32 xv_tick(__u64 ns)
+{
+    return ns >> XV_TICK_SHIFT & 0xffffffff;
+}
+
+/* As xv_since(), for a tick that is less than two years old. */
+static inline __u64 xv_since_tick(__u64 now, __u32 tick)
+{
+    const __u32 passed = xv_tick(now) - tick;
+    const __u64 wide = passed;
+
+    return wide > 0xfffffff0 ? 0 : wide << XV_TICK_SHIFT;
+}
+
+/* The tag of a key in `gc_queue` for the entry itself. */
+static inline __u16 xv_gc_tag(__u64 seq)
+{
+    return (seq % 15 + 1) & 0xf;
+}
+
 /* An entry as user space hands it to xvtep_fdb_put. */
 struct xv_fdb_row {
     struct xv_fdb_key key;
-    __u32 zero;
     struct xv_fdb value;
 };
 
 struct xv_flood_key {
     struct xv_fdb_key entry;
     __u32 index;
+};
+
+/* What tells the remotes apart: a VTEP of this host, and how it sends to another VTEP. */
+struct xv_remote_key {
+    struct xv_addr addr;
+    __u32 slot; /* of the VTEP of this host */
+    __u32 vni;  /* to send with */
+    __u32 via;  /* the underlay port that the entries name, or 0 */
+    __be16 port;
+    __u16 zero;
+};
+
+/* A next hop, as the outer Ethernet header has it. */
+struct xv_hop {
+    __u32 ifindex;
+    __u8 dmac[6];
+    __u8 smac[6];
+};
+
+/* The way of the kernel's packets to a remote. */
+struct xv_path {
+    struct xv_hop hop;
+    __u32 mtu;         /* of the path, as a router reported it; 0: the port's */
+    __u16 proven_size; /* the largest L3 packet that the kernel has sent there in one piece */
+    __u8 xdp;          /* all ports of the path have xdp_xmit */
+    __u8 hops;         /* more than 1: see `multipaths` */
+};
+
+/*
+ * A remote VTEP as a VTEP of this host sees it: the destination of FDB entries. User space writes
+ * the entries that hold `refs`; the programs make remotes for learned ones, and free a remote that
+ * has no `refs` and was not seen for a while (bpf/remote.h).
+ */
+struct xv_remote {
+    __u32 id;          /* index | generation << 16, without XV_TO_NAMES_PORT; 0: free */
+    __u32 fresh_until; /* xv_stamp(): `path` may be used until then */
+    struct xv_path path;
+    __be32 vxlan_vni; /* as in the VXLAN header */
+    __be16 port;      /* UDP destination */
+    __u16 slot;
+    __u32 zero0;
+    __u32 admitted; /* xv_stamp() of the sender's last admission (bpf/sender.h); 0: none */
+    struct xv_addr addr;
+
+    __u32 vni;      /* to send with */
+    __u32 via;      /* the underlay port to send from, or 0: the route decides */
+    __u32 heard;    /* xv_tick(): last packet from there; 0: never */
+    __u32 seen;     /* xv_tick(): an entry that can expire leads there */
+    __u32 named;    /* the same for an entry that user space wrote; 0: never */
+    __u32 refs;     /* static and permanent entries, and one for `remote add` */
+    __u32 flags;    /* enum xv_remote_flag */
+    __u32 claimed;  /* 1: in use, or being freed */
+    __u32 freed;    /* xv_tick(): an index is not used again at once; 0: never used */
+    __u32 freed_id; /* the last id of the index */
+    __u32 zero[6];
+};
+
+enum xv_remote_flag {
+    XV_REMOTE_ADDED = 1 << 0, /* by `remote add` */
+    XV_REMOTE_STAYS = 1 << 1, /* an entry that never expires was learned */
+};
+
+struct xv_remote_counters {
+    __u64 rx_packets, rx_bytes, tx_packets, tx_bytes; /* inner frames */
+};
+
+/* Settings of the host that the first attach has changed, and the last detach restores. */
+enum xv_host_change {
+    XV_HOST_FORWARDING_V4 = 1 << 0, /* net.ipv4.conf.lo.forwarding (bpf/fib.h) */
+    XV_HOST_FORWARDING_V6 = 1 << 1,
+};
+
+struct xv_remote_state {
+    __u32 next;  /* the index to try next for a new remote */
+    __u32 sweep; /* the index that the timer looks at next */
 };
 
 struct xv_gc {
@@ -307,12 +408,21 @@ struct xv_nexthop_key {
 
 struct xv_nexthop {
     __u64 expires; /* CLOCK_MONOTONIC ns */
-    __u32 ifindex;
-    __u8 dmac[6];
-    __u8 smac[6];
-    __u32 mtu;         /* of the path, as a router reported it; 0: the port's */
-    __u16 proven_size; /* the largest L3 packet that the kernel has sent there in one piece */
-    __u16 xdp;         /* the port has xdp_xmit */
+    struct xv_path path;
+    __u32 checked; /* xv_stamp(): the routing table has last been compared; 0: it cannot be */
+    __u32 zero;
+};
+
+/* Several next hops of a route, and which flows go by which. */
+struct xv_multipath {
+    __u32 hops;
+    struct xv_hop hop[XV_HOPS_MAX]; /* dmac is all zeros: not resolved yet */
+    __u32 resolved[XV_HOPS_MAX];    /* xv_stamp(): the kernel has last been asked to resolve it */
+    __u16 sample[XV_HOPS_MAX];      /* a packet that the routing table sends this way */
+    __u16 weight[XV_HOPS_MAX];      /* how many samples go this way */
+    __u8 bucket[XV_BUCKETS];        /* by the flow's hash: an index of `hop` */
+    __u8 by_source;                 /* the table looks at addresses alone */
+    __u8 zero[3];
 };
 
 /* A hash of an address. */
@@ -362,17 +472,21 @@ XV_ASSERT(sizeof(struct xv_vni_key) == 8, "no padding");
 XV_ASSERT(sizeof(struct xv_port) == 40, "no padding");
 XV_ASSERT(sizeof(struct xv_port_hint) == 48, "no padding");
 XV_ASSERT(sizeof(struct xv_fdb_key) == 12, "no padding");
-XV_ASSERT(sizeof(struct xv_remote) == 28, "no padding");
-XV_ASSERT(sizeof(struct xv_fdb) == 64, "no padding");
-XV_ASSERT(sizeof(struct xv_fdb_row) == 80, "no padding");
+XV_ASSERT(sizeof(struct xv_fdb) == 24, "an element of the hash fits into 96 bytes");
+XV_ASSERT(sizeof(struct xv_fdb_row) == 36, "no padding");
+XV_ASSERT(sizeof(struct xv_remote_key) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_path) == 24, "no padding");
+XV_ASSERT(sizeof(struct xv_remote) == 128, "no padding, and whole cache lines");
 XV_ASSERT(sizeof(struct xv_flood_key) == 16, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh_key) == 24, "no padding");
 XV_ASSERT(sizeof(struct xv_neigh) == 16, "no padding");
 XV_ASSERT(sizeof(struct xv_ratelimit) == 32, "no padding");
 XV_ASSERT(sizeof(struct xv_event) == 48, "no padding");
 XV_ASSERT(sizeof(struct xv_nexthop_key) == 40, "no padding");
-XV_ASSERT(sizeof(struct xv_nexthop) == 32, "no padding");
+XV_ASSERT(sizeof(struct xv_nexthop) == 40, "no padding");
+XV_ASSERT(sizeof(struct xv_multipath) == 264, "no padding");
 XV_ASSERT(sizeof(struct xv_sender) == 24, "no padding");
+XV_ASSERT(XV_REMOTES_MAX <= XV_TO_NAMES_PORT, "the bit is no part of an index");
 XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
 XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
 XV_ASSERT(XV_REASONS <= 59, "xv_counters.reason is too small");

@@ -104,8 +104,12 @@ std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
     for (const auto &[address, one] : got(tables.local_addrs.entries()))
         lines.push_back("local " + hex(&address, sizeof(address)));
     for (const auto &[key, entry] : got(tables.fdb.entries()))
-        lines.push_back(fmt::format("fdb {} {} {} {}", key.vni, hex(key.mac, 6),
-                                    hex(&entry.dest.addr, sizeof(entry.dest.addr)), entry.remotes));
+        lines.push_back(
+            fmt::format("fdb {} {} {}", key.vni, hex(key.mac, 6), __u32{entry.several}));
+    for (const auto &[key, id] : got(tables.remote_ids.entries()))
+        lines.push_back(fmt::format("remote {} {} refs {}", key.slot,
+                                    hex(&key.addr, sizeof(key.addr)),
+                                    tables.remotes[id & (XV_REMOTES_MAX - 1)].refs));
     return lines;
 }
 

@@ -19,6 +19,7 @@
 #include "tests/support/netns_case.h"
 #include "user/base/fd.h"
 #include "user/datapath/bulk.h"
+#include "user/datapath/datapath.h"
 #include "xvtep/listener.h"
 
 namespace xvtep::test {
@@ -480,15 +481,24 @@ TEST_F(MissCase, RowsGoInUpToTheFirstPlaceThatIsTaken)
     const auto bulk =
         FdbBulk::open(fmt::format("/sys/fs/bpf/xvtep/{}", *Netns::open(a_)->cookie()));
     ASSERT_TRUE(bulk);
+    // The remote of an entry that is there.
+    must(on_a("fdb add 02:00:00:00:ff:ff dev vxlan0 dst 192.168.8.102"));
+    const auto tables =
+        Tables::open(fmt::format("/sys/fs/bpf/xvtep/{}", *Netns::open(a_)->cookie()));
+    ASSERT_TRUE(tables) << tables.error().message();
+    const auto ids = tables->remote_ids.entries();
+    ASSERT_TRUE(ids);
+    ASSERT_EQ(ids->size(), 1U);
+    const __u32 remote = ids->front().second;
     std::array<xv_fdb_row, FdbBulk::most> rows{};
     const auto number = [&](unsigned first) {
         for (unsigned n = 0; n < rows.size(); n++) {
             rows[n].key = {.vni = 42, .dstport = htons(4789), .mac = {2, 0, 0, 0, 0, 0}};
             rows[n].key.mac[4] = static_cast<std::uint8_t>((first + n) >> 8);
             rows[n].key.mac[5] = static_cast<std::uint8_t>(first + n);
-            rows[n].value.dest.addr = {{0, 0, htonl(0xffff), htonl(0xc0a80866)}}; // 192.168.8.102
+            rows[n].value.to = remote;
             rows[n].value.flags = XV_FDB_USER | XV_FDB_PERMANENT;
-            rows[n].value.remotes = 1;
+            rows[n].value.several = 1;
         }
     };
     number(100);
@@ -497,7 +507,7 @@ TEST_F(MissCase, RowsGoInUpToTheFirstPlaceThatIsTaken)
     number(97);
     EXPECT_EQ(bulk->put(rows), 3U);
     const auto text = must(on_a("fdb show dev vxlan0"));
-    EXPECT_EQ(std::ranges::count(text, '\n'), 3 + FdbBulk::most);
+    EXPECT_EQ(std::ranges::count(text, '\n'), 1 + 3 + FdbBulk::most);
     EXPECT_NE(text.find("02:00:00:00:00:61 "), std::string::npos);
 }
 

@@ -135,7 +135,7 @@ TEST_F(Decap, WhatIsToBeLearnedIsLeftToTheKernel)
     const Outcome kept = tc(skeleton->progs.xvtep_tc_underlay_ingress, under, outer(inner_udp()));
     EXPECT_EQ(kept.action, tc_shot);
     EXPECT_EQ(kept.counted, (std::map<std::string, std::uint64_t>{{"vxlan_entry_exists", 1}}));
-    EXPECT_EQ(to_ip(found(far_mac)->dest.addr).text(), "192.168.8.109");
+    EXPECT_EQ(found(far_mac)->to, remote("192.168.8.109"));
 
     vtep.renew_shift = 63;
     write_vtep();

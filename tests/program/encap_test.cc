@@ -96,8 +96,7 @@ TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
         entry(container, "192.168.8.101");
         xv_nexthop value{};
         value.expires = now() + 60'000'000'000ULL;
-        value.ifindex = static_cast<__u32>(under.index);
-        value.proven_size = 65535;
+        value.path = path();
         xv_nexthop_key at = nexthop_key("192.168.8.101");
         change(at);
         write(skeleton->maps.nexthops, at, value);
@@ -115,20 +114,22 @@ TEST_F(Encap, AHopIsForItsSourcePortMarkAndTosOnly)
 TEST_F(Encap, OnlyAProvenSizeIsSent)
 {
     nexthop("192.168.8.101");
-    xv_nexthop value{};
-    const xv_nexthop_key at = nexthop_key("192.168.8.101");
-    ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.nexthops), &at, &value), 0);
+    const __u32 index = remote("192.168.8.101") & 0xffffU;
+    const auto prove = [&](unsigned size) {
+        xv_remote value{};
+        ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.remotes), &index, &value), 0);
+        value.path.proven_size = static_cast<__u16>(size);
+        write(skeleton->maps.remotes, index, value);
+    };
     const auto frame = [](std::size_t size) {
         return Ether{} / (Ipv4{} / (Udp{} / payload(size - 42)));
     };
     for (const unsigned proven_size : {600U, 1400U}) {
-        value.proven_size = static_cast<__u16>(proven_size);
-        write(skeleton->maps.nexthops, at, value);
+        prove(proven_size);
         EXPECT_EQ(send(frame(proven_size - 36)).action, tc_redirect) << proven_size;
         EXPECT_EQ(send(frame(proven_size - 35)).action, tc_pass) << proven_size;
     }
-    value.proven_size = 0;
-    write(skeleton->maps.nexthops, at, value);
+    prove(0);
     EXPECT_EQ(send(frame(540)).action, tc_redirect) << "any path takes 576";
 }
 

@@ -133,16 +133,47 @@ class ProgramCase : public ::testing::Test {
         return made;
     }
 
+    xv_remote_key remote_key(const char *dst) const
+    {
+        xv_remote_key made{};
+        made.addr = to_addr(*Ip::parse(dst));
+        made.slot = vtep_slot;
+        made.vni = vtep.vni;
+        made.port = vtep.dstport;
+        return made;
+    }
+
+    // The id of the VTEP with this address, which is made if there is none.
+    __u32 remote(const char *dst)
+    {
+        const auto at = remote_key(dst);
+        __u32 id = 0;
+        if (bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.remote_ids), &at, &id) == 0)
+            return id;
+        const __u32 index = ++remotes_made;
+        id = index | 0x10000U;
+        xv_remote value{};
+        value.id = id;
+        value.addr = at.addr;
+        value.slot = vtep_slot;
+        value.vni = at.vni;
+        value.vxlan_vni = htonl(at.vni << 8);
+        value.port = at.port;
+        value.seen = xv_tick(now());
+        value.claimed = 1;
+        write(skeleton->maps.remotes, index, value);
+        write(skeleton->maps.remote_ids, at, id);
+        return id;
+    }
+
     void entry(const Mac &mac, const char *dst, unsigned flags = XV_FDB_PERMANENT,
                std::uint16_t remotes = 1, std::uint64_t age = 0)
     {
         xv_fdb value{};
-        value.dest.addr = to_addr(*Ip::parse(dst));
-        value.dest.vni = vtep.vni;
-        value.dest.port = vtep.dstport;
+        value.to = remote(dst);
         value.flags = static_cast<__u16>(flags);
-        value.remotes = remotes;
-        value.updated = value.used = now() - age;
+        value.several = static_cast<__u16>(remotes & 0xfffU);
+        value.updated = value.used = xv_tick(now() - age);
         write(skeleton->maps.fdb, key(mac), value);
     }
 
@@ -160,11 +191,10 @@ class ProgramCase : public ::testing::Test {
     void local_entry(const Mac &mac, unsigned flags = 0)
     {
         xv_fdb value{};
-        value.dest.ifindex = static_cast<__u32>(port.index);
+        value.to = static_cast<__u32>(port.index);
         value.flags = static_cast<__u16>(XV_FDB_LOCAL | flags);
-        value.remotes = 1;
-        value.updated = now();
-        value.bridge_seen = xv_stamp(value.updated) | 1; // the bridge agrees
+        value.updated = xv_tick(now());
+        value.bridge_seen = xv_stamp(now()) | 1; // the bridge agrees
         write(skeleton->maps.fdb, key(mac), value);
     }
 
@@ -205,18 +235,35 @@ class ProgramCase : public ::testing::Test {
         return made;
     }
 
+    xv_path path() const
+    {
+        xv_path made{};
+        made.hop.ifindex = static_cast<__u32>(under.index);
+        made.xdp = 1;
+        made.hops = 1;
+        std::ranges::copy(next_hop.octets, made.hop.dmac);
+        std::ranges::copy(under.mac.octets, made.hop.smac);
+        made.proven_size = 65535;
+        return made;
+    }
+
+    // The way to the VTEP with this address, which the tables cannot compare (checked == 0).
     void nexthop(const char *dst, unsigned mark = 0)
     {
         xv_nexthop value{};
         value.expires = now() + 60'000'000'000ULL;
-        value.ifindex = static_cast<__u32>(under.index);
-        value.xdp = 1;
-        std::ranges::copy(next_hop.octets, value.dmac);
-        std::ranges::copy(under.mac.octets, value.smac);
-        value.proven_size = 65535;
+        value.path = path();
         xv_nexthop_key at = nexthop_key(dst);
         at.mark = mark;
         write(skeleton->maps.nexthops, at, value);
+        if (mark != 0)
+            return;
+        const __u32 index = remote(dst) & 0xffffU; // XDP uses the remote's copy
+        xv_remote copy{};
+        ASSERT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.remotes), &index, &copy), 0);
+        copy.path = value.path;
+        copy.fresh_until = xv_stamp(now() + 30'000'000'000ULL);
+        write(skeleton->maps.remotes, index, copy);
     }
 
     Outcome tc(bpf_program *program, const Link &on, const Bytes &packet, unsigned gso_size = 0,
@@ -246,6 +293,8 @@ class ProgramCase : public ::testing::Test {
     const Mac next_hop = *Mac::parse("02:00:00:00:00:fe");
 
   private:
+    __u32 remotes_made = 0;
+
     std::map<std::string, std::uint64_t> counters() const
     {
         std::map<std::string, std::uint64_t> sums;

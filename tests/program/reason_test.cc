@@ -101,6 +101,12 @@ class Reasons : public ProgramCase {
                  return decap(
                      in_vxlan({}, inner(), {.src = "192.168.8.102", .dst = "192.168.8.100"}));
              }},
+            {XV_UNKNOWN_REMOTE,
+             [=, this] {
+                 vtep.flags |= XV_VTEP_ACCEPT_KNOWN;
+                 write_vtep();
+                 return decap(in_vxlan({}, inner()));
+             }},
             {XV_TO_LEARN,
              [=, this] { return decap(in_vxlan({}, inner({.src = "02:00:00:00:00:09"}))); }},
             {XV_DEVICE_GONE,

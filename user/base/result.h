@@ -29,10 +29,12 @@ namespace xvtep {
             return std::unexpected(std::move(try_result_).error());                                \
     } while (0)
 #define TRY_ASSIGN(declaration, expression)                                                        \
-    auto XVTEP_CONCAT(try_, __LINE__) = (expression);                                              \
-    if (!XVTEP_CONCAT(try_, __LINE__))                                                             \
-        return std::unexpected(std::move(XVTEP_CONCAT(try_, __LINE__)).error());                   \
-    declaration = std::move(*XVTEP_CONCAT(try_, __LINE__))
+    XVTEP_TRY_ASSIGN_(declaration, expression, XVTEP_CONCAT(try_, __COUNTER__))
+#define XVTEP_TRY_ASSIGN_(declaration, expression, result)                                         \
+    auto result = (expression);                                                                    \
+    if (!result)                                                                                   \
+        return std::unexpected(std::move(result).error());                                         \
+    declaration = std::move(*result)
 #define TRY_SET(target, expression)                                                                \
     do {                                                                                           \
         auto try_result_ = (expression);                                                           \

@@ -23,6 +23,7 @@ template <> struct TableOf<__u32, xv_port> {
     using Type = PortTable; // keeps `port_hints` in step
 };
 template <class Key, class Value> using HASH = typename TableOf<Key, Value>::Type;
+template <class Key, class Value> using LRU_HASH = Table<Key, Value>;
 template <class Key, class Value> using ARRAY = Table<Key, Value>;
 template <class Key, class Value> using DEVMAP_HASH = Table<Key, Value>;
 template <class Key, class Value> using SHARED_ARRAY = Shared<Value>;

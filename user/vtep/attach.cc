@@ -23,6 +23,8 @@
 #include "user/vtep/indexes.h"
 #include "user/vtep/port_programs.h"
 #include "user/vtep/record.h"
+#include "user/vtep/remote_table.h"
+#include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
@@ -66,6 +68,7 @@ class Attachment {
         TRY(refuse_duplicates());
         undo_.push([this] { (void)release_empty_datapath(session_); });
         TRY(session_.need_tables());
+        allow_route_queries(session_);
         TRY(take_slot());
         TRY(attach_ports());
         TRY(make_device());
@@ -335,15 +338,17 @@ class Attachment {
             xv_fdb_key key{};
             key.vni = vtep_.vni;
             key.dstport = vtep_.dstport;
+            xv_remote_key to{};
+            to.addr = vtep_.remote;
+            to.slot = vtep_.slot;
+            to.vni = vtep_.vni;
+            to.port = vtep_.dstport;
+            to.via = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             xv_fdb entry{};
-            entry.dest.addr = vtep_.remote;
-            entry.dest.vni = vtep_.vni;
-            entry.dest.port = vtep_.dstport;
-            entry.dest.ifindex = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
+            TRY_SET(entry.to, hold_remote(tables, vtep_, to, 1));
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
-            entry.remotes = 1;
-            entry.updated = entry.used = monotonic();
-            entry.created = xv_stamp(entry.updated);
+            entry.several = 1;
+            entry.updated = entry.used = entry.created = xv_tick(monotonic());
             TRY(tables.fdb.put(key, entry));
             add_fdb_count(tables, vtep_.slot, 1);
         }

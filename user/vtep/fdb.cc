@@ -36,35 +36,35 @@ Result<__u32> via_index(Session &session, const std::string &via)
     return static_cast<__u32>(link->index);
 }
 
-Result<xv_remote> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
+Result<xv_remote_key> dest_of(Session &session, const xv_vtep &vtep, const FdbEntry &entry)
 {
-    xv_remote dest = far_end(vtep, entry);
-    TRY_SET(dest.ifindex, via_index(session, entry.via));
+    xv_remote_key dest = far_end(vtep, entry);
+    TRY_SET(dest.via, via_index(session, entry.via));
     return dest;
 }
 
 // Removes from the list the destinations that are to be deleted.
 Result<> erase_destinations(Session &session, const xv_vtep &vtep,
-                            const FdbDestination &destination, std::vector<xv_remote> &list)
+                            const FdbDestination &destination, std::vector<xv_remote_key> &list)
 {
     FdbEntry wanted;
     wanted.port = destination.port.value_or(0);
     wanted.vni = destination.vni.value_or(0);
     TRY_ASSIGN(const __u32 via, via_index(session, destination.via.value_or("")));
-    const xv_remote far = far_end(vtep, wanted);
+    const xv_remote_key far = far_end(vtep, wanted);
     const bool defaults = destination.dst.has_value(); // for what is not given
-    const auto agrees = [&](const xv_remote &d) {
+    const auto agrees = [&](const xv_remote_key &d) {
         return (!destination.dst || to_ip(d.addr) == *destination.dst) &&
                (!(defaults || destination.port) || d.port == far.port) &&
                (!(defaults || destination.vni) || d.vni == far.vni);
     };
-    const auto leaves_by_via = [&](const xv_remote &d) { return d.ifindex == via; };
+    const auto leaves_by_via = [&](const xv_remote_key &d) { return d.via == via; };
     const bool any_via =
-        !destination.via && (!defaults || std::ranges::none_of(list, [&](const xv_remote &d) {
+        !destination.via && (!defaults || std::ranges::none_of(list, [&](const xv_remote_key &d) {
             return agrees(d) && leaves_by_via(d);
         }));
-    std::erase_if(list,
-                  [&](const xv_remote &d) { return agrees(d) && (any_via || leaves_by_via(d)); });
+    std::erase_if(
+        list, [&](const xv_remote_key &d) { return agrees(d) && (any_via || leaves_by_via(d)); });
     return {};
 }
 
@@ -89,12 +89,13 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
                       std::uint64_t now)
 {
     if ((entry.flags & XV_FDB_LOCAL) != 0 || !is_live(at.vtep, entry, now) ||
-        !addr_is_set(entry.dest.addr)) // only the kernel's device knows where the MAC is
+        entry.to == 0) // only the kernel's device knows where the MAC is
         return {};
-    for (__u32 n = 0; n < entry.remotes; n++) {
-        std::optional dest(entry.dest);
+    for (__u32 n = 0; n < entry.several; n++) {
+        std::optional id(entry.to);
         if (n != 0)
-            TRY_SET(dest, session.wrap(session.tables->remotes.look_up({key, n})));
+            TRY_SET(id, session.wrap(session.tables->floods.look_up({key, n})));
+        const auto dest = id ? destination(*session.tables, at.vtep, *id) : std::nullopt;
         if (!dest)
             continue;
         FdbEntry &line = all.emplace_back();
@@ -103,13 +104,13 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
         line.dst = to_ip(dest->addr);
         line.port = dest->port == at.vtep.dstport ? std::uint16_t{0} : ntohs(dest->port);
         line.vni = dest->vni == at.vtep.vni ? 0 : dest->vni;
-        line.via = names.of(dest->ifindex);
+        line.via = names.of(dest->via);
         line.router = (entry.flags & XV_FDB_ROUTER) != 0;
         line.state = (entry.flags & XV_FDB_PERMANENT) != 0 ? FdbState::permanent
                      : (entry.flags & XV_FDB_STATIC) != 0  ? FdbState::static_
                                                            : FdbState::dynamic;
-        line.used = seconds_ago(entry.used, now);
-        line.updated = seconds_ago(entry.updated, now);
+        line.used = xv_since_tick(now, entry.used) / second;
+        line.updated = xv_since_tick(now, entry.updated) / second;
         line.learned = (entry.flags & XV_FDB_USER) == 0;
     }
     return {};
@@ -143,20 +144,22 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 
     xv_fdb fresh = fresh_entry(entry, now);
     if (entry.state == FdbState::dynamic) {
-        fresh.gc_seq = add_shared(session.tables->gc_state[0].tail, __u64{1});
-        TRY(session.wrap(session.tables->gc_queue.put(fresh.gc_seq, key_of(vtep, entry.mac))));
+        const __u64 seq = add_shared(session.tables->gc_state[0].tail, __u64{1});
+        fresh.gc_tag = xv_gc_tag(seq) & 15U;
+        TRY(session.wrap(session.tables->gc_queue.put(seq, key_of(vtep, entry.mac))));
     }
-    std::vector<xv_remote> before;
+    std::vector<xv_remote_key> before;
     if (by_hand)
         TRY_SET(before, writer.remotes(*old));
-    std::vector<xv_remote> after{dest};
+    std::vector<xv_remote_key> after{dest};
     if (verb == FdbVerb::append && by_hand) {
         if (!keeps_several(entry.mac))
             return session.refused(
                 "a unicast MAC has one destination (several only for the default entry and "
                 "multicast MACs); replace changes it",
                 EINVAL);
-        if (std::ranges::any_of(before, [&](const xv_remote &d) { return same_dest(d, dest); }))
+        if (std::ranges::any_of(before,
+                                [&](const xv_remote_key &d) { return same_remote(d, dest); }))
             return {}; // as vxlan_fdb_append() in the kernel
         if (before.size() >= XV_FLOOD_MAX)
             return session.refused(
@@ -182,7 +185,7 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestinat
     if (!entry || (entry->flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, *entry, monotonic()))
         return session.refused("no such entry", ENOENT);
     TRY_ASSIGN(const auto before, writer.remotes(*entry));
-    std::vector<xv_remote> after = before;
+    std::vector<xv_remote_key> after = before;
     TRY(erase_destinations(session, vtep, destination, after));
     if (after.size() == before.size())
         return session.refused("no such destination", ENOENT);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "user/base/parallel.h"
 #include "user/datapath/bulk.h"
@@ -22,13 +23,57 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
            !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
+// The remotes of entries that are written together. They are held first, and those of entries that
+// were not written are released.
+class HeldRemotes {
+  public:
+    HeldRemotes(const Session &session, const xv_vtep &vtep) : session_(session), vtep_(vtep) {}
+
+    // Returns how many entries, from the first on, have their remotes now.
+    std::size_t hold(std::span<const FdbEntry> entries)
+    {
+        std::map<std::pair<Ip, std::pair<std::uint32_t, std::uint16_t>>, __u32> known;
+        for (const auto &entry : entries) {
+            const auto at = std::pair(entry.dst, std::pair(entry.vni, entry.port));
+            auto found = known.find(at);
+            if (found == known.end()) {
+                const auto id = hold_remote(*session_.tables, vtep_, far_end(vtep_, entry), 1);
+                if (!id)
+                    break;
+                found = known.emplace(at, *id).first;
+                counts_[*id] = 0;
+            }
+            ids_.push_back(found->second);
+            counts_[found->second]++;
+        }
+        for (const auto &[at, id] : known)
+            if (counts_[id] > 1)
+                if (const auto key = destination(*session_.tables, vtep_, id))
+                    (void)hold_remote(*session_.tables, vtep_, *key, counts_[id] - 1);
+        return ids_.size();
+    }
+    [[nodiscard]] __u32 id(std::size_t n) const { return ids_[n]; }
+    // Only so many entries, from the first on, were written.
+    void keep(std::size_t written)
+    {
+        for (std::size_t n = written; n < ids_.size(); n++)
+            release_remote(*session_.tables, vtep_, ids_[n], 1);
+    }
+
+  private:
+    const Session &session_;
+    const xv_vtep &vtep_;
+    std::vector<__u32> ids_;        // of each entry's remote
+    std::map<__u32, __u32> counts_; // by id: of entries
+};
+
 // Returns the row of a plain entry for the table.
-xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t now)
+xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, __u32 remote, std::uint64_t now)
 {
     xv_fdb_row row{};
     row.key = key_of(vtep, entry.mac);
     row.value = fresh_entry(entry, now);
-    row.value.dest = far_end(vtep, entry);
+    row.value.to = remote;
     return row;
 }
 
@@ -36,7 +81,7 @@ xv_fdb_row plain_row(const xv_vtep &vtep, const FdbEntry &entry, std::uint64_t n
 // CPUs, because the kernel's allocations take most of the time. Entries behind the first that fails
 // are removed again; if the process is killed they may stay.
 std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const xv_vtep &vtep,
-                             std::span<const FdbEntry> entries)
+                             std::span<const FdbEntry> entries, const HeldRemotes &remotes)
 {
     constexpr std::size_t worth = 1024; // entries
     struct Part {
@@ -52,7 +97,8 @@ std::size_t put_side_by_side(const Session &session, const FdbBulk &bulk, const 
                      for (std::size_t count = 1, put = 1; count == put && from + part.done < to;) {
                          count = std::min(rows.size(), to - from - part.done);
                          for (std::size_t i = 0; i < count; i++)
-                             rows[i] = plain_row(vtep, entries[from + part.done + i], now);
+                             rows[i] = plain_row(vtep, entries[from + part.done + i],
+                                                 remotes.id(from + part.done + i), now);
                          put = bulk.put(std::span(rows).first(count));
                          part.done += put;
                      }
@@ -101,8 +147,11 @@ Result<std::size_t> write_plain(FdbVerb verb, std::span<const FdbEntry> entries)
     const auto bulk = FdbBulk::open(session.directory);
     if (!bulk)
         return 0;
+    HeldRemotes remotes(session, *vtep);
+    plain = plain.first(remotes.hold(plain));
     plain = plain.first(add_to_kernel(session, *vtep, plain));
-    const auto count = put_side_by_side(session, *bulk, *vtep, plain);
+    const auto count = put_side_by_side(session, *bulk, *vtep, plain, remotes);
+    remotes.keep(count);
     add_fdb_count(*session.tables, vtep->slot, static_cast<std::int64_t>(count));
     return count;
 }

@@ -31,16 +31,10 @@ bool is_live(const xv_vtep &vtep, const xv_fdb &entry, std::uint64_t now)
 {
     if ((entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0)
         return true;
-    const bool idle = vtep.ageing != 0 && now > entry.updated + vtep.ageing * second;
+    const bool idle = vtep.ageing != 0 && xv_since_tick(now, entry.updated) > vtep.ageing * second;
     const bool old = vtep.hard_ageing != 0 && (entry.flags & (XV_FDB_USER | XV_FDB_LOCAL)) == 0 &&
-                     xv_since(now, entry.created) > vtep.hard_ageing * second;
+                     xv_since_tick(now, entry.created) > vtep.hard_ageing * second;
     return !idle && !old;
-}
-
-bool same_dest(const xv_remote &a, const xv_remote &b)
-{
-    return to_ip(a.addr) == to_ip(b.addr) && a.vni == b.vni && a.port == b.port &&
-           a.ifindex == b.ifindex;
 }
 
 std::uint16_t kernel_state(unsigned flags)
@@ -50,20 +44,21 @@ std::uint16_t kernel_state(unsigned flags)
     return (flags & XV_FDB_STATIC) != 0 ? NUD_REACHABLE | NUD_NOARP : NUD_REACHABLE;
 }
 
-KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_remote &dest)
+KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_remote_key &dest)
 {
     KernelFdbEntry entry{};
     entry.mac = mac;
     entry.dst = to_ip(dest.addr);
     entry.port = dest.port == vtep.dstport ? std::uint16_t{0} : ntohs(dest.port);
     entry.vni = dest.vni == vtep.vni ? 0 : dest.vni;
-    entry.via = static_cast<int>(dest.ifindex);
+    entry.via = static_cast<int>(dest.via);
     return entry;
 }
 
-xv_remote far_end(const xv_vtep &vtep, const FdbEntry &entry)
+xv_remote_key far_end(const xv_vtep &vtep, const FdbEntry &entry)
 {
-    xv_remote dest{};
+    xv_remote_key dest{};
+    dest.slot = vtep.slot;
     dest.addr = to_addr(entry.dst);
     dest.vni = entry.vni != 0 ? entry.vni : vtep.vni;
     dest.port = entry.port != 0 ? htons(entry.port) : vtep.dstport;
@@ -88,12 +83,11 @@ const char *verb_name(FdbVerb verb)
 xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
 {
     xv_fdb fresh{};
-    fresh.remotes = 1;
+    fresh.several = 1;
     fresh.flags = static_cast<__u16>(XV_FDB_USER | flag_if(entry.router, XV_FDB_ROUTER) |
                                      flag_if(entry.state == FdbState::permanent, XV_FDB_PERMANENT) |
                                      flag_if(entry.state == FdbState::static_, XV_FDB_STATIC));
-    fresh.updated = fresh.used = now;
-    fresh.created = xv_stamp(now);
+    fresh.updated = fresh.used = fresh.created = xv_tick(now);
     return fresh;
 }
 
@@ -102,21 +96,52 @@ Result<std::optional<xv_fdb>> FdbWriter::current() const
     return session_.wrap(session_.tables->fdb.look_up(key_));
 }
 
-Result<std::vector<xv_remote>> FdbWriter::remotes(const xv_fdb &entry) const
+Result<std::vector<__u32>> FdbWriter::ids(const xv_fdb &entry) const
 {
-    std::vector<xv_remote> all{entry.dest};
-    for (__u32 n = 1; n < entry.remotes; n++) {
-        TRY_ASSIGN(const auto dest, session_.wrap(session_.tables->remotes.look_up({key_, n})));
-        if (dest)
-            all.push_back(*dest);
+    std::vector<__u32> all;
+    if ((entry.flags & XV_FDB_LOCAL) != 0)
+        return all;
+    all.push_back(entry.to);
+    for (__u32 n = 1; n < entry.several; n++) {
+        TRY_ASSIGN(const auto id, session_.wrap(session_.tables->floods.look_up({key_, n})));
+        if (id)
+            all.push_back(*id);
     }
     return all;
 }
 
-Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote> &remotes)
+Result<std::vector<xv_remote_key>> FdbWriter::remotes(const xv_fdb &entry) const
+{
+    TRY_ASSIGN(const auto all, ids(entry));
+    std::vector<xv_remote_key> keys;
+    for (const __u32 id : all)
+        if (const auto key = destination(*session_.tables, vtep_, id))
+            keys.push_back(*key);
+    return keys;
+}
+
+void FdbWriter::release(const xv_fdb &entry, const std::vector<__u32> &ids)
+{
+    release_remotes(*session_.tables, vtep_, ids, entry.flags);
+}
+
+Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote_key> &remotes)
+{
+    TRY_ASSIGN(const auto held,
+               session_.wrap(hold_remotes(*session_.tables, vtep_, remotes, entry.flags)));
+    const auto done = put_held(entry, held);
+    if (!done)
+        release(entry, held);
+    return done;
+}
+
+Result<> FdbWriter::put_held(const xv_fdb &entry, const std::vector<__u32> &held)
 {
     for (;;) {
         TRY_ASSIGN(const auto before, current());
+        std::vector<__u32> old;
+        if (before)
+            TRY_SET(old, ids(*before));
         const bool counted = before.has_value();
         if (!counted && add_fdb_count(*session_.tables, vtep_.slot, 1) > vtep_.maxaddress &&
             vtep_.maxaddress != 0)
@@ -124,7 +149,9 @@ Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote> &remotes)
                 add_fdb_count(*session_.tables, vtep_.slot, -1);
                 return room;
             }
-        const auto done = write(entry, remotes, before);
+        const auto done = write(entry, held, before);
+        if (done && before)
+            release(*before, old);
         if (done)
             return done;
         if (!counted)
@@ -138,20 +165,26 @@ Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote> &remotes)
 Result<> FdbWriter::remove()
 {
     TRY_ASSIGN(const auto entry, current());
+    if (!entry)
+        return {};
+    TRY_ASSIGN(const auto held, ids(*entry));
     TRY(session_.wrap(remove_entry(*session_.tables, vtep_.slot, key_)));
-    for (__u32 n = 1; entry && n < entry->remotes; n++)
-        TRY(session_.wrap(session_.tables->remotes.remove({key_, n})));
+    if ((entry->flags & XV_FDB_LOCAL) == 0)
+        for (__u32 n = 1; n < entry->several; n++)
+            TRY(session_.wrap(session_.tables->floods.remove({key_, n})));
+    release(*entry, held);
     return {};
 }
 
-Result<> FdbWriter::mirror(const std::vector<xv_remote> &before,
-                           const std::vector<xv_remote> &after, unsigned flags)
+Result<> FdbWriter::mirror(const std::vector<xv_remote_key> &before,
+                           const std::vector<xv_remote_key> &after, unsigned flags)
 {
     const auto ifindex = static_cast<int>(vtep_.ifindex);
     if (!keeps_several(mac_))
         return after.empty() ? forget_in_kernel() : mirror_one(after.front(), flags);
-    const auto missing = [](const std::vector<xv_remote> &list, const xv_remote &dest) {
-        return std::ranges::none_of(list, [&](const xv_remote &d) { return same_dest(d, dest); });
+    const auto missing = [](const std::vector<xv_remote_key> &list, const xv_remote_key &dest) {
+        return std::ranges::none_of(list,
+                                    [&](const xv_remote_key &d) { return same_remote(d, dest); });
     };
     for (const auto &dest : before)
         if (missing(after, dest))
@@ -164,7 +197,7 @@ Result<> FdbWriter::mirror(const std::vector<xv_remote> &before,
     return {};
 }
 
-Result<> FdbWriter::mirror_one(const xv_remote &dest, unsigned flags)
+Result<> FdbWriter::mirror_one(const xv_remote_key &dest, unsigned flags)
 {
     KernelFdbEntry entry = kernel_entry(vtep_, mac_, dest);
     entry.state = kernel_state(flags);
@@ -183,16 +216,17 @@ Result<> FdbWriter::forget_in_kernel()
     return {};
 }
 
-Result<> FdbWriter::write(xv_fdb entry, const std::vector<xv_remote> &remotes,
+Result<> FdbWriter::write(xv_fdb entry, const std::vector<__u32> &ids,
                           const std::optional<xv_fdb> &before)
 {
-    entry.dest = remotes.front();
-    entry.remotes = static_cast<__u16>(remotes.size());
-    for (__u32 n = 1; n < remotes.size(); n++)
-        TRY(session_.tables->remotes.put({key_, n}, remotes[n]));
+    entry.to = ids.front();
+    entry.several = static_cast<__u16>(ids.size() & (XV_FLOOD_MAX * 2 - 1));
+    for (__u32 n = 1; n < ids.size(); n++)
+        TRY(session_.tables->floods.put({key_, n}, ids[n]));
     TRY(session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST));
-    for (__u32 n = entry.remotes; before && n < before->remotes; n++)
-        TRY(session_.tables->remotes.remove({key_, n}));
+    const bool had_several = before && (before->flags & XV_FDB_LOCAL) == 0;
+    for (__u32 n = entry.several; had_several && n < before->several; n++)
+        TRY(session_.tables->floods.remove({key_, n}));
     return {};
 }
 

@@ -5,6 +5,7 @@
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/vtep/recover.h"
+#include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/teardown.h"
 #include "xvtep/vtep.h"
@@ -20,7 +21,11 @@ Result<> remove_in_order(Session &session)
     TRY_ASSIGN(const auto vteps, session.vteps());
     for (const auto &vtep : vteps)
         TRY(remove_vtep(session, vtep));
-    return session.tables ? release_unused_underlays(session) : Result<>();
+    if (!session.tables)
+        return {};
+    TRY(release_unused_underlays(session));
+    end_route_queries(session);
+    return {};
 }
 
 // A VTEP's device is recognized by the program at its egress.

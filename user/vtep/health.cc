@@ -13,6 +13,7 @@
 #include "user/datapath/xdp_attach.h"
 #include "user/vtep/device.h"
 #include "user/vtep/record.h"
+#include "user/vtep/remote_table.h"
 #include "xvtep/option.h"
 
 namespace xvtep {
@@ -28,11 +29,17 @@ Result<bool> sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst
     TRY_ASSIGN(const auto entry, tables.fdb.look_up(key));
     if (!entry)
         return false;
-    if (to_ip(entry->dest.addr) == dst)
+    const auto leads_there = [&](__u32 id) {
+        const xv_remote *const remote = find_remote(tables, id);
+        return remote != nullptr && to_ip(remote->addr) == dst;
+    };
+    if ((entry->flags & XV_FDB_LOCAL) != 0)
+        return false;
+    if (leads_there(entry->to))
         return true;
-    for (__u32 n = 1; n < entry->remotes; n++) {
-        TRY_ASSIGN(const auto dest, (tables.remotes.look_up({key, n})));
-        if (dest && to_ip(dest->addr) == dst)
+    for (__u32 n = 1; n < entry->several; n++) {
+        TRY_ASSIGN(const auto id, (tables.floods.look_up({key, n})));
+        if (id && leads_there(*id))
             return true;
     }
     return false;

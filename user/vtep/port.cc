@@ -173,8 +173,7 @@ Result<> remove_vlan(Session &session, __u32 index, __u32 vid)
     }));
     TRY_ASSIGN(const auto entries, tables.fdb.entries());
     for (const auto &[key, entry] : entries)
-        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index &&
-            entry.dest.vid == vid)
+        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.to == index && entry.several == vid)
             TRY(remove_entry(tables, key));
     return {};
 }
@@ -206,8 +205,8 @@ std::vector<Mac> addresses_behind(const std::vector<std::pair<xv_fdb_key, xv_fdb
     std::vector<Mac> addresses;
     for (const auto &[key, entry] : fdb)
         if ((entry.flags & XV_FDB_LOCAL) != 0 && key.vni == vtep.vni &&
-            key.dstport == vtep.dstport && entry.dest.vid == vid &&
-            entry.dest.ifindex == static_cast<__u32>(ifindex)) {
+            key.dstport == vtep.dstport && entry.several == vid &&
+            entry.to == static_cast<__u32>(ifindex)) {
             Mac mac;
             std::ranges::copy(key.mac, mac.octets.begin());
             addresses.push_back(mac);

@@ -15,6 +15,8 @@
 #include "user/vtep/indexes.h"
 #include "user/vtep/members.h"
 #include "user/vtep/port_programs.h"
+#include "user/vtep/remote_table.h"
+#include "user/vtep/route_queries.h"
 
 namespace xvtep {
 namespace {
@@ -49,10 +51,11 @@ Result<> flush(const Table<Key, Value> &table, const xv_vtep &vtep)
 Result<> flush_entries(const Session &session, const xv_vtep &vtep)
 {
     TRY(flush(session.tables->fdb, vtep));
-    TRY_ASSIGN(const auto floods, session.tables->remotes.entries());
-    for (const auto &[key, dest] : floods)
+    TRY_ASSIGN(const auto floods, session.tables->floods.entries());
+    for (const auto &[key, id] : floods)
         if (key.entry.vni == vtep.vni && key.entry.dstport == vtep.dstport)
-            TRY(session.tables->remotes.remove(key));
+            TRY(session.tables->floods.remove(key));
+    TRY(free_remotes(*session.tables, vtep));
     return flush(session.tables->neighs, vtep);
 }
 
@@ -110,7 +113,7 @@ Result<> remove_port(Session &session, int ifindex)
     TRY(remove_members(session, [&](__u32, const xv_member &m) { return m.ifindex == index; }));
     TRY_ASSIGN(const auto entries, tables.fdb.entries());
     for (const auto &[key, entry] : entries)
-        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.dest.ifindex == index)
+        if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.to == index)
             TRY(remove_entry(tables, key));
     return tables.ports.remove(index);
 }
@@ -208,6 +211,7 @@ Result<> release_empty_datapath(Session &session)
     TRY_ASSIGN(const auto ports, session.tables->ports.entries());
     if (!devices.empty() || !underlays.empty() || !ports.empty())
         return {};
+    end_route_queries(session);
     TRY(remove_state(session.root, session.cookie));
     session.tables.reset();
     return {};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asks the host's routing and neighbour tables for the next hop of outer packets.
+ *
+ * The question is that of a local sender: the kernel takes `lo` as the device a packet came in by.
+ * It answers only if that device forwards, so attach sets net.ipv4.conf.lo.forwarding, and the same
+ * for IPv6. Nothing else changes by that: no packet to be routed ever comes in by `lo`.
+ */
+#ifndef XVTEP_BPF_FIB_H
+#define XVTEP_BPF_FIB_H
+
+#include <linux/in.h>
+
+#include "bpf/addr.h"
+#include "bpf/common.h"
+#include "bpf/maps.h"
+
+#define XV_FIB_LO 1 /* the ifindex of `lo` in every namespace */
+#define XV_FIB_V4 2 /* AF_INET; sys/socket.h clashes with the kernel's headers */
+#define XV_FIB_V6 10
+#define XV_FIB_SIZE 68 /* of the packet: every path lets it pass */
+
+/*
+ * Which of the packets that differ in what a route with several next hops looks at. Sample 0 has
+ * the true source address.
+ */
+struct fib_sample {
+    __u32 number;
+    __u32 by_source; /* the source address differs, for fib_multipath_hash_policy=0 */
+};
+
+/* Sets *hop; dmac is all zeros if the neighbour is not resolved. Returns whether there is a hop. */
+static __always_inline int fib_look_up(struct __sk_buff *skb, const struct xv_nexthop_key *key,
+                                       const struct xv_addr *from, struct fib_sample sample,
+                                       struct bpf_fib_lookup *query, struct xv_hop *hop)
+{
+    int answer;
+
+    *query = (struct bpf_fib_lookup){
+        .l4_protocol = IPPROTO_UDP,
+        .sport = bpf_htons(49152 + sample.number * 61),
+        .dport = key->dstport,
+        .tot_len = XV_FIB_SIZE,
+        .ifindex = XV_FIB_LO,
+    };
+    if (addr_is_v4(&key->dst)) {
+        query->family = XV_FIB_V4;
+        query->tos = key->tos;
+        query->ipv4_src = from->word[3];
+        if (sample.by_source)
+            query->ipv4_src ^= bpf_htonl(sample.number);
+        query->ipv4_dst = key->dst.word[3];
+    } else {
+        query->family = XV_FIB_V6;
+        query->flowinfo = bpf_htonl((__u32)key->tos << 20 | sample.number);
+        __builtin_memcpy(query->ipv6_src, from, 16);
+        __builtin_memcpy(query->ipv6_dst, &key->dst, 16);
+    }
+    answer = bpf_fib_lookup(skb, query, sizeof(*query), 0);
+    if ((answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+        (key->oif && query->ifindex != key->oif))
+        return 0;
+    *hop = (struct xv_hop){.ifindex = query->ifindex};
+    if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
+        __builtin_memcpy(hop->dmac, query->dmac, 6);
+        __builtin_memcpy(hop->smac, query->smac, 6);
+    }
+    return 1;
+}
+
+static __always_inline int hop_equal(const struct xv_hop *a, const struct xv_hop *b)
+{
+    return a->ifindex == b->ifindex && mac_equal(a->dmac, b->dmac) && mac_equal(a->smac, b->smac);
+}
+
+#endif

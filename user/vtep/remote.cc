@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "xvtep/remote.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "user/vtep/clock.h"
+#include "user/vtep/fdb_writer.h"
+#include "user/vtep/remote_table.h"
+#include "user/vtep/session.h"
+#include "user/vtep/vtep_index.h"
+
+namespace xvtep {
+namespace {
+
+constexpr std::uint64_t remote_life = 60 * second; // XV_REMOTE_LIFE
+
+// How many entries lead to each remote, by its id without XV_TO_NAMES_PORT.
+Result<std::unordered_map<__u32, std::uint64_t>> count_entries(const Session &session,
+                                                               std::uint64_t now)
+{
+    std::unordered_map<__u32, std::uint64_t> counts;
+    const auto add = [&](__u32 id) { counts[id & ~static_cast<__u32>(XV_TO_NAMES_PORT)]++; };
+    TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
+    std::unordered_map<std::uint64_t, const xv_vtep *> by_key;
+    const auto place = [](__u32 vni, __be16 port) {
+        return static_cast<std::uint64_t>(vni) << 16 | port;
+    };
+    for (const auto &vtep : vteps)
+        by_key.emplace(place(vtep.vni, vtep.dstport), &vtep);
+    TRY_ASSIGN(const auto entries, session.wrap(session.tables->fdb.entries()));
+    for (const auto &[key, entry] : entries) {
+        const auto vtep = by_key.find(place(key.vni, key.dstport));
+        if ((entry.flags & XV_FDB_LOCAL) == 0 && vtep != by_key.end() &&
+            is_live(*vtep->second, entry, now))
+            add(entry.to);
+    }
+    TRY_ASSIGN(const auto floods, session.wrap(session.tables->floods.entries()));
+    for (const auto &[key, id] : floods)
+        add(id);
+    return counts;
+}
+
+Result<xv_remote_counters> read_counts(const Session &session, __u32 id)
+{
+    const __u32 index = id & (XV_REMOTES_MAX - 1);
+    TRY_ASSIGN(const auto cpus, session.wrap(possible_cpus()));
+    std::vector<xv_remote_counters> counts(cpus);
+    if (bpf_map_lookup_elem(session.tables->remote_counts.fd(), &index, counts.data()) != 0)
+        return session.refused("counters: " + errno_text(errno), errno);
+    xv_remote_counters sum{};
+    for (const auto &cpu : counts) {
+        sum.rx_packets += cpu.rx_packets;
+        sum.rx_bytes += cpu.rx_bytes;
+        sum.tx_packets += cpu.tx_packets;
+        sum.tx_bytes += cpu.tx_bytes;
+    }
+    return sum;
+}
+
+xv_nexthop_key nexthop_key(const xv_vtep &vtep, const xv_remote &remote)
+{
+    xv_nexthop_key key{};
+    key.dst = remote.addr;
+    key.src_hash = xv_address_mix(&vtep.local);
+    key.oif = remote.via;
+    if (key.oif == 0 && vtep.underlay_count == 1)
+        key.oif = vtep.underlays[0];
+    key.dstport = remote.port;
+    key.tos = (vtep.flags & XV_VTEP_TOS_INHERIT) != 0 ? 0 : vtep.tos & 0xfcU;
+    return key;
+}
+
+RemoteNexthop nexthop(const DeviceNames &names, const xv_hop &hop, unsigned weight)
+{
+    RemoteNexthop made;
+    made.device = names.of(hop.ifindex);
+    std::ranges::copy(hop.dmac, made.mac.octets.begin());
+    made.weight = weight;
+    return made;
+}
+
+// Samples as small whole numbers: a route's weights are small.
+std::vector<unsigned> small_weights(const xv_multipath &paths)
+{
+    const auto count = std::min<std::size_t>(paths.hops, XV_HOPS_MAX);
+    std::vector<unsigned> weights(paths.weight, paths.weight + count);
+    const unsigned least = std::max(1U, std::ranges::min(weights));
+    for (unsigned by = 1; by <= 4; by++) {
+        const auto close = [&](unsigned weight) {
+            const unsigned rest = weight * by % least;
+            return std::min(rest, least - rest) * 5 <= least;
+        };
+        if (by == 4 || std::ranges::all_of(weights, close)) {
+            for (unsigned &weight : weights)
+                weight = std::max(1U, (weight * by + least / 2) / least);
+            break;
+        }
+    }
+    return weights;
+}
+
+Result<std::vector<RemoteNexthop>> nexthops(const Session &session, const DeviceNames &names,
+                                            const xv_vtep &vtep, const xv_remote &remote,
+                                            std::uint64_t now)
+{
+    std::vector<RemoteNexthop> found;
+    const auto key = nexthop_key(vtep, remote);
+    TRY_ASSIGN(const auto last, session.wrap(session.tables->nexthops.look_up(key)));
+    if (!last || now >= last->expires + second)
+        return found;
+    std::optional<xv_multipath> paths;
+    if (last->path.hops > 1)
+        TRY_SET(paths, session.wrap(session.tables->multipaths.look_up(key)));
+    if (!paths) {
+        found.push_back(nexthop(names, last->path.hop, 1));
+        return found;
+    }
+    const auto weights = small_weights(*paths);
+    for (std::size_t n = 0; n < weights.size(); n++)
+        found.push_back(nexthop(names, paths->hop[n], weights[n]));
+    return found;
+}
+
+bool is_known(const xv_remote &remote, std::uint64_t now)
+{
+    return remote.refs != 0 ||
+           (remote.named != 0 && xv_since_tick(now, remote.named) < remote_life);
+}
+
+// Which remotes the users mean: not those that the programs have not removed yet.
+bool is_in_use(const xv_remote &remote, std::uint64_t entries, std::uint64_t now)
+{
+    return entries != 0 || remote.refs != 0 || xv_since_tick(now, remote.seen) < second;
+}
+
+Result<xv_remote_key> added_key(Session &session, const xv_vtep &vtep, const Ip &ip)
+{
+    if (ip.is_any() || ip.is_multicast())
+        return session.usage("not the address of a host");
+    if (ip.is_v6() != ((vtep.flags & XV_VTEP_V6) != 0))
+        return session.usage("not of the VTEP's address family");
+    FdbEntry entry;
+    entry.dst = ip;
+    return far_end(vtep, entry);
+}
+
+} // namespace
+
+Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &device,
+                                         const std::optional<Ip> &ip)
+{
+    TRY_ASSIGN(auto session, Session::reader("remote show", device.value_or("")));
+    std::vector<Remote> all;
+    if (!session.tables && !device)
+        return all;
+    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    std::map<__u32, NamedVtep> vteps; // by slot
+    TRY_ASSIGN(const auto every, session.wrap(session.vteps()));
+    if (device)
+        TRY(session.vtep_named(*device)); // says what is wrong with it
+    for (const auto &vtep : every)
+        if (const std::string &name = names.of(vtep.ifindex); !device || name == *device)
+            vteps.emplace(vtep.slot, NamedVtep{vtep, name});
+    const std::uint64_t now = monotonic();
+    TRY_ASSIGN(const auto counts, count_entries(session, now));
+    TRY_ASSIGN(const auto ids, session.wrap(session.tables->remote_ids.entries()));
+    for (const auto &[key, id] : ids) {
+        const auto vtep = vteps.find(key.slot);
+        const xv_remote *const at = find_remote(*session.tables, id);
+        if (vtep == vteps.end() || at == nullptr || (ip && to_ip(key.addr) != *ip))
+            continue;
+        const xv_remote remote = *at;
+        const auto entries = counts.find(id);
+        Remote line;
+        line.entries = entries == counts.end() ? 0 : entries->second;
+        if (!is_in_use(remote, line.entries, now))
+            continue;
+        line.ip = to_ip(key.addr);
+        line.port = ntohs(key.port);
+        line.device = vtep->second.device;
+        line.vni = key.vni;
+        line.via = names.of(key.via);
+        TRY_SET(line.nexthops, nexthops(session, names, vtep->second.vtep, remote, now));
+        line.mtu = remote.path.mtu;
+        TRY_ASSIGN(const auto sums, read_counts(session, id));
+        line.rx_packets = sums.rx_packets;
+        line.rx_bytes = sums.rx_bytes;
+        line.tx_packets = sums.tx_packets;
+        line.tx_bytes = sums.tx_bytes;
+        if (remote.heard != 0)
+            line.heard = xv_since_tick(now, remote.heard) / second;
+        line.known = is_known(remote, now);
+        all.push_back(std::move(line));
+    }
+    std::ranges::sort(all, {}, [](const Remote &remote) {
+        return std::tie(remote.device, remote.ip, remote.port, remote.vni, remote.via);
+    });
+    return all;
+}
+
+Result<> add_remote(const Ip &ip, const std::string &device)
+{
+    TRY_ASSIGN(auto session, Session::writer("remote add", ip.text(), LockScope::batch));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto key, added_key(session, vtep, ip));
+    TRY_ASSIGN(const auto id, session.wrap(hold_remote(*session.tables, vtep, key, 1)));
+    xv_remote *const remote = find_remote(*session.tables, id);
+    if (remote == nullptr || (remote->flags & XV_REMOTE_ADDED) != 0) {
+        release_remote(*session.tables, vtep, id, 1);
+        return session.refused("it was added before", EEXIST);
+    }
+    std::atomic_ref(remote->flags).fetch_or(XV_REMOTE_ADDED);
+    return {};
+}
+
+Result<> delete_remote(const Ip &ip, const std::string &device)
+{
+    TRY_ASSIGN(auto session, Session::writer("remote del", ip.text(), LockScope::batch));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto key, added_key(session, vtep, ip));
+    TRY_ASSIGN(const auto id, session.wrap(session.tables->remote_ids.look_up(key)));
+    xv_remote *const remote = id ? find_remote(*session.tables, *id) : nullptr;
+    if (remote == nullptr || (remote->flags & XV_REMOTE_ADDED) == 0)
+        return session.refused("it was not added", ENOENT);
+    std::atomic_ref(remote->flags).fetch_and(~static_cast<__u32>(XV_REMOTE_ADDED));
+    release_remote(*session.tables, vtep, *id, 1);
+    return {};
+}
+
+} // namespace xvtep

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The table of remote VTEPs (bpf/remote.h). The programs make and free remotes at the same time.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "user/datapath/datapath.h"
+
+namespace xvtep {
+
+// Returns the remote with this id, or nullptr if it is none or is gone. The memory is shared with
+// the programs, which go on writing to it.
+xv_remote *find_remote(const Tables &tables, __u32 id);
+
+// The destination of an entry with this id of a live remote.
+std::optional<xv_remote_key> destination(const Tables &tables, const xv_vtep &vtep, __u32 id);
+bool same_remote(const xv_remote_key &a, const xv_remote_key &b);
+
+// Adds `refs` references to the remote, which is made if there is none, and returns its id, as an
+// entry has it. With
+// `accept known`, the plain remote of the address gets them, too: packets from there are accepted.
+// With refs == 0, only says that an entry leads there that user space has written and that can
+// expire.
+//
+// Errors: ENOSPC: the table is full.
+Result<__u32> hold_remote(const Tables &tables, const xv_vtep &vtep, const xv_remote_key &key,
+                          __u32 refs);
+// Takes references back. A remote without any is freed by the programs, or with its VTEP.
+void release_remote(const Tables &tables, const xv_vtep &vtep, __u32 id, __u32 refs);
+
+// The same for the destinations of an entry. Static and permanent entries hold references.
+Result<std::vector<__u32>> hold_remotes(const Tables &tables, const xv_vtep &vtep,
+                                        const std::vector<xv_remote_key> &keys, unsigned flags);
+void release_remotes(const Tables &tables, const xv_vtep &vtep, const std::vector<__u32> &ids,
+                     unsigned flags);
+
+// Frees all remotes of a VTEP that is detached.
+Result<> free_remotes(const Tables &tables, const xv_vtep &vtep);
+
+} // namespace xvtep
