@@ -355,7 +355,7 @@ TEST(Help, ExamplesAreUnderstood)
     for_each_page(commands(), [&](const Page &one) {
         for (const std::string &example : one.examples) {
             Words words;
-            std::string text = example;
+            const std::string &text = example;
             for (std::size_t at = 0; at < text.size();) {
                 const std::size_t end = std::min(text.find(' ', at), text.size());
                 words.push_back(text.substr(at, end - at));

@@ -12,6 +12,9 @@
 namespace xvtep::cli {
 namespace {
 
+constexpr const char *cyan = "36", *yellow = "33", *magenta = "35", *blue = "34", *green = "32",
+                     *red = "31"; // as ANSI terminals have them
+
 void append_counts(std::string &text, const char *title, const std::vector<VerdictCount> &verdicts)
 {
     for (const auto &verdict : verdicts)
@@ -187,8 +190,6 @@ std::string to_text(const MissEvent &event, bool with_device)
 
 std::string colored(const std::string &text)
 {
-    constexpr const char *cyan = "36", *yellow = "33", *magenta = "35", *blue = "34", *green = "32",
-                         *red = "31";
     const auto color_of = [&](const std::string &word, const std::string &before) -> const char * {
         if (before == "dev" || before == "master" || before == "vtep" || word.ends_with(':'))
             return cyan;
