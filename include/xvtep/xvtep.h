@@ -11,6 +11,7 @@
 #include <xvtep/netns.h>
 #include <xvtep/option.h>
 #include <xvtep/port.h>
+#include <xvtep/remote.h>
 #include <xvtep/result.h>
 #include <xvtep/stats.h>
 #include <xvtep/version.h>
