@@ -38,8 +38,9 @@ using OptionField = std::variant<
     bool AttachRequest::*, std::optional<bool> AttachRequest::*, std::uint16_t AttachRequest::*,
     std::uint32_t AttachRequest::*, std::optional<std::uint32_t> AttachRequest::*,
     std::optional<std::uint64_t> AttachRequest::*, OrInherit AttachRequest::*, Df AttachRequest::*,
-    Mode AttachRequest::*, std::optional<Ip> AttachRequest::*, std::optional<Mac> AttachRequest::*,
-    std::string AttachRequest::*, std::vector<std::string> AttachRequest::*, PortRangeField>;
+    Accept AttachRequest::*, Mode AttachRequest::*, std::optional<Ip> AttachRequest::*,
+    std::optional<Mac> AttachRequest::*, std::string AttachRequest::*,
+    std::vector<std::string> AttachRequest::*, PortRangeField>;
 
 // The attribute of the kernel's vxlan device (linux/if_link.h).
 struct OptionAttribute {

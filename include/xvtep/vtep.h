@@ -32,6 +32,10 @@ enum class Mode { automatic, tc, xdp, skb };
 // for inner IPv6. The values are those of the kernel's IFLA_VXLAN_DF.
 enum class Df { unset, set, inherit };
 
+// The remote VTEPs whose packets a VTEP takes: all of them, as the kernel's device does, or only
+// those that are known (Remote::known in remote.h).
+enum class Accept { any, known };
+
 // An octet of the outer header: a number, or a copy of the inner packet's.
 struct OrInherit {
     std::uint8_t value = 0;
@@ -61,6 +65,9 @@ struct AttachRequest {
     std::uint32_t ageing = 300; // seconds since an entry was heard of (vxlan_cleanup()); 0: never
     std::uint32_t hard_ageing = 0; // seconds since an entry was learned; 0: never
     std::uint32_t maxaddress = 0;  // MACs in the FDB, the default entry included; 0: no bound
+
+    // With `known`, packets from others are dropped, and nothing is learned from them.
+    Accept accept = Accept::any;
 
     // As in the kernel's arp_reduce() and neigh_reduce(), route_shortcircuit(), vxlan_fdb_miss(),
     // vxlan_ip_miss().

@@ -88,7 +88,7 @@ TEST(VtepJson, IsTheContracts)
         "dev": "eth0", "vni": 42, "name": "vxlan0", "ifindex": 7,
         "local": "192.168.8.100", "remote": "192.168.8.101", "group": null,
         "dstport": 4789, "srcport": [49152, 65535], "mode": "xdp", "auto": true,
-        "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0,
+        "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0, "accept": "any",
         "proxy": false, "rsc": false, "l2miss": false, "l3miss": false, "reachable_time": 30,
         "gbp": false, "reserved_bits": "0xf7ffffff000000ff",
         "ttl": 64, "tos": 0, "df": "unset", "flowlabel": 0,
@@ -139,12 +139,13 @@ TEST(VtepText, HasWhatIsNotAtItsDefault)
     other.proxy = other.rsc = other.l2miss = other.l3miss = other.gbp = true;
     other.maxaddress = 9;
     other.hard_ageing = 60;
+    other.accept = Accept::known;
     EXPECT_EQ(to_text(other),
               "vxlan0: vni 42 dev eth0,(gone) mode tc mtu 1450 state DOWN\n"
               "    link/ether 02:00:00:00:00:07 local fd00::1 group ff05::1 ttl inherit tos 0x28 "
               "flowlabel 0xabcde noudpcsum udp6zerocsumtx udp6zerocsumrx gbp "
               "reserved-bits 0xf7ffffff000000ff nolearning hard-ageing 60 maxaddress 9 "
-              "proxy rsc l2miss l3miss master br0\n");
+              "accept known proxy rsc l2miss l3miss master br0\n");
 }
 
 TEST(VtepText, HasEveryOptionWithDetails)
@@ -154,7 +155,7 @@ TEST(VtepText, HasEveryOptionWithDetails)
               "    link/ether 02:00:00:00:00:07 local 192.168.8.100 remote 192.168.8.101 "
               "dstport 4789 srcport 49152 65535 ttl 64 tos 0 df unset flowlabel 0 noudpcsum "
               "noudp6zerocsumtx noudp6zerocsumrx nogbp reserved-bits 0xf7ffffff000000ff learning "
-              "ageing 300 hard-ageing 0 maxaddress 0 noproxy norsc nol2miss nol3miss "
+              "ageing 300 hard-ageing 0 maxaddress 0 accept any noproxy norsc nol2miss nol3miss "
               "reachable-time 30\n");
 }
 

@@ -50,6 +50,7 @@ TEST(ParseAttach, HasTheContractsDefaults)
     EXPECT_EQ(request->df, Df::unset);
     EXPECT_TRUE(request->learning);
     EXPECT_EQ(request->ageing, 300U);
+    EXPECT_EQ(request->accept, Accept::any);
     EXPECT_FALSE(request->udpcsum || request->mac || request->mtu);
     EXPECT_EQ(request->mode, Mode::automatic);
 }
@@ -84,6 +85,8 @@ TEST(ParseAttach, TakesEveryOption)
                                     "4294967295",
                                     "--maxaddress",
                                     "0",
+                                    "--accept",
+                                    "known",
                                     "--noproxy",
                                     "--norsc",
                                     "--nol2miss",
@@ -114,6 +117,7 @@ TEST(ParseAttach, TakesEveryOption)
     EXPECT_EQ(request->flowlabel, 0xfffffU);
     EXPECT_FALSE(request->learning);
     EXPECT_EQ(request->ageing, 4294967295U);
+    EXPECT_EQ(request->accept, Accept::known);
     EXPECT_EQ(request->udpcsum, true);
     EXPECT_TRUE(request->udp6zerocsumtx && request->udp6zerocsumrx);
     EXPECT_EQ(request->bridge, "br0");
@@ -208,6 +212,10 @@ TEST(ParseAttach, RefusesWrongValuesInOneLine)
         {{"--mtu", "67"}, "mtu 67 is not within 68 to 65535"},
         {{"--mtu", "65536"}, "mtu 65536 is not within 68 to 65535"},
         {{"--mode", "fast"}, "mode \"fast\" is not auto, xdp, tc or skb"},
+        {{"--accept", "some"}, "accept \"some\" is not any or known"},
+        {{"--accept"}, "--accept needs a value"},
+        {{"accept", "any", "accept", "known"}, "accept is given twice"},
+        {{"--noaccept"}, "unknown option --noaccept (did you mean --accept?)"},
         {{"--name", "sixteen-letters-"}, "\"sixteen-letters-\" is not an interface name"},
         {{"--name", "a b"}, "\"a b\" is not an interface name"},
         {{"--name", "a/b"}, "\"a/b\" is not an interface name"},

@@ -34,6 +34,8 @@ Words value_for(const AttachOption &option)
         return {"ff05::1"};
     if (word == "srcport")
         return {"1000", "2000"};
+    if (word == "accept")
+        return {"known"};
     if (word == "df")
         return {"inherit"};
     if (word == "mac")
@@ -203,6 +205,8 @@ TEST(AttachOptions, RefuseValuesOfAnotherType)
     }
     EXPECT_EQ(set_option(request, *find_option("dstport"), std::uint64_t{65536}).error(),
               "65536 is not in 1 .. 65535");
+    EXPECT_EQ(set_option(request, *find_option("accept"), OptionValue("some")).error(),
+              "none of \"any\" and \"known\"");
     EXPECT_EQ(set_option(request, *find_option("name"), OptionValue("a/b")).error(),
               "not an interface name");
 }

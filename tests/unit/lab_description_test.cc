@@ -120,7 +120,7 @@ constexpr std::string_view tables = R"({
     {"name": "a",
      "vteps": [{"name": "vx", "vni": 5, "devices": ["eth0"], "group": "239.1.1.1",
                 "proxy": true, "rsc": true, "l2miss": true, "l3miss": true, "gbp": true,
-                "maxaddress": 7, "hard_ageing": 300, "reachable_time": 4,
+                "maxaddress": 7, "hard_ageing": 300, "reachable_time": 4, "accept": "known",
                 "reserved_bits": 255,
                 "ports": [{"name": "tun", "vlan": 9}],
                 "fdb": [{"mac": "00:00:00:00:00:00", "dst": "192.0.2.2"}],
@@ -161,6 +161,7 @@ TEST(LabDescription, HasTablesTrunksAndSteps)
                 vtep.request.l3miss && vtep.request.gbp);
     EXPECT_EQ(vtep.request.maxaddress, 7u);
     EXPECT_EQ(vtep.request.hard_ageing, 300u);
+    EXPECT_EQ(vtep.request.accept, Accept::known);
     EXPECT_EQ(vtep.request.reachable_time, 4u);
     EXPECT_EQ(vtep.request.reserved_bits, 255u);
     EXPECT_EQ(vtep.ports, (std::vector{LabPort{"tun", 9}}));
@@ -189,6 +190,8 @@ TEST(LabDescription, RefusesWrongTablesTrunksAndSteps)
         EXPECT_EQ(lab.error().message(), "read lab f: " + message);
     };
     refused("\"proxy\": true", "\"proxy\": 1", "hosts[0].vteps[0].proxy: neither true nor false");
+    refused("\"accept\": \"known\"", "\"accept\": \"some\"",
+            "hosts[0].vteps[0].accept: none of \"any\" and \"known\"");
     refused("\"vlan\": 9}],", "\"vlan\": 4095}],",
             "hosts[0].vteps[0].ports[0].vlan: 4095 is not in 1 .. 4094");
     refused("\"name\": \"tun\"", "\"name\": \"tin\"", "a.vteps: no device \"tin\"");

@@ -186,6 +186,15 @@ constexpr AttachOption options[] = {
      .initial = "0",
      .highest = max32,
      .kernel = {.type = IFLA_VXLAN_LIMIT, .by_programs = true}},
+    {.word = "accept",
+     .field = &R::accept,
+     .value = "any|known",
+     .group = Group::learning,
+     .help = "From which VTEPs packets are taken: from any, as the kernel does, or only from those "
+             "that a static or written FDB entry, the default destination, the agent or \"xvtep "
+             "remote add\" names. Packets from others are dropped as unknown_remote, and nothing "
+             "is learned from them.",
+     .initial = "any"},
 
     {.word = "proxy",
      .field = &R::proxy,
@@ -281,6 +290,19 @@ std::optional<Df> parse_df(std::string_view text)
     return std::nullopt;
 }
 
+const char *accept_name(Accept accept)
+{
+    return accept == Accept::known ? "known" : "any";
+}
+
+std::optional<Accept> parse_accept(std::string_view text)
+{
+    for (const Accept accept : {Accept::any, Accept::known})
+        if (text == accept_name(accept))
+            return accept;
+    return std::nullopt;
+}
+
 std::string noun(const AttachOption &option)
 {
     return *option.noun != '\0' ? option.noun : option.word;
@@ -361,6 +383,9 @@ std::expected<OptionValue, std::string> value_of(const AttachOption &option,
         [&](Df R::*) -> Value {
             return parse_df(word) ? Value(word) : wrong("set, unset or inherit");
         },
+        [&](Accept R::*) -> Value {
+            return parse_accept(word) ? Value(word) : wrong("any or known");
+        },
         [&](Mode R::*) -> Value {
             return parse_mode(word) ? Value(word) : wrong("auto, xdp, tc or skb");
         },
@@ -427,6 +452,14 @@ struct Setter {
         if (!df)
             return Cause("none of \"unset\", \"set\" and \"inherit\"");
         request.*field = *df;
+        return {};
+    }
+    OptionResult operator()(Accept R::*field) const
+    {
+        const auto accept = parse_accept(word_of(value));
+        if (!accept)
+            return Cause("none of \"any\" and \"known\"");
+        request.*field = *accept;
         return {};
     }
     OptionResult operator()(Mode R::*field) const
@@ -526,6 +559,10 @@ struct Getter {
         return value.inherit ? OptionValue("inherit") : OptionValue(std::uint64_t{value.value});
     }
     OptionValue operator()(Df R::*field) const { return std::string(df_name(request.*field)); }
+    OptionValue operator()(Accept R::*field) const
+    {
+        return std::string(accept_name(request.*field));
+    }
     OptionValue operator()(Mode R::*field) const { return std::string(mode_name(request.*field)); }
     OptionValue operator()(std::string R::*field) const
     {

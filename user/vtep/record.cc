@@ -36,7 +36,8 @@ void write_options(xv_vtep &vtep, const AttachRequest &request)
                   flag_if(request.ttl.inherit, XV_VTEP_TTL_INHERIT) |
                   flag_if(request.tos.inherit, XV_VTEP_TOS_INHERIT) |
                   flag_if(request.df == Df::set, XV_VTEP_DF_SET) |
-                  flag_if(request.df == Df::inherit, XV_VTEP_DF_INHERIT);
+                  flag_if(request.df == Df::inherit, XV_VTEP_DF_INHERIT) |
+                  flag_if(request.accept == Accept::known, XV_VTEP_ACCEPT_KNOWN);
     vtep.local = to_addr(*request.local);
     if (const auto remote = request.remote ? request.remote : request.group)
         vtep.remote = to_addr(*remote);
@@ -73,6 +74,7 @@ void read_options(const xv_vtep &vtep, AttachRequest &request)
     request.ttl = {.value = vtep.ttl, .inherit = has(XV_VTEP_TTL_INHERIT)};
     request.tos = {.value = vtep.tos, .inherit = has(XV_VTEP_TOS_INHERIT)};
     request.df = has(XV_VTEP_DF_SET) ? Df::set : has(XV_VTEP_DF_INHERIT) ? Df::inherit : Df::unset;
+    request.accept = has(XV_VTEP_ACCEPT_KNOWN) ? Accept::known : Accept::any;
     request.flowlabel = ntohl(vtep.flowlabel);
     request.ageing = vtep.ageing;
     request.hard_ageing = vtep.hard_ageing;

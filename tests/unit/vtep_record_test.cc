@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The options of attach in the record of a VTEP.
+#include <gtest/gtest.h>
+
+#include "user/vtep/record.h"
+
+namespace xvtep {
+namespace {
+
+AttachRequest request_with(Accept accept)
+{
+    AttachRequest request;
+    request.local = Ip::parse("192.0.2.1");
+    request.udpcsum = false;
+    request.ttl.value = 64;
+    request.accept = accept;
+    return request;
+}
+
+TEST(VtepRecord, KeepsWhoIsAccepted)
+{
+    for (const Accept accept : {Accept::any, Accept::known}) {
+        xv_vtep vtep{};
+        write_options(vtep, request_with(accept));
+        EXPECT_EQ((vtep.flags & XV_VTEP_ACCEPT_KNOWN) != 0, accept == Accept::known);
+        AttachRequest read = request_with(accept == Accept::any ? Accept::known : Accept::any);
+        read_options(vtep, read);
+        EXPECT_EQ(read.accept, accept);
+    }
+}
+
+} // namespace
+} // namespace xvtep
