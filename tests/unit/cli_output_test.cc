@@ -3,6 +3,8 @@
 // for the same entries on a kernel vxlan device.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "user/cli/json.h"
 #include "user/cli/output.h"
 
@@ -212,6 +214,110 @@ TEST(Port, HasTextAndJson)
     EXPECT_EQ(to_json(port), Json::parse(R"({"ifname": "veth0", "vni": 42, "vtep": "vxlan0",
         "vlan": 7, "mode": "xdp", "bridge": "br0",
         "addresses": ["02:00:00:00:00:01", "02:00:00:00:00:02"], "problems": []})"));
+}
+
+Remote remote()
+{
+    Remote made;
+    made.ip = *Ip::parse("192.0.2.9");
+    made.port = 4789;
+    made.device = "vxlan0";
+    made.vni = 100;
+    made.entries = 12;
+    made.nexthops = {{.device = "eth0", .mac = *Mac::parse("02:00:00:00:00:01")}};
+    made.mtu = 1450;
+    made.rx_packets = 5;
+    made.rx_bytes = 490;
+    made.tx_packets = 7;
+    made.tx_bytes = 686;
+    made.heard = 3;
+    made.known = true;
+    return made;
+}
+
+// Of which nothing is known but an entry that names the port to send by.
+Remote silent_remote()
+{
+    Remote made;
+    made.ip = *Ip::parse("2001:db8::9");
+    made.port = 8472;
+    made.device = "vxlan1";
+    made.vni = 101;
+    made.via = "eth1";
+    made.entries = 1;
+    return made;
+}
+
+Remote remote_by_two_routers()
+{
+    Remote made = remote();
+    made.nexthops[0].weight = 3;
+    made.nexthops.push_back({.device = "eth1", .mac = *Mac::parse("02:00:00:00:00:02")});
+    made.known = false;
+    return made;
+}
+
+TEST(RemoteText, IsOneLineInIproute2sManner)
+{
+    EXPECT_EQ(to_text(remote(), true, false),
+              "192.0.2.9 dev vxlan0 vni 100 port 4789 entries 12 "
+              "nexthop dev eth0 lladdr 02:00:00:00:00:01 mtu 1450 heard 3s known\n");
+    EXPECT_EQ(to_text(remote_by_two_routers(), false, false),
+              "192.0.2.9 vni 100 port 4789 entries 12 "
+              "nexthop dev eth0 lladdr 02:00:00:00:00:01 weight 3 "
+              "nexthop dev eth1 lladdr 02:00:00:00:00:02 weight 1 mtu 1450 heard 3s\n");
+    EXPECT_EQ(to_text(silent_remote(), true, false),
+              "2001:db8::9 dev vxlan1 vni 101 port 8472 via eth1 entries 1 heard never\n");
+    Remote now = silent_remote();
+    now.heard = 0;
+    EXPECT_TRUE(to_text(now, true, false).ends_with(" heard 0s\n"));
+}
+
+TEST(RemoteText, HasTheCountersOfIpLinkWithStatistics)
+{
+    const std::string line = to_text(remote(), true, false);
+    EXPECT_EQ(to_text(remote(), true, true), line + "    RX:  bytes packets\n"
+                                                    "           490       5\n"
+                                                    "    TX:  bytes packets\n"
+                                                    "           686       7\n");
+    Remote busy = remote();
+    busy.rx_bytes = 18446744073709551615U;
+    busy.rx_packets = 1234567890;
+    EXPECT_EQ(to_text(busy, true, true), line + "    RX:            bytes    packets\n"
+                                                "    18446744073709551615 1234567890\n"
+                                                "    TX:  bytes packets\n"
+                                                "           686       7\n");
+    EXPECT_EQ(std::ranges::count(on_one_line(to_text(busy, true, true)), '\n'), 1);
+}
+
+TEST(RemoteText, HasColumnsWhenBrief)
+{
+    EXPECT_EQ(brief_text(remote()),
+              "192.0.2.9                vxlan0           100      eth0             "
+              "entries 12       heard 3s known\n");
+    EXPECT_EQ(brief_text(remote_by_two_routers()),
+              "192.0.2.9                vxlan0           100      eth0,eth1        "
+              "entries 12       heard 3s\n");
+    EXPECT_EQ(brief_text(silent_remote()),
+              "2001:db8::9              vxlan1           101      -                "
+              "entries 1        heard never\n");
+}
+
+TEST(RemoteJson, IsTheContracts)
+{
+    EXPECT_EQ(to_json(remote()).dump(),
+              R"({"remote":"192.0.2.9","port":4789,"ifname":"vxlan0","vni":100,"entries":12,)"
+              R"("nexthops":[{"dev":"eth0","mac":"02:00:00:00:00:01","weight":1}],"mtu":1450,)"
+              R"("rx_packets":5,"rx_bytes":490,"tx_packets":7,"tx_bytes":686,"heard":3,)"
+              R"("known":true})");
+    EXPECT_EQ(to_json(silent_remote()).dump(),
+              R"({"remote":"2001:db8::9","port":8472,"ifname":"vxlan1","vni":101,"via":"eth1",)"
+              R"("entries":1,"nexthops":[],"mtu":null,"rx_packets":0,"rx_bytes":0,)"
+              R"("tx_packets":0,"tx_bytes":0,"heard":null,"known":false})");
+    EXPECT_EQ(to_json(remote_by_two_routers())["nexthops"].dump(),
+              R"([{"dev":"eth0","mac":"02:00:00:00:00:01","weight":3},)"
+              R"({"dev":"eth1","mac":"02:00:00:00:00:02","weight":1}])");
+    EXPECT_EQ(document(to_json_list(std::vector<Remote>{}), false), "[]\n");
 }
 
 TEST(Stats, HideZerosInTextOnly)

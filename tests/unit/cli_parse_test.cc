@@ -9,6 +9,7 @@
 #include "user/cli/commands.h"
 #include "user/cli/fdb.h"
 #include "user/cli/neigh.h"
+#include "user/cli/remote.h"
 
 namespace xvtep::cli {
 namespace {
@@ -384,6 +385,55 @@ TEST(ParseNeigh, RefusesWrongWordsInOneLine)
         ASSERT_FALSE(entry) << line;
         EXPECT_EQ(entry.error().message(), line);
         EXPECT_EQ(entry.error().kind, ErrorKind::usage);
+    }
+}
+
+Result<RemotePlace> remote_of(const Words &words, const char *command = "remote add")
+{
+    TRY_ASSIGN(const auto arguments, parse(page(command), words));
+    return parse_remote(arguments);
+}
+
+TEST(ParseRemote, TakesWordsInAnyOrder)
+{
+    for (const Words &words :
+         {Words{"192.0.2.9", "dev", "vxlan0"}, Words{"dev", "vxlan0", "192.0.2.9"},
+          Words{"192.0.2.9", "--dev", "vxlan0"}, Words{"192.0.2.9", "de", "vxlan0"}})
+        for (const char *const command : {"remote add", "remote del"}) {
+            const auto place = remote_of(words, command);
+            ASSERT_TRUE(place) << place.error().message();
+            EXPECT_EQ(place->ip.text(), "192.0.2.9");
+            EXPECT_EQ(place->device, "vxlan0");
+        }
+    const auto six = remote_of({"2001:DB8:0::2", "dev", "add"});
+    ASSERT_TRUE(six) << six.error().message();
+    EXPECT_EQ(six->ip.text(), "2001:db8::2");
+    EXPECT_EQ(six->device, "add"); // a device may be called like a command
+}
+
+TEST(ParseRemote, RefusesWrongWordsInOneLine)
+{
+    const struct {
+        Words words;
+        const char *line;
+    } cases[] = {
+        {{}, "remote add: no IP address given"},
+        {{"dev", "v"}, "remote add v: no IP address given"},
+        {{"10.0.0"}, "remote add 10.0.0: address \"10.0.0\" is not an IP address"},
+        {{"10.0.0.0/8", "dev", "v"},
+         "remote add 10.0.0.0/8: address \"10.0.0.0/8\" is not an IP address"},
+        {{"10.0.0.1"}, "remote add 10.0.0.1: no device given (dev IFNAME)"},
+        {{"10.0.0.1", "dev"}, "remote add 10.0.0.1: dev needs a value"},
+        {{"10.0.0.1", "dev", "a/b"}, "remote add 10.0.0.1: \"a/b\" is not an interface name"},
+        {{"10.0.0.1", "dev", "v", "dev", "w"}, "remote add 10.0.0.1: dev is given twice"},
+        {{"10.0.0.1", "10.0.0.2"},
+         "remote add 10.0.0.1: what is \"10.0.0.2\"? (see xvtep remote add help)"},
+    };
+    for (const auto &[words, line] : cases) {
+        const auto place = remote_of(words);
+        ASSERT_FALSE(place) << line;
+        EXPECT_EQ(place.error().message(), line);
+        EXPECT_EQ(place.error().kind, ErrorKind::usage);
     }
 }
 

@@ -109,6 +109,15 @@ TEST(Run, SaysUsageErrorsInOneLine)
         {{"attach", "x", "type", "vxlan", "id", "5", "dev", "ua", "name", "y"},
          "attach x ua: name is given twice"},
         {{"fdb", "flush"}, "fdb flush: no device given (dev IFNAME)"},
+        {{"remote", "frob"}, "remote frob: unknown command (add, del or show)"},
+        {{"remote", "del", "dev", "v"}, "remote del v: no IP address given"},
+        {{"remote", "del", "10.0.0.1"}, "remote del 10.0.0.1: no device given (dev IFNAME)"},
+        {{"remote", "show", "v"}, "remote show v: address \"v\" is not an IP address"},
+        {{"remote", "show", "10.0.0.1", "10.0.0.2"},
+         "remote show 10.0.0.1: what is \"10.0.0.2\"? (see xvtep remote show help)"},
+        {{"remote", "show", "dev", "a/b"}, "remote show a/b: \"a/b\" is not an interface name"},
+        {{"attach", "ua", "vni", "5", "accept", "all"},
+         "attach ua: accept \"all\" is not any or known"},
     };
     for (const auto &[words, line] : cases) {
         const Outcome outcome = xvtep_with(words);
@@ -231,6 +240,13 @@ TEST(Run, EntersTheNamespaceOnceTheWordsAreGood)
         {"fdb", "show", "state", "permanent"},
         {"fdb", "show", "brport", "v", "state", "static"},
         {"attach", "ua", "vni", "5", "localbypass"},
+        {"attach", "ua", "vni", "5", "acc", "known"},
+        {"remote"},
+        {"remote", "add", "10.0.0.1", "dev", "v"},
+        {"remote", "delete", "dev", "v", "fd00::1"},
+        {"remote", "show", "-s", "-j"},
+        {"-6", "rem", "lst", "fd00::1", "dev", "v"},
+        {"-br", "remote", "list", "dev", "v"},
         {"attach", "vxlan0", "type", "vxlan", "id", "5", "dev", "ua"},
     };
     for (Words words : cases) {
@@ -261,7 +277,11 @@ TEST(Run, HelpsAtEveryLevel)
                            {"fdb", "del"},
                            {"fdb", "show"},
                            {"fdb", "get"},
-                           {"fdb", "flush"}};
+                           {"fdb", "flush"},
+                           {"remote"},
+                           {"remote", "add"},
+                           {"remote", "del"},
+                           {"remote", "show"}};
     for (const Words &command : cases)
         for (const char *const help : {"--help", "-h", "help"}) {
             Words words = command;

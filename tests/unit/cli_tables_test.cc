@@ -288,6 +288,10 @@ TEST(Help, ShowsWhatIsRequired)
         {"neigh del", "xvtep neigh del [to] IP dev IFNAME"},
         {"neigh get", "xvtep neigh get [to] IP dev IFNAME"},
         {"neigh show", "xvtep neigh show [[to] PREFIX] [dev IFNAME] [nud permanent|reachable]"},
+        {"remote", "xvtep remote {add|del|show} ..."},
+        {"remote add", "xvtep remote add IP dev IFNAME"},
+        {"remote del", "xvtep remote del IP dev IFNAME"},
+        {"remote show", "xvtep remote show [IP] [dev IFNAME]"},
         {"monitor", "xvtep monitor [[dev] IFNAME] [all] [count N] [timeout SECONDS]"},
     };
     for (const auto &[name, usage] : cases)
@@ -318,6 +322,11 @@ TEST(Completion, OffersWhatMayFollow)
         {{"attach", "ua", "df", ""}, "set unset inherit"},
         {{"attach", "ua", "--df", ""}, "set unset inherit"},
         {{"attach", "ua", "mode", "x"}, "xdp"},
+        {{"attach", "ua", "accept", ""}, "any known"},
+        {{"attach", "ua", "--ac"}, "--accept"},
+        {{"rem"}, "remote"},
+        {{"remote", ""}, "add del show help"},
+        {{"remote", "add", "10.0.0.1", "d"}, "dev"},
         {{"port", "add", "v", "mode", "t"}, "tc"},
         {{"neigh", "add", "10.0.0.1", "nud", ""}, "permanent reachable"},
         {{"agent", "--log", ""}, "text json"},
@@ -399,7 +408,7 @@ TEST(Commands, MayBeAbbreviatedInTheTablesOrder)
     const std::pair<const char *, const char *> cases[] = {
         {"a", "attach"}, {"d", "detach"}, {"s", "show"},  {"sh", "show"},        {"st", "stats"},
         {"lst", "show"}, {"f", "fdb"},    {"n", "neigh"}, {"neighbor", "neigh"}, {"m", "monitor"},
-        {"r", "reload"}, {"p", "port"},   {"se", "set"}};
+        {"r", "reload"}, {"p", "port"},   {"se", "set"},  {"re", "reload"},      {"rem", "remote"}};
     for (const auto &[typed, meant] : cases) {
         const Page *const found = find_page(commands(), typed);
         ASSERT_NE(found, nullptr) << typed;
@@ -409,6 +418,9 @@ TEST(Commands, MayBeAbbreviatedInTheTablesOrder)
     EXPECT_EQ(find_page(page("fdb").pages, "d")->name, "fdb del");
     EXPECT_EQ(find_page(page("fdb").pages, "delete")->name, "fdb del");
     EXPECT_EQ(find_page(page("neigh").pages, "lst")->name, "neigh show");
+    EXPECT_EQ(find_page(page("remote").pages, "s")->name, "remote show");
+    EXPECT_EQ(find_page(page("remote").pages, "lst")->name, "remote show");
+    EXPECT_EQ(find_page(page("remote").pages, "delete")->name, "remote del");
     EXPECT_EQ(find_page(commands(), "x"), nullptr);
 }
 

@@ -460,6 +460,54 @@ Page neigh_page()
     };
 }
 
+// `remote add` and `remote del`.
+Page remote_entry(const char *verb, const char *summary, std::vector<std::string> examples)
+{
+    return {.name = std::string("remote ") + verb,
+            .summary = summary,
+            .plain = "IP",
+            .most_plain = 1,
+            .missing = "no IP address given",
+            .words = {needed_dev},
+            .examples = std::move(examples)};
+}
+
+Page remote_page()
+{
+    Page add = remote_entry(
+        "add", "Name a remote VTEP from which packets are taken, without an FDB entry.",
+        {"xvtep remote add 192.168.8.102 dev vxlan0", "xvtep remote add fd00::2 dev vxlan0"});
+    add.about = "A VTEP with \"accept any\" takes packets from every VTEP anyway. Frames are sent "
+                "by FDB entries alone.";
+    add.run = run_remote_add;
+    Page del = remote_entry(
+        "del", "Take back what \"remote add\" named.",
+        {"xvtep remote del 192.168.8.102 dev vxlan0", "xvtep remote del fd00::2 dev vxlan0"});
+    del.aliases = {"delete"};
+    del.about = "A remote VTEP that an FDB entry names as well stays known.";
+    del.run = run_remote_del;
+    return {
+        .name = "remote",
+        .summary = "List remote VTEPs, and name those from which packets are taken.",
+        .group = "Tables",
+        .pages = {add,
+                  del,
+                  {.name = "remote show",
+                   .aliases = {"list", "lst", "ls"},
+                   .summary = "List remote VTEPs: those of FDB entries, and those that packets "
+                              "came from.",
+                   .about = "\"known\" are those whose packets a VTEP with \"accept known\" takes. "
+                            "-s adds the inner frames that the programs have received from there "
+                            "and sent there.",
+                   .plain = "[IP]",
+                   .most_plain = 1,
+                   .words = {dev},
+                   .examples = {"xvtep remote show dev vxlan0",
+                                "xvtep -s remote show 192.168.8.102"},
+                   .run = run_remote_show}},
+    };
+}
+
 Page monitor_page()
 {
     return {
@@ -611,9 +659,9 @@ const Page *find_whole(const std::vector<Page> &pages, std::string_view name)
 const std::vector<Page> &commands()
 {
     static const std::vector<Page> all = {
-        attach_page(), detach_page(), show_page(),      set_page(),     reload_page(),
-        port_page(),   fdb_page(),    neigh_page(),     monitor_page(), stats_page(),
-        agent_page(),  lab_page(),    completion_page()};
+        attach_page(), detach_page(), show_page(),  set_page(),       reload_page(),
+        port_page(),   fdb_page(),    neigh_page(), remote_page(),    monitor_page(),
+        stats_page(),  agent_page(),  lab_page(),   completion_page()};
     return all;
 }
 

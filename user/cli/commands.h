@@ -39,6 +39,10 @@ Result<> run_neigh_show(const Context &context, const Arguments &arguments);
 Result<> run_neigh_get(const Context &context, const Arguments &arguments);
 Result<> run_neigh_flush(const Context &context, const Arguments &arguments);
 
+Result<> run_remote_add(const Context &context, const Arguments &arguments);
+Result<> run_remote_del(const Context &context, const Arguments &arguments);
+Result<> run_remote_show(const Context &context, const Arguments &arguments);
+
 Result<> run_monitor(const Context &context, const Arguments &arguments);
 Result<> run_stats(const Context &context, const Arguments &arguments);
 Result<> run_completion(const Context &context, const Arguments &arguments);

@@ -11,6 +11,7 @@
 #include "xvtep/fdb.h"
 #include "xvtep/neigh.h"
 #include "xvtep/port.h"
+#include "xvtep/remote.h"
 #include "xvtep/stats.h"
 #include "xvtep/vtep.h"
 
@@ -23,6 +24,7 @@ Json to_json(const VtepInfo &vtep);
 Json to_json(const PortInfo &port);
 Json to_json(const FdbEntry &entry, bool statistics);
 Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
+Json to_json(const Remote &remote);
 Json to_json(const Stats &stats);
 
 std::string document(const Json &json, bool pretty);

@@ -134,6 +134,30 @@ Json to_json(const NeighEntry &entry, bool with_device, bool statistics)
     return json;
 }
 
+Json to_json(const Remote &remote)
+{
+    Json json;
+    json["remote"] = remote.ip.text();
+    json["port"] = remote.port;
+    json["ifname"] = remote.device;
+    json["vni"] = remote.vni;
+    if (!remote.via.empty())
+        json["via"] = remote.via;
+    json["entries"] = remote.entries;
+    json["nexthops"] = Json::array();
+    for (const auto &hop : remote.nexthops)
+        json["nexthops"].push_back(
+            {{"dev", hop.device}, {"mac", hop.mac.text()}, {"weight", hop.weight}});
+    json["mtu"] = remote.mtu != 0 ? Json(remote.mtu) : Json(nullptr);
+    json["rx_packets"] = remote.rx_packets;
+    json["rx_bytes"] = remote.rx_bytes;
+    json["tx_packets"] = remote.tx_packets;
+    json["tx_bytes"] = remote.tx_bytes;
+    json["heard"] = remote.heard ? Json(*remote.heard) : Json(nullptr);
+    json["known"] = remote.known;
+    return json;
+}
+
 Json to_json(const Stats &stats)
 {
     Json json;
@@ -202,6 +226,16 @@ void print(const Context &context, const std::vector<NeighEntry> &entries, Devic
         return print_json(context, to_json_list(entries, with_device, context.statistics));
     context.print(text_of(context, entries, [&](const NeighEntry &entry) {
         return to_text(entry, with_device, context.statistics);
+    }));
+}
+
+void print(const Context &context, const std::vector<Remote> &remotes, Device device)
+{
+    if (context.json)
+        return print_json(context, to_json_list(remotes));
+    context.print(text_of(context, remotes, [&](const Remote &remote) {
+        return context.brief ? brief_text(remote)
+                             : to_text(remote, device == Device::printed, context.statistics);
     }));
 }
 

@@ -10,6 +10,7 @@
 #include "xvtep/fdb.h"
 #include "xvtep/neigh.h"
 #include "xvtep/port.h"
+#include "xvtep/remote.h"
 #include "xvtep/stats.h"
 #include "xvtep/vtep.h"
 
@@ -36,12 +37,15 @@ std::string to_text(const PortInfo &port);
 std::string to_text(const FdbEntry &entry, bool with_device, bool statistics);
 // `ip neigh show`'s line.
 std::string to_text(const NeighEntry &entry, bool with_device, bool statistics);
+// With `statistics`, the lines of `ip -s link` below.
+std::string to_text(const Remote &remote, bool with_device, bool statistics);
 std::string to_text(const Stats &stats);
 // `ip monitor neigh`'s line.
 std::string to_text(const MissEvent &event, bool with_device);
 // One line in columns, for -br.
 std::string brief_text(const VtepInfo &vtep);
 std::string brief_text(const PortInfo &port);
+std::string brief_text(const Remote &remote);
 std::string brief_text(const Stats &stats);
 std::string on_one_line(std::string text);    // for -o
 std::string colored(const std::string &text); // for -c: MACs, IPs, names and states, as ip colors
@@ -56,6 +60,7 @@ void print(const Context &context, const std::vector<Stats> &stats);
 void print(const Context &context, const std::vector<FdbEntry> &entries, Device device,
            const std::vector<VtepInfo> &vteps = {});
 void print(const Context &context, const std::vector<NeighEntry> &entries, Device device);
+void print(const Context &context, const std::vector<Remote> &remotes, Device device);
 void print(const Context &context, const MissEvent &event, Device device);
 void print_attached(const Context &context, const VtepInfo &vtep); // JSON, or hints
 void print_replaced(const Context &context, unsigned count);

@@ -47,6 +47,23 @@ std::uint64_t sum_of(const std::vector<VerdictCount> &counts)
         [](std::uint64_t sum, const VerdictCount &one) { return sum + one.packets; });
 }
 
+std::string heard_text(const Remote &remote)
+{
+    return remote.heard ? fmt::format("{}s", *remote.heard) : "never";
+}
+
+// Packets and bytes of one direction, in the columns of `ip -s link`.
+void append_traffic(std::string &text, const char *direction, std::uint64_t bytes,
+                    std::uint64_t packets)
+{
+    const std::size_t heading = std::string_view("    RX: ").size();
+    const auto bytes_end = std::max<std::size_t>(14, 4 + std::to_string(bytes).size());
+    const auto packets_column = std::max<std::size_t>(7, std::to_string(packets).size());
+    text += fmt::format("    {}: {:>{}} {:>{}}\n", direction, "bytes", bytes_end - heading,
+                        "packets", packets_column);
+    text += fmt::format("{:>{}} {:>{}}\n", bytes, bytes_end, packets, packets_column);
+}
+
 } // namespace
 
 const char *state_name(FdbState state)
@@ -129,6 +146,30 @@ std::string to_text(const NeighEntry &entry, bool with_device, bool statistics)
     return text + fmt::format(" {}\n", state_name(entry.state));
 }
 
+std::string to_text(const Remote &remote, bool with_device, bool statistics)
+{
+    std::string text = remote.ip.text();
+    if (with_device)
+        text += " dev " + remote.device;
+    text += fmt::format(" vni {} port {}", remote.vni, remote.port);
+    if (!remote.via.empty())
+        text += " via " + remote.via;
+    text += fmt::format(" entries {}", remote.entries);
+    for (const RemoteNexthop &hop : remote.nexthops) {
+        text += fmt::format(" nexthop dev {} lladdr {}", hop.device, hop.mac.text());
+        if (remote.nexthops.size() > 1)
+            text += fmt::format(" weight {}", hop.weight);
+    }
+    if (remote.mtu != 0)
+        text += fmt::format(" mtu {}", remote.mtu);
+    text += " heard " + heard_text(remote) + (remote.known ? " known\n" : "\n");
+    if (statistics) {
+        append_traffic(text, "RX", remote.rx_bytes, remote.rx_packets);
+        append_traffic(text, "TX", remote.tx_bytes, remote.tx_packets);
+    }
+    return text;
+}
+
 std::string to_text(const Stats &stats)
 {
     std::string text = stats.ifname;
@@ -162,6 +203,17 @@ std::string brief_text(const PortInfo &port)
     return fmt::format("{:<16} {:<8} {:<6} {:<16} {}\n", port.name, port.vni,
                        port.vlan ? std::to_string(*port.vlan) : "-", port.vtep,
                        mode_name(port.mode));
+}
+
+std::string brief_text(const Remote &remote)
+{
+    std::vector<std::string> devices;
+    for (const RemoteNexthop &hop : remote.nexthops)
+        devices.push_back(hop.device);
+    return fmt::format("{:<24} {:<16} {:<8} {:<16} entries {:<8} heard {}{}\n", remote.ip.text(),
+                       remote.device, remote.vni,
+                       or_dash(fmt::format("{}", fmt::join(devices, ","))), remote.entries,
+                       heard_text(remote), remote.known ? " known" : "");
 }
 
 std::string brief_text(const Stats &stats)
