@@ -74,14 +74,15 @@ NetlinkSocket::NetlinkSocket(std::unique_ptr<nl_sock, Free> socket)
 {
 }
 
-Result<NetlinkSocket> NetlinkSocket::open()
+Result<NetlinkSocket> NetlinkSocket::open(int protocol)
 {
-    constexpr const char *operation = "open rtnetlink socket";
+    const char *const operation =
+        protocol == NETLINK_ROUTE ? "open rtnetlink socket" : "open netlink socket";
     std::unique_ptr<nl_sock, Free> socket(nl_socket_alloc());
     if (!socket)
         return errno_failure(operation, "", ENOMEM);
     errno = 0; // libnl has no code for many errnos
-    if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0)
+    if (const int error = nl_connect(socket.get(), protocol); error < 0)
         return errno != 0 ? errno_failure(operation, "", errno)
                           : system_failure(operation, "", nl_geterror(error));
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <linux/netlink.h>
+
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -23,13 +25,14 @@ struct Refusal {
     std::string detail; // of the extended acknowledgement; may be empty
 };
 
-// Sends rtnetlink requests and waits until the kernel has acknowledged each.
+// Sends requests of rtnetlink, or of another netlink protocol, and waits until the kernel has
+// acknowledged each.
 class NetlinkSocket {
   public:
     using Answer = std::expected<void, Refusal>;
     using Reader = std::function<void(const nlmsghdr &)>;
 
-    static Result<NetlinkSocket> open();
+    static Result<NetlinkSocket> open(int protocol = NETLINK_ROUTE);
 
     // Calls `reader` for each message before the acknowledgement.
     Answer request(Message &message, const Reader &reader = {});
@@ -56,8 +59,8 @@ class NetlinkSocket {
         return lines;
     }
 
-    // Reads the beginning of a table, until `reader` returns false. The socket cannot be used
-    // afterwards, because the kernel goes on sending the rest.
+    // Reads a table until `reader` returns false. After that the socket cannot be used, because the
+    // kernel goes on sending the rest.
     Answer peek(Message &message, const std::function<bool(const nlmsghdr &)> &reader);
 
   private:
