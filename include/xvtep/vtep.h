@@ -119,6 +119,9 @@ struct VtepInfo : AttachRequest {
     // Set by attach() alone: the namespace has IPsec policies. Packets that a policy covers take
     // the kernel's path.
     bool ipsec = false;
+    // Set by attach() alone: where a rule of nftables names the UDP port, as "inet filter input"
+    // (family, table and chain), or "". The fast path passes most packets by such rules.
+    std::string filter_rule{};
     std::vector<Problem> problems{}; // filled by list_vteps() alone, on request
 };
 

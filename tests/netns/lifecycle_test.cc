@@ -475,5 +475,86 @@ TEST_F(Lifecycle, AttachTellsOfIpsecPolicies)
     EXPECT_NE(run(good).text.find("vxlan0: IPsec policies are in force"), std::string::npos);
 }
 
+TEST_F(Lifecycle, AttachTellsOfRulesForItsPort)
+{
+    if (sh("nft --version").status != 0)
+        GTEST_SKIP() << "needs nft";
+    const auto nft = [&](const std::string &ns, const std::string &words) {
+        return sh(fmt::format("ip netns exec {} nft \"{}\"", ns, words));
+    };
+    const Output chain = nft(a_, "add table inet t; add chain inet t in { type filter hook input "
+                                 "priority 0; }");
+    if (chain.status != 0)
+        GTEST_SKIP() << "no nftables here: " << chain.text;
+    const auto attached = [&](const std::string &words = "") {
+        std::string text = run(good + (" " + words)).text;
+        EXPECT_EQ(run("detach u").status, 0);
+        return text;
+    };
+    const auto rule = [&](const std::string &words) {
+        must(fmt::format("ip netns exec {} nft \"flush chain inet t in; add rule inet t in {}\"",
+                         a_, words));
+    };
+    const auto line = [](const char *port, const char *where) {
+        return fmt::format("vxlan0: rules for UDP port {} are in force here ({}); most packets do "
+                           "not meet them: see \"Firewalls\" in docs/kernel-differences.md\n",
+                           port, where);
+    };
+    EXPECT_EQ(attached(), "") << "no rule";
+    for (const char *words :
+         {"udp dport 4789 drop", "udp sport 4789 counter",
+          "udp dport 4000-5000 limit rate 10/second", "udp dport { 53, 4789 } ip dscp set 1",
+          "udp dport { 53, 4000-5000 } log",
+          "ip saddr . udp dport { 192.168.8.101 . 4789 } accept"}) {
+        rule(words);
+        EXPECT_EQ(attached(), line("4789", "inet t in")) << words;
+    }
+    for (const char *words :
+         {"udp dport 4790 drop", "tcp dport 4789 drop", "udp dport 4000-4788 drop",
+          "udp dport { 53, 4790 } drop", "udp dport { 53, 4000-4788 } drop",
+          "ip saddr . udp dport { 192.168.8.101 . 4790 } drop", "ip saddr 192.168.8.101 drop"}) {
+        rule(words);
+        EXPECT_EQ(attached(), "") << words;
+    }
+    rule("udp dport 4790 drop");
+    EXPECT_EQ(attached("--dstport 4790"), line("4790", "inet t in"));
+    const auto json = nlohmann::json::parse(
+        sh(fmt::format("{} -j -n {} {} --dstport 4790", xvtep(), a_, good)).text);
+    EXPECT_EQ(json.at("filter_rule"), "inet t in");
+    EXPECT_EQ(run("detach u").status, 0);
+
+    EXPECT_EQ(nft(a_, "delete table inet t").status, 0);
+    ASSERT_EQ(nft(b_, "add table inet t; add chain inet t in; add rule inet t in udp dport 4789 "
+                      "drop")
+                  .status,
+              0);
+    EXPECT_EQ(attached(), "") << "another namespace's rules";
+}
+
+TEST_F(Lifecycle, AttachTellsOfRulesOfIptables)
+{
+    if (sh("iptables-nft --version").status != 0)
+        GTEST_SKIP() << "needs iptables-nft";
+    const auto attached = [&](const std::string &words) {
+        const std::string iptables = fmt::format("ip netns exec {} iptables-nft ", a_);
+        must(iptables + "-F");
+        must(iptables + words);
+        std::string text = run(good).text;
+        EXPECT_EQ(run("detach u").status, 0);
+        return text;
+    };
+    for (const char *words :
+         {"-A INPUT -p udp --dport 4789 -j DROP", "-A OUTPUT -p udp --dport 4000:5000 -j ACCEPT",
+          "-A INPUT -p udp -m multiport --ports 53,4000:5000 -j DROP"})
+        EXPECT_NE(
+            attached(words).find("vxlan0: rules for UDP port 4789 are in force here (ip filter "),
+            std::string::npos)
+            << words;
+    for (const char *words :
+         {"-A INPUT -p udp --dport 4790 -j DROP", "-A INPUT -p tcp --dport 4789 -j DROP",
+          "-A INPUT -p udp -m multiport --ports 53,4790 -j DROP", "-A INPUT -j ACCEPT"})
+        EXPECT_EQ(attached(words), "") << words;
+}
+
 } // namespace
 } // namespace xvtep::test

@@ -257,11 +257,18 @@ void print_attached(const Context &context, const VtepInfo &vtep)
     if (context.json) {
         Json json = to_json(vtep);
         json["ipsec"] = vtep.ipsec;
-        print_json(context, json);
-    } else if (vtep.ipsec) {
+        json["filter_rule"] = vtep.filter_rule;
+        return print_json(context, json);
+    }
+    if (vtep.ipsec)
         context.print(vtep.name + ": IPsec policies are in force here; packets that they wrap, or "
                                   "demand to be wrapped, take the kernel's path\n");
-    }
+    if (!vtep.filter_rule.empty())
+        context.print(
+            fmt::format("{}: rules for UDP port {} are in force here ({}); most packets do "
+                        "not meet them: see \"Firewalls\" in "
+                        "docs/kernel-differences.md\n",
+                        vtep.name, vtep.dstport, vtep.filter_rule));
 }
 
 void print_replaced(const Context &context, unsigned count)

@@ -15,6 +15,7 @@
 #include "bpf/abi/wire.h"
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
+#include "user/net/nftables.h"
 #include "user/net/sysctl.h"
 #include "user/net/xfrm.h"
 #include "user/vtep/bridge.h"
@@ -396,6 +397,7 @@ class Attachment {
         if (all.empty())
             return session_.refused("the device vanished", ENODEV);
         TRY_SET(all.front().ipsec, has_ipsec_policies());
+        all.front().filter_rule = find_rule_for_udp_port(request_.dstport).value_or("");
         return std::move(all.front());
     }
 
