@@ -261,6 +261,8 @@ class UnderlayCase : public NetnsCase {
         for (int f = 0; f < families; f++) {
             for (int n = 1; n <= 3; n++)
                 vtep(world, f, n);
+            if (HasFailure())
+                FAIL() << "there is no VTEP";
             for (const int n : {1, 2})
                 container(world, f, n);
         }
