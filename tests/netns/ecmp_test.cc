@@ -223,10 +223,7 @@ TEST_P(Ecmp, TwoNextHopsOfOnePort)
 INSTANTIATE_TEST_SUITE_P(Systems, Ecmp,
                          ::testing::Values(System::kernel, System::bridge, System::ports,
                                            System::xdp),
-                         [](const auto &test) {
-                             return name_of({test.param, Underlay::v4})
-                                 .substr(0, name_of({test.param, Underlay::v4}).size() - 3);
-                         });
+                         [](const auto &test) { return name_of(test.param); });
 
 } // namespace
 } // namespace xvtep::test

@@ -248,6 +248,36 @@ TEST_P(FailoverOfTwo, OneOfTwoUplinksIsSetDown)
         });
 }
 
+// By both at once; nearly all flows are on the first.
+class FailoverOfEquals : public FailoverOfTwo {
+  protected:
+    void before(World &world) override
+    {
+        FailoverOfTwo::before(world);
+        both(world);
+    }
+    void both(World &world)
+    {
+        std::string lines;
+        for (int f = 0; f < families; f++)
+            lines += fmt::format(
+                "route replace {} metric 5 nexthop via {} dev u weight 200 nexthop via {} "
+                "dev v\n",
+                world.vtep(f, 2) + whole(f), near(f, next_hop), side(f, 2));
+        batch(world.h[1], lines);
+    }
+};
+
+TEST_P(FailoverOfEquals, OneIsSetDown)
+{
+    compare(
+        {.on_lo = true}, [](World &world) { ip(world.h[1], "link set u down"); },
+        [this](World &world) {
+            ip(world.h[1], "link set u up");
+            both(world);
+        });
+}
+
 // The port of a host has another MAC from now on, and no network card takes frames for the old one:
 // programs in XDP would see them here, where there is no card.
 class FailoverOfMacs : public Failover {
@@ -282,10 +312,11 @@ TEST_P(FailoverOfMacs, ThePortsOwn)
 
 const auto systems = ::testing::Values(System::kernel, System::ports, System::xdp);
 const auto name = [](const auto &test) {
-    return test.param == System::kernel ? "kernel" : test.param == System::xdp ? "xdp" : "tc";
+    return test.param == System::ports ? "tc" : name_of(test.param);
 };
 INSTANTIATE_TEST_SUITE_P(Systems, Failover, systems, name);
 INSTANTIATE_TEST_SUITE_P(Systems, FailoverOfTwo, systems, name);
+INSTANTIATE_TEST_SUITE_P(Systems, FailoverOfEquals, systems, name);
 INSTANTIATE_TEST_SUITE_P(Systems, FailoverOfMacs, systems, name);
 
 } // namespace

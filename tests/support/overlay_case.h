@@ -35,12 +35,20 @@ struct OverlayParameter {
     Underlay underlay;
 };
 
-inline std::string name_of(const OverlayParameter &p)
+inline const char *name_of(System system)
 {
     static const char *const systems[] = {"kernel", "bridge", "ports", "xdp"};
+    return systems[static_cast<int>(system)];
+}
+inline void PrintTo(System system, std::ostream *out)
+{
+    *out << name_of(system);
+}
+
+inline std::string name_of(const OverlayParameter &p)
+{
     static const char *const underlays[] = {"v4", "v4_checksums", "v6"};
-    return fmt::format("{}_{}", systems[static_cast<int>(p.system)],
-                       underlays[static_cast<int>(p.underlay)]);
+    return fmt::format("{}_{}", name_of(p.system), underlays[static_cast<int>(p.underlay)]);
 }
 inline void PrintTo(const OverlayParameter &p, std::ostream *out)
 {

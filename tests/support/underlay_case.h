@@ -52,7 +52,7 @@ class Flow {
         int lost = 0, of = 0, twice = 0;
         bool before = false, after = false; // all arrived at the start, and at the end
     };
-    // Of the datagrams from `start` on; before() and after() are about ten of them.
+    // Of the datagrams from `start` on. `before` and `after` are about ten of them.
     Loss loss(std::size_t start)
     {
         hear();
@@ -61,7 +61,7 @@ class Flow {
         Loss loss{.of = static_cast<int>(end - std::min(start, end))};
         const auto all = [&](std::size_t from, std::size_t to) {
             for (std::size_t n = from; n < to; n++)
-                if (!arrived(n))
+                if (!heard_.contains(n))
                     return false;
             return from < to;
         };
