@@ -105,6 +105,7 @@ std::vector<Suite> suites(); // in the order in which they run
 
 Suite decap_suite();
 Suite encap_suite();
+Suite ecmp_suite();
 Suite traffic_suite();
 Suite programs_suite();
 Suite cores_suite();

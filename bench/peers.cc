@@ -90,9 +90,9 @@ Result<> add_bridge_ports(const End &end, const std::string &underlay)
 Result<> build_kernel(End &end)
 {
     const auto &w = end.words;
-    TRY(ip(end.host, fmt::format("link add vxlan0 type vxlan id {} dev u local {} remote {} "
+    TRY(ip(end.host, fmt::format("link add vxlan0 type vxlan id {} {} local {} remote {} "
                                  "dstport 4789 noudpcsum nolearning",
-                                 vni, w.local, w.remote)));
+                                 vni, w.routed ? "" : "dev u", w.local, w.remote)));
     TRY(add_bridge(end, "vxlan0"));
     if (w.flood)
         return {};

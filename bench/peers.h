@@ -33,6 +33,7 @@ struct EndWords {
     std::string underlay = "u"; // the host's port
     std::string port = "v";     // the host's end of the container's "eth0"
     std::vector<std::string> more_underlays{};
+    bool routed = false; // the route alone decides by which of them frames leave
     std::string local = here, remote = there;
     std::string container = container_here, other_container = container_there;
     Mac mac{{2, 0, 0, 0, 0, 2}}, other_mac = mac_there; // the containers'

@@ -122,7 +122,8 @@ std::string table(const Harness &harness)
             std::string cell = result.failed.contains(system) ? "failed" : "-";
             if (at != result.rounds.end()) {
                 cell = figure(median(at->second));
-                if (system != System::xvtep && ours != result.rounds.end())
+                if (system != System::xvtep && ours != result.rounds.end() &&
+                    median(at->second) != 0)
                     cell += fmt::format(" ({:.2f})", median(ours->second) / median(at->second));
             }
             text += fmt::format(" {:>17}", cell);
