@@ -167,10 +167,9 @@ class Steady {
 };
 
 struct UnderlayPlan {
-    bool direct = false;           // no routers
-    bool on_lo = false;            // the VTEPs' addresses; else they are the ports'
-    std::string options{};         // of xvtep's attach at host 1
-    std::string remote = "remote"; // host 2, to host 1's VTEPs; "": it is not told
+    bool direct = false;   // no routers
+    bool on_lo = false;    // the VTEPs' addresses; else they are the ports'
+    std::string options{}; // of xvtep's attach at host 1
 };
 
 class UnderlayCase : public NetnsCase {
@@ -431,9 +430,12 @@ class UnderlayCase : public NetnsCase {
                     lines += fmt::format("addr add {}{} dev lo\n", own(f, n),
                                          f == 1 ? "/128 nodad" : "/32");
             }
-            batch(world.h[n], lines);
-            // What is made later there, bridges and VTEPs' devices, says nothing of its own.
+            // Bridges and VTEPs' devices say nothing of their own, neither by IPv6 nor by IGMP.
             set(world.h[n], {"net/ipv6/conf/default/disable_ipv6"}, "1");
+            for (int f = 0; f < families; f++)
+                lines += fmt::format("link add {0} type bridge mcast_snooping 0\nlink set {0} up\n",
+                                     bridge(f));
+            batch(world.h[n], lines);
         }
         for (const int g : {1, 2}) {
             if (world.plan.direct)
@@ -488,19 +490,17 @@ class UnderlayCase : public NetnsCase {
         const std::string remote = world.vtep(f, n == 2 ? 1 : 2);
         const bool several = n == 1 && world.plan.on_lo; // the route alone decides
         if (world.kernel() || n == 3) {
-            batch(host, fmt::format("link add {} mtu 1430 type vxlan id {} dstport 4789 local {} "
-                                    "remote {} {} {}\nlink add {} type bridge mcast_snooping 0\n"
-                                    "link set {} up\nlink set {} master {} up",
-                                    device(f), vni(f), world.vtep(f, n), remote,
-                                    several ? "" : "dev u", f == 1 ? "" : "noudpcsum", bridge(f),
-                                    bridge(f), device(f), bridge(f)));
+            batch(host,
+                  fmt::format("link add {} mtu 1430 type vxlan id {} dstport 4789 local {} "
+                              "remote {} {} {}\nlink set {} master {} up",
+                              device(f), vni(f), world.vtep(f, n), remote, several ? "" : "dev u",
+                              f == 1 ? "" : "noudpcsum", device(f), bridge(f)));
             return;
         }
-        must(fmt::format("{} -n {} attach {} --vni {} --name {} --local {} {} --bridge {} --mtu "
-                         "1430 --mode {} {}",
+        must(fmt::format("{} -n {} attach {} --vni {} --name {} --local {} --remote {} --bridge {} "
+                         "--mtu 1430 --mode {} {}",
                          xvtep(), host, several ? "u v" : "u", vni(f), device(f), world.vtep(f, n),
-                         n == 1 && world.plan.remote.empty() ? "" : "--remote " + remote, bridge(f),
-                         world.mode(), n == 1 ? world.plan.options : ""));
+                         remote, bridge(f), world.mode(), n == 1 ? world.plan.options : ""));
     }
 
     void container(World &world, int f, int n)
