@@ -36,13 +36,12 @@ static __always_inline int fib_look_up(struct __sk_buff *skb, const struct xv_ne
 {
     int answer;
 
-    *query = (struct bpf_fib_lookup){
-        .l4_protocol = IPPROTO_UDP,
-        .sport = bpf_htons(49152 + sample.number * 61),
-        .dport = key->dstport,
-        .tot_len = XV_FIB_SIZE,
-        .ifindex = XV_FIB_LO,
-    };
+    __builtin_memset(query, 0, sizeof(*query)); /* not by a literal, built on the stack first */
+    query->l4_protocol = IPPROTO_UDP;
+    query->sport = bpf_htons(49152 + sample.number * 61);
+    query->dport = key->dstport;
+    query->tot_len = XV_FIB_SIZE;
+    query->ifindex = XV_FIB_LO;
     if (addr_is_v4(&key->dst)) {
         query->family = XV_FIB_V4;
         query->tos = key->tos;
@@ -60,7 +59,8 @@ static __always_inline int fib_look_up(struct __sk_buff *skb, const struct xv_ne
     if ((answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH) ||
         (key->oif && query->ifindex != key->oif))
         return 0;
-    *hop = (struct xv_hop){.ifindex = query->ifindex};
+    __builtin_memset(hop, 0, sizeof(*hop));
+    hop->ifindex = query->ifindex;
     if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
         __builtin_memcpy(hop->dmac, query->dmac, 6);
         __builtin_memcpy(hop->smac, query->smac, 6);

@@ -73,6 +73,7 @@ static long sample_one(__u32 n, void *context)
     draft->hops++;
     work->hop_ids[at] = id;
     draft->hop[at] = hop;
+    draft->resolved[at] = 0;
     draft->sample[at] = n;
     draft->weight[at] = 1;
     return 0;
@@ -174,6 +175,15 @@ XV_STEP int share_buckets(struct multipath_work *work)
     return 0;
 }
 
+static __always_inline void keep_resolved(struct xv_multipath *draft,
+                                          const struct xv_multipath *old)
+{
+#pragma clang loop unroll(disable)
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
+        if (hop_equal(&draft->hop[i], &old->hop[i]))
+            draft->resolved[i] = old->resolved[i];
+}
+
 /*
  * Finds the next hops for packets of this key. `used`: that of a packet of the kernel's device.
  * Returns how many there are, with an element in `multipaths` if several; 0 if the routing table
@@ -206,9 +216,10 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
         return 1;
     sample(&sampling, XV_SAMPLES);
     work->draft.by_source = sampling.sample.by_source;
-    __builtin_memset(work->draft.resolved, 0, sizeof(work->draft.resolved));
     share_buckets(work);
     filling.old = bpf_map_lookup_elem(&multipaths, &work->key);
+    if (filling.old)
+        keep_resolved(&work->draft, filling.old);
     bpf_loop(XV_BUCKETS, keep_bucket, &filling, 0);
     bpf_loop(XV_BUCKETS, fill_bucket, &filling, 0);
     if (bpf_map_update_elem(&multipaths, &work->key, &work->draft, BPF_ANY))
@@ -229,50 +240,6 @@ static __always_inline __u64 multipath_of_flow(const struct xv_multipath *m, __u
     return m->bucket[flow_hash & (XV_BUCKETS - 1)] & (XV_HOPS_MAX - 1);
 }
 
-/*
- * Sets tx->path to the next hop of the flow. One that the kernel has not resolved within the last
- * second gets the packet through the kernel, which resolves it; a packet that is not plain IP goes
- * by the next hop of the kernel's device meanwhile.
- */
-XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_nexthop_key *key,
-                       const struct xv_addr *from, struct tx_ctx *tx, __u32 flow_hash)
-{
-    struct fib_sample which = {};
-    struct multipath_work *work;
-    struct xv_hop hop XV_ALIGN2;
-    struct xv_multipath *m;
-    __u32 zero = 0;
-    __u64 n;
-
-    if (!key || !from || !tx)
-        return 0;
-    work = bpf_map_lookup_elem(&multipath_work, &zero);
-    if (!work)
-        return 0;
-    work->key = *key;
-    work->from = *from;
-    m = bpf_map_lookup_elem(&multipaths, &work->key);
-    if (!m)
-        return 0;
-    n = multipath_of_flow(m, flow_hash);
-    if (hop_is_resolved(m, n, tx->now)) {
-        tx->path.hop = m->hop[n];
-        return 0;
-    }
-    which.number = m->sample[n];
-    which.by_source = m->by_source;
-    if ((skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
-        !fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) ||
-        hop.ifindex != m->hop[n].ifindex)
-        return 0;
-    m->resolved[n] = xv_stamp(tx->now) | 1; /* 0 means never */
-    tx->path.hop.ifindex = hop.ifindex;
-    work->gateway.nh_family = work->query.family;
-    __builtin_memcpy(work->gateway.ipv6_nh, work->query.ipv6_dst, sizeof(work->gateway.ipv6_nh));
-    tx->by_gateway = 1;
-    return 0;
-}
-
 /* Redirects to tx->path.hop; the kernel resolves it if choose_hop() has said so. */
 static __always_inline int to_hop(const struct tx_ctx *tx)
 {
@@ -284,6 +251,25 @@ static __always_inline int to_hop(const struct tx_ctx *tx)
     work = bpf_map_lookup_elem(&multipath_work, &zero);
     return work ? bpf_redirect_neigh(tx->path.hop.ifindex, &work->gateway, sizeof(work->gateway), 0)
                 : TC_ACT_SHOT;
+}
+
+/*
+ * A packet of the kernel's device has left by the next hop of that device: makes it leave by its
+ * flow's. leave_to_kernel() has set skb->hash. Returns the action.
+ */
+static __always_inline int steer(struct __sk_buff *skb, const struct xv_nexthop_key *key)
+{
+    struct xv_multipath *m = bpf_map_lookup_elem(&multipaths, key);
+    struct xv_hop hop XV_ALIGN2;
+    __u64 n;
+
+    if (!m)
+        return XV_PASS;
+    n = multipath_of_flow(m, skb->hash);
+    hop = m->hop[n];
+    if (mac_is_zero(hop.dmac) || bpf_skb_store_bytes(skb, 0, hop.dmac, 2 * ETH_ALEN, 0))
+        return XV_PASS;
+    return hop.ifindex == skb->ifindex ? XV_PASS : bpf_redirect(hop.ifindex, 0);
 }
 
 #endif

@@ -30,6 +30,7 @@
 #include "bpf/skb.h"
 
 #define XV_NEXTHOP_LIFE (1 * XV_SECOND)
+#define XV_NEXTHOP_LIFE_MULTI (2 * XV_SECOND)         /* of several: see hop_is_due() */
 #define XV_NEXTHOP_LIFE_BLIND (32 * XV_SECOND / 1000) /* if the tables cannot tell */
 #define XV_NEXTHOP_CHECK 16                           /* units of xv_stamp() */
 #define XV_FRESH_MOST 0x10000 /* the same: what is further ahead is 52 days old */
@@ -47,14 +48,15 @@ static __always_inline __u32 nexthop_oif(const struct xv_vtep *vtep, const struc
 static __always_inline void nexthop_key(struct xv_nexthop_key *key, const struct xv_vtep *vtep,
                                         const struct xv_remote *remote, __u32 mark, __u8 tos)
 {
-    *key = (struct xv_nexthop_key){
-        .dst = remote->addr,
-        .src_hash = xv_address_mix(&vtep->local),
-        .oif = nexthop_oif(vtep, remote),
-        .mark = mark,
-        .dstport = remote->port,
-        .tos = tos & ~XV_ECN_MASK,
-    };
+    /* Not by a compound literal, which would be built on the stack first. */
+    key->dst = remote->addr;
+    key->src_hash = xv_address_mix(&vtep->local);
+    key->oif = nexthop_oif(vtep, remote);
+    key->mark = mark;
+    key->dstport = remote->port;
+    key->tos = tos & ~XV_ECN_MASK;
+    key->zero = 0;
+    key->zero2 = 0;
 }
 
 /* Whether packets with this mark and TOS may use the path that the remote has a copy of. */
@@ -139,6 +141,51 @@ static __always_inline int path_renew(struct __sk_buff *skb, const struct xv_vte
             nexthop->checked ? nexthop->checked + XV_NEXTHOP_CHECK + 1 : xv_stamp(nexthop->expires);
     }
     return 1;
+}
+
+/*
+ * Sets tx->path to the next hop of the flow. A next hop that the kernel has not resolved within the
+ * last second gets the packet through the kernel, which resolves it; a packet that is not plain IP
+ * goes by the next hop of the kernel's device meanwhile. `hash_and_tos`: the flow's hash, and the
+ * outer TOS in the lowest byte.
+ */
+XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                       const struct xv_remote *remote, struct tx_ctx *tx, __u64 hash_and_tos)
+{
+    struct fib_sample which = {};
+    struct multipath_work *work;
+    struct xv_hop hop XV_ALIGN2;
+    struct xv_multipath *m;
+    __u32 zero = 0;
+    __u64 n;
+
+    if (!vtep || !remote || !tx)
+        return 0;
+    work = bpf_map_lookup_elem(&multipath_work, &zero);
+    if (!work)
+        return 0;
+    nexthop_key(&work->key, vtep, remote, skb->mark, hash_and_tos);
+    work->from = vtep->local;
+    m = bpf_map_lookup_elem(&multipaths, &work->key);
+    if (!m)
+        return 0;
+    n = multipath_of_flow(m, hash_and_tos >> 8);
+    if (hop_is_resolved(m, n, tx->now)) {
+        tx->path.hop = m->hop[n];
+        return 0;
+    }
+    which.number = m->sample[n];
+    which.by_source = m->by_source;
+    if ((skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
+        !fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) ||
+        hop.ifindex != m->hop[n].ifindex)
+        return 0;
+    m->resolved[n] = xv_stamp(tx->now) | 1; /* 0 means never */
+    tx->path.hop.ifindex = hop.ifindex;
+    work->gateway.nh_family = work->query.family;
+    __builtin_memcpy(work->gateway.ipv6_nh, work->query.ipv6_dst, sizeof(work->gateway.ipv6_nh));
+    tx->by_gateway = 1;
+    return 0;
 }
 
 /* The mark of a packet that the kernel's device must send to this VTEP. */

@@ -27,8 +27,7 @@
 /* The path MTU to this address that a router has reported, or 0. */
 static __always_inline __u32 pmtu_of(const struct xv_addr *addr, __u64 now)
 {
-    struct xv_addr key = *addr;
-    struct xv_pmtu *pmtu = bpf_map_lookup_elem(&pmtus, &key);
+    struct xv_pmtu *pmtu = bpf_map_lookup_elem(&pmtus, addr);
 
     return pmtu && now < pmtu->expires ? pmtu->mtu : 0;
 }

@@ -58,13 +58,12 @@ static __always_inline int check_size(struct __sk_buff *skb, const struct xv_vte
                                       const struct xv_remote *remote, int has_path, __u32 l3_size,
                                       struct tx_ctx *tx)
 {
-    struct xv_addr to = remote->addr;
     __u32 mtu;
 
     if (skb->len + XV_OUTER_V6 + XV_TAG_SIZE > 0xffff) /* more than an IP header can express */
         return skb->gso_size ? XV_KERNEL_PATH : XV_OVERSIZE;
     mtu = exceeded_mtu(skb, has_path ? tx->path.hop.ifindex : nexthop_oif(vtep, remote),
-                       has_path ? tx->path.mtu : pmtu_of(&to, tx->now), l3_size);
+                       has_path ? tx->path.mtu : pmtu_of(&remote->addr, tx->now), l3_size);
     if (!mtu)
         return XV_CONTINUE;
     tx->inner_mtu = mtu - outer_size(vtep) - (skb->vlan_present ? XV_TAG_SIZE : 0);
@@ -79,16 +78,13 @@ static __always_inline int take_path(struct __sk_buff *skb, const struct xv_vtep
                                      const struct xv_remote *remote, const struct inner *in,
                                      struct tx_ctx *tx)
 {
-    struct xv_nexthop_key key;
-
     if (tx->path_state == XV_PATH_NOT_ASKED)
         tx->path = remote->path;
     if (tx->path_state == XV_PATH_NONE)
         return 0;
-    if (tx->path.hops > 1) {
-        nexthop_key(&key, vtep, remote, skb->mark, outer_tos(vtep, in));
-        choose_hop(skb, &key, &vtep->local, tx, flow_hash(in));
-    }
+    if (tx->path.hops > 1 &&
+        choose_hop(skb, vtep, remote, tx, (__u64)flow_hash(in) << 8 | outer_tos(vtep, in)))
+        return 0;
     return is_alive(tx->path.hop.ifindex);
 }
 
@@ -101,7 +97,6 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
 {
     struct inner in = {};
     struct tx_sizes sizes;
-    struct xv_addr to;
     int reason, has_path;
 
     if (parse_frame(skb, &in))
@@ -114,11 +109,8 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
         !(path_is_fresh(remote, tx->now) && is_usual(vtep, skb->mark, outer_tos(vtep, &in))))
         return XV_RENEW_PATH;
     has_path = take_path(skb, vtep, remote, &in, tx);
-    if (!has_path) {
-        to = remote->addr;
-        if (bpf_map_lookup_elem(&local_addrs, &to))
-            return XV_LOCAL_VTEP;
-    }
+    if (!has_path && bpf_map_lookup_elem(&local_addrs, &remote->addr))
+        return XV_LOCAL_VTEP;
     sizes = tx_sizes_of(skb, vtep, in.headers);
     reason = check_size(skb, vtep, remote, has_path, sizes.l3_size, tx);
     if (reason != XV_CONTINUE)

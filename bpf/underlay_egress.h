@@ -28,6 +28,7 @@
 #include "bpf/parse_outer.h"
 #include "bpf/pmtu.h"
 #include "bpf/skb.h"
+#include "bpf/stranger.h"
 #include "bpf/vtep.h"
 
 /* An outer packet that is plain VXLAN of ours. */
@@ -131,9 +132,12 @@ static __always_inline void entry_answered(const struct sent *s)
         entry->flags &= ~XV_FDB_UNANSWERED_MAX;
 }
 
-/* `port_named`: the entry, or the VTEP, names the underlay port. */
-static __always_inline void nexthop_learn(struct __sk_buff *skb, struct sent *s, int port_named,
-                                          __u64 now)
+/*
+ * `port_named`: the entry, or the VTEP, names the underlay port. Returns how many next hops the
+ * route has; 0: the routing table cannot tell.
+ */
+static __always_inline __u32 nexthop_learn(struct __sk_buff *skb, struct sent *s, int port_named,
+                                           __u64 now)
 {
     struct xv_underlay *underlay;
     struct xv_nexthop *known;
@@ -146,7 +150,7 @@ static __always_inline void nexthop_learn(struct __sk_buff *skb, struct sent *s,
     if (known && now < known->expires) { /* a second segment, or another packet of the kernel */
         if (known->path.proven_size < s->nexthop.path.proven_size)
             known->path.proven_size = s->nexthop.path.proven_size;
-        return;
+        return known->path.hops;
     }
     entry_answered(s);
     s->nexthop.path.hop.ifindex = skb->ifindex;
@@ -159,6 +163,7 @@ static __always_inline void nexthop_learn(struct __sk_buff *skb, struct sent *s,
     s->nexthop.checked = hops ? xv_stamp(now) | 1 : 0;
     s->nexthop.expires = now + (hops ? XV_NEXTHOP_LIFE : XV_NEXTHOP_LIFE_BLIND);
     bpf_map_update_elem(&nexthops, &s->key, &s->nexthop, BPF_ANY);
+    return hops;
 }
 
 /* The kernel's device has sent a frame that was counted as no_tx_target: corrects the count. */
@@ -200,13 +205,35 @@ static __always_inline int misdirected(const struct sent *s)
     return XV_CONTINUE;
 }
 
-/* Learns from a packet that has a mark. Returns XV_CONTINUE or a drop reason. */
-XV_STEP int check_sent(struct __sk_buff *skb)
+struct sent_action {
+    int action; /* of TC, with XV_CONTINUE */
+};
+
+/* Whether the kernel's device sends by an entry of its own to a VTEP that nobody named. */
+static __always_inline int sent_to_stranger(const struct sent *s)
+{
+    struct xv_vtep *vtep = s->later_fragment ? NULL : vtep_by_vni(s->vni, s->key.dstport);
+
+    return vtep && addr_equal(&s->from, &vtep->local) && /* else it is routed through here */
+           is_stranger(vtep, &s->key.dst, bpf_ktime_get_coarse_ns());
+}
+
+/*
+ * Checks a packet that has a mark, and learns from it. Returns XV_CONTINUE with *action set, or a
+ * drop reason.
+ */
+XV_STEP int check_sent(struct __sk_buff *skb, struct sent_action *result)
 {
     __u32 mark = skb->tc_index, port_named = mark & XV_MARK_EXPECT_PORT, expected;
     struct sent s = {};
 
-    if (parse_sent(skb, &s) != XV_CONTINUE)
+    if (!result || parse_sent(skb, &s) != XV_CONTINUE)
+        return XV_CONTINUE;
+    if (mark == XV_MARK_NO_ENTRY || (mark & XV_MARK_TYPE) == XV_MARK_SENDER ||
+        (mark & ~XV_MARK_EXPECT_PORT) == (XV_MARK_EXPECT | XV_MARK_EXPECT_ANY))
+        if (sent_to_stranger(&s))
+            return XV_UNKNOWN_REMOTE;
+    if ((mark & XV_MARK_TYPE) == XV_MARK_SENDER)
         return XV_CONTINUE;
     if (mark == XV_MARK_NO_ENTRY) {
         if (!s.later_fragment)
@@ -218,10 +245,12 @@ XV_STEP int check_sent(struct __sk_buff *skb)
     if (mark != (XV_MARK_EXPECT | XV_MARK_EXPECT_ANY) &&
         (mark ^ expected) & (s.later_fragment ? ~XV_MARK_EXPECT_TUNNEL : ~0))
         return misdirected(&s);
-    if (!s.fragment)
-        nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns());
-    else if (!s.later_fragment)
+    if (!s.fragment) {
+        if (nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns()) > 1)
+            result->action = steer(skb, &s.key);
+    } else if (!s.later_fragment) {
         entry_answered(&s);
+    }
     return XV_CONTINUE;
 }
 

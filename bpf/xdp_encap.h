@@ -55,7 +55,7 @@ static __always_inline int xdp_build_headers(struct xdp_md *xdp, const struct xv
 
 /*
  * The next hop of the flow: that of the path, or one of several, whose number is in the flow's
- * bucket. NULL: it is to be resolved first, which only TC can do.
+ * bucket. NULL: the kernel must resolve it, as only TC can ask it to.
  */
 static __always_inline struct xv_hop *xdp_hop(const struct xv_vtep *vtep, struct xv_remote *remote,
                                               const struct inner *in, __u64 now)

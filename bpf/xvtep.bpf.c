@@ -45,6 +45,7 @@
 #include "bpf/sender.h"
 #include "bpf/skb.h"
 #include "bpf/source_mac.h"
+#include "bpf/stranger.h"
 #include "bpf/tx_ctx.h"
 #include "bpf/underlay_egress.h"
 #include "bpf/vlan.h"
@@ -76,6 +77,11 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
         return result.action;
     if (result.reason == XV_NOT_UDP)
         pmtu_snoop(skb, now);
+    if (result.reason == XV_FRAGMENT || result.reason == XV_IP_OPTIONS) {
+        result.slot = stranger_to(skb);
+        if (result.slot)
+            result.reason = XV_UNKNOWN_REMOTE;
+    }
     if (is_left_to_device(result.reason))
         mark_sender(skb);
     return to_action(result.slot ? result.slot : underlay_slot(ifindex), result.reason, packets);
@@ -85,15 +91,16 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
 SEC("tc")
 int xvtep_tc_underlay_egress(struct __sk_buff *skb)
 {
+    struct sent_action result = {.action = XV_PASS};
     __u32 packets = skb_packets(skb);
     int reason;
 
-    if (skb->tc_index != XV_MARK_NO_ENTRY && (skb->tc_index & XV_MARK_TYPE) != XV_MARK_EXPECT)
+    if (skb->tc_index != XV_MARK_NO_ENTRY && !(skb->tc_index & XV_MARK_SENDER))
         return XV_PASS;
-    reason = check_sent(skb);
+    reason = check_sent(skb, &result);
     skb->tc_index = 0;
     if (reason == XV_CONTINUE)
-        return XV_PASS;
+        return result.action;
     return to_action(underlay_slot(skb->ifindex), reason, packets);
 }
 

@@ -33,7 +33,8 @@ struct Remote {
     std::uint64_t entries = 0; // FDB entries that lead there, the default entry too
     // Those of the last second in which packets went there; then empty.
     std::vector<RemoteNexthop> nexthops;
-    // Of the path, in octets of the outer packet, as far as a router has told; else 0.
+    // Of the path, in octets of the outer packet: that of the underlay port, or a smaller one that
+    // a router has told. 0: no way there is known.
     std::uint32_t mtu = 0;
     // Inner frames that the programs have sent there and received from there. What the kernel's
     // vxlan device sends (copies of floods, for example) is not in it.

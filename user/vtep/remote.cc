@@ -129,6 +129,18 @@ Result<std::vector<RemoteNexthop>> nexthops(const Session &session, const Device
     return found;
 }
 
+// The smallest MTU that is known of the way there; 0: no way is known.
+std::uint32_t path_mtu(const std::vector<Link> &links, const xv_remote &remote,
+                       const std::vector<RemoteNexthop> &hops)
+{
+    std::uint32_t least = remote.path.mtu;
+    for (const auto &hop : hops)
+        if (const auto link = std::ranges::find(links, hop.device, &Link::name);
+            link != links.end())
+            least = least == 0 ? link->mtu : std::min(least, link->mtu);
+    return least;
+}
+
 bool is_known(const xv_remote &remote, std::uint64_t now)
 {
     return remote.refs != 0 ||
@@ -162,6 +174,7 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
     if (!session.tables && !device)
         return all;
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto links, session.wrap(session.netlink.links()));
     std::map<__u32, NamedVtep> vteps; // by slot
     TRY_ASSIGN(const auto every, session.wrap(session.vteps()));
     if (device)
@@ -189,7 +202,7 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
         line.vni = key.vni;
         line.via = names.of(key.via);
         TRY_SET(line.nexthops, nexthops(session, names, vtep->second.vtep, remote, now));
-        line.mtu = remote.path.mtu;
+        line.mtu = path_mtu(links, remote, line.nexthops);
         TRY_ASSIGN(const auto sums, read_counts(session, id));
         line.rx_packets = sums.rx_packets;
         line.rx_bytes = sums.rx_bytes;
