@@ -141,7 +141,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
 {
     struct xv_fdb *entry = fdb_find_local(vtep, mac, now);
 
-    if (!entry && !is_alive(vtep->ifindex))
+    if (!entry && !is_alive_now(vtep->ifindex, now))
         return to_action(vtep->slot, XV_DEVICE_GONE, skb_packets(skb));
     if (skb->gso_size)
         count_delivered(skb, vtep, NULL, now);

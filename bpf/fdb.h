@@ -52,8 +52,8 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
 
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (entry &&
-        (fdb_expired(vtep, entry, now) || (entry->flags & XV_FDB_LOCAL && !is_alive(entry->to)))) {
+    if (entry && (fdb_expired(vtep, entry, now) ||
+                  (entry->flags & XV_FDB_LOCAL && !is_alive_now(entry->to, now)))) {
         fdb_remove(vtep, &key);
         return NULL;
     }

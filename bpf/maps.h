@@ -70,6 +70,37 @@ XV_ARRAY(gro_flows, BPF_MAP_TYPE_ARRAY, __u32, XV_GRO_FLOWS);
 
 /* [hash of an address and a VTEP's slot]: the id of a remote to try first (bpf/remote.h) */
 XV_ARRAY(remote_hints, BPF_MAP_TYPE_ARRAY, __u32, XV_REMOTE_HINTS);
+/* [ifindex & mask]: a device that was alive at a tick of the coarse clock (bpf/alive.h) */
+struct xv_alive_hint {
+    __u64 asked; /* CLOCK_MONOTONIC ns, coarse */
+    __u32 ifindex;
+    __u32 zero;
+};
+#define XV_ALIVE_HINTS 1024 /* a power of 2 */
+XV_ARRAY(alive_hints, BPF_MAP_TYPE_ARRAY, struct xv_alive_hint, XV_ALIVE_HINTS);
+
+/* What the XDP programs have decided in this tick of the coarse clock: bpf/decision.h */
+struct decap_decision {
+    __u64 tick; /* CLOCK_MONOTONIC ns, coarse */
+    struct xv_addr from;
+    __u32 macs[3]; /* destination and source of the inner frame */
+    __be32 vni;    /* as in the VXLAN header */
+    __be16 dport;
+    __u16 slot;    /* of the VTEP */
+    __u32 remote;  /* the sender's id, or 0 */
+    __u32 ifindex; /* the local port to redirect to; 0: hand up to TC */
+};
+struct encap_decision {
+    __u64 tick;
+    __u32 macs[3];
+    __u32 ifindex; /* of the local port */
+    __u32 remote;  /* the id of the destination */
+    __u32 slot;
+};
+#define XV_DECISION_BITS 8
+XV_ARRAY(decap_decisions, BPF_MAP_TYPE_PERCPU_ARRAY, struct decap_decision, 1 << XV_DECISION_BITS);
+XV_ARRAY(encap_decisions, BPF_MAP_TYPE_PERCPU_ARRAY, struct encap_decision, 1 << XV_DECISION_BITS);
+
 /* What bpf/multipath.h works on; the stack is too small for it. */
 struct multipath_work {
     struct xv_multipath draft;
@@ -78,6 +109,7 @@ struct multipath_work {
     struct xv_nexthop_key key;  /* of the packets that are asked for */
     struct xv_addr from;        /* their source */
     struct bpf_fib_lookup query;
+    struct xv_hop answer;
     struct bpf_redir_neigh gateway; /* of a next hop that the kernel must resolve */
 };
 XV_ARRAY(multipath_work, BPF_MAP_TYPE_PERCPU_ARRAY, struct multipath_work, 1);

@@ -82,7 +82,6 @@ XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *k
 {
     struct fib_sample which = {};
     struct multipath_work *work;
-    struct xv_hop hop XV_ALIGN2;
     __u32 zero = 0, same = 1;
     struct xv_multipath *m;
 
@@ -94,14 +93,14 @@ XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *k
     work->key = *key;
     work->from = *from;
     if (nexthop->path.hops <= 1)
-        return fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) &&
-               hop_equal(&hop, &nexthop->path.hop);
+        return fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) &&
+               hop_equal(&work->answer, &nexthop->path.hop);
     m = bpf_map_lookup_elem(&multipaths, &work->key);
     for (__u32 i = 0; m && same && i < XV_HOPS_MAX && i < m->hops; i++) {
         which.number = m->sample[i];
         which.by_source = m->by_source;
-        same = fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) &&
-               hop_equal(&hop, &m->hop[i]);
+        same = fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) &&
+               hop_equal(&work->answer, &m->hop[i]);
     }
     return m && same;
 }
@@ -154,7 +153,6 @@ XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
 {
     struct fib_sample which = {};
     struct multipath_work *work;
-    struct xv_hop hop XV_ALIGN2;
     struct xv_multipath *m;
     __u32 zero = 0;
     __u64 n;
@@ -177,11 +175,11 @@ XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
     which.number = m->sample[n];
     which.by_source = m->by_source;
     if ((skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
-        !fib_look_up(skb, &work->key, &work->from, which, &work->query, &hop) ||
-        hop.ifindex != m->hop[n].ifindex)
+        !fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) ||
+        work->answer.ifindex != m->hop[n].ifindex)
         return 0;
     m->resolved[n] = xv_stamp(tx->now) | 1; /* 0 means never */
-    tx->path.hop.ifindex = hop.ifindex;
+    tx->path.hop.ifindex = work->answer.ifindex;
     work->gateway.nh_family = work->query.family;
     __builtin_memcpy(work->gateway.ipv6_nh, work->query.ipv6_dst, sizeof(work->gateway.ipv6_nh));
     tx->by_gateway = 1;

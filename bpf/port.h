@@ -13,12 +13,12 @@
 #include "bpf/vtep.h"
 
 /* NULL if it is no port of ours, or not alive. */
-static __always_inline struct xv_port *port_of(__u32 ifindex)
+static __always_inline struct xv_port *port_of(__u32 ifindex, __u64 now)
 {
     __u32 at = ifindex % XV_PORT_HINTS;
     struct xv_port_hint *hint = bpf_map_lookup_elem(&port_hints, &at);
 
-    if (!is_alive(ifindex))
+    if (!is_alive_now(ifindex, now))
         return NULL;
     return hint && hint->ifindex == ifindex ? &hint->port : bpf_map_lookup_elem(&ports, &ifindex);
 }

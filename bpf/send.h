@@ -85,7 +85,7 @@ static __always_inline int take_path(struct __sk_buff *skb, const struct xv_vtep
     if (tx->path.hops > 1 &&
         choose_hop(skb, vtep, remote, tx, (__u64)flow_hash(in) << 8 | outer_tos(vtep, in)))
         return 0;
-    return is_alive(tx->path.hop.ifindex);
+    return is_alive_now(tx->path.hop.ifindex, tx->now);
 }
 
 /*

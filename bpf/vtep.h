@@ -14,11 +14,11 @@ static __always_inline struct xv_vtep *vtep_by_slot(__u32 slot)
 }
 
 /* Also NULL if the device has moved into another namespace, with our programs on it. */
-static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex)
+static __always_inline struct xv_vtep *vtep_by_device(__u32 ifindex, __u64 now)
 {
     __u32 *slot = bpf_map_lookup_elem(&devices, &ifindex);
 
-    return slot && is_alive(ifindex) ? vtep_by_slot(*slot) : NULL;
+    return slot && is_alive_now(ifindex, now) ? vtep_by_slot(*slot) : NULL;
 }
 
 static __always_inline struct xv_vtep *vtep_by_vni(__u32 vni, __be16 dstport)

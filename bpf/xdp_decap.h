@@ -8,14 +8,27 @@
 #include <linux/ipv6.h>
 
 #include "bpf/addr.h"
+#include "bpf/alive.h"
+#include "bpf/classify.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/cursor.h"
+#include "bpf/decision.h"
 #include "bpf/ecn.h"
+#include "bpf/fdb.h"
 #include "bpf/maps.h"
 #include "bpf/parse_outer.h"
 #include "bpf/remote.h"
+#include "bpf/source_mac.h"
+#include "bpf/vtep.h"
 #include "bpf/xdp.h"
+
+/* What becomes of a packet. */
+struct xdp_target {
+    struct xv_vtep *vtep;
+    __u32 sender;  /* the remote's id, or 0 */
+    __u32 ifindex; /* the local port to redirect to; 0: up to TC */
+};
 
 /* Whether the packet is for this port's MAC or multicast; a switch may flood others to us. */
 static __always_inline int xdp_is_for_host(struct xdp_md *xdp, const struct xv_vtep *vtep)
@@ -65,7 +78,8 @@ static __always_inline int xdp_copy_ecn(struct cursor *c, const struct outer *o,
 
 /* Removes the outer headers, and redirects the frame to the local port `ifindex`. */
 static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                       struct xv_remote *from, const struct outer *o, __u32 ifindex)
+                                       struct xv_remote *from, const struct outer *o, __u32 ifindex,
+                                       __u64 now)
 {
     __u32 size = o->frame_size - o->size;
 
@@ -73,7 +87,7 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
     count_rx(vtep->slot, 1, size);
     if (from)
-        remote_count_rx(from, 1, size, bpf_ktime_get_coarse_ns());
+        remote_count_rx(from, 1, size, now);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
 
@@ -83,7 +97,7 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
  * lost if mac_len is 0 (skb_restore_mac()).
  */
 static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                       struct xv_remote *from, const struct outer *o)
+                                       struct xv_remote *from, const struct outer *o, __u64 now)
 {
     __u32 ifindex = xdp->ingress_ifindex, size = o->frame_size - o->size;
     struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &ifindex);
@@ -102,10 +116,92 @@ static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep 
     if ((void *)(meta + 1) > (void *)(long)xdp->data)
         return XDP_PASS;
     if (from)
-        remote_count_rx(from, 1, size, bpf_ktime_get_coarse_ns());
+        remote_count_rx(from, 1, size, now);
     meta->magic = XV_META_MAGIC ^ ifindex ^ vtep->nonce;
     meta->slot = vtep->slot;
     return XDP_PASS;
+}
+
+/*
+ * Decides what becomes of a packet. Returns XV_CONTINUE with *target set, or a reason that counts
+ * at target->vtep, if that is set.
+ */
+static __always_inline int xdp_decide(struct xdp_md *xdp, const struct outer *o,
+                                      const struct ethhdr *inner, struct xdp_target *target,
+                                      __u64 now)
+{
+    struct place sender = {.addr = o->src};
+    struct xv_remote *remote;
+    struct xv_fdb *entry;
+    struct xv_vtep *vtep;
+    int reason;
+
+    if (!is_alive_now(xdp->ingress_ifindex, now))
+        return XV_NOT_LOCAL;
+    reason = classify(o, &vtep);
+    target->vtep = vtep;
+    if (reason != XV_CONTINUE || !vtep)
+        return reason;
+    /* Only TC can set skb->mark, and only the kernel knows if the port's MAC has changed. */
+    if (vtep->flags & XV_VTEP_GBP || !xdp_is_for_host(xdp, vtep))
+        return XV_NOT_LOCAL;
+    remote = remote_of_sender(vtep, &o->src);
+    reason = check_sender(vtep, remote, now);
+    if (reason != XV_CONTINUE)
+        return reason;
+    reason = check_source(vtep, remote, &sender, inner->h_source, now);
+    if (reason != XV_CONTINUE)
+        return reason;
+    target->sender = remote ? remote->id : 0;
+    entry = fdb_find_local(vtep, inner->h_dest, now);
+    if (entry && entry->flags & XV_FDB_XDP && !entry->several && !fdb_bridge_needs_copy(entry, now))
+        target->ifindex = entry->to;
+    return XV_CONTINUE;
+}
+
+/* As xdp_decide(), from what was decided in this tick. Returns whether there is something. */
+static __always_inline int decap_take_decision(struct xdp_md *xdp, const struct decap_decision *d,
+                                               const struct outer *o, const struct ethhdr *inner,
+                                               struct xdp_target *target, __u64 now)
+{
+    struct xv_vtep *vtep;
+
+    if (!d || d->tick != now || d->vni != o->vxlan.vni || d->dport != o->dport ||
+        !macs_equal(d->macs, (const mac_words *)inner) || !addr_equal(&d->from, &o->src))
+        return 0;
+    vtep = vtep_by_slot(d->slot);
+    if (!vtep || !addr_equal(&o->dst, &vtep->local) || !xdp_is_for_host(xdp, vtep))
+        return 0;
+    target->vtep = vtep;
+    target->sender = d->remote;
+    target->ifindex = d->ifindex;
+    return 1;
+}
+
+static __always_inline void decap_note_decision(struct decap_decision *d, const struct outer *o,
+                                                const struct ethhdr *inner,
+                                                const struct xdp_target *target, __u64 now)
+{
+    if (!d || d->tick == now || mac_is_multicast(inner->h_dest))
+        return;
+    d->from = o->src;
+    copy_macs(d->macs, inner);
+    d->vni = o->vxlan.vni;
+    d->dport = o->dport;
+    d->slot = target->vtep->slot;
+    d->remote = target->sender;
+    d->ifindex = target->ifindex;
+    d->tick = now;
+}
+
+/* To the local port, or up to TC. */
+static __always_inline int xdp_decapsulate(struct xdp_md *xdp, const struct xdp_target *target,
+                                           const struct outer *o, __u64 now)
+{
+    struct xv_remote *sender = remote_by_id(target->sender);
+
+    return target->ifindex ? xdp_to_port(xdp, target->vtep, sender, o, target->ifindex, now)
+                           : xdp_hand_up(xdp, target->vtep, sender, o, now);
 }
 
 #endif

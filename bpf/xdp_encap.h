@@ -76,11 +76,10 @@ static __always_inline struct xv_hop *xdp_hop(const struct xv_vtep *vtep, struct
 
 /* Encapsulates, if a fresh path has sent packets of this size; else passes to TC. */
 static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                     struct cursor *c, struct ethhdr *eth, struct xv_fdb *entry,
+                                     struct cursor *c, struct ethhdr *eth, struct xv_remote *remote,
                                      __u64 now)
 {
     __u32 size = bpf_xdp_get_buff_len(xdp), l3_size = size + outer_size(vtep) - ETH_HLEN;
-    struct xv_remote *remote = fdb_remote(entry);
     struct inner in = {};
     struct xv_hop *hop;
     __u32 ifindex;
@@ -100,7 +99,6 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         return XDP_PASS;
     if (xdp_build_headers(xdp, vtep, remote, &in, hop, size) != XV_CONTINUE)
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
-    touch_tick(&entry->used, now);
     count_tx(vtep->slot, 1, size);
     remote_count_tx(remote, 1, size);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);

@@ -29,6 +29,7 @@
 #include "bpf/count.h"
 #include "bpf/cursor.h"
 #include "bpf/decap.h"
+#include "bpf/decision.h"
 #include "bpf/deliver.h"
 #include "bpf/device_egress.h"
 #include "bpf/device_ingress.h"
@@ -70,7 +71,7 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
     struct decap result = {};
 
     skb->tc_index = 0; /* another namespace may have set it */
-    if (!is_alive(ifindex))
+    if (!is_alive_now(ifindex, now))
         return XV_PASS;
     tc_decap(skb, now, &result);
     if (result.reason == XV_CONTINUE)
@@ -108,15 +109,15 @@ int xvtep_tc_underlay_egress(struct __sk_buff *skb)
 SEC("tc")
 int xvtep_tc_device_egress(struct __sk_buff *skb)
 {
-    struct tx_ctx tx = {.ifindex = skb->ifindex, .redirect = BPF_F_INGRESS};
-    struct xv_vtep *vtep = vtep_by_device(skb->ifindex);
+    struct tx_ctx tx = {
+        .now = bpf_ktime_get_coarse_ns(), .ifindex = skb->ifindex, .redirect = BPF_F_INGRESS};
+    struct xv_vtep *vtep = vtep_by_device(skb->ifindex, tx.now);
     __u32 packets = skb_packets(skb);
     int reason, from_port, many;
     struct xv_fdb *entry;
 
     if (!vtep)
         return XV_PASS;
-    tx.now = bpf_ktime_get_coarse_ns();
     if (skb_read_eth(skb, &tx.eth))
         return to_action(vtep->slot, XV_REWRITE_FAILED, packets);
     from_port = skb->tc_index == XV_MARK_FROM_PORT;
@@ -165,7 +166,7 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     skb->tc_index = 0;
     if (mark == XV_MARK_DELIVERED)
         return XV_PASS;
-    vtep = vtep_by_device(skb->ifindex);
+    vtep = vtep_by_device(skb->ifindex, now);
     follow_mac(skb, vtep);
     if (mark == XV_MARK_DELIVERED_OTHER_MAC || !vtep || skb_read_eth(skb, &eth))
         return XV_PASS;
@@ -200,12 +201,12 @@ int xvtep_tc_port_egress(struct __sk_buff *skb)
     skb->tc_index = 0;
     if (mark == XV_MARK_DELIVERED)
         return XV_PASS;
-    port = port_of(ifindex);
+    now = bpf_ktime_get_coarse_ns();
+    port = port_of(ifindex, now);
     if (!port || !(port->flags & XV_PORT_BRIDGED) || skb->vlan_present || skb_read_eth(skb, &eth) ||
         mac_is_multicast(eth.h_dest))
         return XV_PASS;
     vtep = vtep_by_slot(port->vtep);
-    now = bpf_ktime_get_coarse_ns();
     entry = vtep ? fdb_find(vtep, eth.h_dest, now) : NULL;
     if (!entry)
         return XV_PASS;
@@ -234,7 +235,8 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     __u32 ifindex = tx.ifindex;
     __u64 at;
 
-    f.port = port_of(ifindex);
+    tx.now = bpf_ktime_get_coarse_ns();
+    f.port = port_of(ifindex, tx.now);
     if (!f.port)
         return XV_PASS;
     skb->tc_index = 0; /* another namespace may have set it */
@@ -244,7 +246,6 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     if (!f.vtep)
         return to_action(f.port->slot,
                          f.port->flags & XV_PORT_TRUNK ? XV_UNKNOWN_VLAN : XV_TO_BRIDGE, f.packets);
-    tx.now = bpf_ktime_get_coarse_ns();
     if (skb_read_eth(skb, &tx.eth))
         return to_action(f.port->slot, XV_REWRITE_FAILED, f.packets);
     if (source_mac_is_invalid(tx.eth.h_source))
@@ -273,16 +274,12 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
 {
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
-    struct place sender = {};
-    struct xv_remote *remote;
-    struct xv_fdb *entry;
-    struct xv_vtep *vtep;
+    struct decap_decision *decision;
+    struct xdp_target target = {};
     struct ethhdr *inner;
     struct outer o = {};
     int reason;
 
-    if (!is_alive(xdp->ingress_ifindex))
-        return XDP_PASS;
     reason = parse_outer(&c, &o, c.end - c.at);
     if (reason == XV_BAD_LENGTH) { /* the packet may be in fragments of memory */
         c = xdp_cursor(xdp);
@@ -290,30 +287,20 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     }
     if (reason != XV_CONTINUE)
         return XDP_PASS;
-    reason = classify(&o, &vtep);
-    if (reason != XV_CONTINUE)
-        return vtep ? xdp_to_action(vtep->slot, reason) : XDP_PASS;
-    /* Only TC can set skb->mark, and only the kernel knows if the port's MAC has changed. */
-    if (vtep->flags & XV_VTEP_GBP || !xdp_is_for_host(xdp, vtep))
-        return XDP_PASS;
     inner = take(&c, sizeof(*inner));
     if (!inner)
-        return xdp_to_action(vtep->slot, XV_PKT_TOO_SMALL);
-    remote = remote_of_sender(vtep, &o.src);
-    reason = check_sender(vtep, remote, now);
-    if (reason != XV_CONTINUE)
-        return xdp_to_action(vtep->slot, reason);
-    sender.addr = o.src;
-    reason = check_source(vtep, remote, &sender, inner->h_source, now);
-    if (reason != XV_CONTINUE)
-        return xdp_to_action(vtep->slot, reason);
+        return XDP_PASS;
+    decision = decap_decision(&o, inner);
+    if (!decap_take_decision(xdp, decision, &o, inner, &target, now)) {
+        reason = xdp_decide(xdp, &o, inner, &target, now);
+        if (reason != XV_CONTINUE)
+            return target.vtep ? xdp_to_action(target.vtep->slot, reason) : XDP_PASS;
+        decap_note_decision(decision, &o, inner, &target, now);
+    }
     reason = xdp_copy_ecn(&c, &o, inner->h_proto);
     if (reason != XV_CONTINUE)
-        return xdp_to_action(vtep->slot, reason);
-    entry = fdb_find_local(vtep, inner->h_dest, now);
-    if (entry && entry->flags & XV_FDB_XDP && !entry->several && !fdb_bridge_needs_copy(entry, now))
-        return xdp_to_port(xdp, vtep, remote, &o, entry->to);
-    return xdp_hand_up(xdp, vtep, remote, &o);
+        return xdp_to_action(target.vtep->slot, reason);
+    return xdp_decapsulate(xdp, &target, &o, now);
 }
 
 /* Local port, before the kernel makes an skb of the frame: to known VTEPs with a fresh next hop. */
@@ -323,15 +310,25 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
     __u32 ifindex = xdp->ingress_ifindex, vid = 0;
+    struct encap_decision *decision;
+    struct xv_remote *remote;
     struct xv_port *port;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
     struct ethhdr *eth;
 
-    port = port_of(ifindex);
     eth = take(&c, sizeof(*eth));
-    if (!port || !eth || eth->h_proto == bpf_htons(ETH_P_8021Q) ||
-        eth->h_proto == bpf_htons(ETH_P_8021AD))
+    if (!eth || eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
+        return XDP_PASS;
+    decision = encap_decision(eth, ifindex);
+    if (decision && encap_is_decided(decision, eth, ifindex, now)) {
+        vtep = vtep_by_slot(decision->slot);
+        remote = remote_by_id(decision->remote);
+        if (vtep && remote)
+            return xdp_encap(xdp, vtep, &c, eth, remote, now);
+    }
+    port = port_of(ifindex, now);
+    if (!port)
         return XDP_PASS;
     vtep = port_vtep(port, ifindex, 0, &vid);
     if (!vtep || mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source) ||
@@ -352,7 +349,20 @@ int xvtep_xdp_port(struct xdp_md *xdp)
         count_reason(vtep->slot, XV_SWITCHED, 1);
         return bpf_redirect_map(&alive, entry->to, XDP_DROP);
     }
-    return xdp_encap(xdp, vtep, &c, eth, entry, now);
+    remote = fdb_remote(entry);
+    if (!remote || addr_is_multicast(&remote->addr))
+        return XDP_PASS;
+    if (path_is_fresh(remote, now))
+        touch_tick(&entry->used, now);
+    if (decision && decision->tick != now &&
+        !(vtep->flags & (XV_VTEP_GBP | XV_VTEP_PROXY | XV_VTEP_RSC))) {
+        copy_macs(decision->macs, eth);
+        decision->ifindex = ifindex;
+        decision->remote = remote->id;
+        decision->slot = vtep->slot;
+        decision->tick = now;
+    }
+    return xdp_encap(xdp, vtep, &c, eth, remote, now);
 }
 
 SEC("tc")

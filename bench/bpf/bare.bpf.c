@@ -24,7 +24,7 @@ struct {
     __uint(max_entries, 1 << 20);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct place);
-    __uint(value_size, 64); /* as xvtep's entries, of which the first word is the port */
+    __uint(value_size, 24); /* as xvtep's entries, of which the first word is the port */
 } fdb SEC(".maps");
 
 const volatile __u32 underlay, port, vni;
