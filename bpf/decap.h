@@ -40,17 +40,28 @@ static __always_inline int is_left_to_device(int reason)
     return reason_passes(reason) && reason > XV_OTHER_PORT;
 }
 
-/* The VTEP of a frame whose outer headers the XDP program of this port has removed, or NULL. */
-static __always_inline struct xv_vtep *vtep_from_xdp(struct __sk_buff *skb)
+/*
+ * The VTEP of a frame whose outer headers the XDP program of this port has removed, or NULL; and
+ * *sender, NULL if it is not known.
+ */
+static __always_inline struct xv_vtep *vtep_from_xdp(struct __sk_buff *skb,
+                                                     struct xv_remote **sender)
 {
     struct xv_meta *meta = (void *)(long)skb->data_meta;
+    struct xv_remote *remote;
     struct xv_vtep *vtep;
+    __u32 index;
 
     if ((void *)(meta + 1) > (void *)(long)skb->data)
         return NULL;
     /* The metadata stays: a write would make the kernel copy a tapped packet, without metadata. */
-    vtep = vtep_by_slot(meta->slot);
-    return vtep && meta->magic == (XV_META_MAGIC ^ skb->ifindex ^ vtep->nonce) ? vtep : NULL;
+    vtep = vtep_by_slot(meta->place & ((1 << XV_META_SLOT_BITS) - 1));
+    if (!vtep || meta->magic != (XV_META_MAGIC ^ skb->ifindex ^ vtep->nonce))
+        return NULL;
+    index = meta->place >> XV_META_SLOT_BITS & (XV_REMOTES_MAX - 1);
+    remote = bpf_map_lookup_elem(&remotes, &index);
+    *sender = remote && remote->id && remote->slot == vtep->slot ? remote : NULL;
+    return vtep;
 }
 
 /* Whether outer CE meets an inner packet that does not know congestion marks (RFC 6040 4.2). */
@@ -184,8 +195,8 @@ static __always_inline int unwrap(struct __sk_buff *skb, const struct xv_vtep *v
 /* Decapsulates and delivers a packet from the underlay, or leaves it as it is. */
 XV_STEP int tc_decap(struct __sk_buff *skb, __u64 now, struct decap *result)
 {
-    struct xv_vtep *vtep = vtep_from_xdp(skb);
     struct xv_remote *remote = NULL;
+    struct xv_vtep *vtep = vtep_from_xdp(skb, &remote);
     struct ethhdr inner XV_ALIGN2;
     struct outer o = {};
     int reason;
@@ -199,19 +210,18 @@ XV_STEP int tc_decap(struct __sk_buff *skb, __u64 now, struct decap *result)
             return 0;
         bpf_skb_change_type(skb, XV_PACKET_HOST); /* the inner MAC is not this port's */
         result->reason = XV_CONTINUE;
-        result->action = deliver(skb, vtep, inner.h_dest, now, XV_PROTO_VALID, XV_HOOK_INGRESS);
+        result->action =
+            deliver(skb, vtep, remote, inner.h_dest, now, XV_PROTO_VALID, XV_HOOK_INGRESS);
         return 0;
     }
 
     reason = check_packet(skb, &o, &vtep, &remote, &inner, now);
     if (reason == XV_CONTINUE)
         reason = unwrap(skb, vtep, &o, &inner);
-    if (reason == XV_CONTINUE && remote)
-        remote_count_rx(remote, 1, skb->len, now);
     result->reason = reason;
     if (reason == XV_CONTINUE)
         result->action =
-            deliver(skb, vtep, inner.h_dest, now,
+            deliver(skb, vtep, remote, inner.h_dest, now,
                     inner.h_proto == bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP) ? XV_PROTO_VALID
                                                                              : XV_PROTO_STALE,
                     XV_HOOK_INGRESS);

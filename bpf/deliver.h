@@ -114,7 +114,6 @@ static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep
 XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep,
                             struct xv_sender *from, __u64 now)
 {
-    struct xv_remote *remote;
     __u64 bytes = skb->len;
     __u32 packets = 1;
 
@@ -127,17 +126,17 @@ XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep,
         packets = skb_segments(skb, in.headers);
         bytes += (__u64)(packets - 1) * in.headers;
     }
-    count_rx(vtep->slot, packets, bytes);
-    remote = from ? remote_of_sender(vtep, &from->addr) : NULL;
-    if (remote)
-        remote_count_rx(remote, packets, bytes, now);
+    count_rx_from(vtep, from ? remote_of_sender(vtep, &from->addr) : NULL, packets, bytes, now);
     return 0;
 }
 
-/* Delivers a frame to `mac` from the tunnel, after the outer headers are removed. */
+/*
+ * Delivers a frame to `mac` from the tunnel, after the outer headers are removed. `sender`: NULL if
+ * it is not known.
+ */
 static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                   const __u8 *mac, __u64 now, enum xv_proto proto,
-                                   enum xv_hook hook)
+                                   struct xv_remote *sender, const __u8 *mac, __u64 now,
+                                   enum xv_proto proto, enum xv_hook hook)
 {
     struct xv_fdb *entry = fdb_find_local(vtep, mac, now);
 
@@ -146,7 +145,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
     if (skb->gso_size)
         count_delivered(skb, vtep, NULL, now);
     else
-        count_rx(vtep->slot, 1, skb->len);
+        count_rx_from(vtep, sender, 1, skb->len, now);
     if (entry) {
         if (proto == XV_PROTO_STALE && skb_fix_proto(skb))
             return TC_ACT_SHOT;

@@ -85,13 +85,13 @@ static __always_inline void build_eth(struct ethhdr *eth, const struct xv_hop *h
 
 /*
  * An IPv4 identification that differs for each packet, for reassembly: derived from a counter that
- * is kept anyway, with distance between CPUs and VTEPs. A random number would cost as much as the
+ * is kept anyway, with distance between CPUs and remotes. A random number would cost as much as the
  * rest of the header.
  */
-static __always_inline __u16 outer_id(const struct xv_vtep *vtep)
+static __always_inline __u16 outer_id(const struct xv_remote *remote)
 {
-    struct xv_counters *c = counters_of(vtep->slot);
-    __u32 from = vtep->slot * 0x9e37u + bpf_get_smp_processor_id() * 0x3c6fu;
+    struct xv_remote_counters *c = remote_counters(remote);
+    __u32 from = remote->id * 0x9e37u + bpf_get_smp_processor_id() * 0x3c6fu;
 
     return c ? c->tx_packets + from : from;
 }
@@ -113,7 +113,7 @@ static __always_inline void build_outer_v4(struct ethhdr *eth, struct outer_v4 *
     value = bpf_htonl(0x45000000 | outer_tos(vtep, in) << 16 | (__u16)(sizeof(*h) + frame_size));
     sum += value;
     word[0] = value;
-    value = bpf_htonl((__u32)outer_id(vtep) << 16 | (outer_df(vtep, in) ? XV_IP_DF : 0));
+    value = bpf_htonl((__u32)outer_id(remote) << 16 | (outer_df(vtep, in) ? XV_IP_DF : 0));
     sum += value;
     word[1] = value;
     value = bpf_htonl((__u32)outer_ttl(vtep, in) << 24 | IPPROTO_UDP << 16);

@@ -17,6 +17,7 @@
 
 #include "bpf/addr.h"
 #include "bpf/common.h"
+#include "bpf/count.h"
 #include "bpf/maps.h"
 
 #define XV_REMOTE_TRIES 64              /* indexes to look at for a free one */
@@ -83,11 +84,18 @@ static __always_inline void touch_tick(__u32 *tick, __u64 now)
         *tick = xv_tick(now);
 }
 
+static __always_inline struct xv_remote_counters *remote_counters(const struct xv_remote *remote)
+{
+    __u32 index = remote_index(remote->id);
+
+    return bpf_map_lookup_elem(&remote_counts, &index);
+}
+
+/* Counts inner frames that are sent to the remote; the VTEP's own counters do not have them. */
 static __always_inline void remote_count_tx(const struct xv_remote *remote, __u32 packets,
                                             __u64 bytes)
 {
-    __u32 index = remote_index(remote->id);
-    struct xv_remote_counters *c = bpf_map_lookup_elem(&remote_counts, &index);
+    struct xv_remote_counters *c = remote_counters(remote);
 
     if (c) {
         c->tx_packets += packets;
@@ -95,17 +103,22 @@ static __always_inline void remote_count_tx(const struct xv_remote *remote, __u3
     }
 }
 
-static __always_inline void remote_count_rx(struct xv_remote *remote, __u32 packets, __u64 bytes,
-                                            __u64 now)
+/* Counts inner frames of a sender, which may be NULL: not known. */
+static __always_inline void count_rx_from(const struct xv_vtep *vtep, struct xv_remote *sender,
+                                          __u32 packets, __u64 bytes, __u64 now)
 {
-    __u32 index = remote_index(remote->id);
-    struct xv_remote_counters *c = bpf_map_lookup_elem(&remote_counts, &index);
+    struct xv_remote_counters *c;
 
+    if (!sender) {
+        count_rx(vtep->slot, packets, bytes);
+        return;
+    }
+    touch_tick(&sender->heard, now);
+    c = remote_counters(sender);
     if (c) {
         c->rx_packets += packets;
         c->rx_bytes += bytes;
     }
-    touch_tick(&remote->heard, now);
 }
 
 /* Says that an entry that can expire leads there. */
@@ -137,15 +150,36 @@ static __always_inline struct xv_remote *remote_claim(__u32 *index, __u64 now)
     return NULL;
 }
 
-static long remote_clear_count(__u32 cpu, void *context)
+struct retire_loop {
+    struct xv_remote_counters *sum; /* NULL: only clears */
+    __u32 index;
+};
+
+static long retire_count(__u32 cpu, void *context)
 {
-    struct xv_remote_counters *c =
-        bpf_map_lookup_percpu_elem(&remote_counts, (__u32 *)context, cpu);
+    struct retire_loop *loop = context;
+    struct xv_remote_counters *c = bpf_map_lookup_percpu_elem(&remote_counts, &loop->index, cpu);
+    struct xv_remote_counters *sum = loop->sum;
 
     if (!c)
         return 1;
+    if (sum) {
+        __sync_fetch_and_add(&sum->rx_packets, c->rx_packets);
+        __sync_fetch_and_add(&sum->rx_bytes, c->rx_bytes);
+        __sync_fetch_and_add(&sum->tx_packets, c->tx_packets);
+        __sync_fetch_and_add(&sum->tx_bytes, c->tx_bytes);
+    }
     *c = (struct xv_remote_counters){};
     return 0;
+}
+
+/* Adds the counters of a remote that is freed to what its VTEP has of such, and clears them. */
+static __always_inline void retire_counts(__u32 index, __u32 slot)
+{
+    struct retire_loop loop = {.index = index};
+
+    loop.sum = bpf_map_lookup_elem(&retired_counts, &slot);
+    bpf_loop(1 << 16, retire_count, &loop, 0);
 }
 
 /*
@@ -154,6 +188,7 @@ static long remote_clear_count(__u32 cpu, void *context)
  */
 XV_STEP int remote_make(const struct xv_vtep *vtep, const struct xv_addr *addr, __u64 now)
 {
+    struct retire_loop clearing = {};
     struct xv_remote_key key;
     struct xv_remote *remote;
     __u32 *found, index, id;
@@ -167,7 +202,8 @@ XV_STEP int remote_make(const struct xv_vtep *vtep, const struct xv_addr *addr, 
     remote = remote_claim(&index, now);
     if (!remote)
         return 0;
-    bpf_loop(1 << 16, remote_clear_count, &index, 0);
+    clearing.index = index;
+    bpf_loop(1 << 16, retire_count, &clearing, 0);
     id = index | ((remote->freed_id + 0x10000) & ~0xffffU);
     remote->path = (struct xv_path){};
     remote->fresh_until = 0;
@@ -216,6 +252,7 @@ static __always_inline void remote_free_unused(__u32 index, __u64 now)
     key.via = remote->via;
     key.port = remote->port;
     bpf_map_delete_elem(&remote_ids, &key);
+    retire_counts(index, key.slot);
     remote->freed_id = id;
     remote->freed = xv_tick(now) | 1; /* 0 means never */
     remote->claimed = 0;

@@ -123,7 +123,6 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
         return XV_RESOLVE; /* leave_to_kernel() counts it: a port's frame comes here twice */
     reason = tc_encap(skb, vtep, remote, &in, tx);
     if (reason == XV_CONTINUE) {
-        count_tx(vtep->slot, sizes.packets, sizes.bytes);
         remote_count_tx(remote, sizes.packets, sizes.bytes);
     }
     return reason;
@@ -174,9 +173,10 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
         return 0;
     if (flags & XV_LEAVE_COUNT_TX) {
         sizes = tx_sizes_of(skb, vtep, in.headers);
-        count_tx(vtep->slot, sizes.packets, sizes.bytes);
         if (remote)
             remote_count_tx(remote, sizes.packets, sizes.bytes);
+        else
+            count_tx(vtep->slot, sizes.packets, sizes.bytes);
     }
     hash = flow_hash(&in);
     bpf_set_hash(skb, hash ^ hash << 16);
@@ -263,11 +263,9 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
         if (reason != XV_CONTINUE)
             return reason;
     }
-    count_tx(vtep->slot, packets, bytes);
     remote_count_tx(remote, packets, bytes);
-    if (sender)
-        remote_count_rx(sender, packets, bytes, tx->now);
-    tx->action = deliver(skb, target, tx->eth.h_dest, tx->now, XV_PROTO_VALID, XV_HOOK_EGRESS);
+    tx->action =
+        deliver(skb, target, sender, tx->eth.h_dest, tx->now, XV_PROTO_VALID, XV_HOOK_EGRESS);
     return XV_CONTINUE;
 }
 

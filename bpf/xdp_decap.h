@@ -28,6 +28,7 @@ struct xdp_target {
     struct xv_vtep *vtep;
     __u32 sender;  /* the remote's id, or 0 */
     __u32 ifindex; /* the local port to redirect to; 0: up to TC */
+    int once;      /* not for other packets: this one is for the bridge, too */
 };
 
 /* Whether the packet is for this port's MAC or multicast; a switch may flood others to us. */
@@ -85,9 +86,7 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
 
     if (bpf_xdp_adjust_head(xdp, o->size))
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
-    count_rx(vtep->slot, 1, size);
-    if (from)
-        remote_count_rx(from, 1, size, now);
+    count_rx_from(vtep, from, 1, size, now);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }
 
@@ -97,9 +96,9 @@ static __always_inline int xdp_to_port(struct xdp_md *xdp, const struct xv_vtep 
  * lost if mac_len is 0 (skb_restore_mac()).
  */
 static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep *vtep,
-                                       struct xv_remote *from, const struct outer *o, __u64 now)
+                                       struct xv_remote *from, const struct outer *o)
 {
-    __u32 ifindex = xdp->ingress_ifindex, size = o->frame_size - o->size;
+    __u32 ifindex = xdp->ingress_ifindex;
     struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &ifindex);
     struct xv_meta *meta;
 
@@ -115,10 +114,8 @@ static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep 
     meta = (void *)(long)xdp->data_meta;
     if ((void *)(meta + 1) > (void *)(long)xdp->data)
         return XDP_PASS;
-    if (from)
-        remote_count_rx(from, 1, size, now);
     meta->magic = XV_META_MAGIC ^ ifindex ^ vtep->nonce;
-    meta->slot = vtep->slot;
+    meta->place = vtep->slot | (from ? remote_index(from->id) << XV_META_SLOT_BITS : 0);
     return XDP_PASS;
 }
 
@@ -154,7 +151,8 @@ static __always_inline int xdp_decide(struct xdp_md *xdp, const struct outer *o,
         return reason;
     target->sender = remote ? remote->id : 0;
     entry = fdb_find_local(vtep, inner->h_dest, now);
-    if (entry && entry->flags & XV_FDB_XDP && !entry->several && !fdb_bridge_needs_copy(entry, now))
+    target->once = entry && fdb_bridge_needs_copy(entry, now);
+    if (entry && entry->flags & XV_FDB_XDP && !entry->several && !target->once)
         target->ifindex = entry->to;
     return XV_CONTINUE;
 }
@@ -182,7 +180,7 @@ static __always_inline void decap_note_decision(struct decap_decision *d, const 
                                                 const struct ethhdr *inner,
                                                 const struct xdp_target *target, __u64 now)
 {
-    if (!d || d->tick == now || mac_is_multicast(inner->h_dest))
+    if (!d || d->tick == now || target->once || mac_is_multicast(inner->h_dest))
         return;
     d->from = o->src;
     copy_macs(d->macs, inner);
@@ -201,7 +199,7 @@ static __always_inline int xdp_decapsulate(struct xdp_md *xdp, const struct xdp_
     struct xv_remote *sender = remote_by_id(target->sender);
 
     return target->ifindex ? xdp_to_port(xdp, target->vtep, sender, o, target->ifindex, now)
-                           : xdp_hand_up(xdp, target->vtep, sender, o, now);
+                           : xdp_hand_up(xdp, target->vtep, sender, o);
 }
 
 #endif

@@ -99,7 +99,6 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         return XDP_PASS;
     if (xdp_build_headers(xdp, vtep, remote, &in, hop, size) != XV_CONTINUE)
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
-    count_tx(vtep->slot, 1, size);
     remote_count_tx(remote, 1, size);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
 }

@@ -115,8 +115,9 @@ struct xv_vtep {
 };
 
 struct xv_counters {
-    __u64 rx_packets, rx_bytes; /* inner frames delivered */
-    __u64 tx_packets, tx_bytes; /* inner frames encapsulated */
+    /* Inner frames of no known remote; the others count in `remote_counts`, and not here. */
+    __u64 rx_packets, rx_bytes; /* delivered */
+    __u64 tx_packets, tx_bytes; /* encapsulated */
     __u64 events_lost;          /* miss events that did not fit into a listener's ring buffer */
     __u64 reason[59];           /* packets by enum xv_reason */
 };
@@ -459,8 +460,9 @@ struct xv_pmtu {
  */
 struct xv_meta {
     __u32 magic; /* XV_META_MAGIC ^ ifindex ^ nonce: another namespace's xvtep has another nonce */
-    __u32 slot;
+    __u32 place; /* the VTEP's slot, and the index of the sender's remote, or 0, above it */
 };
+#define XV_META_SLOT_BITS 13
 #define XV_META_MAGIC 0x78767431u
 
 #ifdef __cplusplus
@@ -487,6 +489,7 @@ XV_ASSERT(sizeof(struct xv_nexthop) == 40, "no padding");
 XV_ASSERT(sizeof(struct xv_multipath) == 264, "no padding");
 XV_ASSERT(sizeof(struct xv_sender) == 24, "no padding");
 XV_ASSERT(XV_REMOTES_MAX <= XV_TO_NAMES_PORT, "the bit is no part of an index");
+XV_ASSERT(XV_SLOTS <= 1 << XV_META_SLOT_BITS, "a slot fits into xv_meta.place");
 XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
 XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
 XV_ASSERT(XV_REASONS <= 59, "xv_counters.reason is too small");

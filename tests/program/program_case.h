@@ -310,6 +310,15 @@ class ProgramCase : public ::testing::Test {
 #undef X
             }
         }
+        std::vector<xv_remote_counters> of_remote(cpus.size());
+        for (__u32 index = 1; index <= remotes_made; index++) {
+            bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.remote_counts), &index,
+                                of_remote.data());
+            for (const auto &cpu : of_remote) {
+                sums["rx"] += cpu.rx_packets;
+                sums["tx"] += cpu.tx_packets;
+            }
+        }
         return sums;
     }
 

@@ -48,23 +48,6 @@ Result<std::unordered_map<__u32, std::uint64_t>> count_entries(const Session &se
     return counts;
 }
 
-Result<xv_remote_counters> read_counts(const Session &session, __u32 id)
-{
-    const __u32 index = id & (XV_REMOTES_MAX - 1);
-    TRY_ASSIGN(const auto cpus, session.wrap(possible_cpus()));
-    std::vector<xv_remote_counters> counts(cpus);
-    if (bpf_map_lookup_elem(session.tables->remote_counts.fd(), &index, counts.data()) != 0)
-        return session.refused("counters: " + errno_text(errno), errno);
-    xv_remote_counters sum{};
-    for (const auto &cpu : counts) {
-        sum.rx_packets += cpu.rx_packets;
-        sum.rx_bytes += cpu.rx_bytes;
-        sum.tx_packets += cpu.tx_packets;
-        sum.tx_bytes += cpu.tx_bytes;
-    }
-    return sum;
-}
-
 xv_nexthop_key nexthop_key(const xv_vtep &vtep, const xv_remote &remote)
 {
     xv_nexthop_key key{};
@@ -203,7 +186,7 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
         line.via = names.of(key.via);
         TRY_SET(line.nexthops, nexthops(session, names, vtep->second.vtep, remote, now));
         line.mtu = path_mtu(links, remote, line.nexthops);
-        TRY_ASSIGN(const auto sums, read_counts(session, id));
+        TRY_ASSIGN(const auto sums, session.wrap(remote_counts(*session.tables, id)));
         line.rx_packets = sums.rx_packets;
         line.rx_bytes = sums.rx_bytes;
         line.tx_packets = sums.tx_packets;

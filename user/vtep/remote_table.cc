@@ -155,6 +155,13 @@ void free_unused(const Tables &tables, xv_remote &remote)
     if (id == 0) // the programs free it
         return;
     (void)tables.remote_ids.remove(key);
+    if (const auto counts = remote_counts(tables, id)) {
+        xv_remote_counters &retired = tables.retired_counts[key.slot];
+        add_shared(retired.rx_packets, counts->rx_packets);
+        add_shared(retired.rx_bytes, counts->rx_bytes);
+        add_shared(retired.tx_packets, counts->tx_packets);
+        add_shared(retired.tx_bytes, counts->tx_bytes);
+    }
     give_back(remote, id, now);
 }
 
@@ -256,6 +263,27 @@ void release_remotes(const Tables &tables, const xv_vtep &vtep, const std::vecto
 {
     for (const __u32 id : ids)
         release_remote(tables, vtep, id, refs_of(flags));
+}
+
+Result<xv_remote_counters> remote_counts(const Tables &tables, __u32 id)
+{
+    const __u32 index = index_of(id);
+    TRY_ASSIGN(const auto cpus, possible_cpus());
+    std::vector<xv_remote_counters> counts(cpus);
+    if (bpf_map_lookup_elem(tables.remote_counts.fd(), &index, counts.data()) != 0)
+        return errno_failure("look up in", "remote_counts", errno);
+    xv_remote_counters sum{};
+    for (const auto &cpu : counts)
+        add_counts(sum, cpu);
+    return sum;
+}
+
+void add_counts(xv_remote_counters &sum, const xv_remote_counters &more)
+{
+    sum.rx_packets += more.rx_packets;
+    sum.rx_bytes += more.rx_bytes;
+    sum.tx_packets += more.tx_packets;
+    sum.tx_bytes += more.tx_bytes;
 }
 
 Result<> free_remotes(const Tables &tables, const xv_vtep &vtep)

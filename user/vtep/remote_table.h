@@ -36,6 +36,11 @@ Result<std::vector<__u32>> hold_remotes(const Tables &tables, const xv_vtep &vte
 void release_remotes(const Tables &tables, const xv_vtep &vtep, const std::vector<__u32> &ids,
                      unsigned flags);
 
+// Returns what a remote has counted on all CPUs.
+Result<xv_remote_counters> remote_counts(const Tables &tables, __u32 id);
+// Adds the second to the first.
+void add_counts(xv_remote_counters &sum, const xv_remote_counters &more);
+
 // Frees all remotes of a VTEP that is detached.
 Result<> free_remotes(const Tables &tables, const xv_vtep &vtep);
 

@@ -30,6 +30,7 @@ Result<__u32> free_slot(Session &session, __u32 promised)
     const std::vector<xv_counters> zeros(cpus);
     if (bpf_map_update_elem(session.tables->counters.fd(), &slot, zeros.data(), BPF_ANY) != 0)
         return session.refused("counters: " + errno_text(errno), errno);
+    session.tables->retired_counts[slot] = {};
     return slot;
 }
 

@@ -2,7 +2,9 @@
 #include "xvtep/stats.h"
 
 #include <algorithm>
+#include <map>
 
+#include "user/vtep/remote_table.h"
 #include "user/vtep/session.h"
 
 namespace xvtep {
@@ -42,6 +44,23 @@ Result<Stats> read(const Session &session, __u32 slot)
     return stats;
 }
 
+// What the remotes of each VTEP have counted, by slot: the live ones and those that were freed.
+Result<std::map<__u32, xv_remote_counters>> read_remotes(const Session &session)
+{
+    std::map<__u32, xv_remote_counters> sums;
+    if (!session.tables)
+        return sums;
+    TRY_ASSIGN(const auto ids, session.wrap(session.tables->remote_ids.entries()));
+    for (const auto &[key, id] : ids) {
+        TRY_ASSIGN(const auto counts, session.wrap(remote_counts(*session.tables, id)));
+        add_counts(sums[key.slot], counts);
+    }
+    TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
+    for (const auto &vtep : vteps)
+        add_counts(sums[vtep.slot], session.tables->retired_counts[vtep.slot]);
+    return sums;
+}
+
 } // namespace
 
 Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
@@ -51,6 +70,7 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
     if (!links)
         return session.wrap(links.error());
     std::vector<Stats> all;
+    TRY_ASSIGN(const auto remotes, read_remotes(session));
     const auto add = [&](__u32 ifindex, __u32 slot, std::optional<__u32> vni) -> Result<> {
         const auto link = std::ranges::find(*links, static_cast<int>(ifindex), &Link::index);
         if (link == links->end() || (device && link->name != *device))
@@ -58,6 +78,12 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
         TRY_ASSIGN(auto stats, read(session, slot));
         stats.ifname = link->name;
         stats.vni = vni;
+        if (const auto found = remotes.find(slot); vni && found != remotes.end()) {
+            stats.rx_packets += found->second.rx_packets;
+            stats.rx_bytes += found->second.rx_bytes;
+            stats.tx_packets += found->second.tx_packets;
+            stats.tx_bytes += found->second.tx_bytes;
+        }
         all.push_back(std::move(stats));
         return {};
     };
