@@ -93,11 +93,12 @@ SEC("tc")
 int xvtep_tc_underlay_egress(struct __sk_buff *skb)
 {
     struct sent_action result = {.action = XV_PASS};
-    __u32 packets = skb_packets(skb);
+    __u32 packets;
     int reason;
 
     if (skb->tc_index != XV_MARK_NO_ENTRY && !(skb->tc_index & XV_MARK_SENDER))
         return XV_PASS;
+    packets = skb_packets(skb);
     reason = check_sent(skb, &result);
     skb->tc_index = 0;
     if (reason == XV_CONTINUE)
