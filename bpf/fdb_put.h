@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Bulk insertion of FDB entries: user space runs the program on a "packet" of rows. A system call
- * for each entry would cost half as much again as the entry itself.
+ * for each entry would cost half as much again as the entry itself. Without a whole row it only
+ * starts the garbage collection, as user space cannot start a timer.
  */
 #ifndef XVTEP_BPF_FDB_PUT_H
 #define XVTEP_BPF_FDB_PUT_H
 
 #include "bpf/common.h"
+#include "bpf/gc.h"
 #include "bpf/maps.h"
 
 struct row_loop {
@@ -32,6 +34,7 @@ static __always_inline __u32 put_rows(struct __sk_buff *skb)
     struct row_loop loop = {.skb = skb};
 
     bpf_loop(skb->len / sizeof(struct xv_fdb_row), put_row, &loop, 0);
+    gc_start_timer();
     return loop.done;
 }
 

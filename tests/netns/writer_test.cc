@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <atomic>
 #include <vector>
 
 #include <fmt/format.h>
@@ -133,6 +134,25 @@ TEST_F(Writers, RefreshReplacesDynamicEntriesAlone)
         EXPECT_EQ(dst_of(last), "192.168.8.101");
         last++;
     }
+}
+
+// The garbage collection says which remotes written entries name (`accept known`), and a program
+// that learns starts it. Here none does.
+TEST_F(Writers, ADynamicEntryIsVisitedThoughNothingIsLearned)
+{
+    ASSERT_TRUE(write_fdb(FdbVerb::add, entry(1, "192.168.8.9", FdbState::dynamic)));
+    const auto tables = Tables::open(fmt::format("/sys/fs/bpf/xvtep/{}", *netns_->cookie()));
+    ASSERT_TRUE(tables) << tables.error().message();
+    const auto ids = *tables->remote_ids.entries();
+    ASSERT_EQ(ids.size(), 1U);
+    xv_remote &remote = tables->remotes[ids.front().second & (XV_REMOTES_MAX - 1)];
+    EXPECT_EQ(remote.refs, 0U) << "the entry goes by itself";
+    const auto named = [&] { return std::atomic_ref(remote.named).load(); };
+    const __u32 first = named();
+    ASSERT_NE(first, 0U);
+    for (int i = 0; i < 80 && named() == first; i++)
+        ::usleep(100'000);
+    EXPECT_NE(named(), first);
 }
 
 TEST_F(Writers, RefreshLeavesAPermanentNeighbour)

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "user/datapath/bulk.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/session.h"
@@ -169,6 +170,9 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         fresh.flags = old->flags;
     }
     TRY(writer.mirror(before, after, fresh.flags));
+    if (entry.state == FdbState::dynamic && session.tables->gc_state[0].timer_runs == 0)
+        if (const auto bulk = FdbBulk::open(session.directory))
+            bulk->start_collection();
     if (auto done = writer.put(fresh, after); !done) {
         (void)writer.mirror(after, before, old ? old->flags : 0);
         return session.wrap(done.error());
