@@ -16,20 +16,21 @@ enum path_state {
     XV_PATH_NONE, /* the kernel's device must send */
 };
 
+/* Compact, as it is on the stack while all other steps run. */
 struct tx_ctx {
     __u64 now;
+    __u64 sum;           /* of the frame behind its L2 header, for a UDP checksum */
     __u32 ifindex;       /* the frame came from this device: answers to its sender go there */
-    __u32 redirect;      /* with these flags of bpf_redirect() */
     __u32 vid;           /* the tag that was taken off, or 0 */
     __u32 inner_mtu;     /* with XV_OVER_MTU: the largest inner L3 packet */
-    int short_circuited; /* rsc has rewritten the MACs */
-    int no_nexthop;      /* with XV_RESOLVE: no next hop is known, for no size of packet */
     int action;          /* with XV_CONTINUE, XV_PROXIED and XV_PKT_TOO_BIG */
-    struct ethhdr eth;
     struct xv_path path; /* the way to the remote, as path_state says */
-    __u16 path_state;    /* enum path_state */
-    __u16 by_gateway;    /* the kernel must resolve the next hop: see multipath_work.gateway */
-    __u64 sum;           /* of the frame behind its L2 header, for a UDP checksum */
+    struct ethhdr eth;
+    __u8 redirect : 1;        /* flags of bpf_redirect() for answers: BPF_F_INGRESS */
+    __u8 short_circuited : 1; /* rsc has rewritten the MACs */
+    __u8 no_nexthop : 1;      /* with XV_RESOLVE: no next hop is known, for no size of packet */
+    __u8 by_gateway : 1;      /* the kernel must resolve it: see multipath_work.gateway */
+    __u8 path_state;          /* enum path_state */
 };
 
 /* Sends the packet, which has become an answer, to the frame's sender. Returns `reason`. */
