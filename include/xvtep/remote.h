@@ -31,13 +31,14 @@ struct Remote {
     std::uint32_t vni = 0;     // to send with
     std::string via;           // the underlay port that its entries name; "": the route decides
     std::uint64_t entries = 0; // FDB entries that lead there, the default entry too
-    // Those of the last second in which packets went there; then empty.
+    // By which frames without a packet mark have left in the last two seconds; else empty.
     std::vector<RemoteNexthop> nexthops;
     // Of the path, in octets of the outer packet: that of the underlay port, or a smaller one that
     // a router has told. 0: no way there is known.
     std::uint32_t mtu = 0;
-    // Inner frames that the programs have sent there and received from there. What the kernel's
-    // vxlan device sends (copies of floods, for example) is not in it.
+    // Inner frames sent there and received from there, also those that a program has left to the
+    // kernel's vxlan device. Copies of floods, and packets that GRO has merged behind an XDP
+    // program, count at the VTEP alone: see stats.h.
     std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
     // Seconds since the programs have last received from there. Empty: never.
     std::optional<std::uint64_t> heard;
