@@ -108,11 +108,11 @@ static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep
 }
 
 /*
- * Counts a frame from the tunnel as received; a GSO packet counts as its segments. `from`: the
- * sender that the kernel has told, or NULL.
+ * Counts a frame from the tunnel as received; a GSO packet counts as its segments. `sender`: NULL if
+ * it is not known.
  */
 XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                            struct xv_sender *from, __u64 now)
+                            struct xv_remote *sender, __u64 now)
 {
     __u64 bytes = skb->len;
     __u32 packets = 1;
@@ -126,7 +126,7 @@ XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep,
         packets = skb_segments(skb, in.headers);
         bytes += (__u64)(packets - 1) * in.headers;
     }
-    count_rx_from(vtep, from ? remote_of_sender(vtep, &from->addr) : NULL, packets, bytes, now);
+    count_rx_from(vtep, sender, packets, bytes, now);
     return 0;
 }
 
@@ -143,7 +143,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
     if (!entry && !is_alive_now(vtep->ifindex, now))
         return to_action(vtep->slot, XV_DEVICE_GONE, skb_packets(skb));
     if (skb->gso_size)
-        count_delivered(skb, vtep, NULL, now);
+        count_delivered(skb, vtep, sender, now);
     else
         count_rx_from(vtep, sender, 1, skb->len, now);
     if (entry) {

@@ -175,6 +175,18 @@ XV_STEP int share_buckets(struct multipath_work *work)
     return 0;
 }
 
+static __always_inline void find_unfit_for_xdp(struct xv_multipath *draft)
+{
+    draft->no_xdp = 0;
+#pragma clang loop unroll(disable)
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
+        struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &draft->hop[i].ifindex);
+
+        if (!underlay || !underlay->xdp_xmit)
+            draft->no_xdp |= 1 << i;
+    }
+}
+
 static __always_inline void keep_resolved(struct xv_multipath *draft,
                                           const struct xv_multipath *old)
 {
@@ -195,7 +207,7 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
     struct sample_loop sampling = {.skb = skb};
     struct bucket_loop filling = {};
     struct multipath_work *work;
-    __u32 zero = 0;
+    __u32 zero = 0, *changes;
 
     if (!key || !from || !used)
         return 0;
@@ -206,7 +218,9 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
     work->from = *from;
     sampling.work = filling.work = work;
     sample(&sampling, XV_SAMPLES_FIRST);
-    if (work->draft.hops == 1 && addr_is_v4(&work->key.dst)) {
+    changes = bpf_map_lookup_elem(&host_changes, &zero);
+    if (work->draft.hops == 1 && addr_is_v4(&work->key.dst) && changes &&
+        !(*changes & XV_HOST_SOURCE_RULES)) {
         sampling.sample.by_source = 1;
         sample(&sampling, XV_SAMPLES_FIRST);
     }
@@ -215,6 +229,7 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
     if (work->draft.hops == 1)
         return 1;
     sample(&sampling, XV_SAMPLES);
+    find_unfit_for_xdp(&work->draft);
     work->draft.by_source = sampling.sample.by_source;
     share_buckets(work);
     filling.old = bpf_map_lookup_elem(&multipaths, &work->key);

@@ -30,7 +30,6 @@
 #include "bpf/skb.h"
 
 #define XV_NEXTHOP_LIFE (1 * XV_SECOND)
-#define XV_NEXTHOP_LIFE_MULTI (2 * XV_SECOND)         /* of several: see hop_is_due() */
 #define XV_NEXTHOP_LIFE_BLIND (32 * XV_SECOND / 1000) /* if the tables cannot tell */
 #define XV_NEXTHOP_CHECK 16                           /* units of xv_stamp() */
 #define XV_FRESH_MOST 0x10000 /* the same: what is further ahead is 52 days old */
@@ -143,6 +142,16 @@ static __always_inline int path_renew(struct __sk_buff *skb, const struct xv_vte
 }
 
 /*
+ * Whether the packet may wait for its next hop to be resolved. One with a route of the overlay, as
+ * the host's own have, may not: the kernel would then send it by that route's neighbour. Frames of
+ * local ports have none, and neither have those that a bridge forwards for other hosts.
+ */
+static __always_inline int may_wait(struct __sk_buff *skb, const struct tx_ctx *tx)
+{
+    return !tx->redirect || skb->pkt_type == XV_PACKET_OTHERHOST;
+}
+
+/*
  * Sets tx->path to the next hop of the flow. A next hop that the kernel has not resolved within the
  * last second gets the packet through the kernel, which resolves it; a packet that is not plain IP
  * goes by the next hop of the kernel's device meanwhile. `hash_and_tos`: the flow's hash, and the
@@ -176,7 +185,8 @@ XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
     which.by_source = m->by_source;
     if ((skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
         !fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) ||
-        work->answer.ifindex != m->hop[n].ifindex)
+        work->answer.ifindex != m->hop[n].ifindex ||
+        (mac_is_zero(work->answer.dmac) && !may_wait(skb, tx)))
         return 0;
     m->resolved[n] = xv_stamp(tx->now) | 1; /* 0 means never */
     tx->path.hop.ifindex = work->answer.ifindex;

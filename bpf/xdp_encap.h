@@ -55,7 +55,7 @@ static __always_inline int xdp_build_headers(struct xdp_md *xdp, const struct xv
 
 /*
  * The next hop of the flow: that of the path, or one of several, whose number is in the flow's
- * bucket. NULL: the kernel must resolve it, as only TC can ask it to.
+ * bucket. NULL: for TC, as the kernel must resolve it, or XDP cannot send by its port.
  */
 static __always_inline struct xv_hop *xdp_hop(const struct xv_vtep *vtep, struct xv_remote *remote,
                                               const struct inner *in, __u64 now)
@@ -71,7 +71,7 @@ static __always_inline struct xv_hop *xdp_hop(const struct xv_vtep *vtep, struct
     if (!m)
         return NULL;
     n = multipath_of_flow(m, flow_hash(in));
-    return hop_is_resolved(m, n, now) ? &m->hop[n] : NULL;
+    return hop_is_resolved(m, n, now) && !(m->no_xdp >> n & 1) ? &m->hop[n] : NULL;
 }
 
 /* Encapsulates, if a fresh path has sent packets of this size; else passes to TC. */

@@ -177,7 +177,7 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
         reason = learn_source(vtep, &eth, from, now);
     if (reason_drops(reason))
         return to_action(vtep->slot, reason, skb_packets(skb));
-    count_delivered(skb, vtep, from, now);
+    count_delivered(skb, vtep, from ? remote_of_sender(vtep, &from->addr) : NULL, now);
     entry = fdb_find_local(vtep, eth.h_dest, now);
     if (entry && entry->flags & XV_FDB_BRIDGED && reason == XV_TO_LEARN)
         return XV_PASS; /* the bridge must learn the source, too */

@@ -343,6 +343,8 @@ struct xv_remote_counters {
 enum xv_host_change {
     XV_HOST_FORWARDING_V4 = 1 << 0, /* net.ipv4.conf.lo.forwarding (bpf/fib.h) */
     XV_HOST_FORWARDING_V6 = 1 << 1,
+    /* No change: `ip rule` looks at IPv4 sources, so other sources say nothing about ours. */
+    XV_HOST_SOURCE_RULES = 1 << 2,
 };
 
 struct xv_remote_state {
@@ -423,7 +425,8 @@ struct xv_multipath {
     __u16 weight[XV_HOPS_MAX];      /* how many samples go this way */
     __u8 bucket[XV_BUCKETS];        /* by the flow's hash: an index of `hop` */
     __u8 by_source;                 /* the table looks at addresses alone */
-    __u8 zero[3];
+    __u8 no_xdp; /* bit n: the port of hop[n] takes no frames from XDP, or is not attached */
+    __u8 zero[2];
 };
 
 /* A hash of an address. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -132,6 +133,23 @@ Result<> Netlink::add_route(const Prefix &destination, const std::optional<Ip> &
         return oif != 0 ? impl_->on_device(route, oif) : route;
     };
     return impl_->request("add route", object, message);
+}
+
+Result<bool> Netlink::has_source_rules()
+{
+    fib_rule_hdr header{};
+    header.family = AF_INET;
+    Message message(RTM_GETRULE, 0, header);
+    bool found = false;
+    const auto read =
+        impl_->socket.dump<bool>(message, [&](const nlmsghdr &line) -> std::optional<bool> {
+            const auto *const rule = payload<fib_rule_hdr>(line);
+            found |= line.nlmsg_type == RTM_NEWRULE && rule && rule->src_len != 0;
+            return std::nullopt;
+        });
+    if (!read)
+        return refused("list rules", "", read.error());
+    return found;
 }
 
 Result<Route> Netlink::route_to(const Ip &destination, int oif)

@@ -117,6 +117,7 @@ class Netlink {
     Result<std::vector<std::pair<int, Prefix>>> addresses(); // of all links, by ifindex
     Result<> add_address(int index, const Prefix &address);  // IPv6: without DAD
     Result<> add_route(const Prefix &destination, const std::optional<Ip> &gateway, int oif);
+    Result<bool> has_source_rules(); // whether an IPv4 rule (`ip rule`) looks at the source
     Result<Route> route_to(const Ip &destination, int oif = 0);
     Result<> replace_neighbour(int index, const Ip &address, const Mac &mac); // NUD_PERMANENT
     // Gives an existing entry the MAC and the state NUD_STALE, as a gratuitous ARP does. Entries

@@ -6,6 +6,7 @@
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/vtep/port_programs.h"
+#include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "xvtep/vtep.h"
 
@@ -127,6 +128,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
     }
 
     TRY(check_privileges("reload", session.object, Privilege::load));
+    allow_route_queries(session);
     auto fresh = LoadedPrograms::load(session.directory);
     if (!fresh)
         return session.wrap(fresh.error());

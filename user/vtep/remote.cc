@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <map>
+#include <numeric>
 #include <tuple>
 #include <unordered_map>
 
@@ -70,22 +72,29 @@ RemoteNexthop nexthop(const DeviceNames &names, const xv_hop &hop, unsigned weig
     return made;
 }
 
-// Samples as small whole numbers: a route's weights are small.
+// A route's weights are small whole numbers. Returns the smallest that the samples, which are taken
+// at random, agree with within two standard deviations.
 std::vector<unsigned> small_weights(const xv_multipath &paths)
 {
     const auto count = std::min<std::size_t>(paths.hops, XV_HOPS_MAX);
-    std::vector<unsigned> weights(paths.weight, paths.weight + count);
-    const unsigned least = std::max(1U, std::ranges::min(weights));
-    for (unsigned by = 1; by <= 4; by++) {
-        const auto close = [&](unsigned weight) {
-            const unsigned rest = weight * by % least;
-            return std::min(rest, least - rest) * 5 <= least;
-        };
-        if (by == 4 || std::ranges::all_of(weights, close)) {
-            for (unsigned &weight : weights)
-                weight = std::max(1U, (weight * by + least / 2) / least);
-            break;
+    const std::vector<double> samples(paths.weight, paths.weight + count);
+    const double total = std::accumulate(samples.begin(), samples.end(), 0.0);
+    const double least = std::max(1.0, std::ranges::min(samples));
+    std::vector<unsigned> weights;
+    for (unsigned by = 1; by <= 8; by++) {
+        weights.clear();
+        for (const double sample : samples)
+            weights.push_back(
+                std::max(1U, static_cast<unsigned>(std::lround(sample * by / least))));
+        const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+        bool agrees = true;
+        for (std::size_t n = 0; n < count; n++) {
+            const double share = weights[n] / sum;
+            const double deviation = std::sqrt(total * share * (1 - share));
+            agrees = agrees && std::abs(samples[n] - total * share) <= 2 * deviation;
         }
+        if (agrees)
+            break;
     }
     return weights;
 }
@@ -116,7 +125,7 @@ Result<std::vector<RemoteNexthop>> nexthops(const Session &session, const Device
 std::uint32_t path_mtu(const std::vector<Link> &links, const xv_remote &remote,
                        const std::vector<RemoteNexthop> &hops)
 {
-    std::uint32_t least = remote.path.mtu;
+    std::uint32_t least = hops.empty() ? 0 : remote.path.mtu;
     for (const auto &hop : hops)
         if (const auto link = std::ranges::find(links, hop.device, &Link::name);
             link != links.end())

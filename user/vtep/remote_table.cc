@@ -54,7 +54,7 @@ bool is_quiet(const xv_remote &remote, std::uint64_t now)
 }
 
 // Returns the index, or 0 if all are in use.
-__u32 claim(const Tables &tables, std::uint64_t now)
+__u32 claim_once(const Tables &tables, std::uint64_t now)
 {
     auto next = shared(tables.remote_state[0].next);
     for (unsigned tries = 0; tries < XV_REMOTES_MAX; tries++) {
@@ -65,6 +65,19 @@ __u32 claim(const Tables &tables, std::uint64_t now)
             return index;
     }
     return 0;
+}
+
+void free_unused(const Tables &tables, xv_remote &remote);
+
+// The programs look for remotes that nobody uses only while entries can expire.
+__u32 claim(const Tables &tables, std::uint64_t now)
+{
+    if (const __u32 index = claim_once(tables, now); index != 0)
+        return index;
+    for (__u32 index = 1; index < XV_REMOTES_MAX; index++)
+        if (tables.remotes[index].id != 0)
+            free_unused(tables, tables.remotes[index]);
+    return claim_once(tables, now);
 }
 
 void give_back(xv_remote &remote, __u32 id, std::uint64_t now)

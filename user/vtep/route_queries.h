@@ -7,10 +7,12 @@
 
 namespace xvtep {
 
-// Switches forwarding of `lo` on, where it is off. Without it (a container may not write sysctls)
-// flows are not spread over several next hops, and the kernel's device is asked more often.
-void allow_route_queries(const Session &session);
-// Takes that back.
+// Switches forwarding of `lo` on, where it is off, and notes whether rules look at source
+// addresses. Where it stays off, flows are not spread over several next hops, and the kernel's
+// device is asked more often: if a sysctl cannot be written, as in a container, and for IPv6 if the
+// host has routes from router advertisements, which the kernel would remove.
+void allow_route_queries(Session &session);
+// Takes that back, unless the host forwards by now.
 void end_route_queries(const Session &session);
 
 } // namespace xvtep

@@ -13,6 +13,7 @@
 #include "user/vtep/indexes.h"
 #include "user/vtep/port_programs.h"
 #include "user/vtep/record.h"
+#include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/teardown.h"
 
@@ -223,6 +224,7 @@ Result<> set_local(const std::string &device, const Ip &local)
         (void)session.netlink.change_vxlan_local(index, before);
         return session.wrap(done.error());
     }
+    allow_route_queries(session);
     return session.wrap(derive_lookups(session));
 }
 
