@@ -2,15 +2,20 @@
 // Attach and detach as a whole: what is refused changes nothing, what is killed is put right, what
 // is detached is gone.
 
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/two_hosts.h"
+#include "user/base/fd.h"
 
 namespace xvtep::test {
 namespace {
@@ -43,6 +48,8 @@ class Lifecycle : public TwoHosts {
         return must(fmt::format("ip -n {0} -o link show 2>/dev/null | sed \"s/ qlen.*//\"; "
                                 "tc -n {0} qdisc show | grep -v noqueue; "
                                 "ip -n {0} maddr show dev u; "
+                                "ip netns exec {0} sysctl net.ipv4.conf.lo.forwarding "
+                                "net.ipv6.conf.lo.forwarding; "
                                 "find /sys/fs/bpf/xvtep/{1} 2>/dev/null | sort; true",
                                 ns, *netns->cookie()));
     }
@@ -62,6 +69,58 @@ TEST_F(Lifecycle, DetachLeavesNothing)
         EXPECT_EQ(detached.status, 0) << detached.text;
         EXPECT_EQ(state(a_), before) << extra;
     }
+}
+
+// The programs ask the routing table by way of `lo`, which has to forward for that.
+TEST_F(Lifecycle, ForwardingOfLoStaysAsTheHostWantsIt)
+{
+    const auto forwards = [&](int family, const char *device) {
+        return in(a_, fmt::format("sysctl -n net.ipv{}.conf.{}.forwarding", family, device));
+    };
+    ASSERT_EQ(run(good).status, 0);
+    EXPECT_EQ(forwards(4, "lo") + forwards(6, "lo"), "1\n1\n");
+    in(a_, "sysctl -qw net.ipv4.ip_forward=1");
+    ASSERT_EQ(run("detach u").status, 0);
+    EXPECT_EQ(forwards(4, "lo") + forwards(6, "lo"), "1\n0\n") << "the host forwards IPv4 by now";
+    ASSERT_EQ(run(good).status, 0);
+    ASSERT_EQ(run("detach --force").status, 0);
+    EXPECT_EQ(forwards(4, "lo") + forwards(6, "lo"), "1\n0\n");
+}
+
+// The kernel removes such a route as soon as any device begins to forward IPv6.
+TEST_F(Lifecycle, ARouteFromARouterAdvertisementStays)
+{
+    const auto there = Netns::open(b_);
+    ASSERT_TRUE(there);
+    Fd socket;
+    unsigned index = 0;
+    {
+        const auto scope = there->enter();
+        socket = Fd(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6));
+        index = ::if_nametoindex("u");
+    }
+    const std::array<std::uint8_t, 16> advertisement{134, 0, 0, 0, 64, 0, 7, 8};
+    const int hops = 255;
+    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+    sockaddr_in6 all{};
+    all.sin6_family = AF_INET6;
+    all.sin6_addr.s6_addr[0] = 0xff;
+    all.sin6_addr.s6_addr[1] = 2;
+    all.sin6_addr.s6_addr[15] = 1;
+    all.sin6_scope_id = index;
+    const auto has_route = [&] {
+        return in(a_, "ip -6 route show default").find("proto ra") != std::string::npos;
+    };
+    for (int i = 0; i < 50 && !has_route(); i++) {
+        ::sendto(socket.get(), advertisement.data(), advertisement.size(), 0,
+                 reinterpret_cast<const sockaddr *>(&all), sizeof(all));
+        ::usleep(100'000);
+    }
+    ASSERT_TRUE(has_route()) << in(a_, "ip -6 route show");
+    ASSERT_EQ(run(good).status, 0);
+    EXPECT_TRUE(has_route());
+    ASSERT_EQ(run("detach u").status, 0);
+    EXPECT_TRUE(has_route());
 }
 
 TEST_F(Lifecycle, WhatIsRefusedChangesNothing)
