@@ -108,8 +108,8 @@ static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep
 }
 
 /*
- * Counts a frame from the tunnel as received; a GSO packet counts as its segments. `sender`: NULL if
- * it is not known.
+ * Counts a frame from the tunnel as received; a GSO packet counts as its segments. `sender`: NULL
+ * if it is not known.
  */
 XV_STEP int count_delivered(struct __sk_buff *skb, const struct xv_vtep *vtep,
                             struct xv_remote *sender, __u64 now)

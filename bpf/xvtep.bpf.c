@@ -3,15 +3,15 @@
  * The programs. Each stage of a packet's way is a header of its own.
  *
  * in   underlay port: xdp_underlay, tc_underlay_ingress     -> the VTEP's device, a local port
- *          parse_outer, classify, source_mac, sender, decap, deliver
+ *          parse_outer, decision, classify, remote, source_mac, sender, decap, deliver
  *      the VTEP's device: tc_device_ingress                 what the kernel's device decapsulates
  *          device_ingress, source_mac, deliver
  *
  * out  the VTEP's device: tc_device_egress                  -> underlay port, by a known next hop
  *      local port: xdp_port, tc_port_ingress                -> the same, another port, the bridge
- *          port, fdb, proxy, rsc, send, nexthop, source_port, tc_encap
+ *          decision, port, fdb, remote, proxy, rsc, send, nexthop, multipath, source_port, tc_encap
  *      underlay port: tc_underlay_egress                    what the kernel's device sends
- *          underlay_egress
+ *          underlay_egress, stranger, fib, multipath
  *      local port: tc_port_egress                           what the bridge sends to a local port
  *
  * fdb_put is attached nowhere: user space runs it.

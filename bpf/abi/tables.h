@@ -115,7 +115,7 @@ struct xv_vtep {
 };
 
 struct xv_counters {
-    /* Inner frames of no known remote; the others count in `remote_counts`, and not here. */
+    /* Inner frames without a remote; the others count in `remote_counts`, and not here. */
     __u64 rx_packets, rx_bytes; /* delivered */
     __u64 tx_packets, tx_bytes; /* encapsulated */
     __u64 events_lost;          /* miss events that did not fit into a listener's ring buffer */
