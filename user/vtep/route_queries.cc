@@ -42,8 +42,9 @@ bool has_advertised_routes()
 bool may_switch_on(const Forwarding &forwarding)
 {
     const auto now = sysctl(forwarding.key); // an error: no IPv6, say
-    return now && *now == "0" &&
-           !(forwarding.change == XV_HOST_FORWARDING_V6 && has_advertised_routes());
+    if (!now || *now != "0")
+        return false;
+    return forwarding.change == XV_HOST_FORWARDING_V4 || !has_advertised_routes();
 }
 
 } // namespace
