@@ -214,6 +214,7 @@ XV_STEP int remote_make(const struct xv_vtep *vtep, const struct xv_addr *addr, 
     remote->addr = *addr;
     remote->vni = key.vni;
     remote->via = 0;
+    remote->plain = 0;
     remote->heard = 0;
     remote->seen = xv_tick(now);
     remote->named = 0;

@@ -15,7 +15,7 @@
  * A data path is used only by an xvtep of the same layout. Raise the first number on any change to
  * this file or to bpf/maps.h; the second follows from the list of reasons by itself.
  */
-#define XV_LAYOUT (9 * 1000U + XV_REASONS)
+#define XV_LAYOUT (10 * 1000U + XV_REASONS)
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
@@ -327,7 +327,9 @@ struct xv_remote {
     __u32 claimed;  /* 1: in use, or being freed */
     __u32 freed;    /* xv_tick(): an index is not used again at once; 0: never used */
     __u32 freed_id; /* the last id of the index */
-    __u32 zero[6];
+    /* With `accept known`: the id of the address's plain remote, which has the same `refs`; or 0 */
+    __u32 plain;
+    __u32 zero[5];
 };
 
 enum xv_remote_flag {
@@ -350,6 +352,10 @@ enum xv_host_change {
 struct xv_remote_state {
     __u32 next;  /* the index to try next for a new remote */
     __u32 sweep; /* the index that the timer looks at next */
+    /* User space changes references now; if it does not, it was killed: user/vtep/remote_repair.h
+     */
+    __u32 changing;
+    __u32 zero;
 };
 
 struct xv_gc {
@@ -426,7 +432,8 @@ struct xv_multipath {
     __u8 bucket[XV_BUCKETS];        /* by the flow's hash: an index of `hop` */
     __u8 by_source;                 /* the table looks at addresses alone */
     __u8 no_xdp; /* bit n: the port of hop[n] takes no frames from XDP, or is not attached */
-    __u8 zero[2];
+    __u8 silent; /* a bit for each of `hop`: was asked for, and was not resolved within a second */
+    __u8 zero;
 };
 
 /* A hash of an address. */

@@ -107,9 +107,9 @@ std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
         lines.push_back(
             fmt::format("fdb {} {} {}", key.vni, hex(key.mac, 6), __u32{entry.several}));
     for (const auto &[key, id] : got(tables.remote_ids.entries()))
-        lines.push_back(fmt::format("remote {} {} refs {}", key.slot,
-                                    hex(&key.addr, sizeof(key.addr)),
-                                    tables.remotes[id & (XV_REMOTES_MAX - 1)].refs));
+        if (const auto refs = tables.remotes[id & (XV_REMOTES_MAX - 1)].refs; refs != 0)
+            lines.push_back(fmt::format("remote {} {} refs {}", key.slot,
+                                        hex(&key.addr, sizeof(key.addr)), refs));
     return lines;
 }
 
@@ -324,6 +324,20 @@ TEST_F(Faults, Entries)
               "fdb del 02:00:00:00:00:01 dev stays", 12, true);
     at_points("fdb append 00:00:00:00:00:00 dev stays dst 192.168.8.9",
               "fdb del 00:00:00:00:00:00 dev stays dst 192.168.8.9", 8, true);
+}
+
+// References to remote VTEPs: with them, packets from there are accepted.
+TEST_F(Faults, References)
+{
+    ASSERT_EQ(run(std::string(stays) + " --accept known"), 0) << said_;
+    const std::string add = "fdb add 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8",
+                      del = "fdb del 02:00:00:00:00:01 dev stays";
+    at_points(add, del, 12, true);
+    ASSERT_EQ(run(add), 0) << said_;
+    at_points(del, add, 24, false);
+    at_points("fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.7",
+              "fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8", 12, false);
+    at_points("remote add 192.168.8.6 dev stays", "remote del 192.168.8.6 dev stays", 6, true);
 }
 
 TEST_F(Faults, FirstAttachAndReload)

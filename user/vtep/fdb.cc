@@ -128,6 +128,7 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         return session.usage(fmt::format("dst {} is not of the VTEP's family", entry.dst.text()));
     TRY_ASSIGN(const auto dest, dest_of(session, vtep, entry));
 
+    const RemoteChange change(*session.tables);
     FdbWriter writer(session, vtep, entry.mac);
     const std::uint64_t now = monotonic();
     TRY_ASSIGN(auto old, writer.current());
@@ -184,6 +185,7 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestinat
 {
     TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    const RemoteChange change(*session.tables);
     FdbWriter writer(session, vtep, mac);
     TRY_ASSIGN(const auto entry, writer.current());
     if (!entry || (entry->flags & XV_FDB_LOCAL) != 0 || !is_live(vtep, *entry, monotonic()))
@@ -249,6 +251,7 @@ Result<> flush_fdb(const std::string &device, FlushedFdb which)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb flush", device, LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    const RemoteChange change(*session.tables);
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->fdb.entries()));
     for (const auto &[key, entry] : entries) {
         if (key.vni != vtep.vni || key.dstport != vtep.dstport || (entry.flags & XV_FDB_LOCAL) != 0)

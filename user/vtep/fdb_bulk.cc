@@ -57,7 +57,7 @@ class HeldRemotes {
     void keep(std::size_t written)
     {
         for (std::size_t n = written; n < ids_.size(); n++)
-            release_remote(*session_.tables, vtep_, ids_[n], 1);
+            release_remote(*session_.tables, ids_[n], 1);
     }
 
   private:
@@ -147,6 +147,7 @@ Result<std::size_t> write_plain(FdbVerb verb, std::span<const FdbEntry> entries)
     const auto bulk = FdbBulk::open(session.directory);
     if (!bulk)
         return 0;
+    const RemoteChange change(*session.tables);
     HeldRemotes remotes(session, *vtep);
     plain = plain.first(remotes.hold(plain));
     plain = plain.first(add_to_kernel(session, *vtep, plain));

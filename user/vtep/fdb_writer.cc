@@ -122,7 +122,7 @@ Result<std::vector<xv_remote_key>> FdbWriter::remotes(const xv_fdb &entry) const
 
 void FdbWriter::release(const xv_fdb &entry, const std::vector<__u32> &ids)
 {
-    release_remotes(*session_.tables, vtep_, ids, entry.flags);
+    release_remotes(*session_.tables, ids, entry.flags);
 }
 
 Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote_key> &remotes)

@@ -12,6 +12,7 @@
 #include "user/vtep/indexes.h"
 #include "user/vtep/listeners.h"
 #include "user/vtep/members.h"
+#include "user/vtep/remote_repair.h"
 #include "user/vtep/teardown.h"
 
 namespace xvtep {
@@ -186,6 +187,7 @@ Result<> recover(Session &session)
     TRY_ASSIGN(const auto links, session.netlink.links());
     if (session.tables) {
         TRY(repair_vteps(session, links));
+        TRY(repair_remotes(session));
         TRY(repair_ports(session));
         TRY(repair_members(session));
         TRY(release_unused_underlays(session));

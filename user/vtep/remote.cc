@@ -216,10 +216,11 @@ Result<> add_remote(const Ip &ip, const std::string &device)
     TRY_ASSIGN(auto session, Session::writer("remote add", ip.text(), LockScope::batch));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device));
     TRY_ASSIGN(const auto key, added_key(session, vtep, ip));
+    const RemoteChange change(*session.tables);
     TRY_ASSIGN(const auto id, session.wrap(hold_remote(*session.tables, vtep, key, 1)));
     xv_remote *const remote = find_remote(*session.tables, id);
     if (remote == nullptr || (remote->flags & XV_REMOTE_ADDED) != 0) {
-        release_remote(*session.tables, vtep, id, 1);
+        release_remote(*session.tables, id, 1);
         return session.refused("it was added before", EEXIST);
     }
     std::atomic_ref(remote->flags).fetch_or(XV_REMOTE_ADDED);
@@ -235,8 +236,9 @@ Result<> delete_remote(const Ip &ip, const std::string &device)
     xv_remote *const remote = id ? find_remote(*session.tables, *id) : nullptr;
     if (remote == nullptr || (remote->flags & XV_REMOTE_ADDED) == 0)
         return session.refused("it was not added", ENOENT);
+    const RemoteChange change(*session.tables);
     std::atomic_ref(remote->flags).fetch_and(~static_cast<__u32>(XV_REMOTE_ADDED));
-    release_remote(*session.tables, vtep, *id, 1);
+    release_remote(*session.tables, *id, 1);
     return {};
 }
 

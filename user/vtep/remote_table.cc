@@ -12,30 +12,6 @@
 #include "user/vtep/clock.h"
 
 namespace xvtep {
-namespace {
-
-constexpr std::uint64_t quiet_time = 5 * second;   // XV_REMOTE_QUIET, and a tick
-constexpr std::uint64_t remote_life = 60 * second; // XV_REMOTE_LIFE
-
-__u32 index_of(__u32 id)
-{
-    return id & (XV_REMOTES_MAX - 1);
-}
-
-template <class Number> std::atomic_ref<Number> shared(Number &number)
-{
-    return std::atomic_ref<Number>(number);
-}
-
-xv_remote_key plain_key(const xv_vtep &vtep, const xv_addr &addr)
-{
-    xv_remote_key key{};
-    key.addr = addr;
-    key.slot = vtep.slot;
-    key.vni = vtep.vni;
-    key.port = vtep.dstport;
-    return key;
-}
 
 xv_remote_key key_of(const xv_remote &remote)
 {
@@ -46,6 +22,22 @@ xv_remote_key key_of(const xv_remote &remote)
     key.via = remote.via;
     key.port = remote.port;
     return key;
+}
+
+namespace {
+
+constexpr std::uint64_t quiet_time = 5 * second;   // XV_REMOTE_QUIET, and a tick
+constexpr std::uint64_t remote_life = 60 * second; // XV_REMOTE_LIFE
+constexpr unsigned freeing_time = 1000;            // milliseconds: far more than it takes
+
+__u32 index_of(__u32 id)
+{
+    return id & (XV_REMOTES_MAX - 1);
+}
+
+template <class Number> std::atomic_ref<Number> shared(Number &number)
+{
+    return std::atomic_ref<Number>(number);
 }
 
 bool is_quiet(const xv_remote &remote, std::uint64_t now)
@@ -67,25 +59,15 @@ __u32 claim_once(const Tables &tables, std::uint64_t now)
     return 0;
 }
 
-void free_unused(const Tables &tables, xv_remote &remote);
-
 // The programs look for remotes that nobody uses only while entries can expire.
 __u32 claim(const Tables &tables, std::uint64_t now)
 {
     if (const __u32 index = claim_once(tables, now); index != 0)
         return index;
     for (__u32 index = 1; index < XV_REMOTES_MAX; index++)
-        if (tables.remotes[index].id != 0)
-            free_unused(tables, tables.remotes[index]);
+        if (shared(tables.remotes[index].id).load() != 0)
+            free_unused_remote(tables, tables.remotes[index]);
     return claim_once(tables, now);
-}
-
-void give_back(xv_remote &remote, __u32 id, std::uint64_t now)
-{
-    remote.freed_id = id;
-    shared(remote.id).store(0);
-    shared(remote.freed).store(xv_tick(now) | 1); // 0 means never
-    shared(remote.claimed).store(0);
 }
 
 Result<> clear_counts(const Tables &tables, __u32 index)
@@ -107,7 +89,7 @@ Result<std::optional<__u32>> make(const Tables &tables, const xv_remote_key &key
     xv_remote &remote = tables.remotes[index];
     const __u32 id = index | ((remote.freed_id + 0x10000) & ~0xffffU);
     if (auto cleared = clear_counts(tables, index); !cleared) {
-        give_back(remote, id, now);
+        give_back_remote(remote, id);
         return std::unexpected(cleared.error());
     }
     remote.path = {};
@@ -119,6 +101,7 @@ Result<std::optional<__u32>> make(const Tables &tables, const xv_remote_key &key
     remote.addr = key.addr;
     remote.vni = key.vni;
     remote.via = key.via;
+    remote.plain = 0;
     remote.heard = remote.named = 0;
     remote.seen = refs != 0 ? xv_tick(now) - xv_tick(remote_life) - 1 : xv_tick(now);
     remote.refs = refs;
@@ -127,7 +110,7 @@ Result<std::optional<__u32>> make(const Tables &tables, const xv_remote_key &key
     auto put = tables.remote_ids.put(key, id, BPF_NOEXIST);
     if (put)
         return id;
-    give_back(remote, id, now);
+    give_back_remote(remote, id);
     if (put.error().code == EEXIST)
         return std::nullopt;
     return std::unexpected(put.error());
@@ -135,7 +118,7 @@ Result<std::optional<__u32>> make(const Tables &tables, const xv_remote_key &key
 
 Result<__u32> hold_one(const Tables &tables, const xv_remote_key &key, __u32 refs)
 {
-    for (;;) {
+    for (unsigned tries = 0; tries < freeing_time; tries++) {
         TRY_ASSIGN(const auto known, tables.remote_ids.look_up(key));
         if (!known) {
             TRY_ASSIGN(const auto made, make(tables, key, refs));
@@ -154,28 +137,7 @@ Result<__u32> hold_one(const Tables &tables, const xv_remote_key &key, __u32 ref
         shared(remote.refs).fetch_sub(refs);
         std::this_thread::sleep_for(std::chrono::milliseconds(1)); // it is being freed
     }
-}
-
-// Frees the remote if no entry leads there. If some can expire, the programs free it later.
-void free_unused(const Tables &tables, xv_remote &remote)
-{
-    const std::uint64_t now = monotonic();
-    if (shared(remote.refs).load() != 0 || shared(remote.flags).load() != 0 ||
-        xv_since_tick(now, shared(remote.seen).load()) < remote_life)
-        return;
-    const xv_remote_key key = key_of(remote);
-    const __u32 id = shared(remote.id).exchange(0);
-    if (id == 0) // the programs free it
-        return;
-    (void)tables.remote_ids.remove(key);
-    if (const auto counts = remote_counts(tables, id)) {
-        xv_remote_counters &retired = tables.retired_counts[key.slot];
-        add_shared(retired.rx_packets, counts->rx_packets);
-        add_shared(retired.rx_bytes, counts->rx_bytes);
-        add_shared(retired.tx_packets, counts->tx_packets);
-        add_shared(retired.tx_bytes, counts->tx_bytes);
-    }
-    give_back(remote, id, now);
+    return system_failure("update", "remotes", "the remote VTEP is being freed", EBUSY);
 }
 
 void release_one(const Tables &tables, __u32 id, __u32 refs)
@@ -184,7 +146,17 @@ void release_one(const Tables &tables, __u32 id, __u32 refs)
     if (remote == nullptr || shared(remote->refs).load() < refs)
         return;
     shared(remote->refs).fetch_sub(refs);
-    free_unused(tables, *remote);
+    free_unused_remote(tables, *remote);
+}
+
+xv_remote_key plain_key(const xv_vtep &vtep, const xv_addr &addr)
+{
+    xv_remote_key key{};
+    key.addr = addr;
+    key.slot = vtep.slot;
+    key.vni = vtep.vni;
+    key.port = vtep.dstport;
+    return key;
 }
 
 bool needs_plain_one(const xv_vtep &vtep, const xv_remote_key &key)
@@ -198,6 +170,16 @@ __u32 refs_of(unsigned flags)
 }
 
 } // namespace
+
+RemoteChange::RemoteChange(const Tables &tables) : changing_(tables.remote_state[0].changing)
+{
+    shared(changing_).store(1);
+}
+
+RemoteChange::~RemoteChange()
+{
+    shared(changing_).store(0);
+}
 
 xv_remote *find_remote(const Tables &tables, __u32 id)
 {
@@ -222,6 +204,45 @@ bool same_remote(const xv_remote_key &a, const xv_remote_key &b)
     return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
+void free_unused_remote(const Tables &tables, xv_remote &remote)
+{
+    const std::uint64_t now = monotonic();
+    if (shared(remote.refs).load() != 0 || shared(remote.flags).load() != 0 ||
+        xv_since_tick(now, shared(remote.seen).load()) < remote_life)
+        return;
+    const xv_remote_key key = key_of(remote);
+    const __u32 id = shared(remote.id).exchange(0);
+    if (id == 0) // the programs free it
+        return;
+    if (!tables.remote_ids.remove(key)) {
+        shared(remote.id).store(id); // the programs free it later
+        return;
+    }
+    retire_counts(tables, remote);
+    give_back_remote(remote, id);
+}
+
+void retire_counts(const Tables &tables, const xv_remote &remote)
+{
+    const auto index = static_cast<__u32>(&remote - &tables.remotes[0]);
+    const auto counts = remote_counts(tables, index);
+    if (!counts)
+        return;
+    xv_remote_counters &retired = tables.retired_counts[remote.slot];
+    add_shared(retired.rx_packets, counts->rx_packets);
+    add_shared(retired.rx_bytes, counts->rx_bytes);
+    add_shared(retired.tx_packets, counts->tx_packets);
+    add_shared(retired.tx_bytes, counts->tx_bytes);
+}
+
+void give_back_remote(xv_remote &remote, __u32 id)
+{
+    remote.freed_id = id;
+    shared(remote.id).store(0);
+    shared(remote.freed).store(xv_tick(monotonic()) | 1); // 0 means never
+    shared(remote.claimed).store(0);
+}
+
 Result<__u32> hold_remote(const Tables &tables, const xv_vtep &vtep,
                           const xv_remote_key &destination, __u32 refs)
 {
@@ -238,21 +259,19 @@ Result<__u32> hold_remote(const Tables &tables, const xv_vtep &vtep,
             return held;
         }
         plain = *held;
+        shared(tables.remotes[index_of(id)].plain).store(plain);
     }
     if (refs == 0)
         shared(tables.remotes[index_of(plain)].named).store(xv_tick(monotonic()) | 1);
     return names_port ? id | XV_TO_NAMES_PORT : id;
 }
 
-void release_remote(const Tables &tables, const xv_vtep &vtep, __u32 id, __u32 refs)
+void release_remote(const Tables &tables, __u32 id, __u32 refs)
 {
     const xv_remote *const remote = find_remote(tables, id);
     if (remote == nullptr || refs == 0)
         return;
-    if (const xv_remote_key key = key_of(*remote); needs_plain_one(vtep, key))
-        if (const auto plain = tables.remote_ids.look_up(plain_key(vtep, key.addr));
-            plain && *plain)
-            release_one(tables, **plain, refs);
+    release_one(tables, remote->plain, refs);
     release_one(tables, id, refs);
 }
 
@@ -263,7 +282,7 @@ Result<std::vector<__u32>> hold_remotes(const Tables &tables, const xv_vtep &vte
     for (const auto &key : keys) {
         auto id = hold_remote(tables, vtep, key, refs_of(flags));
         if (!id) {
-            release_remotes(tables, vtep, ids, flags);
+            release_remotes(tables, ids, flags);
             return std::unexpected(id.error());
         }
         ids.push_back(*id);
@@ -271,11 +290,10 @@ Result<std::vector<__u32>> hold_remotes(const Tables &tables, const xv_vtep &vte
     return ids;
 }
 
-void release_remotes(const Tables &tables, const xv_vtep &vtep, const std::vector<__u32> &ids,
-                     unsigned flags)
+void release_remotes(const Tables &tables, const std::vector<__u32> &ids, unsigned flags)
 {
     for (const __u32 id : ids)
-        release_remote(tables, vtep, id, refs_of(flags));
+        release_remote(tables, id, refs_of(flags));
 }
 
 Result<xv_remote_counters> remote_counts(const Tables &tables, __u32 id)
@@ -306,7 +324,7 @@ Result<> free_remotes(const Tables &tables, const xv_vtep &vtep)
         if (key.slot == vtep.slot) {
             TRY(tables.remote_ids.remove(key));
             if (xv_remote *const remote = find_remote(tables, id))
-                give_back(*remote, id, monotonic());
+                give_back_remote(*remote, id);
         }
     return {};
 }
