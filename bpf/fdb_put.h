@@ -28,7 +28,10 @@ static long put_row(__u32 index, void *context)
     return 0;
 }
 
-/* Returns how many rows, from the first on, were added: the first key that exists ends the loop. */
+/*
+ * Returns how many rows, from the first on, were added: the first key that exists ends the loop.
+ * Starts the garbage collection for entries that can expire, which user space has queued.
+ */
 static __always_inline __u32 put_rows(struct __sk_buff *skb)
 {
     struct row_loop loop = {.skb = skb};

@@ -45,6 +45,48 @@ struct gc_loop {
     __u64 limit; /* younger gc_seqs may not be in `gc_queue` yet: a tick leaves them */
 };
 
+/* Says that a live entry leads to the remote. One that user space wrote names the address, too. */
+static __always_inline void see_remote(struct xv_remote *remote, __u32 written_by_user, __u64 now)
+{
+    struct xv_remote *plain = written_by_user ? remote_by_id(remote->plain) : NULL;
+
+    remote_see(remote, written_by_user, now);
+    if (plain)
+        remote_see(plain, written_by_user, now);
+}
+
+struct flood_loop {
+    struct xv_flood_key key;
+    __u64 now;
+};
+
+static long see_flood_one(__u32 n, void *context)
+{
+    struct flood_loop *loop = context;
+    struct xv_remote *remote;
+    __u32 *id;
+
+    loop->key.index = n + 1;
+    id = bpf_map_lookup_elem(&floods, &loop->key);
+    remote = id ? remote_by_id(*id) : NULL;
+    if (remote)
+        see_remote(remote, 1, loop->now);
+    return 0;
+}
+
+/* The same for all remotes of an entry: only user space writes one that has several. */
+static __always_inline void see_remotes(const struct xv_fdb *entry, struct xv_remote *remote,
+                                        const struct xv_fdb_key *key, __u64 now)
+{
+    struct flood_loop loop = {.now = now};
+
+    see_remote(remote, entry->flags & XV_FDB_USER, now);
+    if (entry->several <= 1)
+        return;
+    loop.key.entry = *key;
+    bpf_loop(entry->several - 1, see_flood_one, &loop, 0);
+}
+
 static long gc_one(__u32 index, void *context)
 {
     struct gc_loop *loop = context;
@@ -77,7 +119,7 @@ static long gc_one(__u32 index, void *context)
         return 0;
     }
     if (remote)
-        remote_see(remote, entry->flags & XV_FDB_USER, loop->now);
+        see_remotes(entry, remote, &key, loop->now);
     gc_seq = gc_next_seq();
     entry->gc_tag = xv_gc_tag(gc_seq);
     bpf_map_update_elem(&gc_queue, &gc_seq, &key, BPF_ANY);

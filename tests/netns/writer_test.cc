@@ -2,8 +2,11 @@
 // What calls of the library that write have in common: the lock, batches, and the verb refresh.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <vector>
 
 #include <fmt/format.h>
@@ -193,6 +196,49 @@ TEST_F(Writers, RunningProgramsAreWaitedForWithoutMoreThanTheLibraryNeeds)
 {
     const auto done = wait_for_running_programs();
     EXPECT_TRUE(done.has_value()) << done.error().message();
+}
+
+// With `accept known` an entry names its VTEP as long as it lives, also if nothing else expires,
+// and if packets to the VTEP have another VNI than packets from there.
+TEST_F(Writers, DynamicEntriesGoOnNamingTheirVteps)
+{
+    AttachRequest request;
+    request.devices = {"u"};
+    request.vni = 43;
+    request.name = "vxlan1";
+    request.accept = Accept::known;
+    request.learning = false;
+    ASSERT_TRUE(attach(request).has_value());
+    auto made = entry(1, "192.168.8.1", FdbState::dynamic);
+    made.device = "vxlan1";
+    made.vni = 77;
+    ASSERT_TRUE(write_fdb(FdbVerb::add, made).has_value());
+    made = entry(0, "192.168.8.2", FdbState::dynamic);
+    made.mac = Mac{};
+    made.device = "vxlan1";
+    for (const char *dst : {"192.168.8.2", "192.168.8.3"}) {
+        made.dst = *Ip::parse(dst);
+        ASSERT_TRUE(write_fdb(FdbVerb::append, made).has_value());
+    }
+    auto session = Session::reader("test", "");
+    ASSERT_TRUE(session.has_value());
+    const auto ids = session->tables->remote_ids.entries();
+    ASSERT_TRUE(ids.has_value());
+    ASSERT_EQ(ids->size(), 4U); // the first VTEP's with VNI 77, and with its own
+    std::vector<std::atomic_ref<__u32>> named;
+    for (const auto &[key, id] : *ids)
+        if (key.vni == 43)
+            named.emplace_back(session->tables->remotes[id & (XV_REMOTES_MAX - 1)].named);
+    ASSERT_EQ(named.size(), 3U);
+    for (const auto &stamp : named)
+        stamp.store(1);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto all = [&] {
+        return std::ranges::all_of(named, [](const auto &stamp) { return stamp.load() != 1; });
+    };
+    while (!all() && std::chrono::steady_clock::now() < end)
+        ::usleep(10'000);
+    EXPECT_TRUE(all());
 }
 
 } // namespace

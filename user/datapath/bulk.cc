@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 
 #include <array>
-#include <cstdint>
 #include <utility>
 
 #include "user/datapath/datapath.h"
@@ -25,12 +24,13 @@ std::size_t FdbBulk::put(std::span<const xv_fdb_row> rows) const
     return bpf_prog_test_run_opts(program_.get(), &run) == 0 ? run.retval : 0;
 }
 
-void FdbBulk::start_collection() const
+void FdbBulk::start_timer() const
 {
-    const std::array<std::uint8_t, 14> no_rows{}; // as small as a packet may be
+    const std::array<char, 14> no_row{}; // BPF_PROG_TEST_RUN wants an Ethernet header
+    static_assert(no_row.size() < sizeof(xv_fdb_row));
     LIBBPF_OPTS(bpf_test_run_opts, run);
-    run.data_in = no_rows.data();
-    run.data_size_in = no_rows.size();
+    run.data_in = no_row.data();
+    run.data_size_in = no_row.size();
     (void)bpf_prog_test_run_opts(program_.get(), &run);
 }
 

@@ -22,9 +22,8 @@ class FdbBulk {
     // another reason. Returns how many rows were inserted. Several threads may call it at once.
     [[nodiscard]] std::size_t put(std::span<const xv_fdb_row> rows) const;
 
-    // Starts the garbage collection for an entry in `gc_queue`. Programs start it when they learn,
-    // but an entry that user space has written may be the only one that can expire.
-    void start_collection() const;
+    // Starts the timer of the garbage collection, after a write to `gc_queue`: bpf/gc.h.
+    void start_timer() const;
 
   private:
     explicit FdbBulk(Fd program) : program_(std::move(program)) {}

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include <fmt/format.h>
 
@@ -67,6 +68,15 @@ Result<> erase_destinations(Session &session, const xv_vtep &vtep,
     std::erase_if(
         list, [&](const xv_remote_key &d) { return agrees(d) && (any_via || leaves_by_via(d)); });
     return {};
+}
+
+// The garbage collection must visit an entry that can expire, or its remote would be forgotten.
+void start_expiry(const Session &session)
+{
+    if (std::atomic_ref(session.tables->gc_state[0].timer_runs).load() != 0)
+        return;
+    if (const auto bulk = FdbBulk::open(session.directory))
+        bulk->start_timer();
 }
 
 // Refuses entries that are wrong for every VTEP.
@@ -171,13 +181,12 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
         fresh.flags = old->flags;
     }
     TRY(writer.mirror(before, after, fresh.flags));
-    if (entry.state == FdbState::dynamic && session.tables->gc_state[0].timer_runs == 0)
-        if (const auto bulk = FdbBulk::open(session.directory))
-            bulk->start_collection();
     if (auto done = writer.put(fresh, after); !done) {
         (void)writer.mirror(after, before, old ? old->flags : 0);
         return session.wrap(done.error());
     }
+    if (entry.state == FdbState::dynamic)
+        start_expiry(session);
     return {};
 }
 
