@@ -14,6 +14,7 @@
 #include "tests/support/netns_case.h"
 #include "user/base/fd.h"
 #include "user/datapath/grace_period.h"
+#include "user/net/sysctl.h"
 #include "user/vtep/session.h"
 #include "xvtep/batch.h"
 #include "xvtep/fdb.h"
@@ -239,6 +240,26 @@ TEST_F(Writers, DynamicEntriesGoOnNamingTheirVteps)
     while (!all() && std::chrono::steady_clock::now() < end)
         ::usleep(10'000);
     EXPECT_TRUE(all());
+}
+
+// What attach changes for its questions to the routing tables, the last detach changes back, but
+// not on a host that has become a router.
+TEST_F(Writers, LoForwardsWhileAVtepIsThere)
+{
+    const auto forwarding = [] {
+        return sysctl("net/ipv4/conf/lo/forwarding").value_or("?") +
+               sysctl("net/ipv6/conf/lo/forwarding").value_or("?");
+    };
+    EXPECT_EQ(forwarding(), "11");
+    ASSERT_TRUE(detach("u", 42).has_value());
+    EXPECT_EQ(forwarding(), "00");
+    AttachRequest request;
+    request.devices = {"u"};
+    request.vni = 42;
+    ASSERT_TRUE(attach(request).has_value());
+    ASSERT_TRUE(set_sysctl("net/ipv4/conf/all/forwarding", "1").has_value());
+    ASSERT_TRUE(detach("u", 42).has_value());
+    EXPECT_EQ(forwarding(), "10");
 }
 
 } // namespace
