@@ -29,11 +29,15 @@ struct fib_sample {
     __u32 by_source; /* the source address differs, for fib_multipath_hash_policy=0 */
 };
 
-/* Sets *hop; dmac is all zeros if the neighbour is not resolved. Returns whether there is a hop. */
+/*
+ * Sets *hop; dmac is all zeros if the neighbour is not resolved, and smac then depends on its
+ * address. Returns whether there is a hop.
+ */
 static __always_inline int fib_look_up(struct __sk_buff *skb, const struct xv_nexthop_key *key,
                                        const struct xv_addr *from, struct fib_sample sample,
                                        struct bpf_fib_lookup *query, struct xv_hop *hop)
 {
+    __u32 gateway;
     int answer;
 
     __builtin_memset(query, 0, sizeof(*query)); /* not by a literal, built on the stack first */
@@ -64,6 +68,11 @@ static __always_inline int fib_look_up(struct __sk_buff *skb, const struct xv_ne
     if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
         __builtin_memcpy(hop->dmac, query->dmac, 6);
         __builtin_memcpy(hop->smac, query->smac, 6);
+    } else { /* tells such next hops apart */
+        gateway = query->ipv6_dst[0];
+        if (query->family == XV_FIB_V6)
+            gateway ^= query->ipv6_dst[1] ^ query->ipv6_dst[2] ^ query->ipv6_dst[3];
+        __builtin_memcpy(hop->smac, &gateway, sizeof(gateway));
     }
     return 1;
 }

@@ -111,6 +111,7 @@ struct multipath_work {
     struct bpf_fib_lookup query;
     struct xv_hop answer;
     struct bpf_redir_neigh gateway; /* of a next hop that the kernel must resolve */
+    struct bpf_tunnel_key zeros;
 };
 XV_ARRAY(multipath_work, BPF_MAP_TYPE_PERCPU_ARRAY, struct multipath_work, 1);
 

@@ -192,8 +192,10 @@ static __always_inline void keep_resolved(struct xv_multipath *draft,
 {
 #pragma clang loop unroll(disable)
     for (__u32 i = 0; i < XV_HOPS_MAX; i++)
-        if (hop_equal(&draft->hop[i], &old->hop[i]))
+        if (hop_equal(&draft->hop[i], &old->hop[i])) {
             draft->resolved[i] = old->resolved[i];
+            draft->silent |= old->silent & 1 << i;
+        }
 }
 
 /*
@@ -232,6 +234,7 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
     find_unfit_for_xdp(&work->draft);
     work->draft.by_source = sampling.sample.by_source;
     share_buckets(work);
+    work->draft.silent = 0;
     filling.old = bpf_map_lookup_elem(&multipaths, &work->key);
     if (filling.old)
         keep_resolved(&work->draft, filling.old);
@@ -256,7 +259,7 @@ static __always_inline __u64 multipath_of_flow(const struct xv_multipath *m, __u
 }
 
 /* Redirects to tx->path.hop; the kernel resolves it if choose_hop() has said so. */
-static __always_inline int to_hop(const struct tx_ctx *tx)
+static __always_inline int to_hop(struct __sk_buff *skb, const struct tx_ctx *tx)
 {
     struct multipath_work *work;
     __u32 zero = 0;
@@ -264,8 +267,14 @@ static __always_inline int to_hop(const struct tx_ctx *tx)
     if (!tx->by_gateway)
         return bpf_redirect(tx->path.hop.ifindex, 0);
     work = bpf_map_lookup_elem(&multipath_work, &zero);
-    return work ? bpf_redirect_neigh(tx->path.hop.ifindex, &work->gateway, sizeof(work->gateway), 0)
-                : TC_ACT_SHOT;
+    if (!work)
+        return TC_ACT_SHOT;
+    /*
+     * Drops the route of the inner packet, if it is the host's own: while the next hop is being
+     * resolved the packet waits, and the kernel would then send it to a neighbour of that route.
+     */
+    bpf_skb_set_tunnel_key(skb, &work->zeros, sizeof(work->zeros), 0);
+    return bpf_redirect_neigh(tx->path.hop.ifindex, &work->gateway, sizeof(work->gateway), 0);
 }
 
 /*

@@ -32,7 +32,8 @@
 #define XV_NEXTHOP_LIFE (1 * XV_SECOND)
 #define XV_NEXTHOP_LIFE_BLIND (32 * XV_SECOND / 1000) /* if the tables cannot tell */
 #define XV_NEXTHOP_CHECK 16                           /* units of xv_stamp() */
-#define XV_FRESH_MOST 0x10000 /* the same: what is further ahead is 52 days old */
+#define XV_RESOLVE_TIME (XV_SECOND / 8) /* in which a next hop's MAC is usually there */
+#define XV_FRESH_MOST 0x10000           /* the same: what is further ahead is 52 days old */
 #define XV_MTU_SAFE 576 /* any underlay passes packets of this size: IPv4's smallest maximum */
 
 /* The underlay port that packets to the remote must leave by, or 0: the route decides. */
@@ -142,20 +143,29 @@ static __always_inline int path_renew(struct __sk_buff *skb, const struct xv_vte
 }
 
 /*
- * Whether the packet may wait for its next hop to be resolved. One with a route of the overlay, as
- * the host's own have, may not: the kernel would then send it by that route's neighbour. Frames of
- * local ports have none, and neither have those that a bridge forwards for other hosts.
+ * Whether the kernel should get this packet for the next hop, to resolve it. While it tries, it
+ * keeps the packets; but if nobody has answered for a second, it would drop them: then only one
+ * packet a second is for the next hop, and the others take another one.
  */
-static __always_inline int may_wait(struct __sk_buff *skb, const struct tx_ctx *tx)
+static __always_inline int hop_is_to_ask(struct xv_multipath *m, __u64 n, __u64 now)
 {
-    return !tx->redirect || skb->pkt_type == XV_PACKET_OTHERHOST;
+    __u64 since = m->resolved[n] ? xv_since(now, m->resolved[n]) : XV_SECOND;
+
+    if (mac_is_zero(m->hop[n].dmac) && since < XV_SECOND)
+        return since < XV_RESOLVE_TIME && !(m->silent >> n & 1);
+    if (!mac_is_zero(m->hop[n].dmac))
+        m->silent &= ~(1 << n);
+    else if (m->resolved[n])
+        m->silent |= 1 << n;
+    m->resolved[n] = xv_stamp(now) | 1; /* 0 means never */
+    return 1;
 }
 
 /*
  * Sets tx->path to the next hop of the flow. A next hop that the kernel has not resolved within the
- * last second gets the packet through the kernel, which resolves it; a packet that is not plain IP
- * goes by the next hop of the kernel's device meanwhile. `hash_and_tos`: the flow's hash, and the
- * outer TOS in the lowest byte.
+ * last second gets the packet through the kernel, which resolves it; a packet that is not plain IP,
+ * and one to a next hop that does not answer, goes by the next hop of the kernel's device
+ * meanwhile. `hash_and_tos`: the flow's hash, and the outer TOS in the lowest byte.
  */
 XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
                        const struct xv_remote *remote, struct tx_ctx *tx, __u64 hash_and_tos)
@@ -185,10 +195,8 @@ XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
     which.by_source = m->by_source;
     if ((skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
         !fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) ||
-        work->answer.ifindex != m->hop[n].ifindex ||
-        (mac_is_zero(work->answer.dmac) && !may_wait(skb, tx)))
+        work->answer.ifindex != m->hop[n].ifindex || !hop_is_to_ask(m, n, tx->now))
         return 0;
-    m->resolved[n] = xv_stamp(tx->now) | 1; /* 0 means never */
     tx->path.hop.ifindex = work->answer.ifindex;
     work->gateway.nh_family = work->query.family;
     __builtin_memcpy(work->gateway.ipv6_nh, work->query.ipv6_dst, sizeof(work->gateway.ipv6_nh));

@@ -129,7 +129,7 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
     if (reason == XV_CONTINUE)
         reason = store_headers(skb, &headers, vtep, l2.size);
     if (reason == XV_CONTINUE)
-        tx->action = to_hop(tx);
+        tx->action = to_hop(skb, tx);
     else if (!reason_drops(reason) && push_vlans(skb, &l2))
         return XV_REWRITE_FAILED;
     return reason;

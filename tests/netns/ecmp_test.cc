@@ -81,8 +81,9 @@ class Ecmp : public UnderlayCase, public ::testing::WithParamInterface<System> {
         other.join();
         for (int f = 0; f < families; f++) {
             const Shares &of = got[static_cast<std::size_t>(f)];
-            EXPECT_EQ(of.by[1] + of.by[2], of.sent) << family_name(f) << ", by both routers";
-            EXPECT_EQ(of.came, of.sent) << family_name(f);
+            EXPECT_GE(of.by[1] + of.by[2], of.sent - lost_allowed_)
+                << family_name(f) << ", by both routers";
+            EXPECT_GE(of.came, of.sent - lost_allowed_) << family_name(f);
             EXPECT_EQ(of.twice, 0) << family_name(f);
         }
         return got;
@@ -121,6 +122,7 @@ class Ecmp : public UnderlayCase, public ::testing::WithParamInterface<System> {
     }
 
     World world_;
+    int lost_allowed_ = 0; // of each family, by shares()
 
   private:
     void open(int f)
@@ -250,10 +252,69 @@ TEST_P(Ecmp, TwoNextHopsOfOnePort)
     expect_shares(25, 12, "weights 1:3");
 }
 
+// A packet a second asks for it, besides those of the kernel's device; the others take the next hop
+// that is there.
+TEST_P(Ecmp, ANextHopThatDoesNotAnswer)
+{
+    if (kernel())
+        GTEST_SKIP() << "the kernel gives such a next hop its share";
+    ASSERT_NO_FATAL_FAILURE(network({}));
+    for (int f = 0; f < families; f++) { // the kernel's device takes the one that answers
+        const std::string remote = world_.vtep(f, 2), live = near(f, router_of(1)),
+                          silent = near(f, 99);
+        for (const auto &[first, second] : {std::pair(live, silent), std::pair(silent, live)}) {
+            ip(world_.h[1],
+               fmt::format("route replace {} metric 5 nexthop via {} dev u nexthop via {} dev u",
+                           remote + whole(f), first, second));
+            const auto way = must(fmt::format("ip -n {} route get {} from {} ipproto udp",
+                                              world_.h[1], remote, world_.vtep(f, 1)));
+            if (way.find("via " + live + " ") != std::string::npos)
+                break;
+        }
+    }
+    lost_allowed_ = flows * each;
+    for (const auto end = Clock::now() + milliseconds(1500); Clock::now() < end;)
+        (void)shares();
+    lost_allowed_ = flows * each / 10;
+    (void)shares();
+}
+
 INSTANTIATE_TEST_SUITE_P(Systems, Ecmp,
                          ::testing::Values(System::kernel, System::bridge, System::ports,
                                            System::xdp),
                          [](const auto &test) { return name_of(test.param); });
+
+class HostsOwnPackets : public NetnsCase {};
+
+// A packet waits while its next hop is being resolved. One of the host itself has a route already,
+// by the VTEP's device.
+TEST_F(HostsOwnPackets, WaitForTheirNextHop)
+{
+    constexpr int flows = 12;
+    const std::string a = host("a"), router = host("r"), b = host("b");
+    wire(a, "u", router, "u");
+    wire(b, "x", router, "x");
+    ip(a, "addr add 192.0.2.1/24 dev u");
+    ip(b, "addr add 203.0.113.2/24 dev x");
+    ip(b, "route add default via 203.0.113.1");
+    ip(router, "addr add 203.0.113.1/24 dev x");
+    std::string hops;
+    for (int n = 10; n < 18; n++) {
+        ip(router, fmt::format("addr add 192.0.2.{}/24 dev u", n));
+        hops += fmt::format(" nexthop via 192.0.2.{} dev u", n);
+    }
+    in(router, "sysctl -qw net.ipv4.ip_forward=1");
+    ip(a, "route add 203.0.113.0/24" + hops);
+    must(fmt::format("{} -n {} attach u --vni 42 --name v --remote 203.0.113.2", xvtep(), a));
+    must(fmt::format("{} -n {} attach x --vni 42 --name v --remote 192.0.2.1", xvtep(), b));
+    ip(a, "addr add 10.9.0.1/24 dev v");
+    for (int flow = 0; flow < flows; flow++)
+        ip(b, fmt::format("addr add 10.9.0.{}/24 dev v", 10 + flow));
+    int lost = 0;
+    for (int flow = 0; flow < flows; flow++)
+        lost += pings_lost(a, fmt::format("10.9.0.{}", 10 + flow), 1);
+    EXPECT_EQ(lost, 0);
+}
 
 } // namespace
 } // namespace xvtep::test
