@@ -60,6 +60,14 @@ class Writers : public NetnsCase {
         const Fd other(::open("/sys/fs/bpf/xvtep", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         return other && ::flock(other.get(), LOCK_EX | LOCK_NB) == 0;
     }
+    // The same after a while: the lock is the machine's, and other tests take it for milliseconds.
+    static bool becomes_free()
+    {
+        for (int i = 0; i < 200; i++, ::usleep(20'000))
+            if (is_free())
+                return true;
+        return false;
+    }
 
     static FdbEntry entry(unsigned char last, const char *dst, FdbState state)
     {
@@ -92,7 +100,7 @@ TEST_F(Writers, ShareTheLockOfABatchByTheirScopeAndNotByTheirName)
         EXPECT_EQ(first->resources, second->resources);
         EXPECT_FALSE(is_free());
     }
-    EXPECT_TRUE(is_free());
+    EXPECT_TRUE(becomes_free());
     {
         const Batch batch;
         std::weak_ptr<Resources> shared;
@@ -107,7 +115,7 @@ TEST_F(Writers, ShareTheLockOfABatchByTheirScopeAndNotByTheirName)
             ASSERT_TRUE(alone.has_value());
             EXPECT_TRUE(shared.expired()) << "the batch has given the lock back";
         }
-        EXPECT_TRUE(is_free()) << "a command's lock ends with the command";
+        EXPECT_TRUE(becomes_free()) << "a command's lock ends with the command";
     }
 }
 
@@ -118,7 +126,7 @@ TEST_F(Writers, WithoutABatchTheLockEndsWithTheCall)
         ASSERT_TRUE(one.has_value());
         EXPECT_FALSE(is_free());
     }
-    EXPECT_TRUE(is_free());
+    EXPECT_TRUE(becomes_free());
 }
 
 TEST_F(Writers, RefreshReplacesDynamicEntriesAlone)
