@@ -58,7 +58,7 @@ static __always_inline struct xv_vtep *vtep_from_xdp(struct __sk_buff *skb,
     vtep = vtep_by_slot(meta->place & ((1 << XV_META_SLOT_BITS) - 1));
     if (!vtep || meta->magic != (XV_META_MAGIC ^ skb->ifindex ^ vtep->nonce))
         return NULL;
-    index = meta->place >> XV_META_SLOT_BITS & (XV_REMOTES_MAX - 1);
+    index = xv_remote_index(meta->place >> XV_META_SLOT_BITS);
     remote = bpf_map_lookup_elem(&remotes, &index);
     *sender = remote && remote->id && remote->slot == vtep->slot ? remote : NULL;
     return vtep;

@@ -30,6 +30,20 @@ struct sample_loop {
     struct fib_sample sample;
 };
 
+/* The work area, for packets of this key and source, or NULL. */
+static __always_inline struct multipath_work *multipath_begin(const struct xv_nexthop_key *key,
+                                                              const struct xv_addr *from)
+{
+    __u32 zero = 0;
+    struct multipath_work *work = bpf_map_lookup_elem(&multipath_work, &zero);
+
+    if (work) {
+        work->key = *key;
+        work->from = *from;
+    }
+    return work;
+}
+
 /* Tells the next hops of a route apart; never 0. */
 static __always_inline __u64 hop_id(const struct xv_hop *hop)
 {
@@ -213,11 +227,9 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
 
     if (!key || !from || !used)
         return 0;
-    work = bpf_map_lookup_elem(&multipath_work, &zero);
+    work = multipath_begin(key, from);
     if (!work)
         return 0;
-    work->key = *key;
-    work->from = *from;
     sampling.work = filling.work = work;
     sample(&sampling, XV_SAMPLES_FIRST);
     changes = bpf_map_lookup_elem(&host_changes, &zero);

@@ -82,16 +82,14 @@ XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *k
 {
     struct fib_sample which = {};
     struct multipath_work *work;
-    __u32 zero = 0, same = 1;
+    __u32 same = 1;
     struct xv_multipath *m;
 
     if (!key || !from || !nexthop)
         return 0;
-    work = bpf_map_lookup_elem(&multipath_work, &zero);
+    work = multipath_begin(key, from);
     if (!work)
         return 0;
-    work->key = *key;
-    work->from = *from;
     if (nexthop->path.hops <= 1)
         return fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) &&
                hop_equal(&work->answer, &nexthop->path.hop);

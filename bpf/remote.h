@@ -20,20 +20,13 @@
 #include "bpf/count.h"
 #include "bpf/maps.h"
 
-#define XV_REMOTE_TRIES 64              /* indexes to look at for a free one */
-#define XV_REMOTE_SWEEP 1024            /* remotes that each tick of the timer looks at */
-#define XV_REMOTE_QUIET (4 * XV_SECOND) /* a freed index is not used for so long */
-#define XV_REMOTE_LIFE (60 * XV_SECOND) /* after it was seen, or named */
-
-static __always_inline __u32 remote_index(__u32 id)
-{
-    return id & (XV_REMOTES_MAX - 1);
-}
+#define XV_REMOTE_TRIES 64   /* indexes to look at for a free one */
+#define XV_REMOTE_SWEEP 1024 /* remotes that each tick of the timer looks at */
 
 /* NULL if it is none, or is gone. */
 static __always_inline struct xv_remote *remote_by_id(__u32 id)
 {
-    __u32 index = remote_index(id);
+    __u32 index = xv_remote_index(id);
     struct xv_remote *remote = bpf_map_lookup_elem(&remotes, &index);
 
     id &= ~XV_TO_NAMES_PORT;
@@ -71,12 +64,6 @@ static __always_inline struct xv_remote *remote_of_sender(const struct xv_vtep *
     return remote_by_id(*found);
 }
 
-/* Whether user space, or an entry that it wrote, names the remote: see `--accept`. */
-static __always_inline int remote_is_known(const struct xv_remote *remote, __u64 now)
-{
-    return remote->refs || (remote->named && xv_since_tick(now, remote->named) < XV_REMOTE_LIFE);
-}
-
 /* Updates a tick to the second: writing it more often would dirty a cache line that all read. */
 static __always_inline void touch_tick(__u32 *tick, __u64 now)
 {
@@ -86,7 +73,7 @@ static __always_inline void touch_tick(__u32 *tick, __u64 now)
 
 static __always_inline struct xv_remote_counters *remote_counters(const struct xv_remote *remote)
 {
-    __u32 index = remote_index(remote->id);
+    __u32 index = xv_remote_index(remote->id);
 
     return bpf_map_lookup_elem(&remote_counts, &index);
 }
@@ -139,7 +126,7 @@ static __always_inline struct xv_remote *remote_claim(__u32 *index, __u64 now)
     if (!state)
         return NULL;
     for (int i = 0; i < XV_REMOTE_TRIES; i++) {
-        *index = __sync_fetch_and_add(&state->next, 1) & (XV_REMOTES_MAX - 1);
+        *index = xv_remote_index(__sync_fetch_and_add(&state->next, 1));
         remote = bpf_map_lookup_elem(&remotes, index);
         if (!remote || !*index || remote->claimed ||
             (remote->freed && xv_since_tick(now, remote->freed) < XV_REMOTE_QUIET))
@@ -235,7 +222,7 @@ XV_STEP int remote_make(const struct xv_vtep *vtep, const struct xv_addr *addr, 
 static __always_inline void remote_free_unused(__u32 index, __u64 now)
 {
     struct xv_remote *remote = bpf_map_lookup_elem(&remotes, &index);
-    struct xv_remote_key key = {};
+    struct xv_remote_key key;
     __u32 id;
 
     if (!remote || !remote->id || remote->refs || remote->flags ||
@@ -247,11 +234,7 @@ static __always_inline void remote_free_unused(__u32 index, __u64 now)
         remote->id = id;
         return;
     }
-    key.addr = remote->addr;
-    key.slot = remote->slot;
-    key.vni = remote->vni;
-    key.via = remote->via;
-    key.port = remote->port;
+    key = xv_remote_key_of(remote);
     bpf_map_delete_elem(&remote_ids, &key);
     retire_counts(index, key.slot);
     remote->freed_id = id;
@@ -267,7 +250,7 @@ static long remote_sweep_one(__u32 n, void *context)
 
     if (!state)
         return 1;
-    remote_free_unused(state->sweep++ & (XV_REMOTES_MAX - 1), now);
+    remote_free_unused(xv_remote_index(state->sweep++), now);
     return 0;
 }
 

@@ -31,7 +31,7 @@ static __always_inline int check_source_mac(const struct xv_vtep *vtep, const __
 static __always_inline int check_sender(const struct xv_vtep *vtep, const struct xv_remote *remote,
                                         __u64 now)
 {
-    if (vtep->flags & XV_VTEP_ACCEPT_KNOWN && !(remote && remote_is_known(remote, now)))
+    if (vtep->flags & XV_VTEP_ACCEPT_KNOWN && !(remote && xv_remote_is_known(remote, now)))
         return XV_UNKNOWN_REMOTE;
     return XV_CONTINUE;
 }

@@ -30,7 +30,7 @@ static __always_inline int is_stranger(const struct xv_vtep *vtep, const struct 
     if (!(vtep->flags & XV_VTEP_ACCEPT_KNOWN))
         return 0;
     remote = remote_of_sender(vtep, addr);
-    return !remote || !remote_is_known(remote, now);
+    return !remote || !xv_remote_is_known(remote, now);
 }
 
 /* The offset of the UDP header, behind options or extension headers; 0: not there. */

@@ -115,7 +115,7 @@ static __always_inline int xdp_hand_up(struct xdp_md *xdp, const struct xv_vtep 
     if ((void *)(meta + 1) > (void *)(long)xdp->data)
         return XDP_PASS;
     meta->magic = XV_META_MAGIC ^ ifindex ^ vtep->nonce;
-    meta->place = vtep->slot | (from ? remote_index(from->id) << XV_META_SLOT_BITS : 0);
+    meta->place = vtep->slot | (from ? xv_remote_index(from->id) << XV_META_SLOT_BITS : 0);
     return XDP_PASS;
 }
 

@@ -337,6 +337,30 @@ enum xv_remote_flag {
     XV_REMOTE_STAYS = 1 << 1, /* an entry that never expires was learned */
 };
 
+#define XV_REMOTE_QUIET 4000000000ULL /* ns: a freed index is not used for so long */
+#define XV_REMOTE_LIFE 60000000000ULL /* ns after a remote was seen, or named */
+
+/* The index of the remote with this id. */
+static inline __u32 xv_remote_index(__u32 id)
+{
+    return id & (XV_REMOTES_MAX - 1);
+}
+
+/* What the remote is found by in `remote_ids`. */
+static inline struct xv_remote_key xv_remote_key_of(const struct xv_remote *remote)
+{
+    const struct xv_remote_key key = {remote->addr, remote->slot, remote->vni,
+                                      remote->via,  remote->port, 0};
+
+    return key;
+}
+
+/* Whether user space, or an entry that it wrote, names the remote: see `--accept`. */
+static inline int xv_remote_is_known(const struct xv_remote *remote, __u64 now)
+{
+    return remote->refs || (remote->named && xv_since_tick(now, remote->named) < XV_REMOTE_LIFE);
+}
+
 struct xv_remote_counters {
     __u64 rx_packets, rx_bytes, tx_packets, tx_bytes; /* inner frames */
 };

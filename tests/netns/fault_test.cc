@@ -107,7 +107,7 @@ std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
         lines.push_back(
             fmt::format("fdb {} {} {}", key.vni, hex(key.mac, 6), __u32{entry.several}));
     for (const auto &[key, id] : got(tables.remote_ids.entries()))
-        if (const auto refs = tables.remotes[id & (XV_REMOTES_MAX - 1)].refs; refs != 0)
+        if (const auto refs = tables.remotes[xv_remote_index(id)].refs; refs != 0)
             lines.push_back(fmt::format("remote {} {} refs {}", key.slot,
                                         hex(&key.addr, sizeof(key.addr)), refs));
     return lines;

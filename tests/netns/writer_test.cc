@@ -157,7 +157,7 @@ TEST_F(Writers, ADynamicEntryIsVisitedThoughNothingIsLearned)
     ASSERT_TRUE(tables) << tables.error().message();
     const auto ids = *tables->remote_ids.entries();
     ASSERT_EQ(ids.size(), 1U);
-    xv_remote &remote = tables->remotes[ids.front().second & (XV_REMOTES_MAX - 1)];
+    xv_remote &remote = tables->remotes[xv_remote_index(ids.front().second)];
     EXPECT_EQ(remote.refs, 0U) << "the entry goes by itself";
     const auto named = [&] { return std::atomic_ref(remote.named).load(); };
     const __u32 first = named();
@@ -237,7 +237,7 @@ TEST_F(Writers, DynamicEntriesGoOnNamingTheirVteps)
     std::vector<std::atomic_ref<__u32>> named;
     for (const auto &[key, id] : *ids)
         if (key.vni == 43)
-            named.emplace_back(session->tables->remotes[id & (XV_REMOTES_MAX - 1)].named);
+            named.emplace_back(session->tables->remotes[xv_remote_index(id)].named);
     ASSERT_EQ(named.size(), 3U);
     for (const auto &stamp : named)
         stamp.store(1);

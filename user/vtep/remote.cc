@@ -22,8 +22,6 @@
 namespace xvtep {
 namespace {
 
-constexpr std::uint64_t remote_life = 60 * second; // XV_REMOTE_LIFE
-
 // How many entries lead to each remote, by its id without XV_TO_NAMES_PORT.
 Result<std::unordered_map<__u32, std::uint64_t>> count_entries(const Session &session,
                                                                std::uint64_t now)
@@ -133,12 +131,6 @@ std::uint32_t path_mtu(const std::vector<Link> &links, const xv_remote &remote,
     return least;
 }
 
-bool is_known(const xv_remote &remote, std::uint64_t now)
-{
-    return remote.refs != 0 ||
-           (remote.named != 0 && xv_since_tick(now, remote.named) < remote_life);
-}
-
 // Which remotes the users mean: not those that the programs have not removed yet.
 bool is_in_use(const xv_remote &remote, std::uint64_t entries, std::uint64_t now)
 {
@@ -202,7 +194,7 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
         line.tx_bytes = sums.tx_bytes;
         if (remote.heard != 0)
             line.heard = xv_since_tick(now, remote.heard) / second;
-        line.known = is_known(remote, now);
+        line.known = xv_remote_is_known(&remote, now) != 0;
         all.push_back(std::move(line));
     }
     std::ranges::sort(all, {}, [](const Remote &remote) {

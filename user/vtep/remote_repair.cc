@@ -14,11 +14,6 @@ namespace {
 
 constexpr unsigned holding = XV_FDB_STATIC | XV_FDB_PERMANENT;
 
-__u32 index_of(__u32 id)
-{
-    return id & (XV_REMOTES_MAX - 1);
-}
-
 __u32 id_of(const xv_remote &remote)
 {
     return std::atomic_ref(const_cast<__u32 &>(remote.id)).load();
@@ -55,7 +50,7 @@ Result<> free_lost(const Tables &tables)
         xv_remote &remote = tables.remotes[index];
         const xv_remote_key key = key_of(remote);
         TRY_ASSIGN(const auto id, tables.remote_ids.look_up(key));
-        if (id && index_of(*id) == index) { // killed while it was freed
+        if (id && xv_remote_index(*id) == index) { // killed while it was freed
             TRY(tables.remote_ids.remove(key));
             retire_counts(tables, remote);
         }

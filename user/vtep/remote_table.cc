@@ -15,25 +15,13 @@ namespace xvtep {
 
 xv_remote_key key_of(const xv_remote &remote)
 {
-    xv_remote_key key{};
-    key.addr = remote.addr;
-    key.slot = remote.slot;
-    key.vni = remote.vni;
-    key.via = remote.via;
-    key.port = remote.port;
-    return key;
+    return xv_remote_key_of(&remote);
 }
 
 namespace {
 
-constexpr std::uint64_t quiet_time = 5 * second;   // XV_REMOTE_QUIET, and a tick
-constexpr std::uint64_t remote_life = 60 * second; // XV_REMOTE_LIFE
-constexpr unsigned freeing_time = 1000;            // milliseconds: far more than it takes
-
-__u32 index_of(__u32 id)
-{
-    return id & (XV_REMOTES_MAX - 1);
-}
+constexpr std::uint64_t quiet_time = XV_REMOTE_QUIET + second; // clocks differ by a tick
+constexpr unsigned freeing_time = 1000; // milliseconds: far more than it takes
 
 template <class Number> std::atomic_ref<Number> shared(Number &number)
 {
@@ -50,7 +38,7 @@ __u32 claim_once(const Tables &tables, std::uint64_t now)
 {
     auto next = shared(tables.remote_state[0].next);
     for (unsigned tries = 0; tries < XV_REMOTES_MAX; tries++) {
-        const __u32 index = index_of(next.fetch_add(1));
+        const __u32 index = xv_remote_index(next.fetch_add(1));
         xv_remote &remote = tables.remotes[index];
         if (index != 0 && shared(remote.claimed).load() == 0 && is_quiet(remote, now) &&
             shared(remote.claimed).exchange(1) == 0)
@@ -103,7 +91,7 @@ Result<std::optional<__u32>> make(const Tables &tables, const xv_remote_key &key
     remote.via = key.via;
     remote.plain = 0;
     remote.heard = remote.named = 0;
-    remote.seen = refs != 0 ? xv_tick(now) - xv_tick(remote_life) - 1 : xv_tick(now);
+    remote.seen = refs != 0 ? xv_tick(now) - xv_tick(XV_REMOTE_LIFE) - 1 : xv_tick(now);
     remote.refs = refs;
     remote.flags = 0;
     shared(remote.id).store(id);
@@ -128,7 +116,7 @@ Result<__u32> hold_one(const Tables &tables, const xv_remote_key &key, __u32 ref
         }
         // The programs look for references after they have taken the id away, and we look for the
         // id after the reference is there: one of us sees the other.
-        xv_remote &remote = tables.remotes[index_of(*known)];
+        xv_remote &remote = tables.remotes[xv_remote_index(*known)];
         shared(remote.refs).fetch_add(refs);
         if (refs == 0)
             shared(remote.seen).store(xv_tick(monotonic()));
@@ -183,7 +171,7 @@ RemoteChange::~RemoteChange()
 
 xv_remote *find_remote(const Tables &tables, __u32 id)
 {
-    xv_remote &remote = tables.remotes[index_of(id)];
+    xv_remote &remote = tables.remotes[xv_remote_index(id)];
     const __u32 plain = id & ~static_cast<__u32>(XV_TO_NAMES_PORT);
     return plain != 0 && shared(remote.id).load() == plain ? &remote : nullptr;
 }
@@ -208,7 +196,7 @@ void free_unused_remote(const Tables &tables, xv_remote &remote)
 {
     const std::uint64_t now = monotonic();
     if (shared(remote.refs).load() != 0 || shared(remote.flags).load() != 0 ||
-        xv_since_tick(now, shared(remote.seen).load()) < remote_life)
+        xv_since_tick(now, shared(remote.seen).load()) < XV_REMOTE_LIFE)
         return;
     const xv_remote_key key = key_of(remote);
     const __u32 id = shared(remote.id).exchange(0);
@@ -259,10 +247,10 @@ Result<__u32> hold_remote(const Tables &tables, const xv_vtep &vtep,
             return held;
         }
         plain = *held;
-        shared(tables.remotes[index_of(id)].plain).store(plain);
+        shared(tables.remotes[xv_remote_index(id)].plain).store(plain);
     }
     if (refs == 0)
-        shared(tables.remotes[index_of(plain)].named).store(xv_tick(monotonic()) | 1);
+        shared(tables.remotes[xv_remote_index(plain)].named).store(xv_tick(monotonic()) | 1);
     return names_port ? id | XV_TO_NAMES_PORT : id;
 }
 
@@ -298,7 +286,7 @@ void release_remotes(const Tables &tables, const std::vector<__u32> &ids, unsign
 
 Result<xv_remote_counters> remote_counts(const Tables &tables, __u32 id)
 {
-    const __u32 index = index_of(id);
+    const __u32 index = xv_remote_index(id);
     TRY_ASSIGN(const auto cpus, possible_cpus());
     std::vector<xv_remote_counters> counts(cpus);
     if (bpf_map_lookup_elem(tables.remote_counts.fd(), &index, counts.data()) != 0)
