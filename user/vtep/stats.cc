@@ -44,21 +44,33 @@ Result<Stats> read(const Session &session, __u32 slot)
     return stats;
 }
 
-// What the remotes of each VTEP have counted, by slot: the live ones and those that were freed.
-Result<std::map<__u32, xv_remote_counters>> read_remotes(const Session &session)
+using RemoteIds = std::multimap<__u32, __u32>; // by the slot of the VTEP
+
+Result<RemoteIds> read_remotes(const Session &session)
 {
-    std::map<__u32, xv_remote_counters> sums;
+    RemoteIds by_slot;
     if (!session.tables)
-        return sums;
+        return by_slot;
     TRY_ASSIGN(const auto ids, session.wrap(session.tables->remote_ids.entries()));
-    for (const auto &[key, id] : ids) {
-        TRY_ASSIGN(const auto counts, session.wrap(remote_counts(*session.tables, id)));
-        add_counts(sums[key.slot], counts);
+    for (const auto &[key, id] : ids)
+        by_slot.emplace(key.slot, id);
+    return by_slot;
+}
+
+// Adds what the remotes of the VTEP have counted: the live ones and those that were freed.
+Result<> add_remotes(const Session &session, const RemoteIds &remotes, __u32 slot, Stats &stats)
+{
+    xv_remote_counters sum = session.tables->retired_counts[slot];
+    const auto [first, last] = remotes.equal_range(slot);
+    for (auto at = first; at != last; ++at) {
+        TRY_ASSIGN(const auto counts, session.wrap(remote_counts(*session.tables, at->second)));
+        add_counts(sum, counts);
     }
-    TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
-    for (const auto &vtep : vteps)
-        add_counts(sums[vtep.slot], session.tables->retired_counts[vtep.slot]);
-    return sums;
+    stats.rx_packets += sum.rx_packets;
+    stats.rx_bytes += sum.rx_bytes;
+    stats.tx_packets += sum.tx_packets;
+    stats.tx_bytes += sum.tx_bytes;
+    return {};
 }
 
 } // namespace
@@ -78,12 +90,8 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
         TRY_ASSIGN(auto stats, read(session, slot));
         stats.ifname = link->name;
         stats.vni = vni;
-        if (const auto found = remotes.find(slot); vni && found != remotes.end()) {
-            stats.rx_packets += found->second.rx_packets;
-            stats.rx_bytes += found->second.rx_bytes;
-            stats.tx_packets += found->second.tx_packets;
-            stats.tx_bytes += found->second.tx_bytes;
-        }
+        if (vni)
+            TRY(add_remotes(session, remotes, slot, stats));
         all.push_back(std::move(stats));
         return {};
     };
