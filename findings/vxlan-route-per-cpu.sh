@@ -32,24 +32,7 @@
 . "$(dirname "$0")/common.sh"
 packages iproute2=6.1.0-3 libbpf1=1:1.1.2-0+deb12u1
 taskset -c 0 true 2>/dev/null && taskset -c 1 true 2>/dev/null || skip "this needs CPUs 0 and 1"
-namespace N; namespace P
-for i in 1 2; do
-    must ip -n "$N" link add u$i type veth peer name p$i netns "$P"
-    must ip -n "$N" addr add 203.0.113.$((16 * i + 1))/28 dev u$i
-    must ip -n "$N" link set u$i up
-    must ip -n "$P" link set p$i up
-    must ip -n "$N" neigh replace 203.0.113.$((16 * i + 2)) lladdr 02:00:00:00:00:0$i dev u$i
-done
-must ip netns exec "$N" sysctl -qw net.ipv4.fib_multipath_hash_policy=1
-must ip -n "$N" addr add 192.0.2.1/32 dev lo
-must ip -n "$N" route add 192.0.2.2/32 src 192.0.2.1 \
-    nexthop via 203.0.113.18 nexthop via 203.0.113.34
-must ip -n "$N" link add vx0 type vxlan id 7 dstport 4789 local 192.0.2.1 remote 192.0.2.2
-must ip -n "$N" addr add 198.51.100.1/24 dev vx0
-must ip -n "$N" link set vx0 up
-must ip -n "$N" neigh replace 198.51.100.2 lladdr 02:00:00:00:00:04 dev vx0
-
-packets() { ip -n "$N" -s link show "$1" | awk '/TX:/ { getline; print $2 }'; }
+two_next_hops
 # send CPU MARK FIRST LAST COUNT: so many packets from each of these ports; sets $one and $two
 send() {
     local before1 before2
