@@ -22,6 +22,15 @@ static __always_inline void count_reason(__u32 slot, int reason, __u32 packets)
         c->reason[at] += packets;
 }
 
+/* Counts a frame whose source the FDB has no room for. */
+static __always_inline void count_not_learned(__u32 slot)
+{
+    struct xv_counters *c = counters_of(slot);
+
+    if (c)
+        c->not_learned++;
+}
+
 static __always_inline void count_rx(__u32 slot, __u32 packets, __u64 bytes)
 {
     struct xv_counters *c = counters_of(slot);

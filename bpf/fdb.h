@@ -13,6 +13,7 @@
 #include "bpf/addr.h"
 #include "bpf/alive.h"
 #include "bpf/common.h"
+#include "bpf/count.h"
 #include "bpf/fdb_count.h"
 #include "bpf/fdb_expiry.h"
 #include "bpf/gc.h"
@@ -200,8 +201,12 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
 
     fdb_key(&key, vtep, mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
-    if (!entry)
-        return fdb_has_room(vtep) ? XV_TO_LEARN : XV_CONTINUE;
+    if (!entry) {
+        if (fdb_has_room(vtep))
+            return XV_TO_LEARN;
+        count_not_learned(vtep->slot);
+        return XV_CONTINUE;
+    }
     if (!fdb_same_place(entry, place, local)) {
         if (entry->flags & XV_FDB_NOAGE)
             return local ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;

@@ -12,7 +12,10 @@
 
 #include "bpf/abi/tables.h"
 
-/* Not preallocated: the FDB's million entries would cost every namespace 100 MB. */
+/* As user space has made the tables. The verifier knows the values. */
+const volatile __u32 sizes[XV_SIZES] SEC(".rodata.sizes") = {XV_FDB_START, XV_REMOTES_START};
+
+/* Not preallocated: entries are allocated as they come. */
 #define XV_HASH(map, key_type, value_type, entries)                                                \
     struct {                                                                                       \
         __uint(type, BPF_MAP_TYPE_HASH);                                                           \

@@ -126,7 +126,7 @@ static __always_inline struct xv_remote *remote_claim(__u32 *index, __u64 now)
     if (!state)
         return NULL;
     for (int i = 0; i < XV_REMOTE_TRIES; i++) {
-        *index = xv_remote_index(__sync_fetch_and_add(&state->next, 1));
+        *index = __sync_fetch_and_add(&state->next, 1) & (sizes[XV_SIZE_REMOTES] - 1);
         remote = bpf_map_lookup_elem(&remotes, index);
         if (!remote || !*index || remote->claimed ||
             (remote->freed && xv_since_tick(now, remote->freed) < XV_REMOTE_QUIET))
@@ -250,14 +250,15 @@ static long remote_sweep_one(__u32 n, void *context)
 
     if (!state)
         return 1;
-    remote_free_unused(xv_remote_index(state->sweep++), now);
+    remote_free_unused(state->sweep++ & (sizes[XV_SIZE_REMOTES] - 1), now);
     return 0;
 }
 
 /* Looks at the next remotes; the whole table takes half a minute. */
 static __always_inline void remote_sweep(__u64 now)
 {
-    bpf_loop(XV_REMOTE_SWEEP, remote_sweep_one, &now, 0);
+    bpf_loop(sizes[XV_SIZE_REMOTES] < XV_REMOTE_SWEEP ? sizes[XV_SIZE_REMOTES] : XV_REMOTE_SWEEP, remote_sweep_one, &now,
+             0);
 }
 
 #endif

@@ -14,7 +14,7 @@
  *          underlay_egress, stranger, fib, multipath
  *      local port: tc_port_egress                           what the bridge sends to a local port
  *
- * fdb_put is attached nowhere: user space runs it.
+ * fdb_put and counters_add are attached nowhere: user space runs them.
  *
  * The programs repeat what the kernel has done before: a new packet goes through its vxlan device,
  * its routing and its bridge, and the programs remember what comes out (docs/datapath.md).
@@ -27,6 +27,7 @@
 #include "bpf/classify.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
+#include "bpf/counters_add.h"
 #include "bpf/cursor.h"
 #include "bpf/decap.h"
 #include "bpf/decision.h"
@@ -370,6 +371,12 @@ SEC("tc")
 int xvtep_fdb_put(struct __sk_buff *skb)
 {
     return put_rows(skb);
+}
+
+SEC("tc")
+int xvtep_counters_add(struct __sk_buff *skb)
+{
+    return add_counters(skb);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -12,26 +12,40 @@
 #include "bpf/abi/reasons.h"
 
 /*
- * A data path is used only by an xvtep of the same layout. Raise the first number on any change to
- * this file or to bpf/maps.h; the second follows from the list of reasons by itself.
+ * A data path is used only by an xvtep of the same layout; `xvtep reload` carries an older one over.
+ * A change to this file, to the list of reasons or to bpf/abi/maps.def needs a new number, and what
+ * user/vtep/carry.h asks for: tests/upgrade/ fails without it.
  */
-#define XV_LAYOUT (10 * 1000U + XV_REASONS)
+#define XV_LAYOUT 11
+
+/*
+ * Tables start small and grow: user/datapath/sizes.h. These are the sizes at the start, of which
+ * bpf/abi/maps.def makes the maps, and the largest ones.
+ */
+#define XV_SLOTS_START 64
+#define XV_PORTS_START 64
+#define XV_VLANS_START 64
+#define XV_FDB_START 32768
+#define XV_FLOODS_START 2048
+#define XV_NEIGHS_START 1024
+#define XV_REMOTES_START 1024 /* as all sizes of remotes, a power of 2 */
 
 #define XV_SLOTS 8192 /* slot 0 is none */
 #define XV_VNI_HINTS 16384
 #define XV_PORT_HINTS 4096
 #define XV_FDB_ENTRIES (1 << 20)
 #define XV_FLOOD_MAX 512 /* destinations of an entry */
+#define XV_FLOODS_MAX (XV_FDB_ENTRIES / 4)
 #define XV_MEMBERS_MAX 128
 #define XV_PORTS_MAX 4096
 #define XV_VLANS_MAX 16384
 #define XV_REMOTES_MAX 32768 /* a power of 2; index 0 is none */
 #define XV_REMOTE_HINTS 4096 /* a power of 2 */
-#define XV_NEXTHOPS_MAX 16384
-#define XV_MULTIPATHS_MAX 1024
+#define XV_NEXTHOPS_MAX 2048
+#define XV_MULTIPATHS_MAX 256
 #define XV_HOPS_MAX 8 /* next hops of a route */
 #define XV_BUCKETS 64 /* of flows */
-#define XV_PMTUS_MAX 4096
+#define XV_PMTUS_MAX 1024
 #define XV_UNDERLAYS_MAX 16 /* underlay ports of one VTEP */
 #define XV_NEIGHS_MAX (1 << 20)
 #define XV_LISTENERS_MAX 16
@@ -47,8 +61,8 @@
  * rest is for entries that user space writes.
  */
 #define XV_FDB_SMALL 256
-#define XV_FDB_SHARED (XV_FDB_ENTRIES / 2)
-#define XV_FDB_LEARNED (XV_FDB_ENTRIES / 8 * 7)
+#define XV_FDB_SHARED(entries) ((entries) / 2)
+#define XV_FDB_LEARNED(entries) ((entries) / 8 * 7)
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
 struct xv_addr {
@@ -103,7 +117,7 @@ struct xv_vtep {
 
     struct xv_addr remote;          /* the default remote or group; all zeros: none */
     __u16 srcport_min, srcport_max; /* max is not used, unless it is min, as in the kernel */
-    __u16 zero16;
+    __u16 vid; /* the VNI's VLAN on a device with many VNIs; 0: the device has one VNI */
     __u8 ttl; /* never 0 */
     __u8 tos;
     __u32 ageing;                      /* seconds after the last frame; 0: entries stay */
@@ -119,7 +133,8 @@ struct xv_counters {
     __u64 rx_packets, rx_bytes; /* delivered */
     __u64 tx_packets, tx_bytes; /* encapsulated */
     __u64 events_lost;          /* miss events that did not fit into a listener's ring buffer */
-    __u64 reason[59];           /* packets by enum xv_reason */
+    __u64 not_learned;          /* frames whose source found no room in the FDB */
+    __u64 reason[58];           /* packets by enum xv_reason */
 };
 
 enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
@@ -264,6 +279,13 @@ static inline __u16 xv_gc_tag(__u64 seq)
     return (seq % 15 + 1) & 0xf;
 }
 
+/* What the programs know of the sizes of tables: user space sets it before it loads them. */
+enum xv_size {
+    XV_SIZE_FDB,     /* entries */
+    XV_SIZE_REMOTES, /* a power of 2 */
+    XV_SIZES,
+};
+
 /* An entry as user space hands it to xvtep_fdb_put. */
 struct xv_fdb_row {
     struct xv_fdb_key key;
@@ -273,6 +295,13 @@ struct xv_fdb_row {
 struct xv_flood_key {
     struct xv_fdb_key entry;
     __u32 index;
+};
+
+/* Counters as user space hands them to xvtep_counters_add, which adds them to those of its CPU. */
+struct xv_counters_row {
+    __u32 index;     /* in `counters`, or in `remote_counts` */
+    __u32 of_remote; /* the latter; then only the first four numbers count */
+    __u64 number[64];
 };
 
 /* What tells the remotes apart: a VTEP of this host, and how it sends to another VTEP. */
@@ -525,7 +554,7 @@ XV_ASSERT(sizeof(struct xv_sender) == 24, "no padding");
 XV_ASSERT(XV_REMOTES_MAX <= XV_TO_NAMES_PORT, "the bit is no part of an index");
 XV_ASSERT(XV_SLOTS <= 1 << XV_META_SLOT_BITS, "a slot fits into xv_meta.place");
 XV_ASSERT(sizeof(struct xv_vtep) == 192, "no padding, and whole cache lines");
-XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding");
-XV_ASSERT(XV_REASONS <= 59, "xv_counters.reason is too small");
+XV_ASSERT(sizeof(struct xv_counters) == 512, "no padding, and as xv_counters_row.number");
+XV_ASSERT(XV_REASONS <= 58, "xv_counters.reason is too small");
 
 #endif

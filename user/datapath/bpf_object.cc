@@ -26,4 +26,12 @@ Result<BpfObject> open_bpf_object()
     return object;
 }
 
+Result<> load_bpf_object(const BpfObject &object)
+{
+    const LibbpfLog log;
+    if (const int error = bpf_object__load(object.get()); error != 0)
+        return errno_failure("load", "BPF programs", -error, log.error());
+    return {};
+}
+
 } // namespace xvtep

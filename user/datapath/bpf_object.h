@@ -18,5 +18,7 @@ using BpfObject = std::unique_ptr<bpf_object, BpfObjectCloser>;
 // Opens the object and loads nothing yet. This file's source is the only one of the library that
 // includes the skeleton header, which has 1.6 MB.
 Result<BpfObject> open_bpf_object();
+// Makes its maps and loads its programs, but for those that are set not to load.
+Result<> load_bpf_object(const BpfObject &object);
 
 } // namespace xvtep

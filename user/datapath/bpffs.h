@@ -2,7 +2,8 @@
 // The directory in which the state of a namespace's data path is pinned, and the lock.
 //
 //   /sys/fs/bpf/xvtep/<namespace cookie>/maps/<map>
-//                                       /programs/<program>     see bpf/abi/programs.def
+//                                       /maps/programs/<program> see bpf/abi/programs.def
+//                                       /next/                   as maps/, while they are replaced
 //                                       /links/<ifindex>_<hook> TCX attachments
 //                 /turn                                           see Lock
 #pragma once

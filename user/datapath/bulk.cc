@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "user/datapath/datapath.h"
+#include "user/datapath/programs.h"
 
 namespace xvtep {
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "user/base/undo.h"
+#include "user/datapath/bpf_object.h"
 #include "user/datapath/libbpf_log.h"
 
 namespace xvtep {
@@ -16,67 +17,64 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class Pin { PINNED, UNPINNED };
-
-struct ProgramLine {
-    Program program;
-    const char *name;
-    Pin how;
-};
-constexpr ProgramLine programs[] = {
-#define XV_PROGRAM(name, how) {Program::name, "xvtep_" #name, Pin::how},
-#include "bpf/abi/programs.def"
-#undef XV_PROGRAM
-};
-
-// Pinned last: without it the data path counts as incomplete.
+// Its first number is 0 until the maps are complete.
 constexpr const char *last_map = "layout";
 
-std::string map_path(const std::string &directory, const char *name)
+std::string layout_path(const std::string &maps)
 {
-    return directory + "/maps/" + name;
+    return maps + "/" + last_map;
 }
 
-std::string program_path(const std::string &directory, Program program)
+Result<> check_layout(const std::string &maps)
 {
-    return fmt::format("{}/programs/{}", directory, program_name(program));
-}
-
-bpf_program *find(const BpfObject &object, Program program)
-{
-    return bpf_object__find_program_by_name(object.get(), program_name(program));
-}
-
-Result<> load(const BpfObject &object)
-{
-    const LibbpfLog log;
-    if (const int error = bpf_object__load(object.get()); error != 0)
-        return errno_failure("load", "BPF programs", -error, log.error());
-    return {};
+    TRY_ASSIGN(const auto made_with, (Table<__u32, __u32>::open(maps, last_map)));
+    TRY_ASSIGN(const auto version, made_with.look_up(0));
+    if (version == XV_LAYOUT)
+        return {};
+    return system_failure("open", "data path",
+                          fmt::format("its maps have layout {}, this xvtep has {} (`xvtep reload` "
+                                      "carries older ones over; `xvtep detach --force` removes it "
+                                      "all)",
+                                      version.value_or(0), XV_LAYOUT),
+                          EPROTO);
 }
 
 } // namespace
 
-const char *program_name(Program program)
+Result<__u32> replaced_count(const std::string &maps)
 {
-    for (const auto &line : programs)
-        if (line.program == program)
-            return line.name;
-    return "?";
+    TRY_ASSIGN(const auto layout, (Table<__u32, __u32>::open(maps, last_map)));
+    TRY_ASSIGN(const auto count, layout.look_up(1)); // before layout 11 there is none
+    return count.value_or(0);
 }
 
 Result<Tables> Tables::open(const std::string &directory)
 {
-    const std::string maps = directory + "/maps";
-    TRY_ASSIGN(const auto made_with, (Table<__u32, __u32>::open(maps, "layout")));
-    TRY_ASSIGN(const auto version, made_with.look_up(0));
-    if (version != XV_LAYOUT)
-        return system_failure(
-            "open", "data path",
-            fmt::format("its maps have layout {}, this xvtep has {} (`xvtep detach "
-                        "--force` removes it all; then attach again)",
-                        version.value_or(0), XV_LAYOUT),
-            EPROTO);
+    // Another command may just replace the maps, which are opened one by one.
+    for (;;) {
+        const std::string maps = directory + "/maps";
+        TRY(check_layout(maps));
+        TRY_ASSIGN(const auto before, replaced_count(maps));
+        auto tables = open_maps(maps);
+        TRY_ASSIGN(const auto after, replaced_count(maps));
+        if (before == after)
+            return tables;
+    }
+}
+
+Sizes Tables::sizes() const
+{
+    return {.slots = vteps.capacity(),
+            .ports = underlays.capacity(),
+            .vlans = vlans.capacity(),
+            .fdb = fdb.capacity(),
+            .floods = floods.capacity(),
+            .neighs = neighs.capacity(),
+            .remotes = static_cast<__u32>(remotes.size())};
+}
+
+Result<Tables> Tables::open_maps(const std::string &maps)
+{
 #define XV_MAP(type, name, key, value, entries)                                                    \
     TRY_ASSIGN(auto name, (map_types::type<key, value>::open(maps, #name)));
 #include "bpf/abi/maps.def"
@@ -117,7 +115,7 @@ Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key)
 
 Result<bool> datapath_exists(const std::string &directory)
 {
-    const std::string path = map_path(directory, last_map);
+    const std::string path = layout_path(directory + "/maps");
     struct stat found {};
     if (::stat(path.c_str(), &found) == 0)
         return true;
@@ -126,7 +124,46 @@ Result<bool> datapath_exists(const std::string &directory)
     return errno_failure("find", path, errno);
 }
 
-Result<> create_datapath(const std::string &directory)
+Result<> make_maps(const std::string &maps, const Sizes &sizes, const std::string &keep_from)
+{
+    std::error_code error;
+    if (!fs::create_directories(maps, error) && error)
+        return errno_failure("make", maps, error.value());
+    TRY_ASSIGN(const auto object, open_bpf_object());
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, object.get()) bpf_program__set_autoload(program, false);
+    bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, object.get())
+    {
+        const auto size = size_of(bpf_map__name(map), sizes);
+        if (size && bpf_map__set_max_entries(map, *size) != 0)
+            return errno_failure("size map", bpf_map__name(map), errno);
+        if (keep_from.empty() || !is_kept(bpf_map__name(map)))
+            continue;
+        const Fd kept(bpf_obj_get((keep_from + "/" + bpf_map__name(map)).c_str()));
+        if (!kept || bpf_map__reuse_fd(map, kept.get()) != 0)
+            return errno_failure("keep map", bpf_map__name(map), errno);
+    }
+    TRY(load_bpf_object(object));
+    bpf_object__for_each_map(map, object.get())
+    {
+        const std::string name = bpf_map__name(map);
+        if (bpf_map__is_internal(map))
+            continue;
+        if (bpf_obj_pin(bpf_map__fd(map), (maps + "/" + name).c_str()) != 0)
+            return errno_failure("pin map", name, errno);
+    }
+    return {};
+}
+
+Result<> complete_maps(const std::string &maps, __u32 replaced)
+{
+    TRY_ASSIGN(const auto layout, (Table<__u32, __u32>::open(maps, last_map)));
+    TRY(layout.put(1, replaced));
+    return layout.put(0, XV_LAYOUT);
+}
+
+Result<> create_datapath(const std::string &directory, const Sizes &sizes)
 {
     std::error_code error;
     fs::remove_all(directory, error);
@@ -136,79 +173,15 @@ Result<> create_datapath(const std::string &directory)
         fs::remove_all(directory, ignored);
         fs::remove(fs::path(directory).parent_path(), ignored);
     });
-    for (const char *part : {"maps", "programs", "links"}) {
-        const std::string path = directory + "/" + part;
-        if (!fs::create_directories(path, error) && error)
-            return errno_failure("make", path, error.value());
-    }
-
-    TRY_ASSIGN(const auto object, open_bpf_object());
-    TRY(load(object));
-    bpf_map *const layout = bpf_object__find_map_by_name(object.get(), last_map);
-    const __u32 zero = 0, version = XV_LAYOUT;
-    if (bpf_map_update_elem(bpf_map__fd(layout), &zero, &version, BPF_ANY) != 0)
-        return errno_failure("update", last_map, errno);
-
-    for (const auto &[program, name, how] : programs)
-        if (how == Pin::PINNED && bpf_obj_pin(bpf_program__fd(find(object, program)),
-                                              program_path(directory, program).c_str()) != 0)
-            return errno_failure("pin program", name, errno);
-    bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, object.get())
-    {
-        if (map == layout || bpf_map__is_internal(map))
-            continue;
-        if (bpf_obj_pin(bpf_map__fd(map), map_path(directory, bpf_map__name(map)).c_str()) != 0)
-            return errno_failure("pin map", bpf_map__name(map), errno);
-    }
-    if (bpf_obj_pin(bpf_map__fd(layout), map_path(directory, last_map).c_str()) != 0)
-        return errno_failure("pin map", last_map, errno);
+    const std::string next = directory + "/next", maps = directory + "/maps";
+    TRY(make_maps(next, sizes));
+    const std::string links = directory + "/links";
+    if (!fs::create_directories(links, error) && error)
+        return errno_failure("make", links, error.value());
+    TRY(complete_maps(next, 0));
+    if (::rename(next.c_str(), maps.c_str()) != 0)
+        return errno_failure("make", maps, errno);
     undo.commit();
-    return {};
-}
-
-Result<> reuse_pinned_maps(const BpfObject &object, const std::string &directory)
-{
-    bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, object.get())
-    {
-        if (bpf_map__is_internal(map))
-            continue;
-        const Fd pinned(bpf_obj_get(map_path(directory, bpf_map__name(map)).c_str()));
-        if (!pinned)
-            return errno_failure("open map", bpf_map__name(map), errno);
-        if (const int error = bpf_map__reuse_fd(map, pinned.get()); error != 0)
-            return errno_failure("reuse map", bpf_map__name(map), -error);
-    }
-    return {};
-}
-
-Result<LoadedPrograms> LoadedPrograms::load(const std::string &directory)
-{
-    TRY(Tables::open(directory)); // checks the layout
-    TRY_ASSIGN(auto object, open_bpf_object());
-    TRY(reuse_pinned_maps(object, directory));
-    TRY(xvtep::load(object));
-    return LoadedPrograms(std::move(object));
-}
-
-int LoadedPrograms::fd(Program program) const
-{
-    return bpf_program__fd(find(object_, program));
-}
-
-Result<> LoadedPrograms::pin(const std::string &directory) const
-{
-    for (const auto &[program, name, how] : programs) {
-        if (how != Pin::PINNED)
-            continue;
-        const std::string path = program_path(directory, program), fresh = path + "~";
-        ::unlink(fresh.c_str());
-        if (bpf_obj_pin(fd(program), fresh.c_str()) != 0)
-            return errno_failure("pin program", name, errno);
-        if (::rename(fresh.c_str(), path.c_str()) != 0)
-            return errno_failure("pin program", name, errno);
-    }
     return {};
 }
 
@@ -219,14 +192,6 @@ Result<std::size_t> possible_cpus()
     if (count <= 0)
         return errno_failure("read", "/sys/devices/system/cpu/possible", -count);
     return static_cast<std::size_t>(count);
-}
-
-Result<Fd> open_program(const std::string &directory, Program program)
-{
-    Fd fd(bpf_obj_get(program_path(directory, program).c_str()));
-    if (!fd)
-        return errno_failure("open program", program_name(program), errno);
-    return fd;
 }
 
 } // namespace xvtep

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The loaded programs and maps of one network namespace.
+// The maps of one network namespace. user/datapath/programs.h has the programs.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 #include "bpf/abi/tables.h"
 #include "user/base/fd.h"
 #include "user/base/result.h"
-#include "user/datapath/bpf_object.h"
 #include "user/datapath/port_table.h"
 #include "user/datapath/shared.h"
+#include "user/datapath/sizes.h"
 #include "user/datapath/table.h"
 
 namespace xvtep {
@@ -39,7 +39,13 @@ struct Tables {
     // when the device is deleted or leaves the namespace.
     Result<> mark_alive(__u32 ifindex) const;
 
+    // How large they are.
+    [[nodiscard]] Sizes sizes() const;
+
+    // Opens the maps of the data path in `directory`.
     static Result<Tables> open(const std::string &directory);
+    // Opens those pinned in `maps`.
+    static Result<Tables> open_maps(const std::string &maps);
 };
 
 // Adds `more`, which may be negative, to the FDB count of the VTEP in `slot`. Returns the sum.
@@ -49,40 +55,23 @@ Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &ke
 // The same for the VTEP that the key belongs to.
 Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key);
 
-enum class Program {
-#define XV_PROGRAM(name, how) name,
-#include "bpf/abi/programs.def"
-#undef XV_PROGRAM
-};
-const char *program_name(Program program);
-
 // Whether a complete data path is pinned in `directory`.
 Result<bool> datapath_exists(const std::string &directory);
 
-// Loads the programs with new maps and pins both, in place of what a killed command may have left.
-// On an error nothing is left pinned.
-Result<> create_datapath(const std::string &directory);
+// Makes maps and pins them in the directory `maps`, which is made, too. They count as incomplete.
+// `keep_from`: pinned maps of the same layout, of which the new ones include those that keep their
+// sizes and that the programs of both may use at once; or empty.
+Result<> make_maps(const std::string &maps, const Sizes &sizes, const std::string &keep_from = "");
+// Writes into the map `layout` that the maps are complete. `replaced`: its second number.
+Result<> complete_maps(const std::string &maps, __u32 replaced);
+// The second number of `layout`: how often the maps were replaced.
+Result<__u32> replaced_count(const std::string &maps);
 
-// The programs of this binary, loaded with the pinned maps, but not pinned or attached.
-class LoadedPrograms {
-  public:
-    static Result<LoadedPrograms> load(const std::string &directory);
-    [[nodiscard]] int fd(Program program) const;
-    // Pins these programs in place of those that are pinned.
-    Result<> pin(const std::string &directory) const;
-
-  private:
-    explicit LoadedPrograms(BpfObject object) : object_(std::move(object)) {}
-    BpfObject object_;
-};
-
-// Has `object`, which is not loaded yet, use the pinned maps.
-Result<> reuse_pinned_maps(const BpfObject &object, const std::string &directory);
+// Makes the maps of a new data path, in place of what a killed command may have left. On an error
+// nothing is left pinned.
+Result<> create_datapath(const std::string &directory, const Sizes &sizes);
 
 // The number of values that a per-CPU map has for a key.
 Result<std::size_t> possible_cpus();
-
-// Opens a pinned program.
-Result<Fd> open_program(const std::string &directory, Program program);
 
 } // namespace xvtep

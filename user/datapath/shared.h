@@ -34,15 +34,21 @@ template <class Value> class Shared {
             ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
         if (memory == MAP_FAILED)
             return errno_failure("map memory of", name, errno);
-        return Shared({static_cast<Value *>(memory), [bytes](Value *at) { ::munmap(at, bytes); }});
+        return Shared({static_cast<Value *>(memory), [bytes](Value *at) { ::munmap(at, bytes); }},
+                      info.max_entries);
     }
 
-    // `index` must be below max_entries of the map.
+    [[nodiscard]] std::size_t size() const { return size_; }
+    // `index` must be below size().
     Value &operator[](std::size_t index) const { return values_.get()[index]; }
 
   private:
-    explicit Shared(std::shared_ptr<Value> values) : values_(std::move(values)) {}
+    Shared(std::shared_ptr<Value> values, std::size_t size)
+        : values_(std::move(values)), size_(size)
+    {
+    }
     std::shared_ptr<Value> values_;
+    std::size_t size_;
 };
 
 template <class Number> Number add_shared(Number &number, Number more)

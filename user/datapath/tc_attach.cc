@@ -93,6 +93,16 @@ Result<LinkInfo> read_link(const Fd &link, const std::string &name)
     return info;
 }
 
+// Returns the id of the program that attach_tc() has attached, or 0.
+Result<__u32> attached_id(const TcPlace &place)
+{
+    TRY_ASSIGN(const Fd link, pinned_link(place));
+    if (!link)
+        return clsact_program(place);
+    TRY_ASSIGN(const auto info, read_link(link, name_of(place)));
+    return info.program_id;
+}
+
 Result<std::string> program_name_of(__u32 id)
 {
     const Fd program(bpf_prog_get_fd_by_id(id));
@@ -181,16 +191,20 @@ Result<bool> is_tc_attached(const TcPlace &place)
     return program != 0;
 }
 
+Result<Fd> attached_tc_program(const TcPlace &place)
+{
+    TRY_ASSIGN(const __u32 id, attached_id(place));
+    Fd program;
+    if (id != 0)
+        program = Fd(bpf_prog_get_fd_by_id(id));
+    if (id != 0 && !program)
+        return errno_failure("open program of", name_of(place), errno);
+    return program;
+}
+
 Result<bool> is_tc_attached(const TcPlace &place, Program program)
 {
-    TRY_ASSIGN(const Fd link, pinned_link(place));
-    __u32 id = 0;
-    if (link) {
-        TRY_ASSIGN(const auto info, read_link(link, name_of(place)));
-        id = info.program_id;
-    } else {
-        TRY_SET(id, clsact_program(place));
-    }
+    TRY_ASSIGN(const __u32 id, attached_id(place));
     if (id == 0)
         return false;
     TRY_ASSIGN(const std::string name, program_name_of(id));

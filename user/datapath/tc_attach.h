@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "user/base/result.h"
-#include "user/datapath/datapath.h"
+#include "user/datapath/programs.h"
 
 namespace xvtep {
 
@@ -36,6 +36,10 @@ constexpr Clsact clsact_after(bool made_clsact)
 Result<> detach_tc(const TcPlace &place, Clsact clsact);
 
 [[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
+
+// Opens the program that attach_tc() has attached, or returns an empty Fd if there is none. Needs
+// CAP_SYS_ADMIN.
+[[nodiscard]] Result<Fd> attached_tc_program(const TcPlace &place);
 
 // The same for one program. The kernel keeps only the first 15 characters of a program's name,
 // which the ingress and the egress program of a device share: the hook tells them apart. Needs

@@ -48,7 +48,7 @@ Result<OpenProgram> open_unloaded(const XdpPlace &place, Program which)
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, open.object.get()) bpf_program__set_autoload(
         program, bpf_program__name(program) == std::string_view(program_name(which)));
-    TRY(reuse_pinned_maps(open.object, place.directory));
+    TRY(reuse_pinned_maps(open.object, place.maps));
     xdp_program_opts options{};
     options.sz = sizeof(options);
     options.obj = open.object.get();

@@ -6,12 +6,12 @@
 #include <string>
 
 #include "user/base/result.h"
-#include "user/datapath/datapath.h"
+#include "user/datapath/programs.h"
 
 namespace xvtep {
 
 struct XdpPlace {
-    std::string directory; // of the namespace's state
+    std::string maps; // the directory where the maps are pinned that the program uses
     int ifindex = 0;
     bool generic = false; // skb mode
     std::string device;   // for errors

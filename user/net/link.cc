@@ -192,4 +192,18 @@ Result<> Netlink::change_vxlan_local(int index, const Ip &local)
         "set link", [&] { return impl_->name_of(index); }, message);
 }
 
+Result<> Netlink::change_vxlan_learning(int index, bool learning, std::uint32_t ageing)
+{
+    Message message(RTM_NEWLINK, 0, link_header(index));
+    {
+        const Message::Nest info(message, IFLA_LINKINFO);
+        put_kind(message, "vxlan");
+        const Message::Nest data(message, IFLA_INFO_DATA);
+        message.put(IFLA_VXLAN_LEARNING, static_cast<std::uint8_t>(learning ? 1 : 0));
+        message.put(IFLA_VXLAN_AGEING, ageing);
+    }
+    return impl_->request(
+        "set link", [&] { return impl_->name_of(index); }, message);
+}
+
 } // namespace xvtep

@@ -112,6 +112,7 @@ class Netlink {
     Result<> delete_link(int index);
     Result<> change_link(int index, const LinkChange &change);
     Result<> change_vxlan_local(int index, const Ip &local);
+    Result<> change_vxlan_learning(int index, bool learning, std::uint32_t ageing); // seconds
 
     Result<std::vector<Prefix>> addresses(int index);
     Result<std::vector<std::pair<int, Prefix>>> addresses(); // of all links, by ifindex

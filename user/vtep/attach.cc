@@ -21,6 +21,8 @@
 #include "user/vtep/bridge.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
+#include "user/vtep/fdb_writer.h"
+#include "user/vtep/grow.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/port_programs.h"
 #include "user/vtep/record.h"
@@ -34,14 +36,6 @@
 
 namespace xvtep {
 namespace {
-
-// The interval at which the kernel's device is told of a live entry again, as a power of two of
-// nanoseconds: at most a quarter of the device's ageing.
-std::uint16_t renew_shift(std::uint32_t ageing)
-{
-    return static_cast<std::uint16_t>(std::bit_width(kernel_ageing(ageing) * 1'000'000'000ULL / 4) -
-                                      1);
-}
 
 // A MAC that the kernel makes is marked as random, and udev (MACAddressPolicy) replaces it later.
 Mac random_mac()
@@ -185,7 +179,9 @@ class Attachment {
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
             // The entry comes first, because a repair finds the programs by it.
             TRY(session_.wrap(session_.tables->mark_alive(key)));
-            TRY(session_.wrap(session_.tables->underlays.put(key, entry)));
+            TRY(session_.wrap(growing(session_, &Sizes::ports, [&] {
+                return session_.tables->underlays.put(key, entry);
+            })));
             TRY_ASSIGN(auto made, attach_programs(session_, port, Role::underlay, request_.mode));
             entry.mode = to_table_mode(made.mode);
             entry.auto_mode = made.auto_mode;
@@ -346,10 +342,13 @@ class Attachment {
             to.port = vtep_.dstport;
             to.via = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             xv_fdb entry{};
-            TRY_SET(entry.to, hold_remote(tables, vtep_, to, 1));
+            TRY_SET(entry.to, growing(session_, &Sizes::remotes, [&] {
+                        return hold_remote(*session_.tables, vtep_, to, 1);
+                    }));
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.several = 1;
             entry.updated = entry.used = entry.created = xv_tick(monotonic());
+            TRY(make_room_for(session_, 1));
             TRY(tables.fdb.put(key, entry));
             add_fdb_count(tables, vtep_.slot, 1);
         }

@@ -2,6 +2,7 @@
 // The device of a VTEP. Other programs may delete it or move it to another namespace.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,6 +35,14 @@ constexpr std::uint32_t longest_kernel_ageing = 4'000'000; // s
 constexpr std::uint32_t kernel_ageing(std::uint32_t ageing)
 {
     return ageing == 0 || ageing > longest_kernel_ageing ? longest_kernel_ageing : ageing;
+}
+
+// The interval at which the kernel's device is told of a live entry again, as a power of two of
+// nanoseconds: at most a quarter of the device's ageing.
+constexpr std::uint16_t renew_shift(std::uint32_t ageing)
+{
+    return static_cast<std::uint16_t>(std::bit_width(kernel_ageing(ageing) * 1'000'000'000ULL / 4) -
+                                      1);
 }
 
 // Fails if the device is in a namespace that this process cannot see. If that namespace is being

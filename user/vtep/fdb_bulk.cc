@@ -144,6 +144,7 @@ Result<std::size_t> write_plain(FdbVerb verb, std::span<const FdbEntry> entries)
         static_cast<std::size_t>(std::ranges::find_if_not(entries, fits) - entries.begin()));
     if (plain.size() < 2)
         return 0;
+    TRY(make_room_for(session, plain.size()));
     const auto bulk = FdbBulk::open(session.directory);
     if (!bulk)
         return 0;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "user/vtep/clock.h"
+#include "user/vtep/grow.h"
 
 namespace xvtep {
 
@@ -91,6 +92,14 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
     return fresh;
 }
 
+Result<> make_room_for(Session &session, std::size_t entries)
+{
+    const __u64 all = std::atomic_ref(session.tables->fdb_count[0]).load() + entries;
+    if (all <= session.tables->sizes().fdb || all > largest_sizes.fdb)
+        return {};
+    return grow(session, &Sizes::fdb, static_cast<__u32>(all));
+}
+
 Result<std::optional<xv_fdb>> FdbWriter::current() const
 {
     return session_.wrap(session_.tables->fdb.look_up(key_));
@@ -128,7 +137,10 @@ void FdbWriter::release(const xv_fdb &entry, const std::vector<__u32> &ids)
 Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote_key> &remotes)
 {
     TRY_ASSIGN(const auto held,
-               session_.wrap(hold_remotes(*session_.tables, vtep_, remotes, entry.flags)));
+               session_.wrap(growing(session_, &Sizes::remotes, [&] {
+                   return hold_remotes(*session_.tables, vtep_, remotes, entry.flags);
+               })));
+    TRY(make_room_for(session_, 1));
     const auto done = put_held(entry, held);
     if (!done)
         release(entry, held);
@@ -222,8 +234,11 @@ Result<> FdbWriter::write(xv_fdb entry, const std::vector<__u32> &ids,
     entry.to = ids.front();
     entry.several = static_cast<__u16>(ids.size() & (XV_FLOOD_MAX * 2 - 1));
     for (__u32 n = 1; n < ids.size(); n++)
-        TRY(session_.tables->floods.put({key_, n}, ids[n]));
-    TRY(session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST));
+        TRY(growing(session_, &Sizes::floods,
+                    [&] { return session_.tables->floods.put({key_, n}, ids[n]); }));
+    TRY(growing(session_, &Sizes::fdb, [&] {
+        return session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST);
+    }));
     const bool had_several = before && (before->flags & XV_FDB_LOCAL) == 0;
     for (__u32 n = entry.several; had_several && n < before->several; n++)
         TRY(session_.tables->floods.remove({key_, n}));

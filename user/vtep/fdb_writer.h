@@ -33,6 +33,9 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now);
 
 const char *verb_name(FdbVerb verb);
 
+// Makes the FDB larger if it has not room for so many entries more.
+Result<> make_room_for(Session &session, std::size_t entries);
+
 class FdbWriter {
   public:
     FdbWriter(Session &session, const xv_vtep &vtep, const Mac &mac)

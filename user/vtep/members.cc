@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "user/vtep/grow.h"
+
 namespace xvtep {
 
 Result<> add_member(Session &session, __u32 slot, const xv_member &member)
@@ -14,7 +16,9 @@ Result<> add_member(Session &session, __u32 slot, const xv_member &member)
         return session.refused("the VNI has " + std::to_string(XV_MEMBERS_MAX) +
                                    " ports without a bridge already",
                                ENOSPC);
-    TRY(session.tables->members.put({slot, vtep->members}, member));
+    TRY(growing(session, &Sizes::vlans, [&] {
+        return session.tables->members.put({slot, vtep->members}, member);
+    }));
     vtep->members++;
     return session.tables->vteps.put(slot, *vtep);
 }

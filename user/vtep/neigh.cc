@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "user/vtep/clock.h"
+#include "user/vtep/grow.h"
 #include "user/vtep/session.h"
 #include "user/vtep/vtep_index.h"
 
@@ -87,9 +88,8 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
     std::ranges::copy(entry.mac.octets, value.mac);
     value.flags = entry.state == NeighState::permanent ? XV_NEIGH_PERMANENT : 0;
     value.updated = now;
-    if (auto done = session.tables->neighs.put(key, value); !done)
-        return session.wrap(done.error());
-    return {};
+    return session.wrap(
+        growing(session, &Sizes::neighs, [&] { return session.tables->neighs.put(key, value); }));
 }
 
 Result<> delete_neigh(const Ip &ip, const std::string &device)

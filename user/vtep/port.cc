@@ -12,6 +12,7 @@
 #include "user/net/ethtool.h"
 #include "user/net/veth.h"
 #include "user/vtep/device.h"
+#include "user/vtep/grow.h"
 #include "user/vtep/health.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/members.h"
@@ -82,7 +83,7 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     const auto index = static_cast<__u32>(link.index);
     undo.push([&session, ifindex = link.index] { (void)remove_port(session, ifindex); });
     TRY(session.tables->mark_alive(index));
-    TRY(session.tables->ports.put(index, port));
+    TRY(growing(session, &Sizes::ports, [&] { return session.tables->ports.put(index, port); }));
     if (link.kind == "veth") {
         // veth silently drops XDP frames unless NAPI runs at the other end, and GRO switches it on.
         // If that end cannot be reached, frames take TC.
@@ -153,7 +154,7 @@ Result<> add(Session &session, const PortRequest &request)
         if ((port->flags & XV_PORT_TRUNK) == 0)
             undo.push([&] { (void)unmark_trunk(session, index); });
         TRY(mark_trunk(session, index));
-        TRY(tables.vlans.put(vlan, vtep.slot));
+        TRY(growing(session, &Sizes::vlans, [&] { return tables.vlans.put(vlan, vtep.slot); }));
     } else {
         port->vtep = vtep.slot;
         TRY(tables.ports.put(index, *port));

@@ -24,7 +24,7 @@ __u32 id_of(const xv_remote &remote)
 Result<std::vector<__u32>> lost_indexes(const Tables &tables)
 {
     std::vector<__u32> lost;
-    for (__u32 index = 1; index < XV_REMOTES_MAX; index++) {
+    for (__u32 index = 1; index < tables.remotes.size(); index++) {
         xv_remote &remote = tables.remotes[index];
         if (std::atomic_ref(remote.claimed).load() == 0)
             continue;

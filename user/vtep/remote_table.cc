@@ -37,8 +37,9 @@ bool is_quiet(const xv_remote &remote, std::uint64_t now)
 __u32 claim_once(const Tables &tables, std::uint64_t now)
 {
     auto next = shared(tables.remote_state[0].next);
-    for (unsigned tries = 0; tries < XV_REMOTES_MAX; tries++) {
-        const __u32 index = xv_remote_index(next.fetch_add(1));
+    for (unsigned tries = 0; tries < tables.remotes.size(); tries++) {
+        const auto index =
+            static_cast<__u32>(next.fetch_add(1) & (tables.remotes.size() - 1));
         xv_remote &remote = tables.remotes[index];
         if (index != 0 && shared(remote.claimed).load() == 0 && is_quiet(remote, now) &&
             shared(remote.claimed).exchange(1) == 0)
@@ -52,7 +53,7 @@ __u32 claim(const Tables &tables, std::uint64_t now)
 {
     if (const __u32 index = claim_once(tables, now); index != 0)
         return index;
-    for (__u32 index = 1; index < XV_REMOTES_MAX; index++)
+    for (__u32 index = 1; index < tables.remotes.size(); index++)
         if (shared(tables.remotes[index].id).load() != 0)
             free_unused_remote(tables, tables.remotes[index]);
     return claim_once(tables, now);
@@ -159,18 +160,20 @@ __u32 refs_of(unsigned flags)
 
 } // namespace
 
-RemoteChange::RemoteChange(const Tables &tables) : changing_(tables.remote_state[0].changing)
+RemoteChange::RemoteChange(const Tables &tables) : tables_(tables)
 {
-    shared(changing_).store(1);
+    shared(tables_.remote_state[0].changing).store(1);
 }
 
 RemoteChange::~RemoteChange()
 {
-    shared(changing_).store(0);
+    shared(tables_.remote_state[0].changing).store(0);
 }
 
 xv_remote *find_remote(const Tables &tables, __u32 id)
 {
+    if (xv_remote_index(id) >= tables.remotes.size())
+        return nullptr;
     xv_remote &remote = tables.remotes[xv_remote_index(id)];
     const __u32 plain = id & ~static_cast<__u32>(XV_TO_NAMES_PORT);
     return plain != 0 && shared(remote.id).load() == plain ? &remote : nullptr;

@@ -20,7 +20,7 @@ class RemoteChange {
     ~RemoteChange();
 
   private:
-    __u32 &changing_;
+    const Tables &tables_; // which grow() may replace in the meantime
 };
 
 // Returns the remote with this id, or nullptr if it is none or is gone. The memory is shared with

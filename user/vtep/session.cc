@@ -10,6 +10,7 @@
 
 #include "user/datapath/bpffs.h"
 #include "user/vtep/clock.h"
+#include "user/vtep/migrate.h"
 #include "user/vtep/recover.h"
 #include "xvtep/batch.h"
 
@@ -106,6 +107,7 @@ Result<Session> Session::writer(std::string operation, std::string object, LockS
         return Session(std::move(operation), std::move(object), batch_cache.resources);
     Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
+    TRY(session.wrap(finish_replacement(session)));
     TRY(session.wrap(session.open_tables()));
     TRY(session.wrap(recover(session)));
     if (shares) {
@@ -134,12 +136,12 @@ Result<> Session::open_tables()
     return {};
 }
 
-Result<> Session::need_tables()
+Result<> Session::need_tables(const Sizes &sizes)
 {
     if (tables)
         return {};
     TRY(check_privileges(operation, object, Privilege::load));
-    TRY(wrap(create_datapath(directory)));
+    TRY(wrap(create_datapath(directory, sizes)));
     auto opened = Tables::open(directory);
     if (!opened) {
         (void)remove_state(root, cookie);

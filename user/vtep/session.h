@@ -65,7 +65,7 @@ struct Session {
 
     Result<> open_tables(); // if there are any
 
-    Result<> need_tables(); // makes the data path if there is none
+    Result<> need_tables(const Sizes &sizes = {}); // makes the data path if there is none
 
     [[nodiscard]] Result<std::vector<xv_vtep>> vteps() const;
     [[nodiscard]] Result<std::optional<xv_vtep>> vtep_of_device(int ifindex) const;

@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "user/vtep/grow.h"
+
 namespace xvtep {
 
 Result<__u32> free_slot(Session &session, __u32 promised)
@@ -22,10 +24,11 @@ Result<__u32> free_slot(Session &session, __u32 promised)
     __u32 slot = 1;
     while (used.contains(slot))
         slot++;
-    if (slot >= XV_SLOTS)
-        return session.refused("the namespace has " + std::to_string(XV_SLOTS - 1) +
-                                   " VTEPs and ports already",
-                               ENOSPC);
+    if (slot >= session.tables->sizes().slots) {
+        auto more = grow(session, &Sizes::slots);
+        if (!more)
+            return session.wrap(more.error());
+    }
     TRY_ASSIGN(const auto cpus, session.wrap(possible_cpus()));
     const std::vector<xv_counters> zeros(cpus);
     if (bpf_map_update_elem(session.tables->counters.fd(), &slot, zeros.data(), BPF_ANY) != 0)
