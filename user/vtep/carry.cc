@@ -622,14 +622,18 @@ Result<> Carry::add_counters(const LoadedPrograms &programs)
         std::memcpy(&number, sum.data(), sizeof(number));
         if (id)
             return add(xv_remote_index(*id), true, number);
-        add_counts(to_->retired_counts[remotes_[index].slot], number);
+        if (remotes_[index].slot < to_->retired_counts.size())
+            add_counts(to_->retired_counts[remotes_[index].slot], number);
         return {};
     };
     TRY(remote_counts.for_each(each));
     TRY(flush());
     TRY_ASSIGN(const auto retired, RawMap::open(from_, "retired_counts"));
     return retired.for_each([&](RawMap::Bytes key, RawMap::Bytes value) -> Result<> {
-        xv_remote_counters &sum = to_->retired_counts[value_of<__u32>(key)];
+        const auto slot = value_of<__u32>(key);
+        if (slot >= to_->retired_counts.size()) // it was used by none
+            return {};
+        xv_remote_counters &sum = to_->retired_counts[slot];
         const auto more = value_of<xv_remote_counters>(value);
         add_shared(sum.rx_packets, more.rx_packets);
         add_shared(sum.rx_bytes, more.rx_bytes);
