@@ -18,7 +18,8 @@ static __always_inline int fdb_count_has_room(const struct xv_vtep *vtep, __u64 
 {
     if (vtep->maxaddress && used >= vtep->maxaddress)
         return 0;
-    return all < (used < XV_FDB_SMALL ? XV_FDB_LEARNED(sizes[XV_SIZE_FDB]) : XV_FDB_SHARED(sizes[XV_SIZE_FDB]));
+    return all < (used < XV_FDB_SMALL ? XV_FDB_LEARNED(sizes[XV_SIZE_FDB])
+                                      : XV_FDB_SHARED(sizes[XV_SIZE_FDB]));
 }
 
 /* Whether learning may add an entry. */

@@ -257,8 +257,8 @@ static long remote_sweep_one(__u32 n, void *context)
 /* Looks at the next remotes; the whole table takes half a minute. */
 static __always_inline void remote_sweep(__u64 now)
 {
-    bpf_loop(sizes[XV_SIZE_REMOTES] < XV_REMOTE_SWEEP ? sizes[XV_SIZE_REMOTES] : XV_REMOTE_SWEEP, remote_sweep_one, &now,
-             0);
+    bpf_loop(sizes[XV_SIZE_REMOTES] < XV_REMOTE_SWEEP ? sizes[XV_SIZE_REMOTES] : XV_REMOTE_SWEEP,
+             remote_sweep_one, &now, 0);
 }
 
 #endif

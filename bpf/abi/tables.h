@@ -12,9 +12,9 @@
 #include "bpf/abi/reasons.h"
 
 /*
- * A data path is used only by an xvtep of the same layout; `xvtep reload` carries an older one over.
- * A change to this file, to the list of reasons or to bpf/abi/maps.def needs a new number, and what
- * user/vtep/carry.h asks for: tests/upgrade/ fails without it.
+ * A data path is used only by an xvtep of the same layout; `xvtep reload` carries an older one
+ * over. A change to this file, to the list of reasons or to bpf/abi/maps.def needs a new number,
+ * and what user/vtep/carry.h asks for: tests/upgrade/ fails without it.
  */
 #define XV_LAYOUT 11
 
@@ -118,7 +118,7 @@ struct xv_vtep {
     struct xv_addr remote;          /* the default remote or group; all zeros: none */
     __u16 srcport_min, srcport_max; /* max is not used, unless it is min, as in the kernel */
     __u16 vid; /* the VNI's VLAN on a device with many VNIs; 0: the device has one VNI */
-    __u8 ttl; /* never 0 */
+    __u8 ttl;  /* never 0 */
     __u8 tos;
     __u32 ageing;                      /* seconds after the last frame; 0: entries stay */
     __u32 hard_ageing;                 /* seconds after learning, even if live; 0: no limit */

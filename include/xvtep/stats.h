@@ -30,6 +30,7 @@ struct Stats {
     std::optional<std::uint32_t> vni;
     std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // inner frames
     std::uint64_t events_lost = 0;           // misses for which a listener had no room
+    std::uint64_t not_learned = 0;           // frames whose source MAC found no room in the FDB
     std::vector<VerdictCount> drops, passed; // every reason, zeros too
 };
 

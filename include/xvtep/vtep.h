@@ -65,6 +65,9 @@ struct AttachRequest {
     std::uint32_t ageing = 300; // seconds since an entry was heard of (vxlan_cleanup()); 0: never
     std::uint32_t hard_ageing = 0; // seconds since an entry was learned; 0: never
     std::uint32_t maxaddress = 0;  // MACs in the FDB, the default entry included; 0: no bound
+    // Entries that the FDB of the namespace has room for at least, up to 1,048,576. Learning leaves
+    // some of it free. Calls that write entries make the table larger when it is full.
+    std::uint32_t fdb_size = 32768;
 
     // With `known`, packets from others are dropped, and nothing is learned from them.
     Accept accept = Accept::any;

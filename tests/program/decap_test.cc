@@ -177,10 +177,10 @@ TEST_F(Decap, LearningLeavesRoom)
                                                      : run.action == tc_redirect);
         return run.action == tc_pass;
     };
-    EXPECT_TRUE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED - 1));
-    EXPECT_FALSE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED));
-    EXPECT_TRUE(learns(XV_FDB_SMALL, XV_FDB_SHARED - 1));
-    EXPECT_FALSE(learns(XV_FDB_SMALL, XV_FDB_SHARED));
+    EXPECT_TRUE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED(XV_FDB_START) - 1));
+    EXPECT_FALSE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED(XV_FDB_START)));
+    EXPECT_TRUE(learns(XV_FDB_SMALL, XV_FDB_SHARED(XV_FDB_START) - 1));
+    EXPECT_FALSE(learns(XV_FDB_SMALL, XV_FDB_SHARED(XV_FDB_START)));
     vtep.maxaddress = 10;
     write_vtep();
     EXPECT_TRUE(learns(9, 9));

@@ -90,7 +90,7 @@ TEST(VtepJson, IsTheContracts)
         "dev": "eth0", "vni": 42, "name": "vxlan0", "ifindex": 7,
         "local": "192.168.8.100", "remote": "192.168.8.101", "group": null,
         "dstport": 4789, "srcport": [49152, 65535], "mode": "xdp", "auto": true,
-        "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0, "accept": "any",
+        "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0, "fdb_size": 32768, "accept": "any",
         "proxy": false, "rsc": false, "l2miss": false, "l3miss": false, "reachable_time": 30,
         "gbp": false, "reserved_bits": "0xf7ffffff000000ff",
         "ttl": 64, "tos": 0, "df": "unset", "flowlabel": 0,
@@ -157,7 +157,8 @@ TEST(VtepText, HasEveryOptionWithDetails)
               "    link/ether 02:00:00:00:00:07 local 192.168.8.100 remote 192.168.8.101 "
               "dstport 4789 srcport 49152 65535 ttl 64 tos 0 df unset flowlabel 0 noudpcsum "
               "noudp6zerocsumtx noudp6zerocsumrx nogbp reserved-bits 0xf7ffffff000000ff learning "
-              "ageing 300 hard-ageing 0 maxaddress 0 accept any noproxy norsc nol2miss nol3miss "
+              "ageing 300 hard-ageing 0 maxaddress 0 fdb-size 32768 accept any noproxy norsc "
+              "nol2miss nol3miss "
               "reachable-time 30\n");
 }
 
@@ -332,16 +333,19 @@ TEST(Stats, HideZerosInTextOnly)
     EXPECT_EQ(to_text(stats), "vxlan0 vni 42: rx 1 packets 98 bytes, tx 0 packets 0 bytes\n"
                               "    dropped  pkt_too_big         3\n"
                               "    passed   flooded             18446744073709551615\n");
-    EXPECT_EQ(to_json(stats).dump(),
-              R"({"ifname":"vxlan0","vni":42,"rx_packets":1,"rx_bytes":98,"tx_packets":0,)"
-              R"("tx_bytes":0,"events_lost":0,"drops":{"pkt_too_big":3,"rewrite_failed":0},)"
-              R"("passed":{"flooded":18446744073709551615}})");
+    EXPECT_EQ(
+        to_json(stats).dump(),
+        R"({"ifname":"vxlan0","vni":42,"rx_packets":1,"rx_bytes":98,"tx_packets":0,)"
+        R"("tx_bytes":0,"events_lost":0,"not_learned":0,"drops":{"pkt_too_big":3,"rewrite_failed":0},)"
+        R"("passed":{"flooded":18446744073709551615}})");
     stats.vni.reset();
     stats.events_lost = 2;
+    stats.not_learned = 3;
     stats.drops.clear();
     stats.passed.clear();
-    EXPECT_EQ(to_text(stats),
-              "vxlan0: rx 1 packets 98 bytes, tx 0 packets 0 bytes, 2 events lost\n");
+    EXPECT_EQ(
+        to_text(stats),
+        "vxlan0: rx 1 packets 98 bytes, tx 0 packets 0 bytes, 2 events lost, 3 not learned\n");
     EXPECT_TRUE(to_json(stats)["vni"].is_null());
     EXPECT_EQ(to_json(stats)["drops"].dump(), "{}");
 }

@@ -86,6 +86,8 @@ TEST(ParseAttach, TakesEveryOption)
                                     "4294967295",
                                     "--maxaddress",
                                     "0",
+                                    "--fdb-size",
+                                    "1048576",
                                     "--accept",
                                     "known",
                                     "--noproxy",

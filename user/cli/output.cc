@@ -168,6 +168,7 @@ Json to_json(const Stats &stats)
     json["tx_packets"] = stats.tx_packets;
     json["tx_bytes"] = stats.tx_bytes;
     json["events_lost"] = stats.events_lost;
+    json["not_learned"] = stats.not_learned;
     json["drops"] = counts(stats.drops);
     json["passed"] = counts(stats.passed);
     return json;

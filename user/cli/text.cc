@@ -179,6 +179,8 @@ std::string to_text(const Stats &stats)
                         stats.rx_bytes, stats.tx_packets, stats.tx_bytes);
     if (stats.events_lost != 0)
         text += fmt::format(", {} events lost", stats.events_lost);
+    if (stats.not_learned != 0)
+        text += fmt::format(", {} not learned", stats.not_learned);
     text += "\n";
     append_counts(text, "dropped", stats.drops);
     append_counts(text, "passed", stats.passed);

@@ -59,9 +59,8 @@ Result<> RawMap::for_each(const std::function<Result<>(Bytes key, Bytes value)> 
     __u32 batch_in = 0, batch_out = 0; // the cursor of a hash is a bucket number
     for (bool first = true;; first = false) {
         __u32 count = chunk;
-        const int failed =
-            bpf_map_lookup_batch(fd_.get(), first ? nullptr : &batch_in, &batch_out, keys.data(),
-                                 values.data(), &count, nullptr);
+        const int failed = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &batch_in, &batch_out,
+                                                keys.data(), values.data(), &count, nullptr);
         const int error = failed != 0 ? errno : 0;
         if (first && error != 0 && error != ENOENT) // it has no batches, or a bucket is too large
             return walk(each);

@@ -21,8 +21,8 @@ class RawMap {
 
     static Result<RawMap> open(const std::string &maps, const char *name);
 
-    // Calls `each` with the key and the value of all entries of a hash or an array. Of a per-CPU map
-    // the value has those of all CPUs, one after another.
+    // Calls `each` with the key and the value of all entries of a hash or an array. Of a per-CPU
+    // map the value has those of all CPUs, one after another.
     Result<> for_each(const std::function<Result<>(Bytes key, Bytes value)> &each) const;
     // Returns whether the map has the key, and its value in `value`.
     Result<bool> look_up(const void *key, std::span<std::byte> value) const;

@@ -19,15 +19,22 @@ struct GrowingMap {
 };
 
 constexpr GrowingMap growing[] = {
-    {"vteps", &Sizes::slots},         {"counters", &Sizes::slots},
-    {"retired_counts", &Sizes::slots}, {"fdb_count", &Sizes::slots},
-    {"vnis", &Sizes::slots},          {"devices", &Sizes::slots},
+    {"vteps", &Sizes::slots},
+    {"counters", &Sizes::slots},
+    {"retired_counts", &Sizes::slots},
+    {"fdb_count", &Sizes::slots},
+    {"vnis", &Sizes::slots},
+    {"devices", &Sizes::slots},
     {"underlays", &Sizes::ports},
-    {"ports", &Sizes::ports},         {"vlans", &Sizes::vlans},
-    {"members", &Sizes::vlans},       {"fdb", &Sizes::fdb},
-    {"gc_queue", &Sizes::fdb},        {"floods", &Sizes::floods},
+    {"ports", &Sizes::ports},
+    {"vlans", &Sizes::vlans},
+    {"members", &Sizes::vlans},
+    {"fdb", &Sizes::fdb},
+    {"gc_queue", &Sizes::fdb},
+    {"floods", &Sizes::floods},
     {"neighs", &Sizes::neighs},
-    {"remotes", &Sizes::remotes},     {"remote_counts", &Sizes::remotes},
+    {"remotes", &Sizes::remotes},
+    {"remote_counts", &Sizes::remotes},
     {"remote_ids", &Sizes::remotes},
 };
 
@@ -64,7 +71,8 @@ std::optional<Sizes> grown(Sizes sizes, __u32 Sizes::*member, __u32 wanted)
     do
         sizes.*member = std::min(sizes.*member * step, most);
     while (sizes.*member < wanted);
-    sizes.remotes = std::clamp(sizes.slots * remotes_per_slot, sizes.remotes, largest_sizes.remotes);
+    sizes.remotes =
+        std::clamp(sizes.slots * remotes_per_slot, sizes.remotes, largest_sizes.remotes);
     return sizes;
 }
 
@@ -82,10 +90,9 @@ std::optional<__u32> size_of(std::string_view map, const Sizes &sizes)
 
 bool is_kept(std::string_view map)
 {
-    constexpr std::string_view kept[] = {"dstports",    "host_changes",   "nexthops",
-                                         "multipaths",  "listener_mask",  "wakeup_taps",
-                                         "listeners",   "miss_ratelimit", "senders",
-                                         "gro_flows",   "pmtus"};
+    constexpr std::string_view kept[] = {
+        "dstports",  "host_changes",   "nexthops", "multipaths", "listener_mask", "wakeup_taps",
+        "listeners", "miss_ratelimit", "senders",  "gro_flows",  "pmtus"};
     return std::ranges::count(kept, map) != 0;
 }
 

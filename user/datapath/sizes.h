@@ -12,10 +12,10 @@
 namespace xvtep {
 
 struct Sizes {
-    __u32 slots = XV_SLOTS_START; // VTEPs, underlay ports and local ports
-    __u32 ports = XV_PORTS_START; // local ports, and as many underlay ports
-    __u32 vlans = XV_VLANS_START; // of all trunks, and as many members
-    __u32 fdb = XV_FDB_START;     // entries
+    __u32 slots = XV_SLOTS_START;   // VTEPs, underlay ports and local ports
+    __u32 ports = XV_PORTS_START;   // local ports, and as many underlay ports
+    __u32 vlans = XV_VLANS_START;   // of all trunks, and as many members
+    __u32 fdb = XV_FDB_START;       // entries
     __u32 floods = XV_FLOODS_START; // further destinations of entries that have several
     __u32 neighs = XV_NEIGHS_START;
     __u32 remotes = XV_REMOTES_START; // a power of 2

@@ -63,6 +63,8 @@ class Attachment {
         TRY(refuse_duplicates());
         undo_.push([this] { (void)release_empty_datapath(session_); });
         TRY(session_.need_tables());
+        if (request_.fdb_size > session_.tables->sizes().fdb)
+            TRY(grow(session_, &Sizes::fdb, request_.fdb_size));
         allow_route_queries(session_);
         TRY(take_slot());
         TRY(attach_ports());
@@ -179,9 +181,8 @@ class Attachment {
             TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
             // The entry comes first, because a repair finds the programs by it.
             TRY(session_.wrap(session_.tables->mark_alive(key)));
-            TRY(session_.wrap(growing(session_, &Sizes::ports, [&] {
-                return session_.tables->underlays.put(key, entry);
-            })));
+            TRY(session_.wrap(growing(session_, &Sizes::ports,
+                                      [&] { return session_.tables->underlays.put(key, entry); })));
             TRY_ASSIGN(auto made, attach_programs(session_, port, Role::underlay, request_.mode));
             entry.mode = to_table_mode(made.mode);
             entry.auto_mode = made.auto_mode;
@@ -342,9 +343,8 @@ class Attachment {
             to.port = vtep_.dstport;
             to.via = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
             xv_fdb entry{};
-            TRY_SET(entry.to, growing(session_, &Sizes::remotes, [&] {
-                        return hold_remote(*session_.tables, vtep_, to, 1);
-                    }));
+            TRY_SET(entry.to, growing(session_, &Sizes::remotes,
+                                      [&] { return hold_remote(*session_.tables, vtep_, to, 1); }));
             entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
             entry.several = 1;
             entry.updated = entry.used = entry.created = xv_tick(monotonic());

@@ -108,8 +108,8 @@ template <class Key, class Value> class BatchWriter {
     Result<> flush()
     {
         auto count = static_cast<__u32>(keys_.size());
-        if (count != 0 && bpf_map_update_batch(table_.fd(), keys_.data(), values_.data(), &count,
-                                               nullptr) != 0)
+        if (count != 0 &&
+            bpf_map_update_batch(table_.fd(), keys_.data(), values_.data(), &count, nullptr) != 0)
             return errno_failure("update", "map", errno);
         keys_.clear();
         values_.clear();
@@ -123,8 +123,8 @@ template <class Key, class Value> class BatchWriter {
 };
 
 // Copies a map whose elements have not changed since layout 5.
-template <class Key, class Value> Result<> copy(const std::string &from, const char *name,
-                                                const Table<Key, Value> &to)
+template <class Key, class Value>
+Result<> copy(const std::string &from, const char *name, const Table<Key, Value> &to)
 {
     TRY_ASSIGN(const auto old, RawMap::open(from, name));
     BatchWriter writer(to);
@@ -156,8 +156,9 @@ Result<Sizes> sizes_for(const std::string &maps, __u32 layout)
     };
     for (const auto &[map, member] :
          {Kind{"fdb", &Sizes::fdb}, Kind{"floods", &Sizes::floods}, Kind{"neighs", &Sizes::neighs},
-          Kind{"vlans", &Sizes::vlans}, Kind{"members", &Sizes::vlans}, Kind{"ports", &Sizes::ports},
-          Kind{"underlays", &Sizes::ports}, Kind{"remote_ids", &Sizes::remotes}}) {
+          Kind{"vlans", &Sizes::vlans}, Kind{"members", &Sizes::vlans},
+          Kind{"ports", &Sizes::ports}, Kind{"underlays", &Sizes::ports},
+          Kind{"remote_ids", &Sizes::remotes}}) {
         if (layout == 5 && member == &Sizes::remotes)
             continue;
         TRY_ASSIGN(const auto old, RawMap::open(maps, map));
@@ -310,8 +311,7 @@ Result<> Carry::carry_remotes()
     TRY_ASSIGN(const auto state, RawMap::open(from_, "remote_state"));
     return state.for_each([&](RawMap::Bytes, RawMap::Bytes value) -> Result<> {
         const auto next = value_of<xv_remote_state>(value).next;
-        to_->remote_state[0].next =
-            static_cast<__u32>(next % most + to_->remotes.size() / 2);
+        to_->remote_state[0].next = static_cast<__u32>(next % most + to_->remotes.size() / 2);
         return {};
     });
 }
@@ -465,9 +465,9 @@ Result<> Carry::tell_kernel(const std::vector<Entry> &entries)
     std::map<__u32, std::vector<KernelFdbEntry>> rows; // by the ifindex of the device
     for (const auto &[at, vtep] : vteps_) {
         rows[vtep.ifindex];
-        if (auto set = session_.netlink.change_vxlan_learning(
-                static_cast<int>(vtep.ifindex), (vtep.flags & XV_VTEP_LEARNING) != 0,
-                kernel_ageing(vtep.ageing));
+        if (auto set = session_.netlink.change_vxlan_learning(static_cast<int>(vtep.ifindex),
+                                                              (vtep.flags & XV_VTEP_LEARNING) != 0,
+                                                              kernel_ageing(vtep.ageing));
             !set && set.error().code != ENODEV)
             return set;
     }
@@ -504,8 +504,8 @@ Result<> Carry::carry_host_changes()
     TRY(vteps.for_each([&](RawMap::Bytes, RawMap::Bytes value) -> Result<> {
         const auto vtep = value_of<layout_5::Vtep>(value);
         if ((vtep.flags & layout_5::made_lo_forward) != 0)
-            changes |= (vtep.flags & XV_VTEP_V6) != 0 ? XV_HOST_FORWARDING_V6
-                                                       : XV_HOST_FORWARDING_V4;
+            changes |=
+                (vtep.flags & XV_VTEP_V6) != 0 ? XV_HOST_FORWARDING_V6 : XV_HOST_FORWARDING_V4;
         return {};
     }));
     TRY(to_->host_changes.put(0, changes));

@@ -5,9 +5,9 @@
 //   ...       the caller switches the programs to the new maps, device by device
 //   second()  adds what the old programs have learned and counted in the meantime
 //
-// The old maps may be of an older layout of bpf/abi/tables.h: layout_5.h and layout_10.h say what is
-// different there. A change of the layout needs such a description, and a fixture in tests/upgrade/.
-// Caches (next hops, senders, hints) are not carried: the programs fill them again.
+// The old maps may be of an older layout of bpf/abi/tables.h: layout_5.h and layout_10.h say what
+// is different there. A change of the layout needs such a description, and a fixture in
+// tests/upgrade/. Caches (next hops, senders, hints) are not carried: the programs fill them again.
 #pragma once
 
 #include <map>
@@ -88,8 +88,8 @@ class Carry {
     __u32 layout_;
     std::string into_;
     const Tables *to_;
-    __u32 begun_ = 0;  // xv_tick() before first() reads
-    bool all_ = false; // second() looks at all entries
+    __u32 begun_ = 0;                                   // xv_tick() before first() reads
+    bool all_ = false;                                  // second() looks at all entries
     std::map<std::pair<__u32, __be16>, xv_vtep> vteps_; // by VNI and UDP port
     std::vector<xv_remote> remotes_;                    // of the old maps, by index
     std::vector<std::pair<xv_remote_key, __u32>> held_; // the last destinations that were held

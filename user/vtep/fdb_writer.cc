@@ -136,10 +136,9 @@ void FdbWriter::release(const xv_fdb &entry, const std::vector<__u32> &ids)
 
 Result<> FdbWriter::put(xv_fdb entry, const std::vector<xv_remote_key> &remotes)
 {
-    TRY_ASSIGN(const auto held,
-               session_.wrap(growing(session_, &Sizes::remotes, [&] {
-                   return hold_remotes(*session_.tables, vtep_, remotes, entry.flags);
-               })));
+    TRY_ASSIGN(const auto held, session_.wrap(growing(session_, &Sizes::remotes, [&] {
+        return hold_remotes(*session_.tables, vtep_, remotes, entry.flags);
+    })));
     TRY(make_room_for(session_, 1));
     const auto done = put_held(entry, held);
     if (!done)
@@ -234,8 +233,9 @@ Result<> FdbWriter::write(xv_fdb entry, const std::vector<__u32> &ids,
     entry.to = ids.front();
     entry.several = static_cast<__u16>(ids.size() & (XV_FLOOD_MAX * 2 - 1));
     for (__u32 n = 1; n < ids.size(); n++)
-        TRY(growing(session_, &Sizes::floods,
-                    [&] { return session_.tables->floods.put({key_, n}, ids[n]); }));
+        TRY(growing(session_, &Sizes::floods, [&] {
+            return session_.tables->floods.put({key_, n}, ids[n]);
+        }));
     TRY(growing(session_, &Sizes::fdb, [&] {
         return session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST);
     }));

@@ -61,15 +61,22 @@ struct Entry {
 static_assert(sizeof(Entry) == 64);
 
 // The names of the reasons, in the order of their counters, from 1 on. Some have other names today.
-constexpr const char *reasons[] = {
-    "not_ip",        "not_udp",        "other_port",    "fragment",
-    "ip_options",    "bad_length",     "bad_checksum",  "not_local",
-    "martian",       "vxlan_vni_not_found", "no_udp6_csum", "flooded",
-    "over_mtu",      "kernel_path",    "to_bridge",     "switched",
-    "no_vni_flag",   "reserved_bits",  "pkt_too_small", "mac_invalid_source",
-    "local_mac",     "vxlan_entry_exists", "ip_tunnel_ecn", "no_tx_target",
-    "port_copy",     "hairpin",        "unknown_vlan",  "proxied",
-    "proxy_silent",  "pkt_too_big",    "pkt_too_big",   "oversize",
-    "rewrite_failed"};
+constexpr const char *reasons[] = {"not_ip",        "not_udp",
+                                   "other_port",    "fragment",
+                                   "ip_options",    "bad_length",
+                                   "bad_checksum",  "not_local",
+                                   "martian",       "vxlan_vni_not_found",
+                                   "no_udp6_csum",  "flooded",
+                                   "over_mtu",      "kernel_path",
+                                   "to_bridge",     "switched",
+                                   "no_vni_flag",   "reserved_bits",
+                                   "pkt_too_small", "mac_invalid_source",
+                                   "local_mac",     "vxlan_entry_exists",
+                                   "ip_tunnel_ecn", "no_tx_target",
+                                   "port_copy",     "hairpin",
+                                   "unknown_vlan",  "proxied",
+                                   "proxy_silent",  "pkt_too_big",
+                                   "pkt_too_big",   "oversize",
+                                   "rewrite_failed"};
 
 } // namespace xvtep::layout_5

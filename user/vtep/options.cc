@@ -9,6 +9,8 @@
 #include <charconv>
 
 #include <fmt/format.h>
+
+#include "bpf/abi/tables.h"
 #include <fmt/ranges.h>
 
 #include "user/base/result.h"
@@ -186,6 +188,15 @@ constexpr AttachOption options[] = {
      .initial = "0",
      .highest = max32,
      .kernel = {.type = IFLA_VXLAN_LIMIT, .by_programs = true}},
+    {.word = "fdb-size",
+     .field = &R::fdb_size,
+     .value = "N",
+     .group = Group::learning,
+     .help = "Make room for so many FDB entries, of all VTEPs of the namespace together. Commands "
+             "that write entries make the table larger by themselves; learning does not.",
+     .initial = "32768",
+     .lowest = 1,
+     .highest = XV_FDB_ENTRIES},
     {.word = "accept",
      .field = &R::accept,
      .value = "any|known",

@@ -56,8 +56,9 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
     if (made.auto_mode)
         made.mode = suits_native_xdp(link) ? Mode::xdp : Mode::tc;
     if (made.mode != Mode::tc) {
-        auto done = attach_xdp({session.directory + "/maps", link.index, made.mode == Mode::skb, link.name},
-                               underlay ? Program::xdp_underlay : Program::xdp_port);
+        auto done =
+            attach_xdp({session.directory + "/maps", link.index, made.mode == Mode::skb, link.name},
+                       underlay ? Program::xdp_underlay : Program::xdp_port);
         if (!done && made.auto_mode)
             made.mode = Mode::tc;
         else if (!done)

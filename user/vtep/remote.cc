@@ -14,7 +14,6 @@
 #include <fmt/format.h>
 
 #include "user/vtep/clock.h"
-#include "user/vtep/grow.h"
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/grow.h"
 #include "user/vtep/remote_table.h"
@@ -212,8 +211,8 @@ Result<> add_remote(const Ip &ip, const std::string &device)
     TRY_ASSIGN(const auto key, added_key(session, vtep, ip));
     const RemoteChange change(*session.tables);
     TRY_ASSIGN(const auto id, session.wrap(growing(session, &Sizes::remotes, [&] {
-                   return hold_remote(*session.tables, vtep, key, 1);
-               })));
+        return hold_remote(*session.tables, vtep, key, 1);
+    })));
     xv_remote *const remote = find_remote(*session.tables, id);
     if (remote == nullptr || (remote->flags & XV_REMOTE_ADDED) != 0) {
         release_remote(*session.tables, id, 1);

@@ -38,8 +38,7 @@ __u32 claim_once(const Tables &tables, std::uint64_t now)
 {
     auto next = shared(tables.remote_state[0].next);
     for (unsigned tries = 0; tries < tables.remotes.size(); tries++) {
-        const auto index =
-            static_cast<__u32>(next.fetch_add(1) & (tables.remotes.size() - 1));
+        const auto index = static_cast<__u32>(next.fetch_add(1) & (tables.remotes.size() - 1));
         xv_remote &remote = tables.remotes[index];
         if (index != 0 && shared(remote.claimed).load() == 0 && is_quiet(remote, now) &&
             shared(remote.claimed).exchange(1) == 0)

@@ -34,6 +34,7 @@ Result<Stats> read(const Session &session, __u32 slot)
         stats.tx_packets += cpu.tx_packets;
         stats.tx_bytes += cpu.tx_bytes;
         stats.events_lost += cpu.events_lost;
+        stats.not_learned += cpu.not_learned;
         for (int reason = 0; reason < XV_REASONS; reason++)
             sum.reason[reason] += cpu.reason[reason];
     }

@@ -33,6 +33,7 @@ Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
     for (__u32 i = 0; i < vtep.underlay_count; i++)
         info.devices.push_back(name_of(links, vtep.underlays[i]));
     read_options(vtep, info);
+    info.fdb_size = session.tables->sizes().fdb;
     info.ifindex = static_cast<int>(vtep.ifindex);
     info.name = device_name(links, vtep);
     info.mac.emplace();
