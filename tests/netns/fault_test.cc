@@ -135,7 +135,7 @@ std::vector<std::string> pin_lines(const std::string &directory, Names &names)
     for (const auto &link : got(pinned_links(directory)))
         lines.push_back(fmt::format("pinned {} {} dead {}", names[static_cast<__u32>(link.ifindex)],
                                     link.hook == Hook::ingress ? "ingress" : "egress", link.dead));
-    for (const char *kind : {"", "/maps", "/programs"})
+    for (const char *kind : {"", "/maps", "/maps/programs"})
         for (const auto &name : got(names_in(directory + kind)))
             lines.push_back(fmt::format("pinned {}/{}", kind, name));
     return lines;

@@ -233,7 +233,7 @@ TEST_F(Health, AFilterThatWasDeleted)
                        a_));
         // `tc -n` would not see the pins.
         must(fmt::format("nsenter --net=/run/netns/{} tc filter replace dev u {} pref 30838 handle "
-                         "30838 bpf da object-pinned {}/programs/{}",
+                         "30838 bpf da object-pinned {}/maps/programs/{}",
                          a_, hook, pins(), program));
     }
     EXPECT_EQ(problems(), json::array());
