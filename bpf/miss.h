@@ -20,7 +20,8 @@ struct raise_loop {
     struct xv_event event;
     struct __sk_buff *skb;
     __u32 listener_mask;
-    __u32 lost, delivered; /* number of ring buffers */
+    __u32 waiting; /* those of the mask that have not got it: no count, which the verifier follows */
+    __u32 slot;    /* of the VTEP's counters */
 };
 
 /* Wakes the reader by the ring buffer: a discarded record is not read, but wakes. */
@@ -35,6 +36,7 @@ static __always_inline void wake_by_ring(void *ring)
 static long raise_one(__u32 index, void *context)
 {
     struct raise_loop *loop = context;
+    struct xv_counters *c;
     __u32 *tap, ifindex;
     __u64 before;
     void *ring;
@@ -51,10 +53,12 @@ static long raise_one(__u32 index, void *context)
     before = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
     if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
                            ifindex ? BPF_RB_NO_WAKEUP : 0)) {
-        loop->lost++;
+        c = counters_of(loop->slot);
+        if (c)
+            c->events_lost++;
         return 0;
     }
-    loop->delivered++;
+    loop->waiting &= ~(1U << index);
     /* Wake the reader if it has read everything before this event, as the ring buffer would. */
     if (ifindex && (__s64)(bpf_ringbuf_query(ring, BPF_RB_CONS_POS) - before) >= 0 &&
         bpf_clone_redirect(loop->skb, ifindex, 0))
@@ -120,7 +124,6 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     struct raise_loop loop = {.skb = skb};
     __u32 zero = 0, *listeners_bits = bpf_map_lookup_elem(&listener_mask, &zero);
     struct xv_ratelimit miss = {.raised = now};
-    struct xv_counters *counters;
     int way;
 
     if (!vtep || !addr || !listeners_bits || !*listeners_bits)
@@ -130,7 +133,8 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     way = ratelimit_way(&miss);
     if (way < 0)
         return 0;
-    loop.listener_mask = *listeners_bits;
+    loop.listener_mask = loop.waiting = *listeners_bits;
+    loop.slot = vtep->slot;
     loop.event.time = now;
     loop.event.vni = vtep->vni;
     loop.event.ifindex = vtep->ifindex;
@@ -141,13 +145,8 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     else
         loop.event.addr = *addr;
     bpf_loop(XV_LISTENERS_MAX, raise_one, &loop, 0);
-    if (loop.delivered)
+    if (loop.waiting != loop.listener_mask)
         ratelimit_note(&miss, way);
-    if (!loop.lost)
-        return 0;
-    counters = counters_of(vtep->slot);
-    if (counters)
-        counters->events_lost += loop.lost;
     return 0;
 }
 
