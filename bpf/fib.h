@@ -21,42 +21,44 @@
 #define XV_FIB_SIZE 68 /* of the packet: every path lets it pass */
 
 /*
- * Which of the packets that differ in what a route with several next hops looks at. Sample 0 has
- * the true source address.
+ * Asks for packets of multipath_work.key from multipath_work.from. A route with several next hops
+ * looks at what `number` changes in them: the UDP source port or flow label, and for
+ * fib_multipath_hash_policy=0, with `by_source`, the source address. Number 0 has the true one.
+ *
+ * Sets multipath_work.answer; its dmac is all zeros if the neighbour is not resolved, and smac then
+ * depends on its address. Returns whether there is a hop.
  */
-struct fib_sample {
-    __u32 number;
-    __u32 by_source; /* the source address differs, for fib_multipath_hash_policy=0 */
-};
-
-/*
- * Sets *hop; dmac is all zeros if the neighbour is not resolved, and smac then depends on its
- * address. Returns whether there is a hop.
- */
-static __always_inline int fib_look_up(struct __sk_buff *skb, const struct xv_nexthop_key *key,
-                                       const struct xv_addr *from, struct fib_sample sample,
-                                       struct bpf_fib_lookup *query, struct xv_hop *hop)
+XV_STEP int fib_look_up(struct __sk_buff *skb, __u32 number, __u32 by_source)
 {
-    __u32 gateway;
+    __u32 zero = 0, gateway;
+    struct multipath_work *work = bpf_map_lookup_elem(&multipath_work, &zero);
+    struct xv_nexthop_key *key;
+    struct bpf_fib_lookup *query;
+    struct xv_hop *hop;
     int answer;
 
+    if (!work)
+        return 0;
+    key = &work->key;
+    query = &work->query;
+    hop = &work->answer;
     __builtin_memset(query, 0, sizeof(*query)); /* not by a literal, built on the stack first */
     query->l4_protocol = IPPROTO_UDP;
-    query->sport = bpf_htons(49152 + sample.number * 61);
+    query->sport = bpf_htons(49152 + number * 61);
     query->dport = key->dstport;
     query->tot_len = XV_FIB_SIZE;
     query->ifindex = XV_FIB_LO;
     if (addr_is_v4(&key->dst)) {
         query->family = XV_FIB_V4;
         query->tos = key->tos;
-        query->ipv4_src = from->word[3];
-        if (sample.by_source)
-            query->ipv4_src ^= bpf_htonl(sample.number);
+        query->ipv4_src = work->from.word[3];
+        if (by_source)
+            query->ipv4_src ^= bpf_htonl(number);
         query->ipv4_dst = key->dst.word[3];
     } else {
         query->family = XV_FIB_V6;
-        query->flowinfo = bpf_htonl((__u32)key->tos << 20 | sample.number);
-        __builtin_memcpy(query->ipv6_src, from, 16);
+        query->flowinfo = bpf_htonl((__u32)key->tos << 20 | number);
+        __builtin_memcpy(query->ipv6_src, &work->from, 16);
         __builtin_memcpy(query->ipv6_dst, &key->dst, 16);
     }
     answer = bpf_fib_lookup(skb, query, sizeof(*query), 0);

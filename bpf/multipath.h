@@ -26,8 +26,7 @@
 
 struct sample_loop {
     struct __sk_buff *skb;
-    struct multipath_work *work;
-    struct fib_sample sample;
+    __u32 by_source;
 };
 
 /* The work area, for packets of this key and source, or NULL. */
@@ -54,29 +53,39 @@ static __always_inline __u64 hop_id(const struct xv_hop *hop)
            1;
 }
 
-/* The number of the next hop with this id, or XV_HOPS_MAX. */
-static __always_inline __u32 hop_find(const struct multipath_work *work, __u64 id)
+/*
+ * The number of the next hop with this id, or XV_HOPS_MAX. No branch depends on what is found, since
+ * the verifier would go on separately with each result.
+ */
+static __always_inline __u64 hop_find(const struct multipath_work *work, __u64 id)
 {
-    __u32 found = XV_HOPS_MAX;
+    __u64 found = XV_HOPS_MAX;
 
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
-        found = work->hop_ids[i] == id ? i : found;
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
+        __u64 differs = work->hop_ids[i] ^ id;
+
+        differs |= -differs;
+        asm volatile("" : "+r"(differs)); /* or the compiler makes a branch of it */
+        found -= (XV_HOPS_MAX - i) * (1 - (differs >> 63));
+    }
     return found;
 }
 
 static long sample_one(__u32 n, void *context)
 {
     struct sample_loop *loop = context;
-    struct multipath_work *work = loop->work;
-    struct xv_multipath *draft = &work->draft;
-    struct xv_hop hop XV_ALIGN2;
+    __u32 zero = 0;
+    struct multipath_work *work = bpf_map_lookup_elem(&multipath_work, &zero);
+    struct xv_multipath *draft;
     __u64 id, at;
 
-    loop->sample.number = n;
-    if (!fib_look_up(loop->skb, &work->key, &work->from, loop->sample, &work->query, &hop))
+    if (!work || !fib_look_up(loop->skb, n, loop->by_source))
         return 0;
-    id = hop_id(&hop);
+    draft = &work->draft;
+    id = hop_id(&work->answer);
     at = hop_find(work, id);
+    /* The compiler must compare the register that is the index, or the verifier misses the bound. */
+    asm volatile("" : "+r"(at));
     if (at < XV_HOPS_MAX) {
         draft->weight[at]++;
         return 0;
@@ -86,18 +95,27 @@ static long sample_one(__u32 n, void *context)
         return 0;
     draft->hops++;
     work->hop_ids[at] = id;
-    draft->hop[at] = hop;
+    draft->hop[at] = work->answer;
     draft->resolved[at] = 0;
     draft->sample[at] = n;
     draft->weight[at] = 1;
     return 0;
 }
 
-static __always_inline void sample(struct sample_loop *loop, __u32 samples)
+/* Finds the next hops that so many samples go by: sets multipath_work.draft. */
+XV_STEP int sample(struct __sk_buff *skb, __u32 samples, __u32 by_source)
 {
-    __builtin_memset(loop->work->hop_ids, 0, sizeof(loop->work->hop_ids));
-    loop->work->draft.hops = 0;
-    bpf_loop(samples, sample_one, loop, 0);
+    struct sample_loop loop = {.skb = skb, .by_source = by_source};
+    __u32 zero = 0;
+    struct multipath_work *work = bpf_map_lookup_elem(&multipath_work, &zero);
+
+    if (!work)
+        return 0;
+    __builtin_memset(work->hop_ids, 0, sizeof(work->hop_ids));
+    __builtin_memset(work->draft.weight, 0, sizeof(work->draft.weight));
+    work->draft.hops = 0;
+    bpf_loop(samples, sample_one, &loop, 0);
+    return 0;
 }
 
 struct bucket_loop {
@@ -153,39 +171,52 @@ static long fill_bucket(__u32 n, void *context)
     return 0;
 }
 
-/* Sets `left` to the shares by weight; to equal ones, if the samples do not deny it. */
+/* -1 if a is less than b, else 0: the verifier sees no branch. */
+static __always_inline __s64 is_less(__s64 a, __s64 b)
+{
+    __s64 difference = a - b;
+
+    asm volatile("" : "+r"(difference));
+    return difference >> 63;
+}
+
+/*
+ * Sets `left` to the shares by weight; to equal ones, if the samples do not deny it. Only the first
+ * `hops` of the draft have a weight.
+ */
 XV_STEP int share_buckets(struct multipath_work *work)
 {
-    __u32 total = 0, given = 0, equal = 1, hops;
     struct xv_multipath *draft;
+    __s64 total = 0, given = 0, uneven = 0, hops, has;
 
     if (!work || !work->draft.hops)
         return 0;
     draft = &work->draft;
     hops = draft->hops;
 #pragma clang loop unroll(disable)
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
-        if (i >= hops)
-            draft->weight[i] = 0;
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
         total += draft->weight[i];
-    }
 #pragma clang loop unroll(disable)
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++) /* 3 standard deviations are less than a quarter */
-        equal &= i >= hops || (draft->weight[i] * hops * 4 + 32 >= total * 3 &&
-                               draft->weight[i] * hops * 4 <= total * 5 + 32);
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++) { /* 3 standard deviations are less than a quarter */
+        __s64 four = draft->weight[i] * hops * 4;
+
+        has = is_less(0, draft->weight[i]);
+        uneven |= has & (is_less(four + 32, total * 3) | is_less(total * 5 + 32, four));
+    }
+    total = uneven ? total | 1 : hops;
 #pragma clang loop unroll(disable)
     for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
-        if (equal && i < hops)
-            draft->weight[i] = 1;
-        work->left[i] = draft->weight[i] * XV_BUCKETS / (equal ? hops : total | 1);
+        has = is_less(0, draft->weight[i]);
+        draft->weight[i] = (draft->weight[i] & uneven) | (has & ~uneven & 1);
+        work->left[i] = (__u64)draft->weight[i] * XV_BUCKETS / (__u64)total;
         given += work->left[i];
     }
 #pragma clang loop unroll(disable)
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
-        if (i < hops && given < XV_BUCKETS) {
-            work->left[i]++;
-            given++;
-        }
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
+        has = is_less(0, draft->weight[i]) & is_less(given, XV_BUCKETS) & 1;
+        work->left[i] += has;
+        given += has;
+    }
     return 0;
 }
 
@@ -220,31 +251,30 @@ static __always_inline void keep_resolved(struct xv_multipath *draft,
 XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *key,
                             const struct xv_addr *from, const struct xv_hop *used)
 {
-    struct sample_loop sampling = {.skb = skb};
     struct bucket_loop filling = {};
     struct multipath_work *work;
-    __u32 zero = 0, *changes;
+    __u32 zero = 0, by_source = 0, *changes;
 
     if (!key || !from || !used)
         return 0;
     work = multipath_begin(key, from);
     if (!work)
         return 0;
-    sampling.work = filling.work = work;
-    sample(&sampling, XV_SAMPLES_FIRST);
+    filling.work = work;
+    sample(skb, XV_SAMPLES_FIRST, 0);
     changes = bpf_map_lookup_elem(&host_changes, &zero);
     if (work->draft.hops == 1 && addr_is_v4(&work->key.dst) && changes &&
         !(*changes & XV_HOST_SOURCE_RULES)) {
-        sampling.sample.by_source = 1;
-        sample(&sampling, XV_SAMPLES_FIRST);
+        by_source = 1;
+        sample(skb, XV_SAMPLES_FIRST, 1);
     }
     if (hop_find(work, hop_id(used)) == XV_HOPS_MAX)
         return 0;
     if (work->draft.hops == 1)
         return 1;
-    sample(&sampling, XV_SAMPLES);
+    sample(skb, XV_SAMPLES, by_source);
     find_unfit_for_xdp(&work->draft);
-    work->draft.by_source = sampling.sample.by_source;
+    work->draft.by_source = by_source;
     share_buckets(work);
     work->draft.silent = 0;
     filling.old = bpf_map_lookup_elem(&multipaths, &work->key);

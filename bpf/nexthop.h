@@ -80,7 +80,6 @@ static __always_inline int path_is_fresh(const struct xv_remote *remote, __u64 n
 XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *key,
                            const struct xv_addr *from, const struct xv_nexthop *nexthop)
 {
-    struct fib_sample which = {};
     struct multipath_work *work;
     __u32 same = 1;
     struct xv_multipath *m;
@@ -91,15 +90,11 @@ XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *k
     if (!work)
         return 0;
     if (nexthop->path.hops <= 1)
-        return fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) &&
-               hop_equal(&work->answer, &nexthop->path.hop);
+        return fib_look_up(skb, 0, 0) && hop_equal(&work->answer, &nexthop->path.hop);
     m = bpf_map_lookup_elem(&multipaths, &work->key);
-    for (__u32 i = 0; m && same && i < XV_HOPS_MAX && i < m->hops; i++) {
-        which.number = m->sample[i];
-        which.by_source = m->by_source;
-        same = fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) &&
+    for (__u32 i = 0; m && same && i < XV_HOPS_MAX && i < m->hops; i++)
+        same = fib_look_up(skb, m->sample[i], m->by_source) &&
                hop_equal(&work->answer, &m->hop[i]);
-    }
     return m && same;
 }
 
@@ -168,7 +163,6 @@ static __always_inline int hop_is_to_ask(struct xv_multipath *m, __u64 n, __u64 
 XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
                        const struct xv_remote *remote, struct tx_ctx *tx, __u64 hash_and_tos)
 {
-    struct fib_sample which = {};
     struct multipath_work *work;
     struct xv_multipath *m;
     __u32 zero = 0;
@@ -189,10 +183,8 @@ XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
         tx->path.hop = m->hop[n];
         return 0;
     }
-    which.number = m->sample[n];
-    which.by_source = m->by_source;
     if ((skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
-        !fib_look_up(skb, &work->key, &work->from, which, &work->query, &work->answer) ||
+        !fib_look_up(skb, m->sample[n], m->by_source) ||
         work->answer.ifindex != m->hop[n].ifindex || !hop_is_to_ask(m, n, tx->now))
         return 0;
     tx->path.hop.ifindex = work->answer.ifindex;
