@@ -116,25 +116,38 @@ static __always_inline void remote_see(struct xv_remote *remote, int written_by_
         touch_tick(&remote->named, now | 1ULL << XV_TICK_SHIFT); /* 0 means never */
 }
 
-/* Claims a free index; returns its remote, or NULL. */
-static __always_inline struct xv_remote *remote_claim(__u32 *index, __u64 now)
+struct claim_loop {
+    __u64 now;
+    __u32 index; /* of the claimed remote; 0: none */
+};
+
+static long claim_one(__u32 n, void *context)
 {
+    struct claim_loop *loop = context;
     struct xv_remote *remote;
-    __u32 zero = 0;
+    __u32 zero = 0, index;
     struct xv_remote_state *state = bpf_map_lookup_elem(&remote_state, &zero);
 
     if (!state)
-        return NULL;
-    for (int i = 0; i < XV_REMOTE_TRIES; i++) {
-        *index = __sync_fetch_and_add(&state->next, 1) & (sizes[XV_SIZE_REMOTES] - 1);
-        remote = bpf_map_lookup_elem(&remotes, index);
-        if (!remote || !*index || remote->claimed ||
-            (remote->freed && xv_since_tick(now, remote->freed) < XV_REMOTE_QUIET))
-            continue;
-        if (__sync_lock_test_and_set(&remote->claimed, 1) == 0)
-            return remote;
-    }
-    return NULL;
+        return 1;
+    index = __sync_fetch_and_add(&state->next, 1) & (sizes[XV_SIZE_REMOTES] - 1);
+    remote = bpf_map_lookup_elem(&remotes, &index);
+    if (!remote || !index || remote->claimed ||
+        (remote->freed && xv_since_tick(loop->now, remote->freed) < XV_REMOTE_QUIET) ||
+        __sync_lock_test_and_set(&remote->claimed, 1) != 0)
+        return 0;
+    loop->index = index;
+    return 1;
+}
+
+/* Claims a free index; returns its remote, or NULL. */
+static __always_inline struct xv_remote *remote_claim(__u32 *index, __u64 now)
+{
+    struct claim_loop loop = {.now = now};
+
+    bpf_loop(XV_REMOTE_TRIES, claim_one, &loop, 0);
+    *index = loop.index;
+    return loop.index ? bpf_map_lookup_elem(&remotes, index) : NULL;
 }
 
 struct retire_loop {
