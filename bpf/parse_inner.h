@@ -30,7 +30,7 @@ struct inner {
 };
 
 #define XV_NO_L4 255        /* no L4 header, or a fragment (IANA reserves the number) */
-#define XV_EXTENSIONS_MAX 4 /* IPv6 extension headers that the parser goes through */
+#define XV_EXTENSIONS_MAX 4 /* IPv6 extension headers that the parsers go through */
 
 static __always_inline __u64 flow_mix(__u64 flow, __u64 word)
 {
@@ -38,14 +38,17 @@ static __always_inline __u64 flow_mix(__u64 flow, __u64 word)
     return flow ^ flow >> 32;
 }
 
+static __always_inline int has_ports(__u8 proto)
+{
+    return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+           proto == IPPROTO_UDPLITE;
+}
+
 static __always_inline void parse_l4(struct cursor *c, struct inner *in)
 {
     __be16 *ports = c->at;
 
-    if (in->l4_proto != IPPROTO_TCP && in->l4_proto != IPPROTO_UDP &&
-        in->l4_proto != IPPROTO_SCTP && in->l4_proto != IPPROTO_UDPLITE)
-        return;
-    if (c->at + 4 > c->end)
+    if (!has_ports(in->l4_proto) || c->at + 4 > c->end)
         return;
     in->flow = flow_mix(in->flow, (__u64)ports[0] << 16 | ports[1]);
     if (in->l4_proto == IPPROTO_TCP && c->at + 20 <= c->end)
@@ -57,60 +60,35 @@ static __always_inline void parse_l4(struct cursor *c, struct inner *in)
 static __always_inline void parse_inner_v4(struct cursor *c, struct inner *in)
 {
     struct iphdr *ip = take(c, sizeof(*ip));
+    __u32 size;
 
     in->cut = !ip;
     if (!ip || ip->version != 4 || ip->ihl < 5)
         return;
+    size = ip->ihl * 4;
     in->tos = ip->tos;
     in->ttl = ip->ttl;
     in->df = !!(ip->frag_off & bpf_htons(XV_IP_DF));
-    in->headers += ip->ihl * 4;
+    in->headers += size;
     in->flow = flow_mix(in->flow, (__u64)ip->saddr << 32 | ip->daddr);
     in->flow = flow_mix(in->flow, ip->protocol);
     /* All fragments of a packet must take the same path, and only the first one has ports. */
     if (ip->frag_off & bpf_htons(XV_IP_FRAGMENT))
         return;
-    if (ip->ihl > 5 && !take(c, (ip->ihl - 5) * 4))
+    c->at = ip;
+    if (!take(c, size))
         return;
     in->l4_proto = ip->protocol;
-    in->l4_offset = in->l3_offset + ip->ihl * 4;
+    in->l4_offset = in->l3_offset + size;
     parse_l4(c, in);
 }
 
-/*
- * Sets l4_proto and l4_offset to the header behind the extension headers. They are not part of the
- * flow: BIG TCP puts a hop-by-hop header in front of some packets of a flow.
- */
-static __always_inline void parse_extensions(struct cursor *c, struct inner *in, __u8 next)
+static __always_inline int is_extension(__u8 next)
 {
-    __u32 size = in->l3_offset + sizeof(struct ipv6hdr);
-
-    for (int n = 0; n <= XV_EXTENSIONS_MAX; n++) {
-        __u8 *header;
-        __u32 more;
-
-        if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS) {
-            if (next == IPPROTO_FRAGMENT)
-                return;
-            in->l4_proto = next;
-            in->l4_offset = size;
-            in->headers = size;
-            return;
-        }
-        in->extended = 1;
-        header = take(c, 8);
-        if (!header)
-            return;
-        next = header[0];
-        more = header[1] * 8;
-        size += 8 + more;
-        /* Keep the mask below, from which the verifier knows the bound. */
-        asm volatile("" : "+r"(more));
-        if (!take(c, more & 2047))
-            return;
-    }
+    return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
 }
 
+/* As parse_inner(). */
 static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
 {
     struct ipv6hdr *ip = take(c, sizeof(*ip));
@@ -126,28 +104,60 @@ static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
     in->flow = flow_mix(in->flow, (__u64)a[2] << 32 | a[3]);
     in->flow = flow_mix(in->flow, (__u64)a[4] << 32 | a[5]);
     in->flow = flow_mix(in->flow, (__u64)a[6] << 32 | a[7]);
-    parse_extensions(c, in, ip->nexthdr);
+    if (is_extension(ip->nexthdr)) {
+        in->extended = 1;
+        in->l4_proto = ip->nexthdr;
+        return;
+    }
+    if (ip->nexthdr == IPPROTO_FRAGMENT) {
+        in->flow = flow_mix(in->flow, XV_NO_L4);
+        return;
+    }
+    in->l4_proto = ip->nexthdr;
+    in->l4_offset = in->headers = in->l3_offset + sizeof(*ip);
     in->flow = flow_mix(in->flow, in->l4_proto);
-    if (in->l4_proto != XV_NO_L4)
-        parse_l4(c, in);
+    parse_l4(c, in);
 }
 
-/* Parses from `c`, just behind the inner Ethernet header `eth`, whose type is `l3_proto`. */
+static __always_inline int is_vlan(__be16 proto)
+{
+    return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
+}
+
+/*
+ * Skips up to two VLAN tags, the first of which is at `c`: they are not part of the flow. Returns
+ * the size of those that are there, with *l3_proto behind them. The verifier must see no branch on
+ * the second tag, or it would walk through all that follows once more.
+ */
+static __always_inline __u32 skip_tags(struct cursor *c, __be16 *l3_proto)
+{
+    __be16 *tag = take(c, 4);
+    __u64 differs, more;
+
+    if (!tag)
+        return 0;
+    *l3_proto = tag[1];
+    differs = (__u64)(tag[1] ^ bpf_htons(ETH_P_8021Q)) * (tag[1] ^ bpf_htons(ETH_P_8021AD));
+    differs = -differs;
+    asm volatile("" : "+r"(differs)); /* or the compiler makes a branch of it */
+    more = 4 - 4 * (differs >> 63);
+    tag = c->at + more;
+    if ((void *)tag > c->end)
+        return 4;
+    *l3_proto = tag[-1];
+    c->at = tag;
+    return 4 + more;
+}
+
+/*
+ * Parses from `c`, just behind the inner Ethernet header `eth`, whose type is `l3_proto`. If the
+ * result is `extended`, the caller goes on with skb_parse_extensions().
+ */
 static __always_inline void parse_inner(struct cursor *c, struct inner *in, struct ethhdr *eth,
                                         __be16 l3_proto, __u16 l3_offset)
 {
-    /* Skip VLAN tags in the packet: they are not part of the flow. */
-    for (int n = 0; n < 2; n++) {
-        __be16 *tag;
-
-        if (l3_proto != bpf_htons(ETH_P_8021Q) && l3_proto != bpf_htons(ETH_P_8021AD))
-            break;
-        tag = take(c, 4);
-        if (!tag)
-            break;
-        l3_proto = tag[1];
-        l3_offset += 4;
-    }
+    if (is_vlan(l3_proto))
+        l3_offset += skip_tags(c, &l3_proto);
     in->l4_proto = XV_NO_L4;
     in->l3_proto = l3_proto;
     in->l3_offset = l3_offset;

@@ -50,6 +50,43 @@ static __always_inline int skb_read_eth(struct __sk_buff *skb, struct ethhdr *et
 }
 
 /*
+ * Goes on after parse_inner() of a frame with IPv6 extension headers: sets l4_proto and l4_offset to
+ * the header behind them. They are not part of the flow: BIG TCP puts a hop-by-hop header in front
+ * of some packets of a flow. `before`: size of what is in front of the frame.
+ */
+XV_STEP int skb_parse_extensions(struct __sk_buff *skb, struct inner *in, __u32 before)
+{
+    __be16 words[4];
+    __u8 *bytes = (__u8 *)words, next;
+    __u32 at;
+
+    if (!in)
+        return 0;
+    next = in->l4_proto;
+    in->l4_proto = XV_NO_L4;
+    at = in->l3_offset + sizeof(struct ipv6hdr);
+    for (int n = 0; n < XV_EXTENSIONS_MAX && is_extension(next); n++) {
+        if (bpf_skb_load_bytes(skb, before + at, words, 8))
+            break;
+        next = bytes[0];
+        at += 8 + bytes[1] * 8;
+    }
+    if (!is_extension(next) && next != IPPROTO_FRAGMENT && before + at <= skb->len) {
+        in->l4_proto = next;
+        in->l4_offset = in->headers = at;
+    }
+    in->flow = flow_mix(in->flow, in->l4_proto);
+    if (!has_ports(in->l4_proto) || bpf_skb_load_bytes(skb, before + at, words, 4))
+        return 0;
+    in->flow = flow_mix(in->flow, (__u64)words[0] << 16 | words[1]);
+    if (in->l4_proto == IPPROTO_TCP && !bpf_skb_load_bytes(skb, before + at + 12, words, 8))
+        in->headers += (bytes[0] >> 4) * 4;
+    else
+        in->headers += 8;
+    return 0;
+}
+
+/*
  * Parses the headers of a frame, whose first tag may be in skb metadata. Each step on the way out
  * that needs them parses them again, up to three times for a packet. Kept in one place, struct
  * inner would be in the stack frame of tc_port_ingress or tc_device_egress while all other steps
@@ -63,6 +100,8 @@ XV_STEP int parse_frame(struct __sk_buff *skb, struct inner *in)
     if (!eth || !in)
         return XV_REWRITE_FAILED;
     parse_inner(&c, in, eth, eth->h_proto, ETH_HLEN);
+    if (in->extended)
+        skb_parse_extensions(skb, in, 0);
     in->tagged |= skb->vlan_present;
     return XV_CONTINUE;
 }

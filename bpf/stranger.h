@@ -15,11 +15,10 @@
 #include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
+#include "bpf/parse_inner.h"
 #include "bpf/parse_outer.h"
 #include "bpf/remote.h"
 #include "bpf/vtep.h"
-
-#define XV_EXTENSIONS_MAX 4 /* extension headers of IPv6; an underlay has none, or a fragment's */
 
 /* Whether the VTEP neither takes packets from this address nor sends any there. */
 static __always_inline int is_stranger(const struct xv_vtep *vtep, const struct xv_addr *addr,

@@ -89,7 +89,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         (l3_size > XV_MTU_SAFE && l3_size > remote->path.proven_size))
         return XDP_PASS;
     parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
-    if (in.cut || !is_usual(vtep, 0, outer_tos(vtep, &in)))
+    if (in.cut || in.extended || !is_usual(vtep, 0, outer_tos(vtep, &in)))
         return XDP_PASS;
     hop = xdp_hop(vtep, remote, &in, now);
     if (!hop || exceeded_mtu(xdp, hop->ifindex, remote->path.mtu, l3_size))
