@@ -33,7 +33,7 @@ static __always_inline int classify(const struct outer *o, struct xv_vtep **foun
     *found = vtep;
     if (addr_equal(&o->src, &vtep->local) || addr_is_martian(&o->src))
         return XV_MARTIAN;
-    if (o->v6 && o->zero_csum && !(vtep->flags & XV_VTEP_ZERO_CSUM6_RX))
+    if (o->v6 && !o->csum && !(vtep->flags & XV_VTEP_ZERO_CSUM6_RX))
         return XV_NO_UDP6_CSUM;
     if (flags & vtep->reserved_flags || bpf_ntohl(o->vxlan.vni) & vtep->reserved_vni)
         return XV_RESERVED_BITS;

@@ -27,6 +27,7 @@ struct decap {
     int reason; /* XV_CONTINUE: the frame is delivered by `action`, and counted */
     int action;
     __u32 slot; /* the counters for `reason`: a VTEP's; 0: the underlay port's */
+    int unparsed; /* `reason` is about the outer headers: perhaps they begin elsewhere */
 };
 
 XV_ASSERT(XV_NOT_IP == 1 && XV_NOT_UDP == 2 && XV_OTHER_PORT == 3, "not VXLAN: the first reasons");
@@ -124,33 +125,21 @@ static __always_inline int strip(struct __sk_buff *skb, const struct outer *o,
     return XV_CONTINUE;
 }
 
-/* Parses the outer headers; `c` is then at the inner frame. */
-static __always_inline int parse_packet(struct __sk_buff *skb, struct cursor *c, struct outer *o)
-{
-    int reason;
-
-    *c = skb_pull(skb, XV_LINEAR);
-    reason = skb_has_vlan(skb) ? XV_NOT_IP : parse_outer(c, o, skb->len);
-    if (reason != XV_CONTINUE && !skb->vlan_present && skb_restore_mac(skb)) {
-        *c = skb_pull(skb, XV_LINEAR);
-        reason = parse_outer(c, o, skb->len);
-    }
-    return reason;
-}
-
 /*
  * Makes the checks of the kernel's device, and sets `o`, *vtep, *remote (the sender, or NULL) and
  * `inner`. XV_CONTINUE: the packet may be decapsulated here.
  */
 static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
                                         struct xv_vtep **vtep, struct xv_remote **remote,
-                                        struct ethhdr *inner, __u64 now)
+                                        struct ethhdr *inner, int *unparsed, __u64 now)
 {
     struct place sender = {};
     int reason, uses_gro;
     struct cursor c;
 
-    reason = parse_packet(skb, &c, o);
+    c = skb_pull(skb, XV_LINEAR);
+    reason = skb_has_vlan(skb) ? XV_NOT_IP : parse_outer(&c, o, skb->len, NULL);
+    *unparsed = reason != XV_CONTINUE;
     if (reason != XV_CONTINUE)
         return reason;
     reason = classify(o, vtep);
@@ -166,7 +155,7 @@ static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
         return XV_PKT_TOO_SMALL;
     if (ecn_must_drop(skb, o, inner->h_proto)) /* before anything is learned from the packet */
         return XV_IP_TUNNEL_ECN;
-    uses_gro = flow_uses_gro(skb, &c, o, now);
+    uses_gro = flow_uses_gro(skb, &c, o, now) ^ unknown_zero(now);
     sender.addr = o->src;
     reason = check_source(*vtep, *remote, &sender, inner->h_source, now);
     if (reason != XV_CONTINUE)
@@ -196,37 +185,36 @@ static __always_inline int unwrap(struct __sk_buff *skb, const struct xv_vtep *v
 XV_STEP int tc_decap(struct __sk_buff *skb, __u64 now, struct decap *result)
 {
     struct xv_remote *remote = NULL;
-    struct xv_vtep *vtep = vtep_from_xdp(skb, &remote);
+    enum xv_proto proto = XV_PROTO_VALID;
+    struct xv_vtep *vtep;
     struct ethhdr inner XV_ALIGN2;
     struct outer o = {};
     int reason;
 
     if (!result)
         return 0;
+    vtep = result->unparsed ? NULL : vtep_from_xdp(skb, &remote);
     if (vtep) {
         result->slot = vtep->slot;
         result->reason = XV_PKT_TOO_SMALL;
         if (bpf_skb_load_bytes(skb, 0, &inner, sizeof(inner)))
             return 0;
         bpf_skb_change_type(skb, XV_PACKET_HOST); /* the inner MAC is not this port's */
-        result->reason = XV_CONTINUE;
-        result->action =
-            deliver(skb, vtep, remote, inner.h_dest, now, XV_PROTO_VALID, XV_HOOK_INGRESS);
-        return 0;
+    } else {
+        reason = check_packet(skb, &o, &vtep, &remote, &inner, &result->unparsed, now);
+        if (reason == XV_CONTINUE)
+            reason = unwrap(skb, vtep, &o, &inner);
+        if (reason != XV_CONTINUE || !vtep) {
+            result->reason = reason;
+            if (vtep && reason != XV_NOT_LOCAL)
+                result->slot = vtep->slot;
+            return 0;
+        }
+        if (inner.h_proto != bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP))
+            proto = XV_PROTO_STALE;
     }
-
-    reason = check_packet(skb, &o, &vtep, &remote, &inner, now);
-    if (reason == XV_CONTINUE)
-        reason = unwrap(skb, vtep, &o, &inner);
-    result->reason = reason;
-    if (reason == XV_CONTINUE)
-        result->action =
-            deliver(skb, vtep, remote, inner.h_dest, now,
-                    inner.h_proto == bpf_htons(o.v6 ? ETH_P_IPV6 : ETH_P_IP) ? XV_PROTO_VALID
-                                                                             : XV_PROTO_STALE,
-                    XV_HOOK_INGRESS);
-    else if (vtep && reason != XV_NOT_LOCAL)
-        result->slot = vtep->slot;
+    result->reason = XV_CONTINUE;
+    result->action = deliver(skb, vtep, remote, inner.h_dest, now, proto, XV_HOOK_INGRESS);
     return 0;
 }
 

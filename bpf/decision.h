@@ -37,7 +37,7 @@ static __always_inline struct decap_decision *decap_decision(const struct outer 
 {
     __u32 at = decision_place((const mac_words *)inner, o->src.word[3] ^ o->vxlan.vni);
 
-    if (o->vxlan.flags != bpf_htonl(XV_VXLAN_FLAG_VNI) || (o->v6 && o->zero_csum))
+    if (o->vxlan.flags != bpf_htonl(XV_VXLAN_FLAG_VNI) || (o->v6 && !o->csum))
         return NULL;
     return bpf_map_lookup_elem(&decap_decisions, &at);
 }

@@ -75,6 +75,8 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
     if (!is_alive_now(ifindex, now))
         return XV_PASS;
     tc_decap(skb, now, &result);
+    if (result.unparsed && !skb->vlan_present && skb_restore_mac(skb))
+        tc_decap(skb, now, &result);
     if (result.reason == XV_CONTINUE)
         return result.action;
     if (result.reason == XV_NOT_UDP)
@@ -282,11 +284,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     struct outer o = {};
     int reason;
 
-    reason = parse_outer(&c, &o, c.end - c.at);
-    if (reason == XV_BAD_LENGTH) { /* the packet may be in fragments of memory */
-        c = xdp_cursor(xdp);
-        reason = parse_outer(&c, &o, bpf_xdp_get_buff_len(xdp));
-    }
+    reason = parse_outer(&c, &o, c.end - c.at, xdp);
     if (reason != XV_CONTINUE)
         return XDP_PASS;
     inner = take(&c, sizeof(*inner));
