@@ -32,20 +32,39 @@ static __always_inline __u32 pmtu_of(const struct xv_addr *addr, __u64 now)
     return pmtu && now < pmtu->expires ? pmtu->mtu : 0;
 }
 
-/* Remembers what a router reports to `told` about a packet from `from` to `to`, if it was ours. */
-static __always_inline void pmtu_learn(const struct xv_addr *told, const struct xv_addr *from,
-                                       const struct xv_addr *to, const struct udphdr *udp,
-                                       const struct xv_vxlan_header *vxlan, __u32 mtu, __u64 now)
-{
-    struct xv_pmtu fresh = {.expires = now + XV_PMTU_LIFE, .mtu = mtu};
-    __u32 known = pmtu_of(to, now);
+/* What a router reports to `told` about a packet from `from` to `to`. */
+struct pmtu_report {
+    struct xv_addr told, from, to;
+    __u32 mtu;
+    __u32 vni;
+    __be16 dport; /* UDP */
+};
 
-    if ((known && known <= mtu) || !addr_equal(told, from) ||
-        !bpf_map_lookup_elem(&local_addrs, from) || !port_is_ours(udp->dest) ||
-        !vtep_by_vni(bpf_ntohl(vxlan->vni) >> 8, udp->dest)) /* vxlan_err_lookup() */
-        return;
-    bpf_map_update_elem(&pmtus, to, &fresh,
+/* Remembers the report, if the packet was ours. */
+XV_STEP int pmtu_learn(const struct pmtu_report *r, __u64 now)
+{
+    struct xv_pmtu fresh = {.expires = now + XV_PMTU_LIFE};
+    __u32 known;
+
+    if (!r)
+        return 0;
+    fresh.mtu = r->mtu;
+    known = pmtu_of(&r->to, now);
+    if ((known && known <= r->mtu) || !addr_equal(&r->told, &r->from) ||
+        !bpf_map_lookup_elem(&local_addrs, &r->from) || !port_is_ours(r->dport) ||
+        !vtep_slot_by_vni(r->vni, r->dport)) /* vxlan_err_lookup() */
+        return 0;
+    bpf_map_update_elem(&pmtus, &r->to, &fresh,
                         BPF_ANY); /* used from the next renewal of the next hop on */
+    return 0;
+}
+
+static __always_inline void pmtu_report_about(struct pmtu_report *r, const struct udphdr *udp,
+                                              const struct xv_vxlan_header *vxlan, __u32 mtu)
+{
+    r->mtu = mtu;
+    r->vni = bpf_ntohl(vxlan->vni) >> 8;
+    r->dport = udp->dest;
 }
 
 /* Looks for an ICMP error about a path MTU in a packet that is not UDP. */
@@ -54,7 +73,7 @@ XV_STEP int pmtu_snoop(struct __sk_buff *skb, __u64 now)
     struct cursor c = skb_pull(skb, XV_LINEAR);
     struct ethhdr *eth = take(&c, sizeof(*eth));
     struct xv_vxlan_header *vxlan;
-    struct xv_addr told, from, to;
+    struct pmtu_report report = {};
     struct udphdr *udp;
 
     if (!eth)
@@ -73,10 +92,11 @@ XV_STEP int pmtu_snoop(struct __sk_buff *skb, __u64 now)
         if (!quoted || !udp || !vxlan || quoted->ihl != 5 || quoted->protocol != IPPROTO_UDP ||
             bpf_ntohs(icmp->mtu) < XV_MTU_MIN_V4 + XV_OUTER_V4)
             return 0; /* with a smaller MTU no error could be sent to a sender */
-        addr_from_v4(&told, ip->daddr);
-        addr_from_v4(&from, quoted->saddr);
-        addr_from_v4(&to, quoted->daddr);
-        pmtu_learn(&told, &from, &to, udp, vxlan, bpf_ntohs(icmp->mtu), now);
+        addr_from_v4(&report.told, ip->daddr);
+        addr_from_v4(&report.from, quoted->saddr);
+        addr_from_v4(&report.to, quoted->daddr);
+        pmtu_report_about(&report, udp, vxlan, bpf_ntohs(icmp->mtu));
+        pmtu_learn(&report, now);
     } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr *ip = take(&c, sizeof(*ip)), *quoted;
         struct icmp *icmp = take(&c, sizeof(*icmp));
@@ -89,10 +109,11 @@ XV_STEP int pmtu_snoop(struct __sk_buff *skb, __u64 now)
         if (!quoted || !udp || !vxlan || quoted->nexthdr != IPPROTO_UDP || icmp->unused ||
             bpf_ntohs(icmp->mtu) < XV_MTU_MIN_V6)
             return 0;
-        addr_from_v6(&told, ip->daddr.in6_u.u6_addr32);
-        addr_from_v6(&from, quoted->saddr.in6_u.u6_addr32);
-        addr_from_v6(&to, quoted->daddr.in6_u.u6_addr32);
-        pmtu_learn(&told, &from, &to, udp, vxlan, bpf_ntohs(icmp->mtu), now);
+        addr_from_v6(&report.told, ip->daddr.in6_u.u6_addr32);
+        addr_from_v6(&report.from, quoted->saddr.in6_u.u6_addr32);
+        addr_from_v6(&report.to, quoted->daddr.in6_u.u6_addr32);
+        pmtu_report_about(&report, udp, vxlan, bpf_ntohs(icmp->mtu));
+        pmtu_learn(&report, now);
     }
     return 0;
 }

@@ -83,7 +83,7 @@ XV_STEP int stranger_to(struct __sk_buff *skb)
 
     if (!at || bpf_skb_load_bytes(skb, at, &h, sizeof(h)) || !port_is_ours(h.udp.dest))
         return 0;
-    vtep = vtep_by_vni(bpf_ntohl(h.vxlan.vni) >> 8, h.udp.dest);
+    vtep = vtep_by_vni_rarely(bpf_ntohl(h.vxlan.vni) >> 8, h.udp.dest);
     return vtep && is_stranger(vtep, &from, bpf_ktime_get_coarse_ns()) ? vtep->slot : 0;
 }
 

@@ -121,31 +121,37 @@ XV_STEP int sent_size(struct __sk_buff *skb)
 }
 
 /* The kernel's device has sent a frame, so it has the entry: resets count_unanswered(). */
-static __always_inline void entry_answered(const struct sent *s)
+XV_STEP int entry_answered(const struct sent *s)
 {
-    struct xv_vtep *vtep = vtep_by_vni(s->vni, s->key.dstport);
     struct xv_fdb_key key;
+    struct xv_vtep *vtep;
     struct xv_fdb *entry;
 
+    if (!s)
+        return 0;
+    vtep = vtep_by_vni_rarely(s->vni, s->key.dstport);
     if (!vtep)
-        return;
+        return 0;
     fdb_key(&key, vtep, s->mac);
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (entry && entry->flags & XV_FDB_UNANSWERED_MAX)
         entry->flags &= ~XV_FDB_UNANSWERED_MAX;
+    return 0;
 }
 
 /*
  * `port_named`: the entry, or the VTEP, names the underlay port. Returns how many next hops the
  * route has; 0: the routing table cannot tell.
  */
-static __always_inline __u32 nexthop_learn(struct __sk_buff *skb, struct sent *s, int port_named,
-                                           __u64 now)
+XV_STEP int nexthop_learn(struct __sk_buff *skb, struct sent *s, __u32 port_named, __u64 now)
 {
     struct xv_underlay *underlay;
     struct xv_nexthop *known;
-    __u32 size = sent_size(skb), hops;
+    __u32 size, hops;
 
+    if (!s)
+        return 0;
+    size = sent_size(skb);
     s->nexthop.path.proven_size = size < 0xffff ? size : 0xffff;
     s->key.mark = skb->mark;
     s->key.oif = port_named ? skb->ifindex : 0;
@@ -170,16 +176,20 @@ static __always_inline __u32 nexthop_learn(struct __sk_buff *skb, struct sent *s
 }
 
 /* The kernel's device has sent a frame that was counted as no_tx_target: corrects the count. */
-static __always_inline void recount_no_entry(struct __sk_buff *skb, const struct sent *s)
+XV_STEP int recount_no_entry(struct __sk_buff *skb, const struct sent *s)
 {
-    struct xv_vtep *vtep = vtep_by_vni(s->vni, s->key.dstport);
-    struct xv_counters *c = vtep ? counters_of(vtep->slot) : NULL;
-    __u32 packets = skb_packets(skb);
+    __u32 packets = skb_packets(skb), slot;
+    struct xv_counters *c;
 
-    if (!c)
-        return;
+    if (!s)
+        return 0;
+    slot = vtep_slot_by_vni(s->vni, s->key.dstport);
+    c = counters_of(slot);
+    if (!slot || !c)
+        return 0;
     c->reason[XV_NO_TX_TARGET] -= packets; /* may go below 0 on this CPU; the sum is right */
     c->reason[XV_KERNEL_TABLE] += packets;
+    return 0;
 }
 
 /*
@@ -187,17 +197,17 @@ static __always_inline void recount_no_entry(struct __sk_buff *skb, const struct
  * or knows a newer one, the entry is removed here too, and the frame may go. But an entry that user
  * space wrote as static or permanent holds: the frame is dropped.
  */
-static __always_inline int misdirected(const struct sent *s)
+XV_STEP int misdirected(const struct sent *s)
 {
     struct xv_vtep *vtep;
     struct xv_fdb_key key;
     struct xv_fdb *entry;
 
-    if (s->later_fragment)
+    if (!s || s->later_fragment)
         return XV_MISDIRECTED;
     if (!port_is_ours(s->key.dstport))
         return XV_CONTINUE;
-    vtep = vtep_by_vni(s->vni, s->key.dstport);
+    vtep = vtep_by_vni_rarely(s->vni, s->key.dstport);
     if (!vtep)
         return XV_MISDIRECTED;
     fdb_key(&key, vtep, s->mac);
@@ -213,10 +223,13 @@ struct sent_action {
 };
 
 /* Whether the kernel's device sends by an entry of its own to a VTEP that nobody named. */
-static __always_inline int sent_to_stranger(const struct sent *s)
+XV_STEP int sent_to_stranger(const struct sent *s)
 {
-    struct xv_vtep *vtep = s->later_fragment ? NULL : vtep_by_vni(s->vni, s->key.dstport);
+    struct xv_vtep *vtep;
 
+    if (!s || s->later_fragment)
+        return 0;
+    vtep = vtep_by_vni_rarely(s->vni, s->key.dstport);
     return vtep && addr_equal(&s->from, &vtep->local) && /* else it is routed through here */
            is_stranger(vtep, &s->key.dst, bpf_ktime_get_coarse_ns());
 }
@@ -249,7 +262,7 @@ XV_STEP int check_sent(struct __sk_buff *skb, struct sent_action *result)
         (mark ^ expected) & (s.later_fragment ? ~XV_MARK_EXPECT_TUNNEL : ~0))
         return misdirected(&s);
     if (!s.fragment) {
-        if (nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns()) > 1)
+        if ((__u32)nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns()) > 1)
             result->action = steer(skb, &s.key);
     } else if (!s.later_fragment) {
         entry_answered(&s);

@@ -37,4 +37,17 @@ static __always_inline struct xv_vtep *vtep_by_vni(__u32 vni, __be16 dstport)
     return slot ? vtep_by_slot(*slot) : NULL;
 }
 
+/* As vtep_by_vni(), where it is rare: a step for the verifier. Returns the slot, or 0. */
+XV_STEP int vtep_slot_by_vni(__u32 vni, __u32 dstport)
+{
+    struct xv_vtep *vtep = vtep_by_vni(vni, dstport);
+
+    return vtep ? vtep->slot : 0;
+}
+
+static __always_inline struct xv_vtep *vtep_by_vni_rarely(__u32 vni, __be16 dstport)
+{
+    return vtep_by_slot(vtep_slot_by_vni(vni, dstport));
+}
+
 #endif
