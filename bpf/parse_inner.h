@@ -88,7 +88,7 @@ static __always_inline int is_extension(__u8 next)
     return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
 }
 
-/* As parse_inner(). */
+/* As parse_l3(). */
 static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
 {
     struct ipv6hdr *ip = take(c, sizeof(*ip));
@@ -134,30 +134,32 @@ static __always_inline __u32 skip_tags(struct cursor *c, __be16 *l3_proto)
     __be16 *tag = take(c, 4);
     __u64 differs, more;
 
-    if (!tag)
+    if (!tag) {
+        *l3_proto = bpf_htons(ETH_P_8021Q); /* a constant, so it is clear that no IP follows */
         return 0;
-    *l3_proto = tag[1];
+    }
     differs = (__u64)(tag[1] ^ bpf_htons(ETH_P_8021Q)) * (tag[1] ^ bpf_htons(ETH_P_8021AD));
     differs = -differs;
     asm volatile("" : "+r"(differs)); /* or the compiler makes a branch of it */
     more = 4 - 4 * (differs >> 63);
     tag = c->at + more;
-    if ((void *)tag > c->end)
+    if ((void *)tag > c->end) {
+        *l3_proto = bpf_htons(ETH_P_8021Q);
         return 4;
+    }
     *l3_proto = tag[-1];
     c->at = tag;
     return 4 + more;
 }
 
 /*
- * Parses from `c`, just behind the inner Ethernet header `eth`, whose type is `l3_proto`. If the
- * result is `extended`, the caller goes on with skb_parse_extensions().
+ * Parses from `c`, where a header of the type `l3_proto` begins, at `l3_offset` of the frame with
+ * the Ethernet header `eth`. If the result is `extended`, the caller goes on with
+ * skb_parse_extensions().
  */
-static __always_inline void parse_inner(struct cursor *c, struct inner *in, struct ethhdr *eth,
-                                        __be16 l3_proto, __u16 l3_offset)
+static __always_inline void parse_l3(struct cursor *c, struct inner *in, struct ethhdr *eth,
+                                     __be16 l3_proto, __u16 l3_offset)
 {
-    if (is_vlan(l3_proto))
-        l3_offset += skip_tags(c, &l3_proto);
     in->l4_proto = XV_NO_L4;
     in->l3_proto = l3_proto;
     in->l3_offset = l3_offset;
@@ -174,6 +176,17 @@ static __always_inline void parse_inner(struct cursor *c, struct inner *in, stru
         in->flow = flow_mix(in->flow, (__u64)mac[3] << 32 | (__u32)mac[4] << 16 | mac[5]);
         in->flow = flow_mix(in->flow, l3_proto);
     }
+}
+
+/* The same from `c`, just behind `eth`, where VLAN tags may be. */
+static __always_inline void parse_inner(struct cursor *c, struct inner *in, struct ethhdr *eth)
+{
+    __be16 l3_proto = eth->h_proto;
+    __u16 l3_offset = ETH_HLEN;
+
+    if (is_vlan(l3_proto))
+        l3_offset += skip_tags(c, &l3_proto);
+    parse_l3(c, in, eth, l3_proto, l3_offset);
 }
 
 #endif

@@ -99,7 +99,7 @@ XV_STEP int parse_frame(struct __sk_buff *skb, struct inner *in)
 
     if (!eth || !in)
         return XV_REWRITE_FAILED;
-    parse_inner(&c, in, eth, eth->h_proto, ETH_HLEN);
+    parse_inner(&c, in, eth);
     if (in->extended)
         skb_parse_extensions(skb, in, 0);
     in->tagged |= skb->vlan_present;

@@ -114,7 +114,7 @@ XV_STEP int sent_size(struct __sk_buff *skb)
     eth = take(&c, sizeof(*eth));
     if (!eth)
         return 0;
-    parse_inner(&c, &in, eth, eth->h_proto, ETH_HLEN);
+    parse_inner(&c, &in, eth);
     if (in.extended)
         skb_parse_extensions(skb, &in, outer);
     return skb->gso_size + in.headers + outer - ETH_HLEN;

@@ -88,7 +88,7 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         size > 0xffff - XV_OUTER_V6 ||
         (l3_size > XV_MTU_SAFE && l3_size > remote->path.proven_size))
         return XDP_PASS;
-    parse_inner(c, &in, eth, eth->h_proto, ETH_HLEN);
+    parse_l3(c, &in, eth, eth->h_proto, ETH_HLEN); /* tagged frames do not come here */
     if (in.cut || in.extended || !is_usual(vtep, 0, outer_tos(vtep, &in)))
         return XDP_PASS;
     hop = xdp_hop(vtep, remote, &in, now);

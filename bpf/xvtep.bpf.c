@@ -303,7 +303,10 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     return xdp_decapsulate(xdp, &target, &o, now);
 }
 
-/* Local port, before the kernel makes an skb of the frame: to known VTEPs with a fresh next hop. */
+/*
+ * Local port, before the kernel makes an skb of the frame: to known VTEPs with a fresh next hop. One
+ * place encapsulates, or the verifier would walk through it twice.
+ */
 SEC("xdp.frags")
 int xvtep_xdp_port(struct xdp_md *xdp)
 {
@@ -325,7 +328,7 @@ int xvtep_xdp_port(struct xdp_md *xdp)
         vtep = vtep_by_slot(decision->slot);
         remote = remote_by_id(decision->remote);
         if (vtep && remote)
-            return xdp_encap(xdp, vtep, &c, eth, remote, now);
+            goto encapsulate;
     }
     port = port_of(ifindex, now);
     if (!port)
@@ -362,6 +365,7 @@ int xvtep_xdp_port(struct xdp_md *xdp)
         decision->slot = vtep->slot;
         decision->tick = now;
     }
+encapsulate:
     return xdp_encap(xdp, vtep, &c, eth, remote, now);
 }
 
