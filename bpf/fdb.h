@@ -61,6 +61,24 @@ static __always_inline struct xv_fdb *fdb_find(const struct xv_vtep *vtep, const
     return entry;
 }
 
+/* As fdb_find(), where it is rare: a step for the verifier removes what must go. */
+XV_STEP int fdb_refresh(const struct xv_vtep *vtep, const struct xv_fdb_key *key, __u64 now)
+{
+    if (vtep && key)
+        fdb_find(vtep, key->mac, now);
+    return 0;
+}
+
+static __always_inline struct xv_fdb *fdb_find_rarely(const struct xv_vtep *vtep, const __u8 *mac,
+                                                      __u64 now)
+{
+    struct xv_fdb_key key;
+
+    fdb_key(&key, vtep, mac);
+    fdb_refresh(vtep, &key, now);
+    return bpf_map_lookup_elem(&fdb, &key);
+}
+
 /* As fdb_find(), but never the default entry, whose MAC is all zeros. */
 static __always_inline struct xv_fdb *fdb_find_nonzero(const struct xv_vtep *vtep, const __u8 *mac,
                                                        __u64 now)

@@ -58,10 +58,11 @@ static __always_inline void fdb_count_release(const struct xv_vtep *vtep)
 }
 
 /* Deletes an entry, and counts that. */
-static __always_inline void fdb_remove(const struct xv_vtep *vtep, const struct xv_fdb_key *key)
+XV_STEP int fdb_remove(const struct xv_vtep *vtep, const struct xv_fdb_key *key)
 {
-    if (!bpf_map_delete_elem(&fdb, key))
+    if (vtep && key && !bpf_map_delete_elem(&fdb, key))
         fdb_count_release(vtep);
+    return 0;
 }
 
 #endif

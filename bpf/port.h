@@ -113,19 +113,21 @@ XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
  * the bridge sends frames for it to this port (tc_port_egress); until then they go through the
  * bridge.
  */
-static __always_inline void port_learn(const struct xv_vtep *vtep, struct xv_port *port,
-                                       const struct ethhdr *eth, __u64 at, __u64 now)
+XV_STEP int port_learn(const struct xv_vtep *vtep, struct xv_port *port, const struct ethhdr *eth,
+                       __u64 at, __u64 now)
 {
-    struct xv_fdb *entry = fdb_find(vtep, eth->h_source, now);
     struct place here = port_place(at);
+    struct xv_fdb *entry;
 
+    if (!vtep || !port || !eth)
+        return 0;
+    entry = fdb_find(vtep, eth->h_source, now);
     if (!entry || !(port->flags & XV_PORT_BRIDGED) || here.vid ||
-        fdb_same_place(entry, &here, XV_FDB_LOCAL)) {
-        port_take(vtep, port, eth, at, now);
-        return;
-    }
+        fdb_same_place(entry, &here, XV_FDB_LOCAL))
+        return port_take(vtep, port, eth, at, now);
     entry->bridge_seen = 0;
     mac_copy(port->claimed_mac, eth->h_source);
+    return 0;
 }
 
 #endif

@@ -171,7 +171,9 @@ XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 no
                      struct xv_addr *target)
 {
     struct option_loop options = {.skb = skb,
-                                  .at = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct nd)};
+                                  .at = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct nd),
+                                  .broken = unknown_zero(now),
+                                  .found = unknown_zero(now)};
     struct advertisement reply = {};
     struct ethhdr eth XV_ALIGN2;
     struct xv_neigh *neigh;
@@ -219,8 +221,6 @@ static __always_inline int proxy_answer(struct __sk_buff *skb, const struct xv_v
 {
     __u8 next, type[2];
 
-    if (!(vtep->flags & XV_VTEP_PROXY))
-        return XV_CONTINUE;
     if (proto == bpf_htons(ETH_P_ARP))
         return proxy_arp(skb, vtep, now, target);
     if (proto != bpf_htons(ETH_P_IPV6) ||
@@ -232,14 +232,13 @@ static __always_inline int proxy_answer(struct __sk_buff *skb, const struct xv_v
     return proxy_nd(skb, vtep, now, target);
 }
 
-/* Handles a frame by `proxy`. Returns XV_CONTINUE, XV_PROXIED with tx->action set, or a reason. */
-static __always_inline int proxy(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                 struct tx_ctx *tx)
+/* As proxy(), for ARP and IPv6. */
+XV_STEP int proxy_frame(struct __sk_buff *skb, const struct xv_vtep *vtep, struct tx_ctx *tx)
 {
     struct xv_addr target = {};
     int reason;
 
-    if (skb->vlan_present) /* the kernel's device does not recognize ARP behind a tag */
+    if (!vtep || !tx)
         return XV_CONTINUE;
     reason = proxy_answer(skb, vtep, tx->eth.h_proto, tx->now, &target);
     if (reason == XV_NEIGH_MISS) {
@@ -247,6 +246,17 @@ static __always_inline int proxy(struct __sk_buff *skb, const struct xv_vtep *vt
         return XV_PROXY_SILENT;
     }
     return reason == XV_PROXIED ? answer(skb, tx, reason) : reason;
+}
+
+/* Handles a frame by `proxy`. Returns XV_CONTINUE, XV_PROXIED with tx->action set, or a reason. */
+static __always_inline int proxy(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                 struct tx_ctx *tx)
+{
+    if (!(vtep->flags & XV_VTEP_PROXY) ||
+        (tx->eth.h_proto != bpf_htons(ETH_P_ARP) && tx->eth.h_proto != bpf_htons(ETH_P_IPV6)) ||
+        skb->vlan_present) /* the kernel's device does not recognize ARP behind a tag */
+        return XV_CONTINUE;
+    return proxy_frame(skb, vtep, tx);
 }
 
 #endif

@@ -71,7 +71,7 @@ static __always_inline struct xv_fdb *rsc(struct __sk_buff *skb, const struct xv
         return entry;
     bpf_skb_load_bytes(skb, 0, &tx->eth, sizeof(tx->eth));
     tx->short_circuited = 1;
-    return fdb_find(vtep, mac, tx->now);
+    return fdb_find_rarely(vtep, mac, tx->now);
 }
 
 #endif

@@ -240,6 +240,8 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     __u64 at;
 
     tx.now = bpf_ktime_get_coarse_ns();
+    tx.vid = unknown_zero(tx.now);
+    tx.short_circuited = unknown_zero(tx.now);
     f.port = port_of(ifindex, tx.now);
     if (!f.port)
         return XV_PASS;
@@ -257,7 +259,7 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     if (tx.vid && bpf_skb_vlan_pop(skb))
         return to_action(f.port->slot, XV_REWRITE_FAILED, f.packets);
 
-    f.bridged = f.port->flags & XV_PORT_BRIDGED && !tx.vid;
+    f.bridged = (f.port->flags & XV_PORT_BRIDGED && !tx.vid) ^ unknown_zero(tx.now);
     at = (__u64)tx.vid << 32 | ifindex;
     if (port_check(f.vtep, f.port, &tx.eth, at, tx.now) == XV_TO_LEARN) {
         port_learn(f.vtep, f.port, &tx.eth, at, tx.now);
@@ -268,7 +270,8 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
         f.entry = fdb_find(f.vtep, tx.eth.h_dest, tx.now);
         f.entry = rsc(skb, f.vtep, f.entry, &tx);
     }
-    f.agreed = f.entry && (tx.short_circuited || fdb_bridge_agrees(f.entry, tx.now));
+    f.agreed = (f.entry && (tx.short_circuited || fdb_bridge_agrees(f.entry, tx.now))) ^
+               unknown_zero(tx.now);
     return port_forward(skb, &f, &tx);
 }
 
