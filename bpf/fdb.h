@@ -10,6 +10,8 @@
 #ifndef XVTEP_BPF_FDB_H
 #define XVTEP_BPF_FDB_H
 
+#include <linux/if_ether.h>
+
 #include "bpf/addr.h"
 #include "bpf/alive.h"
 #include "bpf/common.h"
@@ -158,22 +160,17 @@ static __always_inline int fdb_same_place(const struct xv_fdb *entry, const stru
  * garbage collection has just removed the entry) costs the entry and not the frame, as with the
  * kernel's device.
  */
-XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
-                      const struct place *place, __u32 flags, __u64 now)
+static __always_inline void fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *key,
+                                      const struct xv_fdb *old, const struct place *place,
+                                      __u32 flags, __u64 now)
 {
     struct xv_fdb fresh = {};
     struct xv_remote *remote;
-    struct xv_fdb_key key;
-    struct xv_fdb *old;
     __u64 seq = 0;
 
-    if (!vtep || !at || !place)
-        return 0;
-    key = *at;
-    old = bpf_map_lookup_elem(&fdb, &key);
     if (!old && !fdb_count_reserve(vtep)) {
         gc_start_timer();
-        return 0;
+        return;
     }
     if (flags & XV_FDB_LOCAL) {
         fresh.to = place->ifindex;
@@ -195,14 +192,13 @@ XV_STEP int fdb_write(const struct xv_vtep *vtep, const struct xv_fdb_key *at,
         seq = gc_next_seq();
     if (seq)
         fresh.gc_tag = xv_gc_tag(seq);
-    if (bpf_map_update_elem(&fdb, &key, &fresh, old ? BPF_EXIST : BPF_NOEXIST)) {
+    if (bpf_map_update_elem(&fdb, key, &fresh, old ? BPF_EXIST : BPF_NOEXIST)) {
         if (!old)
             fdb_count_release(vtep);
-        return 0;
+        return;
     }
     if (seq)
-        gc_enqueue(&key, seq);
-    return 0;
+        gc_enqueue(key, seq);
 }
 
 /*
@@ -242,16 +238,18 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
 }
 
 /*
- * Learns that `mac` was seen at `place`, as the kernel's vxlan_snoop(). `flags`: XV_FDB_LOCAL
+ * Learns that the source of `eth` was seen at `place`, as the kernel's vxlan_snoop(). `flags`: XV_FDB_LOCAL
  * and the flags that go with it for a port, 0 for a VTEP. Returns a drop reason, or XV_CONTINUE.
  */
-static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac,
-                                     const struct place *place, __u16 flags, __u64 now)
+XV_STEP int fdb_learn(const struct xv_vtep *vtep, const struct ethhdr *eth,
+                      const struct place *place, __u32 flags, __u64 now)
 {
     struct xv_fdb_key key;
     struct xv_fdb *entry;
 
-    fdb_key(&key, vtep, mac);
+    if (!vtep || !eth || !place)
+        return XV_CONTINUE;
+    fdb_key(&key, vtep, eth->h_source);
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (entry) {
         if (fdb_same_place(entry, place, flags & XV_FDB_LOCAL)) {
@@ -263,7 +261,7 @@ static __always_inline int fdb_learn(const struct xv_vtep *vtep, const __u8 *mac
         if (entry->flags & XV_FDB_NOAGE)
             return flags & XV_FDB_LOCAL ? XV_CONTINUE : XV_VXLAN_ENTRY_EXISTS;
     }
-    fdb_write(vtep, &key, place, flags, now);
+    fdb_write(vtep, &key, entry, place, flags, now);
     return XV_CONTINUE;
 }
 

@@ -45,14 +45,21 @@ struct gc_loop {
     __u64 limit; /* younger gc_seqs may not be in `gc_queue` yet: a tick leaves them */
 };
 
-/* Says that a live entry leads to the remote. One that user space wrote names the address, too. */
-static __always_inline void see_remote(struct xv_remote *remote, __u32 written_by_user, __u64 now)
+/*
+ * Says that a live entry leads to the remote. One that user space wrote names the address, too.
+ * Returns whether there is the remote.
+ */
+XV_STEP int see_remote(__u32 id, __u32 written_by_user, __u64 now)
 {
-    struct xv_remote *plain = written_by_user ? remote_by_id(remote->plain) : NULL;
+    struct xv_remote *remote = remote_by_id(id), *plain;
 
+    if (!remote)
+        return 0;
     remote_see(remote, written_by_user, now);
+    plain = written_by_user ? remote_by_id(remote->plain) : NULL;
     if (plain)
         remote_see(plain, written_by_user, now);
+    return 1;
 }
 
 struct flood_loop {
@@ -63,28 +70,31 @@ struct flood_loop {
 static long see_flood_one(__u32 n, void *context)
 {
     struct flood_loop *loop = context;
-    struct xv_remote *remote;
     __u32 *id;
 
     loop->key.index = n + 1;
     id = bpf_map_lookup_elem(&floods, &loop->key);
-    remote = id ? remote_by_id(*id) : NULL;
-    if (remote)
-        see_remote(remote, 1, loop->now);
+    if (id)
+        see_remote(*id, 1, loop->now);
     return 0;
 }
 
-/* The same for all remotes of an entry: only user space writes one that has several. */
-static __always_inline void see_remotes(const struct xv_fdb *entry, struct xv_remote *remote,
-                                        const struct xv_fdb_key *key, __u64 now)
+/*
+ * The same for all remotes of an entry: only user space writes one that has several. Returns whether
+ * there is the first one.
+ */
+static __always_inline int see_remotes(const struct xv_fdb *entry, const struct xv_fdb_key *key,
+                                       __u64 now)
 {
     struct flood_loop loop = {.now = now};
 
-    see_remote(remote, entry->flags & XV_FDB_USER, now);
-    if (entry->several <= 1)
-        return;
-    loop.key.entry = *key;
-    bpf_loop(entry->several - 1, see_flood_one, &loop, 0);
+    if (!see_remote(entry->to, entry->flags & XV_FDB_USER, now))
+        return 0;
+    if (entry->several > 1) {
+        loop.key.entry = *key;
+        bpf_loop(entry->several - 1, see_flood_one, &loop, 0);
+    }
+    return 1;
 }
 
 static long gc_one(__u32 index, void *context)
@@ -92,7 +102,6 @@ static long gc_one(__u32 index, void *context)
     struct gc_loop *loop = context;
     struct xv_gc *state = loop->state;
     struct xv_fdb_key *found, key;
-    struct xv_remote *remote;
     struct xv_vtep *vtep;
     struct xv_fdb *entry;
     __u64 gc_seq;
@@ -108,18 +117,16 @@ static long gc_one(__u32 index, void *context)
     entry = bpf_map_lookup_elem(&fdb, &key);
     if (!entry || entry->gc_tag != xv_gc_tag(gc_seq))
         return 0;
-    vtep = vtep_by_vni(key.vni, key.dstport);
-    remote = entry->flags & XV_FDB_LOCAL ? NULL : remote_by_id(entry->to);
-    if (!vtep || fdb_expired(vtep, entry, loop->now) ||
-        (!remote && entry->to && !(entry->flags & XV_FDB_LOCAL))) {
-        if (vtep)
-            fdb_remove(vtep, &key);
-        else
-            bpf_map_delete_elem(&fdb, &key);
+    vtep = vtep_by_vni_rarely(key.vni, key.dstport);
+    if (!vtep) {
+        bpf_map_delete_elem(&fdb, &key);
         return 0;
     }
-    if (remote)
-        see_remotes(entry, remote, &key, loop->now);
+    if (fdb_expired(vtep, entry, loop->now) ||
+        (!(entry->flags & XV_FDB_LOCAL) && entry->to && !see_remotes(entry, &key, loop->now))) {
+        fdb_remove(vtep, &key);
+        return 0;
+    }
     gc_seq = gc_next_seq();
     entry->gc_tag = xv_gc_tag(gc_seq);
     bpf_map_update_elem(&gc_queue, &gc_seq, &key, BPF_ANY);

@@ -53,6 +53,14 @@ static __always_inline __u64 hop_id(const struct xv_hop *hop)
            1;
 }
 
+/* 1 if x is not 0, else 0: no branch to the verifier, nor to the compiler. */
+static __always_inline __u64 is_not_zero(__u64 x)
+{
+    x |= -x;
+    asm volatile("" : "+r"(x));
+    return x >> 63;
+}
+
 /*
  * The number of the next hop with this id, or XV_HOPS_MAX. No branch depends on what is found, since
  * the verifier would go on separately with each result.
@@ -61,13 +69,8 @@ static __always_inline __u64 hop_find(const struct multipath_work *work, __u64 i
 {
     __u64 found = XV_HOPS_MAX;
 
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
-        __u64 differs = work->hop_ids[i] ^ id;
-
-        differs |= -differs;
-        asm volatile("" : "+r"(differs)); /* or the compiler makes a branch of it */
-        found -= (XV_HOPS_MAX - i) * (1 - (differs >> 63));
-    }
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
+        found -= (XV_HOPS_MAX - i) * (1 - is_not_zero(work->hop_ids[i] ^ id));
     return found;
 }
 
@@ -125,25 +128,37 @@ struct bucket_loop {
 
 #define XV_NO_HOP 0xff
 
-/* Whether it is the same next hop, perhaps before or after it was resolved. */
-static __always_inline int hop_continues(const struct xv_hop *old, const struct xv_hop *now)
+static __always_inline __u64 mac_bits(const __u8 *mac)
 {
-    return old->ifindex == now->ifindex &&
-           (mac_equal(old->dmac, now->dmac) || mac_is_zero(old->dmac) || mac_is_zero(now->dmac));
+    const mac_part *m = (const mac_part *)mac;
+
+    return (__u64)m[0] << 32 | (__u32)m[1] << 16 | m[2];
 }
 
-/* Gives the bucket to a next hop that is due one: to the one that has it, if `kept`. */
-static __always_inline int give_bucket(struct bucket_loop *loop, __u64 bucket,
-                                       const struct xv_hop *kept)
+/* 0 if it is the same next hop, perhaps before or after it was resolved; else 1. */
+static __always_inline __u64 hop_breaks_off(const struct xv_hop *old, const struct xv_hop *now)
 {
-    struct multipath_work *work = loop->work;
+    __u64 before = mac_bits(old->dmac), after = mac_bits(now->dmac);
 
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
-        if (work->left[i] && (!kept || hop_continues(kept, &work->draft.hop[i]))) {
+    return is_not_zero(old->ifindex ^ now->ifindex) |
+           (is_not_zero(before ^ after) & is_not_zero(before) & is_not_zero(after));
+}
+
+/* Gives the bucket to a next hop that is due one: to the one that has it, `kept`, or to `any`. */
+XV_STEP int give_bucket(struct multipath_work *work, __u64 bucket, const struct xv_hop *kept,
+                        __u32 any)
+{
+    bucket &= XV_BUCKETS - 1;
+    if (!work || !kept)
+        return 0;
+#pragma clang loop unroll(disable)
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
+        if (hop_breaks_off(kept, &work->draft.hop[i]) <= any && work->left[i]) {
             work->left[i]--;
             work->draft.bucket[bucket] = i;
             return 1;
         }
+    }
     return 0;
 }
 
@@ -156,7 +171,7 @@ static long keep_bucket(__u32 n, void *context)
     loop->work->draft.bucket[bucket] = XV_NO_HOP;
     if (loop->old) {
         kept = loop->old->hop[loop->old->bucket[bucket] & (XV_HOPS_MAX - 1)];
-        give_bucket(loop, bucket, &kept);
+        give_bucket(loop->work, bucket, &kept, 0);
     }
     return 0;
 }
@@ -167,7 +182,7 @@ static long fill_bucket(__u32 n, void *context)
     __u64 bucket = n & (XV_BUCKETS - 1);
 
     if (loop->work->draft.bucket[bucket] == XV_NO_HOP)
-        give_bucket(loop, bucket, NULL);
+        give_bucket(loop->work, bucket, &loop->work->draft.hop[0], 1);
     return 0;
 }
 
@@ -220,27 +235,23 @@ XV_STEP int share_buckets(struct multipath_work *work)
     return 0;
 }
 
-static __always_inline void find_unfit_for_xdp(struct xv_multipath *draft)
+/* What is kept about next hop `i` from `old`, or NULL, and whether XDP can send by its port. */
+XV_STEP int finish_hop(struct multipath_work *work, const struct xv_multipath *old, __u32 i)
 {
-    draft->no_xdp = 0;
-#pragma clang loop unroll(disable)
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
-        struct xv_underlay *underlay = bpf_map_lookup_elem(&underlays, &draft->hop[i].ifindex);
+    struct xv_multipath *draft;
+    struct xv_underlay *underlay;
 
-        if (!underlay || !underlay->xdp_xmit)
-            draft->no_xdp |= 1 << i;
+    if (!work || i >= XV_HOPS_MAX)
+        return 0;
+    draft = &work->draft;
+    underlay = bpf_map_lookup_elem(&underlays, &draft->hop[i].ifindex);
+    if (!underlay || !underlay->xdp_xmit)
+        draft->no_xdp |= 1 << i;
+    if (old && hop_equal(&draft->hop[i], &old->hop[i])) {
+        draft->resolved[i] = old->resolved[i];
+        draft->silent |= old->silent & 1 << i;
     }
-}
-
-static __always_inline void keep_resolved(struct xv_multipath *draft,
-                                          const struct xv_multipath *old)
-{
-#pragma clang loop unroll(disable)
-    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
-        if (hop_equal(&draft->hop[i], &old->hop[i])) {
-            draft->resolved[i] = old->resolved[i];
-            draft->silent |= old->silent & 1 << i;
-        }
+    return 0;
 }
 
 /*
@@ -273,13 +284,14 @@ XV_STEP int multipath_learn(struct __sk_buff *skb, const struct xv_nexthop_key *
     if (work->draft.hops == 1)
         return 1;
     sample(skb, XV_SAMPLES, by_source);
-    find_unfit_for_xdp(&work->draft);
     work->draft.by_source = by_source;
     share_buckets(work);
     work->draft.silent = 0;
+    work->draft.no_xdp = 0;
     filling.old = bpf_map_lookup_elem(&multipaths, &work->key);
-    if (filling.old)
-        keep_resolved(&work->draft, filling.old);
+#pragma clang loop unroll(disable)
+    for (__u32 i = 0; i < XV_HOPS_MAX; i++)
+        finish_hop(work, filling.old, i);
     bpf_loop(XV_BUCKETS, keep_bucket, &filling, 0);
     bpf_loop(XV_BUCKETS, fill_bucket, &filling, 0);
     if (bpf_map_update_elem(&multipaths, &work->key, &work->draft, BPF_ANY))

@@ -103,7 +103,7 @@ XV_STEP int port_take(const struct xv_vtep *vtep, const struct xv_port *port,
     struct place here = port_place(at);
 
     if (vtep && port && eth)
-        fdb_learn(vtep, eth->h_source, &here, port_fdb_flags(port, here.vid), now);
+        fdb_learn(vtep, eth, &here, port_fdb_flags(port, here.vid), now);
     return 0;
 }
 

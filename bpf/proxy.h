@@ -129,13 +129,13 @@ static long read_option(__u32 index, void *context)
 }
 
 /*
- * Fills in the advertisement of `neigh` (RFC 4861 7.2.4). `entry`: the FDB entry of its MAC, or
- * NULL. `from_none`: the solicitation has no source address.
+ * Fills in the advertisement of `neigh` (RFC 4861 7.2.4). `is_router`: its FDB entry says so.
+ * `from_none`: the solicitation has no source address.
  */
 static __always_inline void build_advertisement(struct advertisement *reply,
                                                 const struct ipv6hdr *ip, const struct nd *nd,
-                                                const struct xv_neigh *neigh,
-                                                const struct xv_fdb *entry, int from_none)
+                                                const struct xv_neigh *neigh, int is_router,
+                                                int from_none)
 {
     __u64 sum;
 
@@ -149,7 +149,7 @@ static __always_inline void build_advertisement(struct advertisement *reply,
     reply->ip.daddr = ip->saddr;
     reply->nd.type = XV_ND_ADVERTISEMENT;
     reply->nd.flags = bpf_htonl(XV_NA_SOLICITED | XV_NA_OVERRIDE);
-    if (entry && entry->flags & XV_FDB_ROUTER)
+    if (is_router)
         reply->nd.flags |= bpf_htonl(XV_NA_ROUTER);
     if (from_none) { /* to all nodes */
         reply->ip.daddr.in6_u.u6_addr32[0] = bpf_htonl(0xff020000);
@@ -179,7 +179,7 @@ XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 no
     struct xv_neigh *neigh;
     struct xv_fdb *entry;
     struct ipv6hdr ip;
-    int from_none;
+    int from_none, is_router;
     struct nd nd;
 
     if (!vtep || !target || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) ||
@@ -195,17 +195,19 @@ XV_STEP int proxy_nd(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 no
     entry = fdb_find(vtep, neigh->mac, now);
     if (neigh_is_local(entry))
         return XV_PROXY_SILENT;
+    is_router = (entry && entry->flags & XV_FDB_ROUTER) ^ unknown_zero(now);
 
     /* A host that checks its own address has none yet, and must not be told of itself. */
     from_none = !(ip.saddr.in6_u.u6_addr32[0] | ip.saddr.in6_u.u6_addr32[1] |
                   ip.saddr.in6_u.u6_addr32[2] | ip.saddr.in6_u.u6_addr32[3]);
     if (from_none && mac_equal(neigh->mac, eth.h_source))
         return XV_PROXY_SILENT;
+    from_none ^= unknown_zero(now);
     bpf_loop(XV_ND_OPTIONS_MAX, read_option, &options, 0);
     if (options.broken)
         return XV_PROXY_SILENT;
     __builtin_memcpy(reply.eth.h_dest, options.found ? options.mac : eth.h_source, 6);
-    build_advertisement(&reply, &ip, &nd, neigh, entry, from_none);
+    build_advertisement(&reply, &ip, &nd, neigh, is_router, from_none);
     if (bpf_skb_change_tail(skb, sizeof(reply) - 2, 0) ||
         bpf_skb_store_bytes(skb, 0, &reply.eth, sizeof(reply) - 2, 0))
         return XV_REWRITE_FAILED;

@@ -259,7 +259,7 @@ XV_STEP int local_bypass(struct __sk_buff *skb, const struct xv_vtep *vtep,
     if (reason != XV_CONTINUE)
         return reason;
     if (target->flags & XV_VTEP_LEARNING) {
-        reason = fdb_learn(target, tx->eth.h_source, &back, 0, tx->now);
+        reason = fdb_learn(target, &tx->eth, &back, 0, tx->now);
         if (reason != XV_CONTINUE)
             return reason;
     }

@@ -85,7 +85,7 @@ static __always_inline int learn_source(const struct xv_vtep *vtep, const struct
         place.addr = sender->addr;
     reason = fdb_check(vtep, eth->h_source, &place, 0, vtep->renew_shift, now);
     if (reason == XV_TO_LEARN)
-        fdb_learn(vtep, eth->h_source, &place, 0, now);
+        fdb_learn(vtep, eth, &place, 0, now);
     return reason_drops(reason) && !sender ? XV_CONTINUE : reason;
 }
 
