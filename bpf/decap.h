@@ -26,7 +26,7 @@
 struct decap {
     int reason; /* XV_CONTINUE: the frame is delivered by `action`, and counted */
     int action;
-    __u32 slot; /* the counters for `reason`: a VTEP's; 0: the underlay port's */
+    __u32 slot;   /* the counters for `reason`: a VTEP's; 0: the underlay port's */
     int unparsed; /* `reason` is about the outer headers: perhaps they begin elsewhere */
 };
 
@@ -65,33 +65,32 @@ static __always_inline struct xv_vtep *vtep_from_xdp(struct __sk_buff *skb,
     return vtep;
 }
 
-/* Whether outer CE meets an inner packet that does not know congestion marks (RFC 6040 4.2). */
-static __always_inline int ecn_must_drop(struct __sk_buff *skb, const struct outer *o, __be16 proto)
+/*
+ * Whether outer CE meets an inner packet that does not know congestion marks (RFC 6040 4.2). `at`:
+ * of the inner L3 header of type `proto`.
+ */
+XV_STEP int ecn_must_drop(struct __sk_buff *skb, __u32 at, __u32 proto)
 {
-    __u32 at = o->size + ETH_HLEN;
     __u8 tos[2];
 
-    if ((o->tos & XV_ECN_MASK) != XV_ECN_CE || bpf_skb_load_bytes(skb, at, tos, sizeof(tos)))
+    if (bpf_skb_load_bytes(skb, at, tos, sizeof(tos)))
         return 0;
     if (proto == bpf_htons(ETH_P_IP))
-        return ecn_decapsulate(o->tos, tos[1]) < 0;
-    return proto == bpf_htons(ETH_P_IPV6) && ecn_decapsulate(o->tos, tos[1] >> 4) < 0;
+        return ecn_decapsulate(XV_ECN_CE, tos[1]) < 0;
+    return proto == bpf_htons(ETH_P_IPV6) && ecn_decapsulate(XV_ECN_CE, tos[1] >> 4) < 0;
 }
 
-/* Copies the outer congestion mark to the inner header; ecn_must_drop() has said no. */
-static __always_inline int copy_ecn(struct __sk_buff *skb, const struct outer *o, __be16 proto)
+/* Copies the congestion mark of the outer TOS to the inner header; ecn_must_drop() has said no. */
+XV_STEP int copy_ecn(struct __sk_buff *skb, __u32 at, __u32 proto, __u32 tos)
 {
-    __u32 at = o->size + ETH_HLEN;
     int ecn;
 
-    if (!(o->tos & XV_ECN_MASK))
-        return XV_CONTINUE;
     if (proto == bpf_htons(ETH_P_IP)) {
         struct iphdr ip;
 
         if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
             return XV_CONTINUE;
-        ecn = ecn_decapsulate(o->tos, ip.tos);
+        ecn = ecn_decapsulate(tos, ip.tos);
         if (ecn == (ip.tos & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v4(&ip, ecn);
@@ -102,7 +101,7 @@ static __always_inline int copy_ecn(struct __sk_buff *skb, const struct outer *o
 
         if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
             return XV_CONTINUE;
-        ecn = ecn_decapsulate(o->tos, ip.flow_lbl[0] >> 4);
+        ecn = ecn_decapsulate(tos, ip.flow_lbl[0] >> 4);
         if (ecn == (ip.flow_lbl[0] >> 4 & XV_ECN_MASK))
             return XV_CONTINUE;
         ecn_set_v6(&ip, ecn);
@@ -153,7 +152,8 @@ static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
         return reason;
     if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
         return XV_PKT_TOO_SMALL;
-    if (ecn_must_drop(skb, o, inner->h_proto)) /* before anything is learned from the packet */
+    if ((o->tos & XV_ECN_MASK) == XV_ECN_CE && /* before anything is learned from the packet */
+        ecn_must_drop(skb, o->size + ETH_HLEN, inner->h_proto))
         return XV_IP_TUNNEL_ECN;
     uses_gro = flow_uses_gro(skb, &c, o, now) ^ unknown_zero(now);
     sender.addr = o->src;
@@ -167,8 +167,10 @@ static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
 static __always_inline int unwrap(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                   const struct outer *o, const struct ethhdr *inner)
 {
-    int reason = copy_ecn(skb, o, inner->h_proto);
+    int reason = XV_CONTINUE;
 
+    if (o->tos & XV_ECN_MASK)
+        reason = copy_ecn(skb, o->size + ETH_HLEN, inner->h_proto, o->tos);
     if (reason != XV_CONTINUE)
         return reason;
     if (skb->vlan_present && bpf_skb_vlan_pop(skb)) /* a priority tag of the outer packet */

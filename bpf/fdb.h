@@ -238,8 +238,9 @@ static __always_inline int fdb_check(const struct xv_vtep *vtep, const __u8 *mac
 }
 
 /*
- * Learns that the source of `eth` was seen at `place`, as the kernel's vxlan_snoop(). `flags`: XV_FDB_LOCAL
- * and the flags that go with it for a port, 0 for a VTEP. Returns a drop reason, or XV_CONTINUE.
+ * Learns that the source of `eth` was seen at `place`, as the kernel's vxlan_snoop(). `flags`:
+ * XV_FDB_LOCAL and the flags that go with it for a port, 0 for a VTEP. Returns a drop reason, or
+ * XV_CONTINUE.
  */
 XV_STEP int fdb_learn(const struct xv_vtep *vtep, const struct ethhdr *eth,
                       const struct place *place, __u32 flags, __u64 now)

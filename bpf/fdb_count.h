@@ -58,9 +58,14 @@ static __always_inline void fdb_count_release(const struct xv_vtep *vtep)
 }
 
 /* Deletes an entry, and counts that. */
-XV_STEP int fdb_remove(const struct xv_vtep *vtep, const struct xv_fdb_key *key)
+XV_STEP int fdb_remove(const struct xv_vtep *vtep, const struct xv_fdb_key *at)
 {
-    if (vtep && key && !bpf_map_delete_elem(&fdb, key))
+    struct xv_fdb_key key;
+
+    if (!vtep || !at)
+        return 0;
+    key = *at; /* Linux 6.1 takes no key from where an argument points */
+    if (!bpf_map_delete_elem(&fdb, &key))
         fdb_count_release(vtep);
     return 0;
 }

@@ -80,8 +80,8 @@ static long see_flood_one(__u32 n, void *context)
 }
 
 /*
- * The same for all remotes of an entry: only user space writes one that has several. Returns whether
- * there is the first one.
+ * The same for all remotes of an entry: only user space writes one that has several. Returns
+ * whether there is the first one.
  */
 static __always_inline int see_remotes(const struct xv_fdb *entry, const struct xv_fdb_key *key,
                                        __u64 now)

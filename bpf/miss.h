@@ -20,7 +20,7 @@ struct raise_loop {
     struct xv_event event;
     struct __sk_buff *skb;
     __u32 listener_mask;
-    __u32 waiting; /* those of the mask that have not got it: no count, which the verifier follows */
+    __u32 waiting; /* those of the mask that have not got it; the verifier would follow a count */
     __u32 slot;    /* of the VTEP's counters */
 };
 

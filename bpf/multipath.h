@@ -62,8 +62,8 @@ static __always_inline __u64 is_not_zero(__u64 x)
 }
 
 /*
- * The number of the next hop with this id, or XV_HOPS_MAX. No branch depends on what is found, since
- * the verifier would go on separately with each result.
+ * The number of the next hop with this id, or XV_HOPS_MAX. No branch depends on what is found,
+ * since the verifier would go on separately with each result.
  */
 static __always_inline __u64 hop_find(const struct multipath_work *work, __u64 id)
 {
@@ -87,7 +87,7 @@ static long sample_one(__u32 n, void *context)
     draft = &work->draft;
     id = hop_id(&work->answer);
     at = hop_find(work, id);
-    /* The compiler must compare the register that is the index, or the verifier misses the bound. */
+    /* The compiler must compare the register that is the index: the verifier needs the bound. */
     asm volatile("" : "+r"(at));
     if (at < XV_HOPS_MAX) {
         draft->weight[at]++;
@@ -240,11 +240,13 @@ XV_STEP int finish_hop(struct multipath_work *work, const struct xv_multipath *o
 {
     struct xv_multipath *draft;
     struct xv_underlay *underlay;
+    __u32 ifindex;
 
     if (!work || i >= XV_HOPS_MAX)
         return 0;
     draft = &work->draft;
-    underlay = bpf_map_lookup_elem(&underlays, &draft->hop[i].ifindex);
+    ifindex = draft->hop[i].ifindex;
+    underlay = bpf_map_lookup_elem(&underlays, &ifindex);
     if (!underlay || !underlay->xdp_xmit)
         draft->no_xdp |= 1 << i;
     if (old && hop_equal(&draft->hop[i], &old->hop[i])) {

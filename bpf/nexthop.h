@@ -93,8 +93,7 @@ XV_STEP int nexthop_agrees(struct __sk_buff *skb, const struct xv_nexthop_key *k
         return fib_look_up(skb, 0, 0) && hop_equal(&work->answer, &nexthop->path.hop);
     m = bpf_map_lookup_elem(&multipaths, &work->key);
     for (__u32 i = 0; m && same && i < XV_HOPS_MAX && i < m->hops; i++)
-        same = fib_look_up(skb, m->sample[i], m->by_source) &&
-               hop_equal(&work->answer, &m->hop[i]);
+        same = fib_look_up(skb, m->sample[i], m->by_source) && hop_equal(&work->answer, &m->hop[i]);
     return m && same;
 }
 

@@ -43,8 +43,8 @@ struct outer_rest {
 };
 
 /*
- * `zero`: see unknown_zero(). Writes in order, since the verifier takes eight bytes that are written
- * in another order for something else than those of an IPv6 address.
+ * `zero`: see unknown_zero(). Writes in order, since the verifier takes eight bytes that are
+ * written in another order for something else than those of an IPv6 address.
  */
 static __always_inline void addr_from_outer_v4(struct xv_addr *addr, __be32 v4, __u32 zero)
 {
@@ -138,8 +138,8 @@ static __always_inline int parse_outer(struct cursor *c, struct outer *o, __u32 
         reason = XV_NOT_IP;
     if (reason != XV_CONTINUE)
         return reason;
-    udp_at = sizeof(*eth) + sizeof(struct iphdr) +
-             v6 * (sizeof(struct ipv6hdr) - sizeof(struct iphdr));
+    udp_at =
+        sizeof(*eth) + sizeof(struct iphdr) + v6 * (sizeof(struct ipv6hdr) - sizeof(struct iphdr));
     asm volatile("" : "+r"(udp_at)); /* or it becomes a larger number less a constant */
     o->v6 = v6;
     o->size = udp_at + sizeof(*udp) + sizeof(*vxlan);

@@ -44,17 +44,20 @@ struct pmtu_report {
 XV_STEP int pmtu_learn(const struct pmtu_report *r, __u64 now)
 {
     struct xv_pmtu fresh = {.expires = now + XV_PMTU_LIFE};
+    struct xv_addr from, to; /* Linux 6.1 takes no key from where an argument points */
     __u32 known;
 
     if (!r)
         return 0;
+    from = r->from;
+    to = r->to;
     fresh.mtu = r->mtu;
-    known = pmtu_of(&r->to, now);
-    if ((known && known <= r->mtu) || !addr_equal(&r->told, &r->from) ||
-        !bpf_map_lookup_elem(&local_addrs, &r->from) || !port_is_ours(r->dport) ||
+    known = pmtu_of(&to, now);
+    if ((known && known <= r->mtu) || !addr_equal(&r->told, &from) ||
+        !bpf_map_lookup_elem(&local_addrs, &from) || !port_is_ours(r->dport) ||
         !vtep_slot_by_vni(r->vni, r->dport)) /* vxlan_err_lookup() */
         return 0;
-    bpf_map_update_elem(&pmtus, &r->to, &fresh,
+    bpf_map_update_elem(&pmtus, &to, &fresh,
                         BPF_ANY); /* used from the next renewal of the next hop on */
     return 0;
 }

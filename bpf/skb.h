@@ -50,9 +50,9 @@ static __always_inline int skb_read_eth(struct __sk_buff *skb, struct ethhdr *et
 }
 
 /*
- * Goes on after parse_inner() of a frame with IPv6 extension headers: sets l4_proto and l4_offset to
- * the header behind them. They are not part of the flow: BIG TCP puts a hop-by-hop header in front
- * of some packets of a flow. `before`: size of what is in front of the frame.
+ * Goes on after parse_inner() of a frame with IPv6 extension headers: sets l4_proto and l4_offset
+ * to the header behind them. They are not part of the flow: BIG TCP puts a hop-by-hop header in
+ * front of some packets of a flow. `before`: size of what is in front of the frame.
  */
 XV_STEP int skb_parse_extensions(struct __sk_buff *skb, struct inner *in, __u32 before)
 {

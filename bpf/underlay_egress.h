@@ -143,15 +143,13 @@ XV_STEP int entry_answered(const struct sent *s)
  * `port_named`: the entry, or the VTEP, names the underlay port. Returns how many next hops the
  * route has; 0: the routing table cannot tell.
  */
-XV_STEP int nexthop_learn(struct __sk_buff *skb, struct sent *s, __u32 port_named, __u64 now)
+static __always_inline __u32 nexthop_learn(struct __sk_buff *skb, struct sent *s, int port_named,
+                                           __u64 now)
 {
     struct xv_underlay *underlay;
     struct xv_nexthop *known;
-    __u32 size, hops;
+    __u32 size = sent_size(skb), hops;
 
-    if (!s)
-        return 0;
-    size = sent_size(skb);
     s->nexthop.path.proven_size = size < 0xffff ? size : 0xffff;
     s->key.mark = skb->mark;
     s->key.oif = port_named ? skb->ifindex : 0;
@@ -262,7 +260,7 @@ XV_STEP int check_sent(struct __sk_buff *skb, struct sent_action *result)
         (mark ^ expected) & (s.later_fragment ? ~XV_MARK_EXPECT_TUNNEL : ~0))
         return misdirected(&s);
     if (!s.fragment) {
-        if ((__u32)nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns()) > 1)
+        if (nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns()) > 1)
             result->action = steer(skb, &s.key);
     } else if (!s.later_fragment) {
         entry_answered(&s);

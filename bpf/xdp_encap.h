@@ -10,13 +10,16 @@
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/cursor.h"
+#include "bpf/decision.h"
 #include "bpf/encap.h"
 #include "bpf/fdb.h"
 #include "bpf/maps.h"
 #include "bpf/nexthop.h"
 #include "bpf/parse_inner.h"
+#include "bpf/port.h"
 #include "bpf/remote.h"
 #include "bpf/source_port.h"
+#include "bpf/vtep.h"
 #include "bpf/xdp.h"
 
 /* Whether the TC program must handle the frame: for skb->mark, `proxy` or `rsc`. */
@@ -101,6 +104,71 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
         return xdp_to_action(vtep->slot, XV_REWRITE_FAILED);
     remote_count_tx(remote, 1, size);
     return bpf_redirect_map(&alive, ifindex, XDP_DROP);
+}
+
+/* As encap_decide(), from what was decided in this tick. Returns whether there is something. */
+static __always_inline int encap_take_decision(struct xdp_md *xdp, const struct encap_decision *d,
+                                               const struct ethhdr *eth, struct xv_vtep **vtep,
+                                               struct xv_remote **remote, __u64 now)
+{
+    if (!d || !encap_is_decided(d, eth, xdp->ingress_ifindex, now))
+        return 0;
+    *vtep = vtep_by_slot(d->slot);
+    *remote = remote_by_id(d->remote);
+    return *vtep && *remote;
+}
+
+/*
+ * Decides what becomes of a frame without a tag. Sets *vtep and *remote, and notes the decision in
+ * `d`, if the frame goes to another VTEP; else sets *remote to NULL and returns the action.
+ */
+static __always_inline int encap_decide(struct xdp_md *xdp, struct encap_decision *d,
+                                        const struct ethhdr *eth, struct xv_vtep **vtep,
+                                        struct xv_remote **remote, __u64 now)
+{
+    __u32 ifindex = xdp->ingress_ifindex, vid = 0;
+    struct xv_port *port = port_of(ifindex, now);
+    struct xv_remote *to;
+    struct xv_fdb *entry;
+    struct xv_vtep *from;
+
+    *remote = NULL;
+    if (!port)
+        return XDP_PASS;
+    from = port_vtep(port, ifindex, 0, &vid);
+    if (!from || mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source) ||
+        mac_is_multicast(eth->h_dest) || mac_is_zero(eth->h_dest))
+        return XDP_PASS;
+    if (port_check(from, port, eth, ifindex, now) != XV_CONTINUE)
+        return XDP_PASS;
+    entry = fdb_find(from, eth->h_dest, now);
+    if (!entry || (entry->several > 1 && !(entry->flags & XV_FDB_LOCAL)) ||
+        mac_equal(eth->h_dest, from->mac) ||
+        (port->flags & XV_PORT_BRIDGED && !fdb_bridge_agrees(entry, now)) ||
+        xdp_is_for_tc(from, eth, entry))
+        return XDP_PASS;
+    if (entry->flags & XV_FDB_LOCAL) {
+        if (!(entry->flags & XV_FDB_XDP) || entry->several || entry->to == ifindex ||
+            (entry->flags & XV_FDB_BRIDGED && !fdb_bridge_agrees(entry, now)))
+            return XDP_PASS;
+        count_reason(from->slot, XV_SWITCHED, 1);
+        return bpf_redirect_map(&alive, entry->to, XDP_DROP);
+    }
+    to = fdb_remote(entry);
+    if (!to || addr_is_multicast(&to->addr))
+        return XDP_PASS;
+    if (path_is_fresh(to, now))
+        touch_tick(&entry->used, now);
+    if (d && d->tick != now && !(from->flags & (XV_VTEP_GBP | XV_VTEP_PROXY | XV_VTEP_RSC))) {
+        copy_macs(d->macs, eth);
+        d->ifindex = ifindex;
+        d->remote = to->id;
+        d->slot = from->slot;
+        d->tick = now;
+    }
+    *vtep = from;
+    *remote = to;
+    return XDP_PASS;
 }
 
 #endif

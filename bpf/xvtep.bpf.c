@@ -306,69 +306,27 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     return xdp_decapsulate(xdp, &target, &o, now);
 }
 
-/*
- * Local port, before the kernel makes an skb of the frame: to known VTEPs with a fresh next hop. One
- * place encapsulates, or the verifier would walk through it twice.
- */
+/* Local port, before the kernel makes an skb of the frame: to known VTEPs with a fresh next hop. */
 SEC("xdp.frags")
 int xvtep_xdp_port(struct xdp_md *xdp)
 {
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
-    __u32 ifindex = xdp->ingress_ifindex, vid = 0;
+    struct xv_remote *remote = NULL;
     struct encap_decision *decision;
-    struct xv_remote *remote;
-    struct xv_port *port;
-    struct xv_fdb *entry;
-    struct xv_vtep *vtep;
+    struct xv_vtep *vtep = NULL;
     struct ethhdr *eth;
+    int action;
 
     eth = take(&c, sizeof(*eth));
     if (!eth || eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
         return XDP_PASS;
-    decision = encap_decision(eth, ifindex);
-    if (decision && encap_is_decided(decision, eth, ifindex, now)) {
-        vtep = vtep_by_slot(decision->slot);
-        remote = remote_by_id(decision->remote);
-        if (vtep && remote)
-            goto encapsulate;
+    decision = encap_decision(eth, xdp->ingress_ifindex);
+    if (!encap_take_decision(xdp, decision, eth, &vtep, &remote, now)) {
+        action = encap_decide(xdp, decision, eth, &vtep, &remote, now);
+        if (!vtep || !remote)
+            return action;
     }
-    port = port_of(ifindex, now);
-    if (!port)
-        return XDP_PASS;
-    vtep = port_vtep(port, ifindex, 0, &vid);
-    if (!vtep || mac_is_multicast(eth->h_source) || mac_is_zero(eth->h_source) ||
-        mac_is_multicast(eth->h_dest) || mac_is_zero(eth->h_dest))
-        return XDP_PASS;
-    if (port_check(vtep, port, eth, ifindex, now) != XV_CONTINUE)
-        return XDP_PASS;
-    entry = fdb_find(vtep, eth->h_dest, now);
-    if (!entry || (entry->several > 1 && !(entry->flags & XV_FDB_LOCAL)) ||
-        mac_equal(eth->h_dest, vtep->mac) ||
-        (port->flags & XV_PORT_BRIDGED && !fdb_bridge_agrees(entry, now)) ||
-        xdp_is_for_tc(vtep, eth, entry))
-        return XDP_PASS;
-    if (entry->flags & XV_FDB_LOCAL) {
-        if (!(entry->flags & XV_FDB_XDP) || entry->several || entry->to == ifindex ||
-            (entry->flags & XV_FDB_BRIDGED && !fdb_bridge_agrees(entry, now)))
-            return XDP_PASS;
-        count_reason(vtep->slot, XV_SWITCHED, 1);
-        return bpf_redirect_map(&alive, entry->to, XDP_DROP);
-    }
-    remote = fdb_remote(entry);
-    if (!remote || addr_is_multicast(&remote->addr))
-        return XDP_PASS;
-    if (path_is_fresh(remote, now))
-        touch_tick(&entry->used, now);
-    if (decision && decision->tick != now &&
-        !(vtep->flags & (XV_VTEP_GBP | XV_VTEP_PROXY | XV_VTEP_RSC))) {
-        copy_macs(decision->macs, eth);
-        decision->ifindex = ifindex;
-        decision->remote = remote->id;
-        decision->slot = vtep->slot;
-        decision->tick = now;
-    }
-encapsulate:
     return xdp_encap(xdp, vtep, &c, eth, remote, now);
 }
 
