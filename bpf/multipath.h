@@ -58,7 +58,9 @@ static __always_inline __u64 is_not_zero(__u64 x)
 {
     x |= -x;
     asm volatile("" : "+r"(x));
-    return x >> 63;
+    x >>= 63;
+    asm volatile("" : "+r"(x));
+    return x;
 }
 
 /*
@@ -218,7 +220,7 @@ XV_STEP int share_buckets(struct multipath_work *work)
         has = is_less(0, draft->weight[i]);
         uneven |= has & (is_less(four + 32, total * 3) | is_less(total * 5 + 32, four));
     }
-    total = uneven ? total | 1 : hops;
+    total = ((total | 1) & uneven) | (hops & ~uneven);
 #pragma clang loop unroll(disable)
     for (__u32 i = 0; i < XV_HOPS_MAX; i++) {
         has = is_less(0, draft->weight[i]);
