@@ -79,14 +79,20 @@ const char *program_name(Program program)
     return line_of(program).name;
 }
 
+Result<Fd> open_pinned_program(const std::string &directory, Program program)
+{
+    Fd pinned(bpf_obj_get(program_path(directory + "/maps", program).c_str()));
+    if (!pinned && errno != ENOENT)
+        return errno_failure("open program", program_name(program), errno);
+    return pinned;
+}
+
 Result<Fd> open_program(const std::string &directory, Program program)
 {
     const std::string maps = directory + "/maps";
-    Fd pinned(bpf_obj_get(program_path(maps, program).c_str()));
+    TRY_ASSIGN(auto pinned, open_pinned_program(directory, program));
     if (pinned)
         return pinned;
-    if (errno != ENOENT)
-        return errno_failure("open program", program_name(program), errno);
     const ProgramGroup group = line_of(program).group;
     TRY_ASSIGN(const auto loaded, LoadedPrograms::load(maps, {group}));
     for (const auto &line : programs)

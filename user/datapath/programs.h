@@ -26,6 +26,9 @@ enum class ProgramGroup { UNDERLAY, DEVICE, PORT, XDP, TABLES };
 // its group if they are not there yet. Not for the group XDP.
 Result<Fd> open_program(const std::string &directory, Program program);
 
+// The same without loading: an empty Fd if it is not pinned.
+Result<Fd> open_pinned_program(const std::string &directory, Program program);
+
 // Programs of this binary, loaded with the maps that are pinned in `maps`, but not pinned.
 class LoadedPrograms {
   public:

@@ -63,7 +63,8 @@ Result<__u32> clsact_program(const TcPlace &place)
     const int error = -bpf_tc_query(&hook, &options);
     if (error == 0)
         return options.prog_id;
-    if (error == ENOENT || error == ENODEV || error == EINVAL) // EINVAL: there is no clsact
+    // EINVAL: there is no clsact. EOPNOTSUPP: its filters are those of a shared block.
+    if (error == ENOENT || error == ENODEV || error == EINVAL || error == EOPNOTSUPP)
         return 0;
     return errno_failure("look for filter", name_of(place), error);
 }
@@ -156,11 +157,17 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
     return {};
 }
 
-Result<> detach_tc(const TcPlace &place, Clsact clsact)
+Result<> forget_tc(const TcPlace &place)
 {
     const std::string path = link_path(place);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
         return errno_failure("remove link", path, errno);
+    return {};
+}
+
+Result<> detach_tc(const TcPlace &place, Clsact clsact)
+{
+    TRY(forget_tc(place));
     TRY_ASSIGN(const __u32 by_clsact, clsact_program(place));
     const LibbpfLog log;
     bpf_tc_hook hook = clsact_hook(place);

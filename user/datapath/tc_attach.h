@@ -35,6 +35,9 @@ constexpr Clsact clsact_after(bool made_clsact)
 // Detaches our program. Succeeds if the device is gone.
 Result<> detach_tc(const TcPlace &place, Clsact clsact);
 
+// Removes the pin of a device that is gone, if there is one.
+Result<> forget_tc(const TcPlace &place);
+
 [[nodiscard]] Result<bool> is_tc_attached(const TcPlace &place);
 
 // Opens the program that attach_tc() has attached, or returns an empty Fd if there is none. Needs

@@ -4,6 +4,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "user/net/link_message.h"
@@ -60,7 +61,15 @@ Result<std::vector<Link>> Netlink::links()
     auto links = impl_->socket.dump<Link>(message, parse_link);
     if (!links)
         return refused("list links", "", links.error());
+    if (!std::ranges::is_sorted(*links, {}, &Link::index)) // older kernels sort by hash
+        std::ranges::sort(*links, {}, &Link::index);
     return std::move(*links);
+}
+
+const Link *find_link(const std::vector<Link> &links, int index)
+{
+    const auto found = std::ranges::lower_bound(links, index, {}, &Link::index);
+    return found != links.end() && found->index == index ? &*found : nullptr;
 }
 
 Result<Link> Netlink::link(const std::string &name)
@@ -151,6 +160,53 @@ Result<> Netlink::delete_link(int index)
     Message message(RTM_DELLINK, 0, link_header(index));
     return impl_->request(
         "delete link", [&] { return impl_->name_of(index); }, message);
+}
+
+Result<bool> Netlink::has_vxlan(const VxlanOptions &options)
+{
+    Message message = new_link();
+    // The kernel would look for the VNI first, and then refuse the name.
+    message.put(IFLA_IFNAME, std::string("/"));
+    {
+        const Message::Nest info(message, IFLA_LINKINFO);
+        put_kind(message, "vxlan");
+        const Message::Nest data(message, IFLA_INFO_DATA);
+        put_vxlan(message, options);
+    }
+    const auto answer = impl_->socket.request(message);
+    const int error = answer ? 0 : answer.error().code;
+    if (error == EEXIST)
+        return true;
+    if (error == EINVAL || error == ENODEV) // ENODEV: it has gone with its lower device
+        return false;
+    return refused("look for", "vxlan device of VNI " + std::to_string(options.vni),
+                   answer ? Refusal{EPROTO, {}} : answer.error());
+}
+
+Result<> Netlink::delete_links(std::span<const int> indexes, std::uint32_t group)
+{
+    if (indexes.empty())
+        return {};
+    constexpr std::size_t most = 256; // a message has some 40 octets
+    for (std::size_t at = 0; at < indexes.size(); at += most) {
+        std::vector<Message> moves;
+        for (const int index : indexes.subspan(at, std::min(most, indexes.size() - at))) {
+            moves.emplace_back(RTM_SETLINK, 0, link_header(index));
+            moves.back().put(IFLA_GROUP, group);
+        }
+        const auto moved = impl_->socket.request_each(moves);
+        if (!moved)
+            return refused("set group of", "links", moved.error());
+        for (std::size_t n = 0; n < moved->size(); n++)
+            if ((*moved)[n] != 0 && (*moved)[n] != ENODEV)
+                return errno_failure("set group of", impl_->name_of(indexes[at + n]), (*moved)[n]);
+    }
+    Message message(RTM_DELLINK, 0, link_header());
+    message.put(IFLA_GROUP, group);
+    const auto done = impl_->socket.request(message);
+    if (!done && done.error().code != ENODEV)
+        return refused("delete", "links", done.error());
+    return {};
 }
 
 Result<> Netlink::change_link(int index, const LinkChange &change)

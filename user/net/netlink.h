@@ -47,6 +47,9 @@ struct Link {
     [[nodiscard]] bool is_up() const { return flags & 1; }
 };
 
+// Finds a link in what Netlink::links() has returned. Returns nullptr if there is none.
+const Link *find_link(const std::vector<Link> &links, int index);
+
 // Attributes of a new link, set by the message that creates it.
 struct NewLink {
     std::string name{};
@@ -92,6 +95,23 @@ struct KernelNeighbour {
     std::uint8_t flags = 0;  // NTF_*
 };
 
+// A clsact qdisc (or the older ingress). 0: its filters are its own, in no shared block.
+struct ClsactQdisc {
+    int ifindex = 0;
+    std::uint32_t ingress_block = 0;
+    std::uint32_t egress_block = 0;
+};
+
+// A filter of a shared block, for all protocols, with a BPF program whose result is the verdict.
+struct BlockFilter {
+    std::uint32_t handle = 0;
+    std::uint16_t priority = 0;
+    int program_fd = -1;
+    std::string name{};
+};
+
+enum class OldFilter { kept, replaced };
+
 // rtnetlink in the network namespace in which the calling thread was at open(). Errors carry the
 // kernel's errno and its extended acknowledgement. An object is for one thread at a time.
 class Netlink {
@@ -101,7 +121,7 @@ class Netlink {
     Netlink &operator=(Netlink &&) noexcept;
     ~Netlink();
 
-    Result<std::vector<Link>> links();
+    Result<std::vector<Link>> links();          // in the order of their indexes
     Result<Link> link(const std::string &name); // Errors: ENODEV
     Result<Link> link(int index);
     Result<int> add_vxlan(const NewLink &link, const VxlanOptions &options); // returns the ifindex
@@ -109,7 +129,13 @@ class Netlink {
     // Makes the peer in the namespace `peer_netns_fd`, or in this one if that is -1. Returns the
     // ifindex of the first end.
     Result<int> add_veth(const NewLink &link, const NewLink &peer, int peer_netns_fd = -1);
+    // Whether a vxlan device with these options' VNI, UDP port, address and kind of packets is
+    // bound to this namespace, in whatever namespace it is now.
+    Result<bool> has_vxlan(const VxlanOptions &options);
     Result<> delete_link(int index);
+    // Puts the links into the group, and deletes all that are in it. Links that are gone do not
+    // count.
+    Result<> delete_links(std::span<const int> indexes, std::uint32_t group);
     Result<> change_link(int index, const LinkChange &change);
     Result<> change_vxlan_local(int index, const Ip &local);
     Result<> change_vxlan_learning(int index, bool learning, std::uint32_t ageing); // seconds
@@ -144,6 +170,16 @@ class Netlink {
     Result<> remove_queue(int index);
     // Whether clsact on the device has any filter.
     Result<bool> has_clsact_filters(int index);
+    Result<std::vector<ClsactQdisc>> clsact_qdiscs(); // of all devices
+    // Adds a clsact qdisc whose filters are those of two shared blocks, which it makes if there are
+    // none. Errors: EEXIST: the device has such a qdisc.
+    Result<> add_clsact(int index, std::uint32_t ingress_block, std::uint32_t egress_block);
+    // Adds the filter to the block, which exists. A BPF filter with its handle is left as it is, or
+    // replaced atomically.
+    Result<> put_block_filter(std::uint32_t block, const BlockFilter &filter, OldFilter old);
+    // The name of the BPF filter with this handle, or "" if there is none.
+    Result<std::string> block_filter_name(std::uint32_t block, std::uint32_t handle,
+                                          std::uint16_t priority);
 
     // Looks among Netns::visible() for the namespace that this namespace knows as `nsid`.
     Result<Netns> netns_by_id(int nsid);

@@ -14,13 +14,13 @@
 
 #include "bpf/abi/wire.h"
 #include "user/base/undo.h"
-#include "user/datapath/tc_attach.h"
 #include "user/net/nftables.h"
 #include "user/net/sysctl.h"
 #include "user/net/xfrm.h"
 #include "user/vtep/bridge.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
+#include "user/vtep/device_programs.h"
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/grow.h"
 #include "user/vtep/indexes.h"
@@ -321,17 +321,11 @@ class Attachment {
         Tables &tables = *session_.tables;
         fill_vtep();
         add_fdb_count(tables, vtep_.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep_.slot]));
-        undo_.push([this] { (void)remove_vtep(session_, vtep_); });
+        undo_.push([this] { (void)remove_vteps(session_, {&vtep_, 1}); });
         TRY(tables.vteps.put(vtep_.slot, vtep_));
         TRY(tables.mark_alive(vtep_.ifindex));
         TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
-        for (const auto &[which, hook] : {std::pair(Program::tc_device_egress, Hook::egress),
-                                          std::pair(Program::tc_device_ingress, Hook::ingress)}) {
-            TRY_ASSIGN(const auto program, open_program(session_.directory, which));
-            bool made_clsact = false; // the qdisc goes with the device
-            TRY(attach_tc({session_.directory, device_.index, hook, device_.name}, program.get(),
-                          &made_clsact));
-        }
+        TRY(attach_device_programs(session_, device_));
         if (addr_is_set(vtep_.remote)) {
             xv_fdb_key key{};
             key.vni = vtep_.vni;

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "user/vtep/teardown.h"
-
 namespace xvtep {
 namespace {
 
@@ -41,21 +39,23 @@ Result<JoinedBridge> join_bridge(Session &session, const std::string &bridge, in
     return joined;
 }
 
-Result<> remove_made_bridge(Session &session, int ifindex)
+Result<std::vector<int>> unused_bridges(Session &session, const std::vector<Link> &links,
+                                        const std::set<int> &made, const std::set<int> &leaving)
 {
-    const auto bridge = session.netlink.link(ifindex);
-    if (!bridge)
-        return unless_gone(std::unexpected(bridge.error()));
-    if (bridge->kind != "bridge")
-        return {};
-    TRY_ASSIGN(const auto links, session.netlink.links());
-    if (std::ranges::any_of(links, [&](const Link &l) { return l.master == ifindex; }))
-        return {};
-    TRY_ASSIGN(const auto addresses, session.netlink.addresses(ifindex));
-    if (std::ranges::any_of(addresses,
-                            [](const Prefix &prefix) { return !prefix.address.is_link_local(); }))
-        return {};
-    return unless_gone(session.netlink.delete_link(ifindex));
+    std::set<int> used;
+    for (const Link &link : links)
+        if (link.master != 0 && !leaving.contains(link.index))
+            used.insert(link.master);
+    TRY_ASSIGN(const auto addresses, session.netlink.addresses());
+    for (const auto &[index, prefix] : addresses)
+        if (!prefix.address.is_link_local())
+            used.insert(index);
+    std::vector<int> unused;
+    for (const int index : made)
+        if (const Link *const link = find_link(links, index);
+            link != nullptr && link->kind == "bridge" && !used.contains(index))
+            unused.push_back(index);
+    return unused;
 }
 
 } // namespace xvtep

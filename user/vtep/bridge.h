@@ -3,7 +3,9 @@
 // it if nothing else uses it.
 #pragma once
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "user/base/undo.h"
 #include "user/vtep/session.h"
@@ -20,7 +22,9 @@ struct JoinedBridge {
 Result<JoinedBridge> join_bridge(Session &session, const std::string &bridge, int device,
                                  Undo &undo);
 
-// Removes a bridge that join_bridge() made, unless it has ports or addresses by now.
-Result<> remove_made_bridge(Session &session, int ifindex);
+// Of the links that join_bridge() has made, by ifindex, returns those that nobody uses by now: they
+// have no ports, or only `leaving` ones (ifindexes), and no addresses.
+Result<std::vector<int>> unused_bridges(Session &session, const std::vector<Link> &links,
+                                        const std::set<int> &made, const std::set<int> &leaving);
 
 } // namespace xvtep

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <thread>
 
-#include "user/datapath/tc_attach.h"
+#include "user/vtep/record.h"
 
 namespace xvtep {
 namespace {
@@ -22,14 +22,6 @@ bool is_bound_to(Netlink &there, const Link &link, bool is_here, std::uint64_t h
     return bound && bound->inode() == home;
 }
 
-Result<bool> has_living_link(const Session &session, const xv_vtep &vtep)
-{
-    TRY_ASSIGN(const auto links, pinned_links(session.directory));
-    return std::ranges::any_of(links, [&](const PinnedLink &link) {
-        return link.ifindex == static_cast<int>(vtep.ifindex) && !link.dead;
-    });
-}
-
 } // namespace
 
 bool is_device_of(const Link &link, const xv_vtep &vtep)
@@ -40,78 +32,88 @@ bool is_device_of(const Link &link, const xv_vtep &vtep)
 
 const Link *find_device(const std::vector<Link> &links, const xv_vtep &vtep)
 {
-    const auto link = std::ranges::find(links, static_cast<int>(vtep.ifindex), &Link::index);
-    return link != links.end() && is_device_of(*link, vtep) ? &*link : nullptr;
+    const Link *const link = find_link(links, static_cast<int>(vtep.ifindex));
+    return link != nullptr && is_device_of(*link, vtep) ? link : nullptr;
 }
 
-Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep)
+Result<bool> device_exists(Session &session, const xv_vtep &vtep)
+{
+    if (vtep.vni == 0) // attach was killed before it had written the VTEP
+        return false;
+    VxlanOptions options;
+    AttachRequest request;
+    read_options(vtep, request);
+    options.vni = request.vni;
+    options.dstport = request.dstport;
+    options.gbp = request.gbp;
+    options.udp6zerocsumrx = request.udp6zerocsumrx;
+    options.local = request.local;
+    if (request.local && request.local->is_link_local()) // the kernel tells such by their ports
+        options.lower = static_cast<int>(vtep.underlays[0]);
+    return session.netlink.has_vxlan(options);
+}
+
+Result<> MovedDevices::read()
 {
     TRY_ASSIGN(const auto home, Netns::current());
-    bool all = false;
-    for (Netns &netns : Netns::visible(&all)) {
+    home_ = home.inode();
+    std::vector<Place> places;
+    for (Netns &netns : Netns::visible(&all_)) {
         const auto scope = netns.enter();
         if (!scope && scope.error().code == EPERM) // CAP_SYS_ADMIN is missing
             continue;
         TRY(scope);
         TRY_ASSIGN(auto netlink, Netlink::open());
-        TRY_ASSIGN(const auto links, netlink.links());
-        for (const Link &link : links)
-            if (is_device_of(link, vtep) &&
-                is_bound_to(netlink, link, netns.inode() == home.inode(), home.inode())) {
-                const bool away = netns.inode() != home.inode();
-                return MovedDevice{std::move(netns), link, away};
-            }
+        TRY_ASSIGN(auto links, netlink.links());
+        std::erase_if(links, [](const Link &link) { return !link.vxlan; });
+        const bool is_here = netns.inode() == home_;
+        places.push_back({std::move(netns), std::move(netlink), std::move(links), is_here});
     }
-    if (!all)
+    places_ = std::move(places);
+    return {};
+}
+
+Result<std::optional<MovedDevice>> MovedDevices::find(const xv_vtep &vtep)
+{
+    TRY_ASSIGN(const bool exists, device_exists(*session_, vtep));
+    if (!exists)
+        return std::nullopt;
+    if (!places_)
+        TRY(read());
+    for (Place &place : *places_)
+        for (const Link &link : place.links)
+            if (is_device_of(link, vtep) && is_bound_to(place.netlink, link, place.is_here, home_))
+                return MovedDevice{&place.netns, &link, !place.is_here};
+    if (!all_)
         return system_failure("find device", vtep.name, "not all namespaces could be looked at",
                               EAGAIN);
     return std::nullopt;
 }
 
-Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep)
-{
-    TRY_ASSIGN(const bool living, has_living_link(session, vtep));
-    if (living)
-        return true;
-    TRY_ASSIGN(const auto moved, find_moved(vtep));
-    return moved.has_value();
-}
-
-Result<> reach_device(Session &session, const xv_vtep &vtep)
+Result<> reach_devices(Session &session, const std::vector<Link> &links,
+                       std::span<const xv_vtep> vteps)
 {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    std::vector<xv_vtep> away;
+    for (const auto &vtep : vteps)
+        if (find_device(links, vtep) == nullptr)
+            away.push_back(vtep);
     for (;;) {
-        const auto link = session.netlink.link(static_cast<int>(vtep.ifindex));
-        if (!link && link.error().code != ENODEV)
-            return session.wrap(link.error());
-        TRY_ASSIGN(const bool living, session.wrap(has_living_link(session, vtep)));
-        if ((link && is_device_of(*link, vtep)) || !living)
-            return {};
-        TRY_ASSIGN(const auto moved, session.wrap(find_moved(vtep)));
-        if (moved)
+        MovedDevices moved(session);
+        for (; !away.empty(); away.pop_back()) {
+            TRY_ASSIGN(const auto found, session.wrap(moved.find(away.back())));
+            TRY_ASSIGN(const bool exists, session.wrap(device_exists(session, away.back())));
+            if (!found && exists)
+                break;
+        }
+        if (away.empty())
             return {};
         if (std::chrono::steady_clock::now() > deadline)
-            return session.refused(std::string(vtep.name) +
+            return session.refused(std::string(away.back().name) +
                                        " is in a namespace that cannot be seen from here",
                                    ENODEV);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-}
-
-Result<> delete_device(Session &session, const xv_vtep &vtep)
-{
-    const auto index = static_cast<int>(vtep.ifindex);
-    const auto link = session.netlink.link(index);
-    if (link && is_device_of(*link, vtep))
-        return session.netlink.delete_link(index);
-    if (!link && link.error().code != ENODEV)
-        return std::unexpected(link.error());
-    TRY_ASSIGN(const auto moved, find_moved(vtep));
-    if (!moved)
-        return {};
-    TRY_ASSIGN(const auto scope, moved->netns.enter());
-    TRY_ASSIGN(auto there, Netlink::open());
-    return there.delete_link(moved->link.index);
 }
 
 std::string device_name(const std::vector<Link> &links, const xv_vtep &vtep)

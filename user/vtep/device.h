@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,17 +18,39 @@ bool is_device_of(const Link &link, const xv_vtep &vtep);
 // Returns nullptr if this namespace does not have the device under the index that is known.
 const Link *find_device(const std::vector<Link> &links, const xv_vtep &vtep);
 
+// Whether the device exists in any namespace, also in one that this process cannot see.
+Result<bool> device_exists(Session &session, const xv_vtep &vtep);
+
 struct MovedDevice {
-    Netns netns;
-    Link link; // as seen in `netns`
-    bool away; // false: it is in this namespace, under another index
+    const Netns *netns;
+    const Link *link; // as seen in `netns`
+    bool away;        // false: it is in this namespace, under another index
 };
 
-// Looks in all namespaces that this process can see for a device that is not where it was.
-Result<std::optional<MovedDevice>> find_moved(const xv_vtep &vtep);
+// Looks in all namespaces that this process can see for devices that are not where they were. Reads
+// the namespaces once, when the first device is looked for that exists.
+class MovedDevices {
+  public:
+    explicit MovedDevices(Session &session) : session_(&session) {}
 
-// Whether the device exists in any namespace. If no visible namespace has it, the TCX link decides.
-Result<bool> device_lives_on(const Session &session, const xv_vtep &vtep);
+    // The result lives as long as this object.
+    Result<std::optional<MovedDevice>> find(const xv_vtep &vtep);
+
+  private:
+    struct Place {
+        Netns netns;
+        Netlink netlink;
+        std::vector<Link> links;
+        bool is_here;
+    };
+
+    Result<> read();
+
+    Session *session_;
+    std::uint64_t home_ = 0; // inode
+    bool all_ = false;       // all namespaces could be looked at
+    std::optional<std::vector<Place>> places_;
+};
 
 // The ageing time for the kernel's device. 0 means "never" to xvtep but 300 s to the kernel, which
 // also counts it in 32-bit jiffies.
@@ -45,12 +68,11 @@ constexpr std::uint16_t renew_shift(std::uint32_t ageing)
                                       1);
 }
 
-// Fails if the device is in a namespace that this process cannot see. If that namespace is being
-// removed, its devices go with it; so this function waits some seconds for the end of the device.
-Result<> reach_device(Session &session, const xv_vtep &vtep);
-
-// Deletes the device in whatever namespace it is. Succeeds if it is gone.
-Result<> delete_device(Session &session, const xv_vtep &vtep);
+// Fails if a device is in a namespace that this process cannot see. If that namespace is being
+// removed, its devices go with it; so this function waits some seconds for their end. `links` are
+// those of this namespace.
+Result<> reach_devices(Session &session, const std::vector<Link> &links,
+                       std::span<const xv_vtep> vteps);
 
 // Returns the present name of the device, or else the last known name.
 std::string device_name(const std::vector<Link> &links, const xv_vtep &vtep);

@@ -19,8 +19,7 @@ Result<> remove_in_order(Session &session)
     TRY(session.open_tables());
     TRY(recover(session));
     TRY_ASSIGN(const auto vteps, session.vteps());
-    for (const auto &vtep : vteps)
-        TRY(remove_vtep(session, vtep));
+    TRY(remove_vteps(session, vteps));
     if (!session.tables)
         return {};
     TRY(release_unused_underlays(session));
@@ -29,11 +28,11 @@ Result<> remove_in_order(Session &session)
 }
 
 // A VTEP's device is recognized by the program at its egress.
-Result<bool> is_made(const Session &session, const Link &link)
+Result<bool> is_made(const Session &session, const DeviceBlocks &blocks, const Link &link)
 {
     if (link.kind != "vxlan")
         return false;
-    if (link.group == unfinished_group)
+    if (link.group == unfinished_group || blocks.is_attached(link.index, Hook::egress))
         return true;
     return is_tc_attached({session.directory, link.index, Hook::egress, link.name},
                           Program::tc_device_egress);
@@ -43,8 +42,9 @@ Result<std::vector<int>> made_devices(Session &session)
 {
     std::vector<int> made;
     TRY_ASSIGN(const auto links, session.netlink.links());
+    TRY_ASSIGN(const auto blocks, DeviceBlocks::read(session.netlink));
     for (const auto &link : links) {
-        TRY_ASSIGN(const bool ours, is_made(session, link));
+        TRY_ASSIGN(const bool ours, is_made(session, blocks, link));
         if (ours)
             made.push_back(link.index);
     }
@@ -53,8 +53,7 @@ Result<std::vector<int>> made_devices(Session &session)
 
 Result<> remove_by_looks(Session &session, const std::vector<int> &devices)
 {
-    for (const int ifindex : devices)
-        TRY(unless_gone(session.netlink.delete_link(ifindex)));
+    TRY(session.netlink.delete_links(devices, unfinished_group));
     TRY_ASSIGN(const auto links, session.netlink.links());
     for (const auto &link : links) {
         if (link.xdp_program != 0)

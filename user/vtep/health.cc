@@ -117,14 +117,15 @@ std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions
 
 } // namespace
 
-Inspection::Inspection(Session &session, const std::vector<Link> &links)
-    : session_(&session), links_(&links)
+Inspection::Inspection(Session &session, const std::vector<Link> &links, DeviceBlocks blocks)
+    : session_(&session), links_(&links), blocks_(std::move(blocks))
 {
 }
 
 Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &links)
 {
-    Inspection made(session, links);
+    TRY_ASSIGN(auto blocks, DeviceBlocks::read(session.netlink));
+    Inspection made(session, links, std::move(blocks));
     TRY_ASSIGN(const auto pinned, pinned_links(session.directory));
     for (const auto &link : pinned)
         made.pinned_[{link.ifindex, link.hook}] = link.dead;
@@ -134,38 +135,41 @@ Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &
     return made;
 }
 
-Problem Inspection::absence_of(const xv_vtep &vtep, const MovedDevice *moved) const
+Result<Problem> Inspection::absence_of(const xv_vtep &vtep, const MovedDevice *moved) const
 {
     const std::string detach = "\"xvtep detach " + device_name(*links_, vtep) + "\"";
-    const std::string where = moved != nullptr ? moved->netns.name() : "";
+    const std::string where = moved != nullptr ? moved->netns->name() : "";
     if (moved != nullptr && !moved->away)
-        return {"device_moved", where, "its device has come back under another interface index",
-                detach + ", and attach again"};
+        return Problem{"device_moved", where,
+                       "its device has come back under another interface index",
+                       detach + ", and attach again"};
     if (moved != nullptr)
-        return {"device_moved", where,
-                "its device is in namespace " + where + " as " + moved->link.name,
-                "move it back, or " + detach + " removes it there"};
-    const auto ifindex = static_cast<int>(vtep.ifindex);
-    for (const Hook hook : {Hook::ingress, Hook::egress})
-        if (const auto link = pinned_.find({ifindex, hook}); link != pinned_.end() && !link->second)
-            return {"device_moved", where,
-                    "its device is in a namespace that cannot be seen from here", "move it back"};
-    return {"device_gone", where, "its device is gone", detach + " removes what is left"};
+        return Problem{"device_moved", where,
+                       "its device is in namespace " + where + " as " + moved->link->name,
+                       "move it back, or " + detach + " removes it there"};
+    TRY_ASSIGN(const bool exists, device_exists(*session_, vtep));
+    if (exists)
+        return Problem{"device_moved", where,
+                       "its device is in a namespace that cannot be seen from here",
+                       "move it back"};
+    return Problem{"device_gone", where, "its device is gone", detach + " removes what is left"};
 }
 
 Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevice *moved)
 {
     std::vector<Problem> found;
     const std::string name = device_name(*links_, vtep);
-    if (const Link *device = find_device(*links_, vtep))
+    if (const Link *device = find_device(*links_, vtep)) {
         TRY_SET(found, of_device(vtep, *device));
-    else
-        found.push_back(absence_of(vtep, moved));
+    } else {
+        TRY_ASSIGN(auto absence, absence_of(vtep, moved));
+        found.push_back(std::move(absence));
+    }
     for (__u32 i = 0; i < vtep.underlay_count; i++) {
         const auto key = vtep.underlays[i];
-        const auto link = std::ranges::find(*links_, static_cast<int>(key), &Link::index);
+        const Link *const link = find_link(*links_, static_cast<int>(key));
         TRY_ASSIGN(const auto entry, session_->tables->underlays.look_up(key));
-        if (link == links_->end() || !entry) {
+        if (link == nullptr || !entry) {
             found.push_back(
                 {"underlay_gone", fmt::format("ifindex {}", key),
                  fmt::format("underlay port {} of {} is gone", i + 1, vtep.underlay_count),
@@ -195,8 +199,8 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
 Result<std::vector<Problem>> Inspection::of_port(__u32 ifindex, const xv_port &port)
 {
     std::vector<Problem> found;
-    const auto link = std::ranges::find(*links_, static_cast<int>(ifindex), &Link::index);
-    if (link == links_->end())
+    const Link *const link = find_link(*links_, static_cast<int>(ifindex));
+    if (link == nullptr)
         return found;
     TRY(missing_programs(*link, port_programs, found));
     missing_xdp(*link, port.mode, Program::xdp_port, found);
@@ -240,8 +244,9 @@ Result<> Inspection::missing_programs(const Link &link, std::span<const ProgramA
 {
     for (const auto &[hook, program] : wanted) {
         const auto pinned = pinned_.find({link.index, hook});
-        bool there = pinned != pinned_.end() && !pinned->second;
-        if (pinned == pinned_.end())
+        bool there =
+            blocks_.is_attached(link.index, hook) || (pinned != pinned_.end() && !pinned->second);
+        if (!there && pinned == pinned_.end())
             TRY_SET(there, is_tc_attached({session_->directory, link.index, hook, link.name}));
         if (!there)
             found.push_back(

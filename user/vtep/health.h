@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "user/datapath/tc_attach.h"
+#include "user/datapath/tc_block.h"
 #include "user/vtep/port_programs.h"
 #include "user/vtep/session.h"
 #include "xvtep/vtep.h"
@@ -28,9 +29,9 @@ class Inspection {
     Result<std::vector<Problem>> of_port(__u32 ifindex, const xv_port &port);
 
   private:
-    Inspection(Session &session, const std::vector<Link> &links);
+    Inspection(Session &session, const std::vector<Link> &links, DeviceBlocks blocks);
 
-    [[nodiscard]] Problem absence_of(const xv_vtep &vtep, const MovedDevice *moved) const;
+    [[nodiscard]] Result<Problem> absence_of(const xv_vtep &vtep, const MovedDevice *moved) const;
     [[nodiscard]] Result<std::vector<Problem>> of_device(const xv_vtep &vtep, const Link &device);
     Result<> missing_programs(const Link &link, std::span<const ProgramAt> wanted,
                               std::vector<Problem> &found) const;
@@ -41,6 +42,7 @@ class Inspection {
     Session *session_;
     const std::vector<Link> *links_;
     std::map<std::pair<int, Hook>, bool> pinned_; // whether the link is dead
+    DeviceBlocks blocks_;
     std::set<Ip> addresses_;
 };
 

@@ -65,16 +65,15 @@ Result<> finish_attach(Session &session, const xv_vtep &vtep, const std::vector<
 
 Result<> remove_unfinished_links(Session &session, const std::vector<Link> &links)
 {
+    std::set<int> wanted;
     TRY_ASSIGN(const auto vteps, session.vteps());
-    for (const auto &link : links) {
-        if (link.group != unfinished_group)
-            continue;
-        const auto index = static_cast<__u32>(link.index);
-        if (std::ranges::none_of(vteps, [&](const xv_vtep &vtep) {
-                return vtep.ifindex == index || vtep.bridge == index;
-            }))
-            TRY(unless_gone(session.netlink.delete_link(link.index)));
+    for (const auto &vtep : vteps) {
+        wanted.insert(static_cast<int>(vtep.ifindex));
+        wanted.insert(static_cast<int>(vtep.bridge));
     }
+    for (const auto &link : links)
+        if (link.group == unfinished_group && !wanted.contains(link.index))
+            TRY(unless_gone(session.netlink.delete_link(link.index)));
     return {};
 }
 
@@ -115,31 +114,44 @@ Result<> follow_device(const Session &session, xv_vtep vtep, const Link &link)
     return session.tables->vteps.put(vtep.slot, vtep);
 }
 
+// Whether the VTEP in `slot` stays; it is completed if attach was killed behind its commit.
+Result<bool> keep_vtep(Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
+{
+    TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+    if (!committed || vtep.slot == 0)
+        return false;
+    const Link *const link = find_device(links, vtep);
+    if (link == nullptr) // if it was moved, it stays until somebody detaches it
+        return device_exists(session, vtep);
+    TRY(follow_device(session, vtep, *link));
+    return link->group != unfinished_group || finish_attach(session, vtep, links);
+}
+
 Result<> repair_vteps(Session &session, const std::vector<Link> &links)
 {
-    TRY_ASSIGN(const auto devices, session.tables->devices.entries());
+    const Tables &tables = *session.tables;
+    std::vector<xv_vtep> doomed;
+    std::set<__u32> known; // slots
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &vtep : vteps) {
+        known.insert(vtep.slot);
+        TRY_ASSIGN(const bool stays, keep_vtep(session, vtep, links));
+        if (stays)
+            continue;
+        session.resources->removed.push_back(vtep);
+        doomed.push_back(vtep);
+    }
+    // Detach was killed when it had removed all but this entry.
+    TRY_ASSIGN(const auto devices, tables.devices.entries());
     for (const auto &[ifindex, slot] : devices) {
-        TRY_ASSIGN(const auto found, session.tables->vteps.look_up(slot));
-        xv_vtep vtep = found.value_or(xv_vtep{});
-        TRY_ASSIGN(const bool known, is_committed(session, vtep));
-        const bool committed = known && vtep.slot != 0;
-        const Link *link = find_device(links, vtep);
-        if (committed && link != nullptr) {
-            TRY(follow_device(session, vtep, *link));
-            if (link->group != unfinished_group || finish_attach(session, vtep, links))
-                continue;
-        } else if (committed) {
-            TRY_ASSIGN(const bool moved, device_lives_on(session, vtep));
-            if (moved) // it stays until somebody detaches it
-                continue;
-        }
-        if (vtep.slot != 0)
-            session.resources->removed.push_back(vtep);
+        if (known.contains(slot))
+            continue;
+        xv_vtep vtep{};
         vtep.slot = slot;
         vtep.ifindex = ifindex;
-        TRY(remove_vtep(session, vtep));
+        doomed.push_back(vtep);
     }
-    return {};
+    return remove_vteps(session, doomed);
 }
 
 // A port has no VNI if `port add` or `port del` was killed.

@@ -307,11 +307,11 @@ void add_counts(xv_remote_counters &sum, const xv_remote_counters &more)
     sum.tx_bytes += more.tx_bytes;
 }
 
-Result<> free_remotes(const Tables &tables, const xv_vtep &vtep)
+Result<> free_remotes(const Tables &tables, const std::set<__u32> &slots)
 {
     TRY_ASSIGN(const auto ids, tables.remote_ids.entries());
     for (const auto &[key, id] : ids)
-        if (key.slot == vtep.slot) {
+        if (slots.contains(key.slot)) {
             TRY(tables.remote_ids.remove(key));
             if (xv_remote *const remote = find_remote(tables, id))
                 give_back_remote(*remote, id);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "user/datapath/datapath.h"
@@ -61,7 +62,7 @@ Result<xv_remote_counters> remote_counts(const Tables &tables, __u32 id);
 // Adds the second to the first.
 void add_counts(xv_remote_counters &sum, const xv_remote_counters &more);
 
-// Frees all remotes of a VTEP that is detached.
-Result<> free_remotes(const Tables &tables, const xv_vtep &vtep);
+// Frees all remotes of VTEPs that are detached, by their slots.
+Result<> free_remotes(const Tables &tables, const std::set<__u32> &slots);
 
 } // namespace xvtep

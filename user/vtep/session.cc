@@ -62,7 +62,8 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
                                                  .tables = std::nullopt,
                                                  .lock = {},
                                                  .named = {},
-                                                 .removed = {}});
+                                                 .removed = {},
+                                                 .blocks = {}});
 }
 
 } // namespace
@@ -156,12 +157,10 @@ Result<std::vector<xv_vtep>> Session::vteps() const
     std::vector<xv_vtep> all;
     if (!tables)
         return all;
-    TRY_ASSIGN(const auto devices, tables->devices.entries());
-    for (const auto &[ifindex, slot] : devices) {
-        TRY_ASSIGN(const auto vtep, tables->vteps.look_up(slot));
-        if (vtep && vtep->slot != 0)
-            all.push_back(*vtep);
-    }
+    TRY_ASSIGN(const auto slots, tables->vteps.entries());
+    for (const auto &[slot, vtep] : slots)
+        if (vtep.slot != 0)
+            all.push_back(vtep);
     std::ranges::sort(all, {}, [](const xv_vtep &v) { return std::pair(v.vni, v.ifindex); });
     return all;
 }

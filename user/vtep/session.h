@@ -13,6 +13,7 @@
 #include "user/base/result.h"
 #include "user/datapath/bpffs.h"
 #include "user/datapath/datapath.h"
+#include "user/datapath/tc_block.h"
 #include "user/net/netlink.h"
 #include "xvtep/netns.h"
 
@@ -32,6 +33,7 @@ struct Resources {
     std::map<std::string, xv_vtep> named; // cache of vtep_named() in a batch
     std::vector<xv_vtep>
         removed; // by recover() before the command, because their devices were gone
+    std::optional<BlockPair> blocks; // cache of blocks_for_devices()
 };
 
 // How long a writer holds the lock: for its own command, or as long as the thread's Batch does. A

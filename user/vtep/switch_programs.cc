@@ -2,12 +2,13 @@
 #include "user/vtep/switch_programs.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
-#include <span>
 
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
-#include "user/vtep/port_programs.h"
+#include "user/vtep/device.h"
+#include "user/vtep/device_programs.h"
 
 namespace xvtep {
 
@@ -29,17 +30,25 @@ Result<std::vector<ProgramGroup>> groups_in_use(const Session &session)
     return groups;
 }
 
+const Link *ProgramSwitch::find(__u32 ifindex) const
+{
+    const auto index = static_cast<int>(ifindex);
+    return only_ == 0 || only_ == index ? find_link(links_, index) : nullptr;
+}
+
 Result<bool> ProgramSwitch::replace_tc(const Link &link, std::span<const ProgramAt> wanted)
 {
     bool made_clsact = false;
     for (const auto &[hook, program] : wanted) {
         const TcPlace place{session_.directory, link.index, hook, link.name};
-        TRY_ASSIGN(Fd before, attached_tc_program(place));
+        auto before = attached_tc_program(place);
+        if (!before) // no permission to look: take the one that is pinned
+            before = open_pinned_program(session_.directory, program);
         TRY(attach_tc(place, fresh_.fd(program), &made_clsact));
         count_++;
-        if (!before)
+        if (!before || !*before)
             continue;
-        back_.push([place, old = std::make_shared<Fd>(std::move(before))] {
+        back_.push([place, old = std::make_shared<Fd>(std::move(*before))] {
             bool ignored = false;
             (void)attach_tc(place, old->get(), &ignored);
         });
@@ -47,24 +56,73 @@ Result<bool> ProgramSwitch::replace_tc(const Link &link, std::span<const Program
     return made_clsact;
 }
 
-Result<> ProgramSwitch::tc(const Link &link)
+Result<> ProgramSwitch::ports()
 {
-    const auto key = static_cast<__u32>(link.index);
-    TRY_ASSIGN(auto underlay, session_.tables->underlays.look_up(key));
-    if (underlay) {
-        TRY_ASSIGN(const bool made, replace_tc(link, underlay_programs));
-        underlay->made_clsact |= flag_if(made, 1);
-        TRY(session_.tables->underlays.put(key, *underlay));
+    TRY_ASSIGN(const auto underlays, session_.tables->underlays.entries());
+    for (auto [ifindex, underlay] : underlays) {
+        const Link *const link = find(ifindex);
+        if (link == nullptr)
+            continue;
+        TRY_ASSIGN(const bool made, replace_tc(*link, underlay_programs));
+        underlay.made_clsact |= flag_if(made, 1);
+        TRY(session_.tables->underlays.put(ifindex, underlay));
     }
-    TRY_ASSIGN(const auto vtep, session_.vtep_of_device(link.index));
-    if (vtep)
-        TRY(replace_tc(link, device_programs)); // the qdisc is removed with the device
-    TRY_ASSIGN(auto port, session_.tables->ports.look_up(key));
-    if (port) {
-        TRY_ASSIGN(const bool made, replace_tc(link, port_programs));
-        port->flags |= flag_if(made, XV_PORT_MADE_CLSACT);
-        TRY(session_.tables->ports.put(key, *port));
+    TRY_ASSIGN(const auto ports, session_.tables->ports.entries());
+    for (auto [ifindex, port] : ports) {
+        const Link *const link = find(ifindex);
+        if (link == nullptr)
+            continue;
+        TRY_ASSIGN(const bool made, replace_tc(*link, port_programs));
+        port.flags |= flag_if(made, XV_PORT_MADE_CLSACT);
+        TRY(session_.tables->ports.put(ifindex, port));
     }
+    return {};
+}
+
+// A device that an earlier version has attached keeps its TCX links.
+Result<> ProgramSwitch::devices()
+{
+    TRY_ASSIGN(const auto pins, pinned_links(session_.directory));
+    std::set<int> with_links;
+    for (const auto &pin : pins)
+        if (!pin.dead)
+            with_links.insert(pin.ifindex);
+    TRY_ASSIGN(const auto blocks, DeviceBlocks::read(session_.netlink));
+    std::set<BlockPair> pairs;
+    std::set<int> seen;
+    TRY_ASSIGN(const auto vteps, session_.vteps());
+    for (const auto &vtep : vteps) {
+        const Link *const link = find(vtep.ifindex);
+        if (link == nullptr || !is_device_of(*link, vtep) || !seen.insert(link->index).second)
+            continue;
+        auto pair = blocks.pair_of(link->index);
+        // Somebody has removed the qdisc, or the device was moved away and back.
+        if (!with_links.contains(link->index) && !blocks.has_qdisc(link->index))
+            TRY_SET(pair, attach_device_programs(session_, *link));
+        if (!pair || with_links.contains(link->index)) {
+            TRY(replace_tc(*link, device_programs)); // the qdisc is removed with the device
+            continue;
+        }
+        pairs.insert(*pair);
+        count_ += std::size(device_programs);
+    }
+    for (const auto &pair : pairs)
+        TRY(replace_blocks(pair));
+    return {};
+}
+
+Result<> ProgramSwitch::replace_blocks(const BlockPair &blocks)
+{
+    TRY(fill_blocks(session_.netlink, blocks,
+                    {fresh_.fd(Program::tc_device_ingress), fresh_.fd(Program::tc_device_egress)},
+                    OldFilter::replaced));
+    back_.push([this, blocks] {
+        const auto ingress = open_program(session_.directory, Program::tc_device_ingress);
+        const auto egress = open_program(session_.directory, Program::tc_device_egress);
+        if (ingress && egress)
+            (void)fill_blocks(session_.netlink, blocks, {ingress->get(), egress->get()},
+                              OldFilter::replaced);
+    });
     return {};
 }
 
@@ -78,28 +136,26 @@ Result<> ProgramSwitch::replace_xdp_of(const Link &link, __u32 mode, Program pro
     return {};
 }
 
-Result<> ProgramSwitch::xdp(const Link &link)
+Result<> ProgramSwitch::xdp()
 {
-    const auto key = static_cast<__u32>(link.index);
-    TRY_ASSIGN(const auto underlay, session_.tables->underlays.look_up(key));
-    if (underlay)
-        TRY(replace_xdp_of(link, underlay->mode, Program::xdp_underlay));
-    TRY_ASSIGN(const auto port, session_.tables->ports.look_up(key));
-    if (port)
-        TRY(replace_xdp_of(link, port->mode, Program::xdp_port));
+    TRY_ASSIGN(const auto underlays, session_.tables->underlays.entries());
+    for (const auto &[ifindex, underlay] : underlays)
+        if (const Link *const link = find(ifindex))
+            TRY(replace_xdp_of(*link, underlay.mode, Program::xdp_underlay));
+    TRY_ASSIGN(const auto ports, session_.tables->ports.entries());
+    for (const auto &[ifindex, port] : ports)
+        if (const Link *const link = find(ifindex))
+            TRY(replace_xdp_of(*link, port.mode, Program::xdp_port));
     return {};
 }
 
-Result<> ProgramSwitch::run(int wanted)
+Result<> ProgramSwitch::run(int only)
 {
-    TRY_ASSIGN(const auto links, session_.netlink.links());
-    for (const auto &link : links)
-        if (wanted == 0 || wanted == link.index)
-            TRY(tc(link));
-    for (const auto &link : links) // last, because it cannot be undone
-        if (wanted == 0 || wanted == link.index)
-            TRY(xdp(link));
-    return {};
+    only_ = only;
+    TRY_SET(links_, session_.netlink.links());
+    TRY(ports());
+    TRY(devices());
+    return xdp(); // last, because it cannot be undone
 }
 
 unsigned ProgramSwitch::commit()

@@ -2,10 +2,14 @@
 // Replaces the programs of devices by those of this binary, without a frame that meets none.
 #pragma once
 
+#include <set>
+#include <span>
 #include <vector>
 
 #include "user/base/undo.h"
 #include "user/datapath/programs.h"
+#include "user/datapath/tc_block.h"
+#include "user/vtep/port_programs.h"
 #include "user/vtep/session.h"
 
 namespace xvtep {
@@ -21,23 +25,30 @@ class ProgramSwitch {
     {
     }
 
-    // Replaces the programs of the device `wanted`, or of all if it is 0. TC programs are attached
+    // Replaces the programs of the device `only`, or of all if it is 0. TC programs are attached
     // also where somebody has detached them.
-    Result<> run(int wanted);
+    Result<> run(int only);
     // Without it, the TC programs of before are put back at the end. Returns how many places have
     // new programs.
     unsigned commit();
 
   private:
-    Result<> tc(const Link &link);
-    Result<> xdp(const Link &link);
+    // Returns nullptr if the device is not wanted, or gone.
+    [[nodiscard]] const Link *find(__u32 ifindex) const;
+    Result<> ports();
+    Result<> devices();
+    Result<> xdp();
     // Returns whether it made a clsact qdisc.
-    Result<bool> replace_tc(const Link &link, std::span<const struct ProgramAt> wanted);
+    Result<bool> replace_tc(const Link &link, std::span<const ProgramAt> wanted);
+    // Replaces the programs of all devices that are bound to these blocks.
+    Result<> replace_blocks(const BlockPair &blocks);
     Result<> replace_xdp_of(const Link &link, __u32 mode, Program program);
 
     Session &session_;
     const LoadedPrograms &fresh_;
     std::string maps_;
+    std::vector<Link> links_;
+    int only_ = 0;
     Undo back_;
     unsigned count_ = 0;
 };

@@ -37,26 +37,45 @@ Result<std::optional<Link>> find_link(Session &session, int ifindex)
     return std::unexpected(link.error());
 }
 
-// Removes all entries of one VTEP.
+// The VTEPs that are removed together, by what the tables know of them.
+struct Leaving {
+    std::set<__u32> slots;
+    std::set<std::pair<__u32, __be16>> vnis; // with their UDP ports
+
+    explicit Leaving(std::span<const xv_vtep> vteps)
+    {
+        for (const auto &vtep : vteps) {
+            slots.insert(vtep.slot);
+            vnis.emplace(vtep.vni, vtep.dstport);
+        }
+    }
+};
+
+template <class Key> const auto &vni_key(const Key &key)
+{
+    return key;
+}
+const xv_fdb_key &vni_key(const xv_flood_key &key)
+{
+    return key.entry;
+}
+
 template <class Key, class Value>
-Result<> flush(const Table<Key, Value> &table, const xv_vtep &vtep)
+Result<> flush(const Table<Key, Value> &table, const Leaving &leaving)
 {
     TRY_ASSIGN(const auto entries, table.entries());
     for (const auto &[key, value] : entries)
-        if (key.vni == vtep.vni && key.dstport == vtep.dstport)
+        if (leaving.vnis.contains({vni_key(key).vni, vni_key(key).dstport}))
             TRY(table.remove(key));
     return {};
 }
 
-Result<> flush_entries(const Session &session, const xv_vtep &vtep)
+Result<> flush_entries(const Session &session, const Leaving &leaving)
 {
-    TRY(flush(session.tables->fdb, vtep));
-    TRY_ASSIGN(const auto floods, session.tables->floods.entries());
-    for (const auto &[key, id] : floods)
-        if (key.entry.vni == vtep.vni && key.entry.dstport == vtep.dstport)
-            TRY(session.tables->floods.remove(key));
-    TRY(free_remotes(*session.tables, vtep));
-    return flush(session.tables->neighs, vtep);
+    TRY(flush(session.tables->fdb, leaving));
+    TRY(flush(session.tables->floods, leaving));
+    TRY(free_remotes(*session.tables, leaving.slots));
+    return flush(session.tables->neighs, leaving);
 }
 
 Result<> put_peer_back(Session &session, const Link &link, __u32 flags)
@@ -120,20 +139,22 @@ Result<> remove_port(Session &session, int ifindex)
 
 namespace {
 
-// Removes the VTEP from its ports, and a port that has no other VNI.
-Result<> take_from_ports(Session &session, const xv_vtep &vtep)
+// Removes the VTEPs from their ports, and ports that have no other VNI.
+Result<> take_from_ports(Session &session, const std::set<__u32> &slots)
 {
     Tables &tables = *session.tables;
-    TRY_ASSIGN(auto vlans, tables.vlans.entries());
-    for (const auto &[vlan, slot] : vlans)
-        if (slot == vtep.slot)
+    TRY_ASSIGN(const auto vlans, tables.vlans.entries());
+    std::set<__u32> with_others;
+    for (const auto &[vlan, slot] : vlans) {
+        if (slots.contains(slot))
             TRY(tables.vlans.remove(vlan));
-    std::erase_if(vlans, [&](const auto &vlan) { return vlan.second == vtep.slot; });
+        else
+            with_others.insert(vlan.ifindex);
+    }
     TRY_ASSIGN(const auto ports, tables.ports.entries());
     for (const auto &[ifindex, port] : ports) {
-        const bool other = std::ranges::any_of(
-            vlans, [&, at = ifindex](const auto &vlan) { return vlan.first.ifindex == at; });
-        if (port.vtep != vtep.slot && (port.vtep != 0 || other))
+        const bool other = with_others.contains(ifindex);
+        if (!slots.contains(port.vtep) && (port.vtep != 0 || other))
             continue;
         xv_port rest = port;
         rest.vtep = 0;
@@ -144,35 +165,91 @@ Result<> take_from_ports(Session &session, const xv_vtep &vtep)
     }
     TRY_ASSIGN(const auto members, tables.members.entries());
     for (const auto &[member, value] : members)
-        if (member.slot == vtep.slot)
+        if (slots.contains(member.slot))
             TRY(tables.members.remove(member));
     return {};
 }
 
+// Deletes links in steps: while the kernel deletes, nobody else can change the network. A bridge
+// takes it a grace period.
+Result<> delete_in_steps(Session &session, std::span<const int> indexes, std::size_t step)
+{
+    for (std::size_t at = 0; at < indexes.size(); at += step)
+        TRY(session.netlink.delete_links(indexes.subspan(at, std::min(step, indexes.size() - at)),
+                                         unfinished_group));
+    return {};
+}
+
+// Deletes the devices in whatever namespaces they are.
+Result<> delete_devices(Session &session, const std::vector<Link> &links,
+                        std::span<const xv_vtep> vteps)
+{
+    std::set<int> here;
+    MovedDevices moved(session);
+    for (const auto &vtep : vteps) {
+        if (const Link *const link = find_device(links, vtep)) {
+            here.insert(link->index);
+            continue;
+        }
+        TRY_ASSIGN(const auto found, moved.find(vtep));
+        if (!found)
+            continue;
+        TRY_ASSIGN(const auto scope, found->netns->enter());
+        TRY_ASSIGN(auto there, Netlink::open());
+        TRY(unless_gone(there.delete_link(found->link->index)));
+    }
+    return delete_in_steps(session, {std::vector(here.begin(), here.end())}, 512);
+}
+
+// Deletes the bridges that were made for the VTEPs and that nobody else uses.
+Result<> delete_made_bridges(Session &session, const std::vector<Link> &links,
+                             std::span<const xv_vtep> vteps)
+{
+    std::set<int> made, leaving;
+    for (const auto &vtep : vteps) {
+        if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
+            made.insert(static_cast<int>(vtep.bridge));
+        if (find_device(links, vtep) != nullptr)
+            leaving.insert(static_cast<int>(vtep.ifindex));
+    }
+    if (made.empty())
+        return {};
+    TRY_ASSIGN(const auto unused, unused_bridges(session, links, made, leaving));
+    return delete_in_steps(session, unused, 64);
+}
+
 } // namespace
 
-Result<> remove_vtep(Session &session, const xv_vtep &vtep)
+Result<> remove_vteps(Session &session, std::span<const xv_vtep> vteps)
 {
+    if (vteps.empty())
+        return {};
     Tables &tables = *session.tables;
+    const Leaving leaving(vteps);
     // First stop accepting packets, or they would fill the tables again.
-    TRY_ASSIGN(const bool committed, is_committed(session, vtep));
-    if (committed)
-        TRY(tables.vnis.remove({vtep.vni, vtep.dstport, 0}));
+    for (const auto &vtep : vteps) {
+        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+        if (committed)
+            TRY(tables.vnis.remove({vtep.vni, vtep.dstport, 0}));
+    }
     TRY(derive_lookups(session));
-    TRY(take_from_ports(session, vtep));
+    TRY(take_from_ports(session, leaving.slots));
 
-    const auto ifindex = static_cast<int>(vtep.ifindex);
-    TRY(unless_gone(delete_device(session, vtep)));
-    for (const Hook hook : {Hook::ingress, Hook::egress})
-        TRY(detach_tc(place(session, ifindex, hook), Clsact::kept));
+    TRY_ASSIGN(const auto links, session.netlink.links());
+    TRY(delete_devices(session, links, vteps));
+    for (const auto &vtep : vteps)
+        for (const Hook hook : {Hook::ingress, Hook::egress})
+            TRY(forget_tc(place(session, static_cast<int>(vtep.ifindex), hook)));
     TRY(wait_for_running_programs()); // programs that run still may learn
-    TRY(flush_entries(session, vtep));
-    if ((vtep.flags & XV_VTEP_MADE_BRIDGE) != 0)
-        TRY(remove_made_bridge(session, static_cast<int>(vtep.bridge)));
-    TRY(tables.alive.remove(vtep.ifindex));
-    add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
-    TRY(tables.vteps.put(vtep.slot, xv_vtep{}));
-    TRY(tables.devices.remove(vtep.ifindex)); // last: until then recover() comes back here
+    TRY(flush_entries(session, leaving));
+    TRY(delete_made_bridges(session, links, vteps));
+    for (const auto &vtep : vteps) {
+        TRY(tables.alive.remove(vtep.ifindex));
+        add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
+        TRY(tables.vteps.put(vtep.slot, xv_vtep{}));
+        // Last: until then recover() comes back here.
+        TRY(tables.devices.remove(vtep.ifindex));
+    }
     return {};
 }
 

@@ -22,8 +22,8 @@ namespace {
 
 std::string name_of(const std::vector<Link> &links, __u32 ifindex)
 {
-    const auto link = std::ranges::find(links, static_cast<int>(ifindex), &Link::index);
-    return link == links.end() ? "" : link->name;
+    const Link *const link = find_link(links, static_cast<int>(ifindex));
+    return link == nullptr ? "" : link->name;
 }
 
 Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
@@ -44,7 +44,7 @@ Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
     if (info.here)
         info.bridge = name_of(links, static_cast<__u32>(device->master));
     else if (moved != nullptr)
-        device = &moved->link;
+        device = moved->link;
     if (device != nullptr) {
         info.mac = device->mac;
         info.mtu = device->mtu;
@@ -85,7 +85,7 @@ class Choice {
     [[nodiscard]] bool was(const xv_vtep &vtep) const
     {
         const auto is_here = [&](__u32 ifindex) {
-            return std::ranges::count(links_, static_cast<int>(ifindex), &Link::index) != 0;
+            return find_link(links_, static_cast<int>(ifindex)) != nullptr;
         };
         return (*this)(vtep) ||
                (!link_ && !std::ranges::all_of(vtep.underlays, vtep.underlays + vtep.underlay_count,
@@ -93,6 +93,7 @@ class Choice {
     }
 
     [[nodiscard]] const std::optional<Link> &link() const { return link_; }
+    [[nodiscard]] const std::vector<Link> &links() const { return links_; }
 
   private:
     Choice(std::string name, std::optional<Link> link, std::vector<Link> links)
@@ -148,12 +149,9 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     TRY_ASSIGN(auto chosen, session.wrap(session.vteps()));
     std::erase_if(
         chosen, [&](const xv_vtep &vtep) { return !(*choice)(vtep) || (vni && vtep.vni != *vni); });
-    for (const auto &vtep : chosen)
-        TRY(reach_device(session, vtep)); // all or none
-    for (const auto &vtep : chosen) {
-        TRY(session.wrap(remove_vtep(session, vtep)));
-        count++;
-    }
+    TRY(reach_devices(session, choice->links(), chosen)); // all or none
+    TRY(session.wrap(remove_vteps(session, chosen)));
+    count += static_cast<unsigned>(chosen.size());
     if (session.tables) {
         TRY(session.wrap(release_unused_underlays(session)));
         TRY(session.wrap(release_empty_datapath(session)));
@@ -188,13 +186,14 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
         inspection.emplace(std::move(*begun));
     }
     std::vector<VtepInfo> all;
+    MovedDevices moved_devices(session);
     TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
     for (const auto &vtep : vteps) {
         if (choice && !(*choice)(vtep))
             continue;
         std::optional<MovedDevice> moved;
         if (inspection && find_device(*links, vtep) == nullptr)
-            TRY_SET(moved, session.wrap(find_moved(vtep)));
+            TRY_SET(moved, session.wrap(moved_devices.find(vtep)));
         const MovedDevice *const where = moved ? &*moved : nullptr;
         TRY_ASSIGN(auto info, session.wrap(describe(session, vtep, *links, where)));
         if (inspection)
