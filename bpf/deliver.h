@@ -7,6 +7,7 @@
 #include "bpf/alive.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
+#include "bpf/device_vlan.h"
 #include "bpf/fdb.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
@@ -47,7 +48,10 @@ static __always_inline int to_known_port(struct __sk_buff *skb, const struct xv_
 {
     if (fdb_bridge_needs_copy(entry, now) && is_alive(vtep->ifindex)) {
         skb->tc_index = XV_MARK_BRIDGE_COPY;
-        bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
+        if (!push_device_vlan(skb, vtep)) {
+            bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
+            pop_device_vlan(skb, vtep);
+        }
     }
     return to_port(skb, entry, hook);
 }
@@ -103,6 +107,8 @@ static __always_inline void to_members(struct __sk_buff *skb, const struct xv_vt
 static __always_inline int to_device(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                      const __u8 *mac)
 {
+    if (push_device_vlan(skb, vtep))
+        return TC_ACT_SHOT;
     skb->tc_index = mac_equal(mac, vtep->mac) ? XV_MARK_DELIVERED : XV_MARK_DELIVERED_OTHER_MAC;
     return bpf_redirect(vtep->ifindex, BPF_F_INGRESS);
 }

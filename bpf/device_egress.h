@@ -7,6 +7,7 @@
 #include "bpf/addr.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
+#include "bpf/device_by_key.h"
 #include "bpf/fdb.h"
 #include "bpf/marks.h"
 #include "bpf/send.h"
@@ -25,12 +26,44 @@ static __always_inline int is_to_local_port(const struct xv_vtep *vtep, const st
     return entry && entry->flags & XV_FDB_LOCAL;
 }
 
+/*
+ * As device_to_tunnel(), for a device with many VNIs: what the programs cannot send, the kernel's
+ * device sends by tunnel metadata, and without an entry it has nobody to send to.
+ */
+static __always_inline int vlan_to_tunnel(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                                          struct xv_fdb *entry, struct tx_ctx *tx, __u32 packets)
+{
+    struct xv_fdb_key key;
+    int reason, by_key;
+
+    fdb_key(&key, vtep, tx->eth.h_dest);
+    if (!entry || !fdb_remote(entry)) {
+        entry = fdb_default(vtep);
+        __builtin_memset(key.mac, 0, sizeof(key.mac));
+    }
+    reason = send_by_entry(skb, vtep, entry, tx);
+    if (!entry || (reason != XV_RESOLVE && !reason_passes(reason)))
+        return tx_to_action(tx, vtep->slot, reason, packets);
+    if (reason == XV_FLOODED) {
+        by_key = flood_by_key(skb, vtep, entry, &key, tx->now);
+    } else {
+        leave_to_kernel(skb, vtep, fdb_remote(entry),
+                        reason == XV_RESOLVE ? XV_LEAVE_COUNT_TX : 0);
+        by_key = send_by_key(skb, vtep, fdb_remote(entry));
+    }
+    if (by_key != XV_CONTINUE)
+        return to_action(vtep->slot, by_key, packets);
+    return reason == XV_RESOLVE ? XV_PASS : to_action(vtep->slot, reason, packets);
+}
+
 /* Sends the frame into the tunnel. `entry`: that of its MAC, or NULL. Returns the action. */
 static __always_inline int device_to_tunnel(struct __sk_buff *skb, const struct xv_vtep *vtep,
                                             struct xv_fdb *entry, struct tx_ctx *tx, __u32 packets)
 {
     int reason, unknown = !entry || !fdb_remote(entry);
 
+    if (vtep->vid)
+        return vlan_to_tunnel(skb, vtep, entry, tx, packets);
     if (!entry)
         entry = fdb_default(vtep);
     reason = send_by_entry(skb, vtep, entry, tx);

@@ -42,13 +42,19 @@ enum xv_mark {
      */
     XV_MARK_BRIDGE_COPY = 0x787b,
 
+    /*
+     * The copy of a flood has tunnel metadata, where no XV_MARK_SENDER could be given out.
+     * Set by flood_by_key(), read by tc_device_egress, which lets it pass.
+     */
+    XV_MARK_KEYED = 0x787c,
+
     /* The two upper bits tell the kinds below, which carry data, from each other and the above. */
     XV_MARK_TYPE = 0xc000,
 
     /*
      * The VTEP that sent the packet is senders[the other bits].
-     * Set by mark_sender() at tc_underlay_ingress, and by device_to_tunnel() for other VTEPs of
-     * this host; read by tc_device_ingress.
+     * Set by mark_sender() at tc_underlay_ingress, and by device_to_tunnel() and flood_by_key() for
+     * other VTEPs of this host; read by tc_device_ingress.
      */
     XV_MARK_SENDER = 0x8000,
 

@@ -128,7 +128,7 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
 
     if (!vtep || !addr || !listeners_bits || !*listeners_bits)
         return 0;
-    miss.key[0] = (__u64)kind << 32 | vtep->ifindex;
+    miss.key[0] = ((__u64)kind << 32 | vtep->ifindex) ^ (__u64)vtep->vni << 40;
     __builtin_memcpy(&miss.key[1], addr, sizeof(*addr));
     way = ratelimit_way(&miss);
     if (way < 0)
@@ -137,6 +137,7 @@ XV_STEP int miss_raise(struct __sk_buff *skb, const struct xv_vtep *vtep, __u32 
     loop.slot = vtep->slot;
     loop.event.time = now;
     loop.event.vni = vtep->vni;
+    loop.event.vid = vtep->vid;
     loop.event.ifindex = vtep->ifindex;
     loop.event.kind = kind;
     loop.event.dstport = vtep->dstport;

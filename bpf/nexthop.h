@@ -41,7 +41,8 @@ static __always_inline __u32 nexthop_oif(const struct xv_vtep *vtep, const struc
 {
     if (remote->via)
         return remote->via;
-    return vtep->underlay_count == 1 ? vtep->underlays[0] : 0;
+    /* A device with many VNIs is bound to no port: the kernel has no metadata for that. */
+    return vtep->underlay_count == 1 && !vtep->vid ? vtep->underlays[0] : 0;
 }
 
 /* The key for packets to the remote with this skb->mark and TOS. */

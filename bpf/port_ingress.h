@@ -10,6 +10,7 @@
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/deliver.h"
+#include "bpf/device_vlan.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/proxy.h"
@@ -47,6 +48,12 @@ static __always_inline int port_to_port(struct __sk_buff *skb, const struct port
     return to_port(skb, entry, XV_HOOK_INGRESS);
 }
 
+/* Hands the frame to tc_device_egress of the VTEP's device. Returns the action. */
+static __always_inline int to_device_egress(struct __sk_buff *skb, const struct xv_vtep *vtep)
+{
+    return push_device_vlan(skb, vtep) ? TC_ACT_SHOT : bpf_redirect(vtep->ifindex, 0);
+}
+
 /* The result of to_bridge_or_flood(). */
 enum flood { XV_FLOOD_DONE, XV_FLOOD_TO_TUNNEL };
 
@@ -70,7 +77,7 @@ static __always_inline enum flood to_bridge_or_flood(struct __sk_buff *skb,
         return XV_FLOOD_DONE;
     }
     if (f->bridged) { /* its source is now a router's MAC, which the bridge must not learn here */
-        *action = bpf_redirect(vtep->ifindex, 0);
+        *action = to_device_egress(skb, vtep);
         return XV_FLOOD_DONE;
     }
     if (mac_equal(tx->eth.h_dest, vtep->mac)) {
@@ -80,7 +87,10 @@ static __always_inline enum flood to_bridge_or_flood(struct __sk_buff *skb,
     }
     to_members_except(skb, vtep, tx->ifindex, tx->vid);
     skb->tc_index = XV_MARK_DELIVERED_OTHER_MAC;
-    bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
+    if (!push_device_vlan(skb, vtep)) {
+        bpf_clone_redirect(skb, vtep->ifindex, BPF_F_INGRESS);
+        pop_device_vlan(skb, vtep);
+    }
     return XV_FLOOD_TO_TUNNEL;
 }
 
@@ -98,7 +108,7 @@ static __always_inline int port_to_tunnel(struct __sk_buff *skb, const struct po
     if (!is_alive(vtep->ifindex))
         return to_action(f->port->slot, f->bridged ? XV_TO_BRIDGE : XV_DEVICE_GONE, f->packets);
     skb->tc_index = XV_MARK_FROM_PORT;
-    return bpf_redirect(vtep->ifindex, 0); /* tc_device_egress finds the same reason, and counts */
+    return to_device_egress(skb, vtep); /* tc_device_egress finds the same reason, and counts */
 }
 
 /* To another port, to the bridge, or into the tunnel. Returns the action. */

@@ -60,12 +60,14 @@ static __always_inline int check_source(const struct xv_vtep *vtep, struct xv_re
 
 /*
  * Admits the sender of a frame that the kernel's device has decapsulated, checks the frame's source
- * and learns it. Without a sender (the packet came by another port, or out of IPsec) only the
- * kernel's device knows the source's VTEP. Returns XV_TO_LEARN if something was learned,
+ * and learns it. `from`: the sender's address. Without a sender (the packet came by another port,
+ * or out of IPsec) only the kernel's device knows it, and `from` is NULL, unless the device has
+ * many VNIs. Returns XV_TO_LEARN if something was learned,
  * XV_CONTINUE, or a drop reason.
  */
 static __always_inline int learn_source(const struct xv_vtep *vtep, const struct ethhdr *eth,
-                                        struct xv_sender *sender, __u64 now)
+                                        struct xv_sender *sender, const struct xv_addr *from,
+                                        __u64 now)
 {
     struct place place = {};
     int reason;
@@ -81,12 +83,12 @@ static __always_inline int learn_source(const struct xv_vtep *vtep, const struct
         return XV_MAC_INVALID_SOURCE;
     if (!(vtep->flags & XV_VTEP_LEARNING))
         return XV_CONTINUE;
-    if (sender)
-        place.addr = sender->addr;
+    if (from)
+        place.addr = *from;
     reason = fdb_check(vtep, eth->h_source, &place, 0, vtep->renew_shift, now);
     if (reason == XV_TO_LEARN)
         fdb_learn(vtep, eth, &place, 0, now);
-    return reason_drops(reason) && !sender ? XV_CONTINUE : reason;
+    return reason_drops(reason) && !from ? XV_CONTINUE : reason;
 }
 
 #endif

@@ -32,8 +32,10 @@
 #include "bpf/decap.h"
 #include "bpf/decision.h"
 #include "bpf/deliver.h"
+#include "bpf/device_by_key.h"
 #include "bpf/device_egress.h"
 #include "bpf/device_ingress.h"
+#include "bpf/device_vlan.h"
 #include "bpf/fdb.h"
 #include "bpf/fdb_put.h"
 #include "bpf/maps.h"
@@ -122,6 +124,17 @@ int xvtep_tc_device_egress(struct __sk_buff *skb)
 
     if (!vtep)
         return XV_PASS;
+    if (vtep->flags & XV_VTEP_DEVICE) {
+        if (has_tunnel_key(skb))
+            return XV_PASS;
+        reason = device_vtep_out(skb, vtep);
+        if (reason <= 0)
+            return to_action(vtep->slot, -reason, packets);
+        vtep = vtep_by_slot(reason);
+        if (!vtep)
+            return TC_ACT_SHOT;
+        tx.vid = vtep->vid;
+    }
     if (skb_read_eth(skb, &tx.eth))
         return to_action(vtep->slot, XV_REWRITE_FAILED, packets);
     from_port = skb->tc_index == XV_MARK_FROM_PORT;
@@ -162,8 +175,10 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     struct ethhdr eth XV_ALIGN2;
     int reason = XV_CONTINUE;
     struct xv_sender *from;
+    struct xv_addr *address;
     struct xv_fdb *entry;
     struct xv_vtep *vtep;
+    struct xv_addr key;
 
     if (mark == XV_MARK_BRIDGE_COPY)
         return XV_PASS;
@@ -171,24 +186,35 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     if (mark == XV_MARK_DELIVERED)
         return XV_PASS;
     vtep = vtep_by_device(skb->ifindex, now);
+    from = sender_of_mark(mark);
+    address = from ? &from->addr : NULL;
+    if (vtep && vtep->flags & XV_VTEP_DEVICE) {
+        int slot = mark == XV_MARK_DELIVERED_OTHER_MAC ? device_vtep_of_tag(skb, vtep)
+                                                       : device_vtep_in(skb, vtep, &key);
+
+        if (slot < 0)
+            return to_action(vtep->slot, -slot, skb_packets(skb));
+        vtep = slot ? vtep_by_slot(slot) : NULL;
+        if (!address)
+            address = &key;
+    }
     follow_mac(skb, vtep);
     if (mark == XV_MARK_DELIVERED_OTHER_MAC || !vtep || skb_read_eth(skb, &eth))
         return XV_PASS;
-    from = sender_of_mark(mark);
     /* With this mark it is an ICMP error of the kernel about a frame that we left to it. */
     if ((mark & XV_MARK_TYPE) != XV_MARK_EXPECT)
-        reason = learn_source(vtep, &eth, from, now);
+        reason = learn_source(vtep, &eth, from, address, now);
     if (reason_drops(reason))
         return to_action(vtep->slot, reason, skb_packets(skb));
     count_delivered(skb, vtep, from ? remote_of_sender(vtep, &from->addr) : NULL, now);
     entry = fdb_find_local(vtep, eth.h_dest, now);
     if (entry && entry->flags & XV_FDB_BRIDGED && reason == XV_TO_LEARN)
-        return XV_PASS; /* the bridge must learn the source, too */
+        return pass_to_stack(skb, vtep); /* the bridge must learn the source, too */
     if (entry)
         return to_known_port(skb, vtep, entry, now, XV_HOOK_INGRESS);
     if (vtep->members && !mac_equal(eth.h_dest, vtep->mac))
         to_members(skb, vtep);
-    return XV_PASS;
+    return pass_to_stack(skb, vtep);
 }
 
 /* Egress of a bridged local port: a frame shows that the bridge sends this MAC's frames there. */

@@ -85,6 +85,10 @@ enum xv_vtep_flag {
     XV_VTEP_DF_SET = 1 << 6,
     XV_VTEP_DF_INHERIT = 1 << 7,
     XV_VTEP_MADE_BRIDGE = 1 << 8, /* attach made the bridge: the last detach removes it */
+    /* No VTEP, but what all VTEPs of a device with many VNIs have in common; `vni` is 0. */
+    XV_VTEP_DEVICE = 1 << 9,
+    /* With XV_VTEP_DEVICE: a command changes its VNIs; if none runs, it was killed. */
+    XV_VTEP_CHANGING = 1 << 16,
     XV_VTEP_PROXY = 1 << 10,
     XV_VTEP_RSC = 1 << 11,
     XV_VTEP_L2MISS = 1 << 12,
@@ -437,7 +441,8 @@ enum xv_event_kind { XV_EVENT_L2MISS = 1, XV_EVENT_L3MISS };
 
 /* Keys are compared whole. A full set forgets its oldest, so that event may be raised early. */
 struct xv_ratelimit {
-    __u64 key[3]; /* kind << 32 | ifindex of the VTEP's device; address, or a MAC and zeros */
+    /* VNI << 40 | kind << 32 | ifindex of the VTEP's device; address, or a MAC and zeros */
+    __u64 key[3];
     __u64 raised; /* CLOCK_MONOTONIC ns */
 };
 
@@ -453,7 +458,7 @@ struct xv_event {
     __be16 dstport;
     __u8 mac[6];         /* with XV_EVENT_L2MISS */
     struct xv_addr addr; /* with XV_EVENT_L3MISS */
-    __u32 zero;
+    __u32 vid;           /* xv_vtep.vid */
 };
 
 /* Those fields of an outer packet that the host's routing may depend on. */

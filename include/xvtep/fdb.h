@@ -34,6 +34,7 @@ struct FdbEntry {
     std::string via;        // the underlay port to send from; "": as the VTEP does
     bool router = false;    // NTF_ROUTER, for rsc and proxy
     FdbState state = FdbState::permanent;
+    std::uint32_t src_vni = 0; // of the VTEP, on a device with many VNIs; else 0
 
     // The following members are filled by queries and ignored by write_fdb().
 
@@ -57,7 +58,8 @@ enum class FdbVerb {
 
 // Writes one entry.
 //
-// Errors: ErrorKind::usage: `dst` is unspecified, of the other address family, or a multicast group
+// Errors: ErrorKind::usage: `src_vni` is missing on a device with many VNIs, or `port` or `via` is
+// given there; `dst` is unspecified, of the other address family, or a multicast group
 // for a unicast MAC; the VNI is out of range. EEXIST: the entry exists (add). EINVAL: append to a
 // unicast MAC. ENOSPC: the VTEP has `maxaddress` entries, the entry has 512 destinations, or the
 // table is full.
@@ -85,28 +87,29 @@ struct FdbDestination {
     std::optional<std::string> via{};    // "": none
 };
 
-// Deletes the entry of a MAC, or only some of its destinations.
+// Deletes the entry of a MAC, or only some of its destinations. `src_vni`: as in FdbEntry.
 //
 // Errors: ENOENT: there is no such entry or destination.
 Result<> delete_fdb(const Mac &mac, const std::string &device,
-                    const FdbDestination &destination = {});
+                    const FdbDestination &destination = {}, std::uint32_t src_vni = 0);
 
-// Returns the live entries, one for each destination, of the VTEP with this device or of all VTEPs,
-// sorted by device and MAC. It leaves out MACs behind local ports, which show_ports() returns.
+// Returns the live entries, one for each destination, of this device or of all VTEPs, sorted by
+// device, VNI and MAC. It leaves out MACs behind local ports, which show_ports() returns.
 Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device);
 
 // Returns the entry of a MAC, once for each destination. It does not fall back to the default
 // entry.
 //
 // Errors: ENOENT: there is no such entry.
-Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device);
+Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device,
+                                      std::uint32_t src_vni = 0);
 
 enum class FlushedFdb {
     all,     // the default entry too
     dynamic, // learned and dynamic entries alone
 };
 
-// Deletes entries of a VTEP.
-Result<> flush_fdb(const std::string &device, FlushedFdb which);
+// Deletes entries of a VTEP; on a device with many VNIs, those of one, or of all if `src_vni` is 0.
+Result<> flush_fdb(const std::string &device, FlushedFdb which, std::uint32_t src_vni = 0);
 
 } // namespace xvtep

@@ -23,6 +23,7 @@ struct Miss {
     std::uint32_t vni = 0;     // 1 .. 2^24-1, host byte order
     std::uint16_t dstport = 0; // the VTEP's UDP port, host byte order
     std::uint64_t time = 0;    // nanoseconds of CLOCK_MONOTONIC
+    std::uint16_t vlan = 0;    // of the VNI on a device with many; 0: the device has one VNI
 };
 
 // A frame to a unicast MAC was dropped: the FDB has neither an entry for the MAC nor a default

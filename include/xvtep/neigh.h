@@ -27,6 +27,7 @@ struct NeighEntry {
     Mac mac;            // unicast
     NeighState state = NeighState::permanent;
     std::uint64_t updated = 0; // seconds since the entry was written; filled by queries
+    std::uint32_t vni = 0;     // of the VTEP, on a device with many VNIs; else 0
 };
 
 // What write_neigh() does if there is a live entry for the IP, and if there is none.
@@ -44,18 +45,19 @@ enum class NeighVerb {
 // VTEPs, is full.
 Result<> write_neigh(NeighVerb verb, const NeighEntry &entry);
 
-// Errors: ENOENT: there is no such entry.
-Result<> delete_neigh(const Ip &ip, const std::string &device);
+// `vni`: as in NeighEntry. Errors: ENOENT: there is no such entry.
+Result<> delete_neigh(const Ip &ip, const std::string &device, std::uint32_t vni = 0);
 
 // Returns the live entries of the VTEP with this device or of all VTEPs, sorted by device and by
 // Ip::octets.
 Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &device);
 
 // Errors: ENOENT: there is no such entry.
-Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device);
+Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device, std::uint32_t vni = 0);
 
-// Deletes all entries of a VTEP, permanent ones too. With the family AF_INET or AF_INET6 it deletes
+// Deletes all entries of a VTEP, permanent ones too; on a device with many VNIs, those of one, or of
+// all if `vni` is 0. With the family AF_INET or AF_INET6 it deletes
 // only the entries of that family; 0 (AF_UNSPEC) means both.
-Result<> flush_neigh(const std::string &device, int family = 0);
+Result<> flush_neigh(const std::string &device, int family = 0, std::uint32_t vni = 0);
 
 } // namespace xvtep

@@ -55,14 +55,15 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
                                          const std::optional<Ip> &ip);
 
 // Names a remote VTEP from which a VTEP with `accept known` takes packets, without an FDB entry.
+// `vni` says which VTEP, on a device with many VNIs.
 //
 // Errors: ErrorKind::usage: the address is unspecified, multicast, or of the other address family.
 // EEXIST: it was added before. ENOSPC: the table is full.
-Result<> add_remote(const Ip &ip, const std::string &device);
+Result<> add_remote(const Ip &ip, const std::string &device, std::uint32_t vni = 0);
 
 // Takes back add_remote().
 //
 // Errors: ENOENT: it was not added.
-Result<> delete_remote(const Ip &ip, const std::string &device);
+Result<> delete_remote(const Ip &ip, const std::string &device, std::uint32_t vni = 0);
 
 } // namespace xvtep

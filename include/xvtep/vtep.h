@@ -42,11 +42,23 @@ struct OrInherit {
     bool inherit = false;
 };
 
-// The options of a VTEP, with the defaults of the command line. `devices` and `vni` must be set.
+// VNIs of a device with many, in a row, and the VLANs that they are on the device: VNI first + n is
+// VLAN vlan + n.
+struct VniRange {
+    std::uint32_t first = 0, last = 0; // 1 .. vni_max
+    std::uint16_t vlan = 0;            // 1 .. 4094
+    std::optional<Ip> remote{};        // of their default entries; a group, if it is multicast
+    bool operator==(const VniRange &) const = default;
+};
+
+// The options of a VTEP, with the defaults of the command line. `devices` and `vni` or `vnis` must
+// be set.
 struct AttachRequest {
     std::vector<std::string> devices; // the underlay ports, 1 .. 16 Ethernet devices
     std::uint32_t vni = 0;            // 1 .. vni_max
-    std::string name;                 // of the device to make; "": "xvtepN" where N is the VNI
+    // Instead of `vni`: one device with many VNIs, each of which is a VTEP. See vni.h.
+    std::vector<VniRange> vnis{};
+    std::string name; // of the device to make; "": "xvtepN" where N is the (first) VNI
 
     // Outer addresses of one family. The default of `local` is the source of the route to `remote`,
     // or the first address of `devices` that is not link-local.
@@ -161,7 +173,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
 Result<> detach_by_force();
 
 // Lists all VTEPs, or those of an underlay port, or that of a VTEP's device, in the order of their
-// VNIs; returns an empty list if there are none.
+// VNIs; returns an empty list if there are none. A device with many VNIs is one of them, with `vnis`
+// and without `vni`.
 Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
                                          Problems problems = Problems::left_out);
 

@@ -7,6 +7,7 @@
 
 #include "user/cli/commands.h"
 #include "user/cli/output.h"
+#include "user/cli/vni.h"
 #include "xvtep/option.h"
 
 namespace xvtep::cli {
@@ -51,8 +52,13 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
         if (arguments.has("name"))
             return wrong("name is given twice");
     }
+    const bool many = asks_for_many_vnis(arguments);
+    if (many)
+        TRY_SET(request.vnis, parse_vnis(arguments));
     for (const auto &given : arguments.given) {
         const AttachOption *const option = find_option(given.word);
+        if (many && given.word == "vni")
+            continue;
         if (option == nullptr || option->field == OptionField(&AttachRequest::devices))
             continue; // a word that has no effect, or a device
         if (given.negated)

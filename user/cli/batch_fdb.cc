@@ -2,10 +2,12 @@
 #include "user/cli/batch_fdb.h"
 
 #include <algorithm>
+#include <charconv>
 #include <span>
 
 #include "user/base/parallel.h"
 #include "xvtep/option.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 namespace {
@@ -28,6 +30,14 @@ std::string_view next_word(std::string_view &text)
     const auto word = text.substr(from, to - from);
     text.remove_prefix(to);
     return word;
+}
+
+// Decimal alone; all else is left to the parser of words.
+bool read_vni(std::string_view text, std::uint32_t &vni)
+{
+    const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), vni);
+    return problem == std::errc() && stop == text.data() + text.size() && vni != 0 &&
+           vni <= vni_max;
 }
 
 // Takes "fdb add" or "fdb replace" off the line.
@@ -65,6 +75,11 @@ std::optional<std::pair<FdbVerb, FdbEntry>> parse_fdb_line(std::string_view text
     entry.dst = *dst;
     bool has_state = false, has_self = false;
     for (auto word = next_word(text); !word.empty(); word = next_word(text)) {
+        if (word == "src_vni" && entry.src_vni == 0) {
+            if (!read_vni(next_word(text), entry.src_vni))
+                return std::nullopt;
+            continue;
+        }
         const bool is_self = word == "self";
         if ((!is_self && word != "static" && word != "permanent") ||
             std::exchange(is_self ? has_self : has_state, true))

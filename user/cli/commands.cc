@@ -32,7 +32,17 @@ std::vector<Word> attach_words()
                          .group = option_group_title(option.group),
                          .required = option.field == OptionField(&AttachRequest::vni),
                          .negatable = is_switch,
+                         .repeats = option.field == OptionField(&AttachRequest::vni),
                          .is_plain = option.field == OptionField(&AttachRequest::devices)});
+        if (option.field == OptionField(&AttachRequest::vni)) {
+            words.back().value = "N[-M]";
+            words.push_back({.word = "vlan",
+                             .value = "V[-W]",
+                             .help = "One device with many VNIs: a frame's VLAN on it says its "
+                                     "VNI. One vlan for each vni; both may be repeated.",
+                             .group = option_group_title(option.group),
+                             .repeats = true});
+        }
     }
     for (const RefusedOption &refused : refused_options())
         words.push_back({.word = refused.word, .refusal = refused.reason, .negatable = true});
@@ -64,7 +74,8 @@ Page attach_page()
         .words = attach_words(),
         .examples = {"xvtep attach eth0 vni 42 name vxlan0 remote 192.168.8.101",
                      "xvtep attach eth0 vni 42 group 239.1.1.1 bridge br0",
-                     "xvtep attach eth0 eth1 id 42 local 10.0.0.1 nolearning proxy l2miss l3miss"},
+                     "xvtep attach eth0 eth1 id 42 local 10.0.0.1 nolearning proxy l2miss l3miss",
+                     "xvtep attach eth0 vni 1001-5094 vlan 1-4094 name vxlan0 bridge br0"},
         .group = "VTEPs",
         .run = run_attach,
     };
@@ -209,10 +220,18 @@ Page port_page()
     };
 }
 
+const Word src_vni{.word = "src_vni",
+                   .alias = "src-vni",
+                   .value = "N",
+                   .help = "The VTEP's VNI, on a device with many."};
+const Word own_vni{
+    .word = "vni", .value = "N", .help = "The VTEP's VNI, on a device with many."};
+
 std::vector<Word> fdb_words()
 {
     return {
         needed_dev,
+        src_vni,
         {.word = "dst",
          .alias = "remote",
          .value = "IP",
@@ -233,7 +252,7 @@ std::vector<Word> fdb_words()
         {.word = "dynamic", .help = "The entry ages as a learned one."},
         self,
         {.word = "nhid", .refusal = "xvtep has no next-hop groups (append destinations instead)"},
-        {.word = "vlan", .refusal = "entries have no VLAN (see xvtep port help)"},
+        {.word = "vlan", .refusal = "entries have no VLAN (src_vni says the VNI)"},
         {.word = "master", .refusal = "a bridge's own entries are bridge(8)'s"},
         {.word = "use", .refusal = "an entry is used when a packet is sent by it"},
         {.word = "sticky", .refusal = "static entries do not move already"},
@@ -258,6 +277,10 @@ std::vector<Word> fdb_filters()
 {
     return {
         {.word = "vni", .value = "N", .help = "Only entries that send with this VNI."},
+        {.word = "src_vni",
+         .alias = "src-vni",
+         .value = "N",
+         .help = "Only entries of this VNI of the device."},
         {.word = "dst", .alias = "remote", .value = "IP", .help = "Only entries for this VTEP."},
         {.word = "dynamic", .help = "Only learned and dynamic entries."},
         {.word = "static", .help = "Only static entries."},
@@ -355,6 +378,7 @@ Page fdb_page()
                  .words =
                      {needed_dev,
                       {.word = "to", .value = "MAC", .help = "The MAC address.", .is_plain = true},
+                      src_vni,
                       self},
                  .examples = {"xvtep fdb get b2:ee:aa:42:8b:0b dev vxlan0",
                               "xvtep -s fdb get b2:ee:aa:42:8b:0b dev vxlan0"},
@@ -376,6 +400,7 @@ Page neigh_entry(const char *verb, const char *summary, std::vector<std::string>
                        .value = "IP",
                        .help = "The neighbour's address.",
                        .is_plain = true},
+                      own_vni,
                       {.word = "lladdr",
                        .value = "MAC",
                        .help = "The neighbour's MAC address.",
@@ -395,7 +420,7 @@ Page neigh_look_up(const char *verb, const char *summary, std::vector<std::strin
 {
     Page page = neigh_entry(verb, summary, std::move(examples));
     for (Word &word : page.words)
-        word.ignored = word.word != "dev" && word.word != "to";
+        word.ignored = word.word != "dev" && word.word != "to" && word.word != "vni";
     return page;
 }
 
@@ -442,6 +467,7 @@ Page neigh_page()
                             .value = "PREFIX",
                             .help = "Only addresses in this prefix.",
                             .is_plain = true},
+                           {.word = "vni", .value = "N", .help = "Only this VNI of the device."},
                            {.word = "nud",
                             .value = "permanent|reachable",
                             .help = "Only entries in this state."}},
@@ -453,7 +479,7 @@ Page neigh_page()
                  .plain = "[dev] IFNAME",
                  .most_plain = 1,
                  .missing = "no device given (dev IFNAME)",
-                 .words = {needed_dev},
+                 .words = {needed_dev, own_vni},
                  .examples = {"xvtep neigh flush dev vxlan0", "xvtep neigh flush vxlan0"},
                  .run = run_neigh_flush},
             },
@@ -468,7 +494,7 @@ Page remote_entry(const char *verb, const char *summary, std::vector<std::string
             .plain = "IP",
             .most_plain = 1,
             .missing = "no IP address given",
-            .words = {needed_dev},
+            .words = {needed_dev, own_vni},
             .examples = std::move(examples)};
 }
 
@@ -508,6 +534,59 @@ Page remote_page()
     };
 }
 
+Page vni_page()
+{
+    const Word vnis{.word = "vni",
+                    .value = "N[-M]",
+                    .help = "VNIs; may be repeated.",
+                    .required = true,
+                    .repeats = true};
+    return {
+        .name = "vni",
+        .summary = "Manage the VNIs of a device with many, in the words of bridge(8).",
+        .group = "VTEPs",
+        .pages =
+            {{.name = "vni add",
+              .summary = "Add VNIs, with the options of the device.",
+              .plain = "[dev] IFNAME",
+              .most_plain = 1,
+              .missing = "no device given (dev IFNAME)",
+              .words = {needed_dev,
+                        vnis,
+                        {.word = "vlan",
+                         .value = "V[-W]",
+                         .help = "Their VLANs on the device; one vlan for each vni.",
+                         .required = true,
+                         .repeats = true},
+                        {.word = "remote",
+                         .value = "IP",
+                         .help = "The VTEP of their default entries.",
+                         .initial = "the device's"},
+                        {.word = "group", .value = "IP", .help = "The same, for a group."}},
+              .examples = {"xvtep vni add dev vxlan0 vni 1101-1200 vlan 101-200",
+                           "xvtep vni add dev vxlan0 vni 1201 vlan 201 remote 192.168.8.102"},
+              .run = run_vni_add},
+             {.name = "vni del",
+              .aliases = {"delete"},
+              .summary = "Remove VNIs, with their entries and local ports.",
+              .plain = "[dev] IFNAME",
+              .most_plain = 1,
+              .missing = "no device given (dev IFNAME)",
+              .words = {needed_dev, vnis},
+              .examples = {"xvtep vni del dev vxlan0 vni 1101-1200",
+                           "xvtep vni del vxlan0 vni 1201"},
+              .run = run_vni_del},
+             {.name = "vni show",
+              .aliases = {"list", "lst", "ls"},
+              .summary = "List VNIs, as \"bridge vni show\" prints them, and their VLANs.",
+              .plain = "[[dev] IFNAME]",
+              .most_plain = 1,
+              .words = {dev},
+              .examples = {"xvtep vni show", "xvtep -j vni show dev vxlan0"},
+              .run = run_vni_show}},
+    };
+}
+
 Page monitor_page()
 {
     return {
@@ -538,7 +617,8 @@ Page stats_page()
         .plain = "[[dev] IFNAME]",
         .most_plain = 1,
         .style = Style::device,
-        .words = {{.word = "dev", .value = "IFNAME", .help = "Only this VTEP or port."}},
+        .words = {{.word = "dev", .value = "IFNAME", .help = "Only this VTEP or port."},
+                  {.word = "vni", .alias = "id", .value = "N", .help = "Only this VNI."}},
         .examples = {"xvtep stats", "xvtep -br stats dev vxlan0"},
         .group = "Events and counters",
         .run = run_stats,
@@ -661,7 +741,7 @@ const std::vector<Page> &commands()
     static const std::vector<Page> all = {
         attach_page(), detach_page(), show_page(),  set_page(),       reload_page(),
         port_page(),   fdb_page(),    neigh_page(), remote_page(),    monitor_page(),
-        stats_page(),  agent_page(),  lab_page(),   completion_page()};
+        stats_page(),  vni_page(),  agent_page(),  lab_page(),   completion_page()};
     return all;
 }
 

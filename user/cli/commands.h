@@ -43,6 +43,10 @@ Result<> run_remote_add(const Context &context, const Arguments &arguments);
 Result<> run_remote_del(const Context &context, const Arguments &arguments);
 Result<> run_remote_show(const Context &context, const Arguments &arguments);
 
+Result<> run_vni_add(const Context &context, const Arguments &arguments);
+Result<> run_vni_del(const Context &context, const Arguments &arguments);
+Result<> run_vni_show(const Context &context, const Arguments &arguments);
+
 Result<> run_monitor(const Context &context, const Arguments &arguments);
 Result<> run_stats(const Context &context, const Arguments &arguments);
 Result<> run_completion(const Context &context, const Arguments &arguments);

@@ -36,6 +36,13 @@ Result<std::optional<FdbState>> read_state(const Arguments &arguments)
     return found;
 }
 
+// Returns 0 if it is not given.
+Result<std::uint32_t> read_src_vni(const Arguments &arguments)
+{
+    const auto text = arguments.find("src_vni");
+    return text ? Values(arguments).number("src_vni", *text, 1, vni_max) : 0;
+}
+
 Result<std::pair<Mac, std::string>> read_place(const Arguments &arguments)
 {
     const Values values(arguments);
@@ -64,7 +71,8 @@ const VtepInfo &vtep_of(const FdbEntry &entry, const std::vector<VtepInfo> &vtep
 
 bool FdbFilter::takes(const FdbEntry &entry, const VtepInfo &vtep) const
 {
-    if (vni && (entry.vni != 0 ? entry.vni : vtep.vni) != *vni)
+    const std::uint32_t own = entry.src_vni != 0 ? entry.src_vni : vtep.vni;
+    if ((vni && (entry.vni != 0 ? entry.vni : own) != *vni) || (src_vni && own != *src_vni))
         return false;
     if (bridge && (bridge->empty() ? vtep.bridge.empty() : vtep.bridge != *bridge))
         return false;
@@ -77,6 +85,9 @@ Result<FdbFilter> parse_fdb_filter(const Arguments &arguments)
     FdbFilter filter;
     if (const auto vni = arguments.find("vni"))
         TRY_SET(filter.vni, values.number("VNI", *vni, 1, vni_max));
+    TRY_ASSIGN(const auto src_vni, read_src_vni(arguments));
+    if (src_vni != 0)
+        filter.src_vni = src_vni;
     if (const auto dst = arguments.find("dst"))
         TRY_SET(filter.dst, values.ip("dst", *dst));
     filter.bridge = arguments.find("br");
@@ -91,6 +102,7 @@ Result<FdbEntry> parse_fdb_entry(const Arguments &arguments)
     FdbEntry entry;
     entry.mac = place.first;
     entry.device = place.second;
+    TRY_SET(entry.src_vni, read_src_vni(arguments));
     if (const auto dst = arguments.find("dst"))
         TRY_SET(entry.dst, values.ip("dst", *dst));
     else if (arguments.command != "fdb del")
@@ -124,7 +136,7 @@ Result<> run_fdb_del(const Context &context, const Arguments &arguments)
         destination.port = entry.port;
     if (arguments.has("vni"))
         destination.vni = entry.vni;
-    return delete_fdb(entry.mac, entry.device, destination);
+    return delete_fdb(entry.mac, entry.device, destination, entry.src_vni);
 }
 
 Result<> run_fdb_show(const Context &context, const Arguments &arguments)
@@ -148,8 +160,9 @@ Result<> run_fdb_show(const Context &context, const Arguments &arguments)
 Result<> run_fdb_get(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto place, read_place(arguments));
+    TRY_ASSIGN(const auto src_vni, read_src_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto entries, get_fdb(place.first, place.second));
+    TRY_ASSIGN(const auto entries, get_fdb(place.first, place.second, src_vni));
     print(context, entries, Device::printed);
     return {};
 }
@@ -159,9 +172,10 @@ Result<> run_fdb_flush(const Context &context, const Arguments &arguments)
     TRY_ASSIGN(const auto filter, parse_fdb_filter(arguments));
     const std::string device = arguments.device().value_or("");
     TRY_ASSIGN(const auto scope, context.enter());
-    const bool dynamic_alone = !filter.vni && !filter.dst && filter.state == FdbState::dynamic;
-    if (filter.is_empty() || dynamic_alone)
-        return flush_fdb(device, dynamic_alone ? FlushedFdb::dynamic : FlushedFdb::all);
+    const bool whole = !filter.vni && !filter.dst && !filter.bridge;
+    if (whole && (!filter.state || filter.state == FdbState::dynamic))
+        return flush_fdb(device, filter.state ? FlushedFdb::dynamic : FlushedFdb::all,
+                         filter.src_vni.value_or(0));
     const Batch batch; // one lock for all
     TRY_ASSIGN(const auto entries, show_fdb(device));
     TRY_ASSIGN(const auto vteps, list_vteps(device));
@@ -171,7 +185,7 @@ Result<> run_fdb_flush(const Context &context, const Arguments &arguments)
         FdbDestination destination{.dst = entry.dst, .port = entry.port, .vni = entry.vni};
         if (!entry.via.empty()) // it is also empty if the port to send from is gone
             destination.via = entry.via;
-        auto done = delete_fdb(entry.mac, entry.device, destination);
+        auto done = delete_fdb(entry.mac, entry.device, destination, entry.src_vni);
         if (!done && done.error().code != ENOENT) // it has expired since
             return done;
     }

@@ -33,7 +33,7 @@ std::optional<Match> find_exact(const Page &page, std::string_view typed)
         return !name.empty() && (name == word.word || name == word.alias);
     };
     for (const Word &word : page.words)
-        if (is(word, text))
+        if (is(word, text) || typed == word.word) // `src_vni`
             return Match{&word, false};
     if (text.starts_with("no"))
         for (const Word &word : page.words)

@@ -13,6 +13,7 @@
 #include "xvtep/port.h"
 #include "xvtep/remote.h"
 #include "xvtep/stats.h"
+#include "xvtep/vni.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::cli {
@@ -26,6 +27,8 @@ Json to_json(const FdbEntry &entry, bool statistics);
 Json to_json(const NeighEntry &entry, bool with_device, bool statistics);
 Json to_json(const Remote &remote);
 Json to_json(const Stats &stats);
+Json to_json(const VniRange &range);
+Json to_json(const DeviceVnis &device);
 
 std::string document(const Json &json, bool pretty);
 

@@ -74,7 +74,8 @@ class Printer : public MissListener {
     {
         if (!context_.json && context_.timestamps != Timestamps::none)
             context_.print(time_text(context_.timestamps));
-        cli::print(context_, MissEvent{name, miss.ifname, miss.vni, key, address}, device_);
+        cli::print(context_, MissEvent{name, miss.ifname, miss.vni, miss.vlan != 0, key, address},
+                   device_);
         std::fflush(context_.out);
     }
 

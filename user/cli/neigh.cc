@@ -10,9 +10,17 @@
 #include "user/cli/commands.h"
 #include "user/cli/output.h"
 #include "user/cli/words.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 namespace {
+
+// Returns 0 if it is not given.
+Result<std::uint32_t> read_vni(const Arguments &arguments)
+{
+    const auto text = arguments.find("vni");
+    return text ? Values(arguments).number("VNI", *text, 1, vni_max) : 0;
+}
 
 NeighVerb verb_of(const Arguments &arguments)
 {
@@ -74,6 +82,7 @@ Result<NeighEntry> parse_neigh_entry(const Arguments &arguments)
     if (!device)
         return values.wrong("no device given (dev IFNAME)");
     entry.device = *device;
+    TRY_SET(entry.vni, read_vni(arguments));
     const bool needs_mac = arguments.command != "neigh del" && arguments.command != "neigh get";
     if (const auto mac = arguments.find("lladdr"))
         TRY_SET(entry.mac, values.mac("lladdr", *mac));
@@ -101,13 +110,14 @@ Result<> run_neigh_del(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto entry, parse_neigh_entry(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return delete_neigh(entry.ip, entry.device);
+    return delete_neigh(entry.ip, entry.device, entry.vni);
 }
 
 Result<> run_neigh_show(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto prefix, read_prefix(arguments));
     TRY_ASSIGN(const auto nud, read_nud(arguments));
+    TRY_ASSIGN(const auto vni, read_vni(arguments));
     const auto device = arguments.find("dev");
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(auto entries, show_neigh(device));
@@ -115,7 +125,7 @@ Result<> run_neigh_show(const Context &context, const Arguments &arguments)
         std::string state = state_name(entry.state);
         std::ranges::transform(state, state.begin(),
                                [](char c) { return static_cast<char>(c | 0x20); });
-        return (prefix && !is_in(entry.ip, *prefix)) || (nud != "all" && nud != state) ||
+        return (prefix && !is_in(entry.ip, *prefix)) || (vni != 0 && entry.vni != vni) || (nud != "all" && nud != state) ||
                (context.family != 0 && entry.ip.family() != context.family);
     });
     print(context, entries, device ? Device::left_out : Device::printed);
@@ -126,15 +136,16 @@ Result<> run_neigh_get(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto entry, parse_neigh_entry(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto found, get_neigh(entry.ip, entry.device));
+    TRY_ASSIGN(const auto found, get_neigh(entry.ip, entry.device, entry.vni));
     print(context, std::vector{found}, Device::printed);
     return {};
 }
 
 Result<> run_neigh_flush(const Context &context, const Arguments &arguments)
 {
+    TRY_ASSIGN(const auto vni, read_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return flush_neigh(arguments.device().value_or(""), context.family);
+    return flush_neigh(arguments.device().value_or(""), context.family, vni);
 }
 
 } // namespace xvtep::cli

@@ -75,6 +75,10 @@ Json to_json(const VtepInfo &vtep)
     Json json;
     for (const AttachOption &option : attach_options())
         json[option_key(option)] = option_json(option_value(vtep, option));
+    if (!vtep.vnis.empty()) {
+        json["vni"] = nullptr;
+        json["vnis"] = to_json_list(vtep.vnis);
+    }
     json["ifindex"] = vtep.ifindex;
     json["auto"] = vtep.auto_mode;
     json["up"] = vtep.up;
@@ -108,6 +112,8 @@ Json to_json(const FdbEntry &entry, bool statistics)
         json["port"] = entry.port;
     if (entry.vni != 0)
         json["vni"] = entry.vni;
+    if (entry.src_vni != 0)
+        json["src_vni"] = entry.src_vni;
     if (!entry.via.empty())
         json["viaIf"] = entry.via;
     if (statistics) {
@@ -127,6 +133,8 @@ Json to_json(const NeighEntry &entry, bool with_device, bool statistics)
     json["dst"] = entry.ip.text();
     if (with_device)
         json["dev"] = entry.device;
+    if (entry.vni != 0)
+        json["vni"] = entry.vni;
     json["lladdr"] = entry.mac.text();
     if (statistics)
         json["updated"] = entry.updated;
@@ -172,6 +180,33 @@ Json to_json(const Stats &stats)
     json["drops"] = counts(stats.drops);
     json["passed"] = counts(stats.passed);
     return json;
+}
+
+// As `bridge -j vni`, and the VLANs as `bridge -j vlan tunnelshow`.
+Json to_json(const VniRange &range)
+{
+    Json json;
+    json["vni"] = range.first;
+    if (range.last != range.first)
+        json["vniEnd"] = range.last;
+    json["vlan"] = range.vlan;
+    if (range.last != range.first)
+        json["vlanEnd"] = range.vlan + (range.last - range.first);
+    if (range.remote)
+        json[range.remote->is_multicast() ? "group" : "remote"] = range.remote->text();
+    return json;
+}
+
+Json to_json(const DeviceVnis &device)
+{
+    return {{"ifname", device.device}, {"vnis", to_json_list(device.vnis)}};
+}
+
+void print(const Context &context, const std::vector<DeviceVnis> &devices)
+{
+    if (context.json)
+        return print_json(context, to_json_list(devices));
+    context.print(to_text(devices));
 }
 
 void print(const Context &context, const std::vector<VtepInfo> &vteps)

@@ -12,6 +12,7 @@
 #include "xvtep/port.h"
 #include "xvtep/remote.h"
 #include "xvtep/stats.h"
+#include "xvtep/vni.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::cli {
@@ -23,6 +24,7 @@ struct MissEvent {
     const char *name; // "l3miss"
     std::string ifname;
     std::uint32_t vni = 0;
+    bool names_vni = false; // the device has others, too
     const char *key; // "ip" or "mac"
     std::string address;
 };
@@ -40,6 +42,8 @@ std::string to_text(const NeighEntry &entry, bool with_device, bool statistics);
 // With `statistics`, the lines of `ip -s link` below.
 std::string to_text(const Remote &remote, bool with_device, bool statistics);
 std::string to_text(const Stats &stats);
+// Columns as `bridge vni show` has them, and the VLANs.
+std::string to_text(const std::vector<DeviceVnis> &devices);
 // `ip monitor neigh`'s line.
 std::string to_text(const MissEvent &event, bool with_device);
 // One line in columns, for -br.
@@ -56,6 +60,7 @@ enum class Device { left_out, printed };
 void print(const Context &context, const std::vector<VtepInfo> &vteps);
 void print(const Context &context, const std::vector<PortInfo> &ports);
 void print(const Context &context, const std::vector<Stats> &stats);
+void print(const Context &context, const std::vector<DeviceVnis> &devices); // as `bridge vni show`
 // Names those of `vteps` at the end whose devices were given entries with other tools.
 void print(const Context &context, const std::vector<FdbEntry> &entries, Device device,
            const std::vector<VtepInfo> &vteps = {});

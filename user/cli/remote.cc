@@ -7,6 +7,7 @@
 #include "user/cli/output.h"
 #include "user/cli/words.h"
 #include "xvtep/remote.h"
+#include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 namespace {
@@ -30,6 +31,8 @@ Result<RemotePlace> parse_remote(const Arguments &arguments)
     if (!device)
         return values.wrong("no device given (dev IFNAME)");
     place.device = *device;
+    if (const auto vni = arguments.find("vni"))
+        TRY_SET(place.vni, values.number("VNI", *vni, 1, vni_max));
     return place;
 }
 
@@ -37,14 +40,14 @@ Result<> run_remote_add(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto place, parse_remote(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return add_remote(place.ip, place.device);
+    return add_remote(place.ip, place.device, place.vni);
 }
 
 Result<> run_remote_del(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto place, parse_remote(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return delete_remote(place.ip, place.device);
+    return delete_remote(place.ip, place.device, place.vni);
 }
 
 Result<> run_remote_show(const Context &context, const Arguments &arguments)

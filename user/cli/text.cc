@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/cli/output.h"
+#include "user/cli/vni.h"
 
 #include <algorithm>
 #include <numeric>
@@ -33,6 +34,14 @@ std::string joined_devices(const VtepInfo &vtep)
     std::vector<std::string> devices = vtep.devices;
     std::ranges::replace(devices, "", "(gone)");
     return fmt::format("{}", fmt::join(devices, ","));
+}
+
+// The VNI, or all VNIs and their VLANs.
+std::string vni_text(const VtepInfo &vtep)
+{
+    if (vtep.vnis.empty())
+        return std::to_string(vtep.vni);
+    return fmt::format("{} vlan {}", vnis_text(vtep.vnis), vlans_text(vtep.vnis));
 }
 
 std::string or_dash(const std::string &text)
@@ -86,7 +95,7 @@ std::string to_text(const VtepInfo &vtep, Detail detail)
     const bool is_gone =
         vtep.mtu.value_or(0) == 0; // else the device is here or was found elsewhere
     std::string text =
-        fmt::format("{}: vni {} dev {} mode {}{} {}\n", vtep.name, vtep.vni, joined_devices(vtep),
+        fmt::format("{}: vni {} dev {} mode {}{} {}\n", vtep.name, vni_text(vtep), joined_devices(vtep),
                     mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
                     is_gone ? "(device gone)"
                             : fmt::format("mtu {} state {}", *vtep.mtu, vtep.up ? "UP" : "DOWN"));
@@ -125,6 +134,8 @@ std::string to_text(const FdbEntry &entry, bool with_device, bool statistics)
         text += fmt::format(" port {}", entry.port);
     if (entry.vni != 0)
         text += fmt::format(" vni {}", entry.vni);
+    if (entry.src_vni != 0)
+        text += fmt::format(" src_vni {}", entry.src_vni);
     if (!entry.via.empty())
         text += " via " + entry.via;
     if (statistics)
@@ -140,6 +151,8 @@ std::string to_text(const NeighEntry &entry, bool with_device, bool statistics)
     std::string text = entry.ip.text();
     if (with_device)
         text += " dev " + entry.device;
+    if (entry.vni != 0)
+        text += fmt::format(" vni {}", entry.vni);
     text += " lladdr " + entry.mac.text();
     if (statistics)
         text += fmt::format(" updated {}", entry.updated);
@@ -187,6 +200,23 @@ std::string to_text(const Stats &stats)
     return text;
 }
 
+std::string to_text(const std::vector<DeviceVnis> &devices)
+{
+    std::string text =
+        fmt::format("{:<16}  {:<15}  {:<15}  {}\n", "dev", "vni", "vlan", "group/remote");
+    for (const DeviceVnis &device : devices) {
+        std::string name = device.device;
+        for (const VniRange &range : device.vnis) {
+            text += fmt::format("{:<16}  {:<15}  {:<15}  {}", name, vnis_text({range}),
+                                vlans_text({range}), range.remote ? range.remote->text() : "");
+            text.erase(text.find_last_not_of(' ') + 1);
+            text += "\n";
+            name.clear();
+        }
+    }
+    return text;
+}
+
 std::string brief_text(const VtepInfo &vtep)
 {
     const auto far = vtep.remote ? vtep.remote : vtep.group;
@@ -194,7 +224,8 @@ std::string brief_text(const VtepInfo &vtep)
                        vtep.mtu.value_or(0) == 0 ? "GONE"
                        : vtep.up                 ? "UP"
                                                  : "DOWN",
-                       vtep.vni, joined_devices(vtep), vtep.local ? vtep.local->text() : "-",
+                       vtep.vnis.empty() ? std::to_string(vtep.vni) : vnis_text(vtep.vnis),
+                       joined_devices(vtep), vtep.local ? vtep.local->text() : "-",
                        far ? far->text() : "-",
                        vtep.problems.empty() ? ""
                                              : fmt::format(" problems: {}", vtep.problems.size()));
@@ -235,7 +266,9 @@ std::string on_one_line(std::string text)
 
 std::string to_text(const MissEvent &event, bool with_device)
 {
-    const std::string device = with_device ? " dev " + event.ifname : "";
+    std::string device = with_device ? " dev " + event.ifname : "";
+    if (event.names_vni)
+        device += fmt::format(" vni {}", event.vni);
     // As `ip` prints them, an IP stands before the device, a MAC behind it.
     return event.key == std::string_view("ip")
                ? fmt::format("miss {}{} STALE\n", event.address, device)

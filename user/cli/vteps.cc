@@ -4,6 +4,7 @@
 
 #include "user/cli/commands.h"
 #include "user/cli/output.h"
+#include "user/cli/vni.h"
 #include "user/cli/words.h"
 #include "xvtep/stats.h"
 #include "xvtep/vtep.h"
@@ -44,7 +45,9 @@ Result<> run_show(const Context &context, const Arguments &arguments)
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(auto all, list_vteps(arguments.device(), Problems::looked_for));
     if (vni)
-        std::erase_if(all, [&](const VtepInfo &vtep) { return vtep.vni != *vni; });
+        std::erase_if(all, [&](const VtepInfo &vtep) {
+            return vtep.vni != *vni && !has_vni(vtep.vnis, *vni);
+        });
     print(context, all);
     return {};
 }
@@ -70,8 +73,11 @@ Result<> run_reload(const Context &context, const Arguments &arguments)
 
 Result<> run_stats(const Context &context, const Arguments &arguments)
 {
+    TRY_ASSIGN(const auto vni, read_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(const auto all, show_stats(arguments.device()));
+    TRY_ASSIGN(auto all, show_stats(arguments.device()));
+    if (vni)
+        std::erase_if(all, [&](const Stats &stats) { return stats.vni != *vni; });
     print(context, all);
     return {};
 }

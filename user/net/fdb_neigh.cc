@@ -26,6 +26,8 @@ Message fdb_request(std::uint16_t type, int flags, int index, const KernelFdbEnt
         message.put(NDA_PORT, htons(entry.port));
     if (entry.vni != 0)
         message.put(NDA_VNI, entry.vni);
+    if (entry.src_vni != 0)
+        message.put(NDA_SRC_VNI, entry.src_vni);
     if (entry.via != 0)
         message.put(NDA_IFINDEX, static_cast<std::uint32_t>(entry.via));
     return message;
@@ -49,6 +51,7 @@ std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message,
     entry.dst = attributes.ip(NDA_DST);
     entry.port = ntohs(attributes.get_or<std::uint16_t>(NDA_PORT, 0));
     entry.vni = attributes.get_or<std::uint32_t>(NDA_VNI, 0);
+    entry.src_vni = attributes.get_or<std::uint32_t>(NDA_SRC_VNI, 0);
     entry.via = attributes.get_or<int>(NDA_IFINDEX, 0);
     entry.state = header->ndm_state;
     entry.flags = header->ndm_flags;

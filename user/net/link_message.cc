@@ -147,6 +147,7 @@ VxlanOptions parse_vxlan(const Attributes &data)
     options.lower = static_cast<int>(data.get_or<std::uint32_t>(IFLA_VXLAN_LINK, 0));
     options.gpe = data.flag(IFLA_VXLAN_GPE);
     options.external = data.flag(IFLA_VXLAN_COLLECT_METADATA);
+    options.vnifilter = data.flag(IFLA_VXLAN_VNIFILTER);
     return options;
 }
 
@@ -212,6 +213,8 @@ void put_vxlan(Message &message, const VxlanOptions &options)
     if (options.lower != 0)
         message.put(IFLA_VXLAN_LINK, static_cast<std::uint32_t>(options.lower));
     message.put(IFLA_VXLAN_COLLECT_METADATA, static_cast<std::uint8_t>(options.external));
+    if (options.vnifilter) // kernels before 5.18 ignore it
+        message.put(IFLA_VXLAN_VNIFILTER, std::uint8_t{1});
     if (options.gpe)
         message.put_flag(IFLA_VXLAN_GPE);
 }

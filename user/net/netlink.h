@@ -24,6 +24,7 @@ struct VxlanOptions : AttachRequest {
     int lower = 0;         // ifindex of the underlay device, 0 for none
     bool gpe = false;      // IFLA_VXLAN_GPE
     bool external = false; // IFLA_VXLAN_COLLECT_METADATA
+    bool vnifilter = false; // IFLA_VXLAN_VNIFILTER: the device has many VNIs
 };
 
 struct Link {
@@ -83,9 +84,16 @@ struct KernelFdbEntry {
     std::optional<Ip> dst{};
     std::uint16_t port = 0;
     std::uint32_t vni = 0;
+    std::uint32_t src_vni = 0; // of a device with many VNIs: which one has the entry
     int via = 0;
     std::uint16_t state = 0; // NUD_*; to write, 0 is permanent
     std::uint8_t flags = 0;  // NTF_*
+};
+
+// VNIs of a device with many (`bridge vni`).
+struct KernelVniRange {
+    std::uint32_t first = 0, last = 0;
+    std::optional<Ip> remote{}; // of their default entries, or a group that the kernel joins
 };
 
 struct KernelNeighbour {
@@ -165,6 +173,18 @@ class Netlink {
     Result<> delete_fdb(int index, const KernelFdbEntry &entry);
     Result<std::vector<std::pair<int, KernelFdbEntry>>> bridge_fdb(); // of all bridges, by port
     Result<> delete_bridge_fdb(int port, const Mac &mac);
+
+    // Adds VNIs to a device with `vnifilter`, or gives those that are there another remote. A
+    // request has 64 ranges, and a part of them may stay if a later request fails.
+    // Errors: EOPNOTSUPP before Linux 5.18. EEXIST: another device has a VNI on the same port.
+    Result<> add_vnis(int index, std::span<const KernelVniRange> ranges);
+    // `remote` has no meaning.
+    Result<> delete_vnis(int index, std::span<const KernelVniRange> ranges);
+
+    Result<bool> has_vlan_filtering(int bridge);
+    // Tagged VLANs of a port of a bridge that has VLAN filtering.
+    Result<> add_bridge_vlans(int port, std::uint16_t first, std::uint16_t last);
+    Result<> delete_bridge_vlans(int port, std::uint16_t first, std::uint16_t last);
 
     // Sets the qdisc "noqueue": frames go to the driver at once.
     Result<> remove_queue(int index);

@@ -31,6 +31,7 @@
 #include "user/vtep/session.h"
 #include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
+#include "user/vtep/vni_table.h"
 #include "xvtep/option.h"
 #include "xvtep/vtep.h"
 
@@ -71,6 +72,8 @@ class Attachment {
         TRY(make_device());
         if (!request_.bridge.empty())
             TRY_SET(bridge_, join_bridge(session_, request_.bridge, device_.index, undo_));
+        TRY(session_.wrap(
+            add_to_bridge(session_, bridge_.index, device_.index, request_.vnis)));
         TRY(session_.wrap(write_tables()));
         TRY(bring_up());
         TRY_ASSIGN(auto made, read_back());
@@ -141,6 +144,9 @@ class Attachment {
     {
         if (!session_.tables)
             return {};
+        xv_vtep device{};
+        device.dstport = htons(request_.dstport);
+        TRY(refuse_taken_vnis(session_, device, request_.vnis));
         TRY_ASSIGN(const auto vteps, session_.wrap(session_.vteps()));
         for (const auto &vtep : vteps)
             if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport)
@@ -216,6 +222,11 @@ class Attachment {
         options.ttl = request_.ttl;
         options.ageing = kernel_ageing(request_.ageing);
         options.lower = ports_.size() == 1 ? ports_[0].index : 0;
+        if (has_many()) { // each VNI has its own
+            options.external = options.vnifilter = true;
+            options.remote.reset();
+            options.group.reset();
+        }
         return options;
     }
 
@@ -261,7 +272,7 @@ class Attachment {
                                                 advice("choose another with name", *taken)),
                                     EEXIST);
         for (const Link &other : *links)
-            if (other.vxlan && other.vxlan->vni == request_.vni &&
+            if (other.vxlan && !has_many() && other.vxlan->vni == request_.vni &&
                 other.vxlan->dstport == request_.dstport)
                 return session_.refused(
                     fmt::format("VNI {} on port {} is taken by the kernel's device {} ({})",
@@ -326,6 +337,8 @@ class Attachment {
         TRY(tables.mark_alive(vtep_.ifindex));
         TRY(tables.devices.put(vtep_.ifindex, vtep_.slot));
         TRY(attach_device_programs(session_, device_));
+        if (has_many())
+            return make_vnis(session_, vtep_, request_.vnis);
         if (addr_is_set(vtep_.remote)) {
             xv_fdb_key key{};
             key.vni = vtep_.vni;
@@ -354,7 +367,7 @@ class Attachment {
     {
         write_options(vtep_, chosen());
         vtep_.ifindex = static_cast<__u32>(device_.index);
-        vtep_.flags |= flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE);
+        vtep_.flags |= flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) | flag_if(has_many(), XV_VTEP_DEVICE);
         vtep_.renew_shift = renew_shift(request_.ageing);
         std::ranges::copy(device_.mac.octets, vtep_.mac);
         set_name(vtep_, device_.name);
@@ -396,8 +409,11 @@ class Attachment {
 
     [[nodiscard]] std::string name() const
     {
-        return request_.name.empty() ? fmt::format("xvtep{}", request_.vni) : request_.name;
+        const auto vni = has_many() ? request_.vnis.front().first : request_.vni;
+        return request_.name.empty() ? fmt::format("xvtep{}", vni) : request_.name;
     }
+
+    [[nodiscard]] bool has_many() const { return !request_.vnis.empty(); }
 
     Session &session_;
     const AttachRequest &request_;

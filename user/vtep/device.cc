@@ -26,6 +26,8 @@ bool is_bound_to(Netlink &there, const Link &link, bool is_here, std::uint64_t h
 
 bool is_device_of(const Link &link, const xv_vtep &vtep)
 {
+    if (has_many_vnis(vtep) || vtep.vid != 0)
+        return link.vxlan && link.vxlan->external && link.vxlan->dstport == ntohs(vtep.dstport);
     return vtep.vni != 0 && link.vxlan && link.vxlan->vni == vtep.vni &&
            link.vxlan->dstport == ntohs(vtep.dstport);
 }
@@ -38,6 +40,11 @@ const Link *find_device(const std::vector<Link> &links, const xv_vtep &vtep)
 
 Result<bool> device_exists(Session &session, const xv_vtep &vtep)
 {
+    if (has_many_vnis(vtep) || vtep.vid != 0) {
+        MovedDevices moved(session);
+        TRY_ASSIGN(const auto found, moved.find(vtep));
+        return found.has_value();
+    }
     if (vtep.vni == 0) // attach was killed before it had written the VTEP
         return false;
     VxlanOptions options;
@@ -75,7 +82,9 @@ Result<> MovedDevices::read()
 
 Result<std::optional<MovedDevice>> MovedDevices::find(const xv_vtep &vtep)
 {
-    TRY_ASSIGN(const bool exists, device_exists(*session_, vtep));
+    // The kernel does not tell whether there is a device with these VNIs.
+    const bool many = has_many_vnis(vtep) || vtep.vid != 0;
+    TRY_ASSIGN(const bool exists, many ? Result<bool>(true) : device_exists(*session_, vtep));
     if (!exists)
         return std::nullopt;
     if (!places_)
@@ -84,7 +93,7 @@ Result<std::optional<MovedDevice>> MovedDevices::find(const xv_vtep &vtep)
         for (const Link &link : place.links)
             if (is_device_of(link, vtep) && is_bound_to(place.netlink, link, place.is_here, home_))
                 return MovedDevice{&place.netns, &link, !place.is_here};
-    if (!all_)
+    if (!all_ && !many)
         return system_failure("find device", vtep.name, "not all namespaces could be looked at",
                               EAGAIN);
     return std::nullopt;

@@ -112,6 +112,7 @@ Result<> append_lines(std::vector<FdbEntry> &all, const Session &session, const 
         FdbEntry &line = all.emplace_back();
         std::ranges::copy(key.mac, line.mac.octets.begin());
         line.device = at.device;
+        line.src_vni = at.vtep.vid != 0 ? at.vtep.vni : 0;
         line.dst = to_ip(dest->addr);
         line.port = dest->port == at.vtep.dstport ? std::uint16_t{0} : ntohs(dest->port);
         line.vni = dest->vni == at.vtep.vni ? 0 : dest->vni;
@@ -133,7 +134,10 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
 {
     TRY(check(verb, entry));
     TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.mac.text(), LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device, entry.src_vni));
+    if (vtep.vid != 0 && (entry.port != 0 || !entry.via.empty()))
+        return session.usage("a device with many VNIs sends to its own UDP port, as the route says "
+                             "(no port, no via)");
     if (entry.dst.is_v6() != ((vtep.flags & XV_VTEP_V6) != 0))
         return session.usage(fmt::format("dst {} is not of the VTEP's family", entry.dst.text()));
     TRY_ASSIGN(const auto dest, dest_of(session, vtep, entry));
@@ -190,10 +194,11 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     return {};
 }
 
-Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestination &destination)
+Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestination &destination,
+                    std::uint32_t src_vni)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb del", mac.text(), LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device, src_vni));
     const RemoteChange change(*session.tables);
     FdbWriter writer(session, vtep, mac);
     TRY_ASSIGN(const auto entry, writer.current());
@@ -241,10 +246,11 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
     return all;
 }
 
-Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
+Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device,
+                                      std::uint32_t src_vni)
 {
     TRY_ASSIGN(auto session, Session::reader("fdb get", mac.text()));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device, src_vni));
     TRY_ASSIGN(const auto names, DeviceNames::read(session));
     const auto key = key_of(vtep, mac);
     std::vector<FdbEntry> found;
@@ -256,21 +262,22 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device)
     return found;
 }
 
-Result<> flush_fdb(const std::string &device, FlushedFdb which)
+Result<> flush_fdb(const std::string &device, FlushedFdb which, std::uint32_t src_vni)
 {
     TRY_ASSIGN(auto session, Session::writer("fdb flush", device, LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vteps, VtepIndex::of_device(session, device, src_vni));
     const RemoteChange change(*session.tables);
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->fdb.entries()));
     for (const auto &[key, entry] : entries) {
-        if (key.vni != vtep.vni || key.dstport != vtep.dstport || (entry.flags & XV_FDB_LOCAL) != 0)
+        const auto *const at = vteps.find(key.vni, key.dstport);
+        if (at == nullptr || (entry.flags & XV_FDB_LOCAL) != 0)
             continue;
         const bool kept = (entry.flags & (XV_FDB_STATIC | XV_FDB_PERMANENT)) != 0;
         if (which == FlushedFdb::dynamic && kept)
             continue;
         Mac mac;
         std::ranges::copy(key.mac, mac.octets.begin());
-        FdbWriter writer(session, vtep, mac);
+        FdbWriter writer(session, at->vtep, mac);
         TRY_ASSIGN(const auto before, writer.remotes(entry));
         TRY(writer.remove());
         TRY(writer.mirror(before, {}, 0));

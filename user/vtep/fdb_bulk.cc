@@ -20,7 +20,7 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
 {
     return entry.state != FdbState::dynamic && vtep.maxaddress == 0 && entry.via.empty() &&
            entry.vni <= vni_max && !keeps_several(entry.mac) && !entry.dst.is_any() &&
-           !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
+           (vtep.vid == 0 || entry.port == 0) && !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
 // The remotes of entries that are written together. They are held first, and those of entries that
@@ -134,11 +134,12 @@ Result<std::size_t> write_plain(FdbVerb verb, std::span<const FdbEntry> entries)
 {
     const FdbEntry &first = entries.front();
     TRY_ASSIGN(auto session, Session::writer(verb_name(verb), first.mac.text(), LockScope::batch));
-    const auto vtep = session.vtep_named(first.device);
+    const auto vtep = session.vtep_named(first.device, first.src_vni);
     if (!vtep)
         return 0;
     const auto fits = [&](const FdbEntry &entry) {
-        return entry.device == first.device && is_plain(*vtep, entry);
+        return entry.device == first.device && entry.src_vni == first.src_vni &&
+               is_plain(*vtep, entry);
     };
     auto plain = entries.first(
         static_cast<std::size_t>(std::ranges::find_if_not(entries, fits) - entries.begin()));

@@ -53,6 +53,7 @@ KernelFdbEntry kernel_entry(const xv_vtep &vtep, const Mac &mac, const xv_remote
     entry.port = dest.port == vtep.dstport ? std::uint16_t{0} : ntohs(dest.port);
     entry.vni = dest.vni == vtep.vni ? 0 : dest.vni;
     entry.via = static_cast<int>(dest.via);
+    entry.src_vni = vtep.vid != 0 ? vtep.vni : 0;
     return entry;
 }
 
@@ -199,7 +200,7 @@ Result<> FdbWriter::mirror(const std::vector<xv_remote_key> &before,
     };
     for (const auto &dest : before)
         if (missing(after, dest))
-            (void)session_.netlink.delete_fdb(ifindex, kernel_entry(vtep_, mac_, dest));
+            delete_in_kernel(kernel_entry(vtep_, mac_, dest));
     for (const auto &dest : after)
         if (missing(before, dest))
             if (auto done = session_.netlink.append_fdb(ifindex, kernel_entry(vtep_, mac_, dest));
@@ -217,10 +218,22 @@ Result<> FdbWriter::mirror_one(const xv_remote_key &dest, unsigned flags)
     return {};
 }
 
+void FdbWriter::delete_in_kernel(KernelFdbEntry entry)
+{
+    const auto ifindex = static_cast<int>(vtep_.ifindex);
+    if (session_.netlink.delete_fdb(ifindex, entry) || vtep_.vid == 0)
+        return;
+    // The kernel has made the default entry of a VNI with its remote, as `bridge vni add` does.
+    entry.vni = vtep_.vni;
+    entry.via = vtep_.underlay_count == 1 ? static_cast<int>(vtep_.underlays[0]) : 0;
+    (void)session_.netlink.delete_fdb(ifindex, entry);
+}
+
 Result<> FdbWriter::forget_in_kernel()
 {
     KernelFdbEntry entry{};
     entry.mac = mac_;
+    entry.src_vni = vtep_.vid != 0 ? vtep_.vni : 0;
     const auto done = session_.netlink.delete_fdb(static_cast<int>(vtep_.ifindex), entry);
     if (!done && done.error().code != ENOENT)
         return session_.wrap(done.error());

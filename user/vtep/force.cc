@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Takes down a data path whose tables cannot be used: they are of another version, or damaged.
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "user/datapath/tc_attach.h"
@@ -18,7 +20,9 @@ Result<> remove_in_order(Session &session)
 {
     TRY(session.open_tables());
     TRY(recover(session));
-    TRY_ASSIGN(const auto vteps, session.vteps());
+    TRY_ASSIGN(auto vteps, session.vteps());
+    TRY_ASSIGN(const auto devices, session.vni_devices());
+    std::ranges::copy(devices, std::back_inserter(vteps));
     TRY(remove_vteps(session, vteps));
     if (!session.tables)
         return {};

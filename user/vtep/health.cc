@@ -58,7 +58,7 @@ Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
         if (!is_permanent(entry.state, entry.flags, NUD_PERMANENT | NUD_NOARP))
             continue;
         xv_fdb_key key{};
-        key.vni = vtep.vni;
+        key.vni = has_many_vnis(vtep) ? entry.src_vni : vtep.vni;
         key.dstport = vtep.dstport;
         std::ranges::copy(entry.mac.octets, key.mac);
         bool ours = false;
@@ -73,7 +73,8 @@ Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
 // kernel's device use the host's neighbour table.
 Result<std::size_t> foreign_neighbours(Session &session, const xv_vtep &vtep)
 {
-    if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0)
+    // The kernel's neighbours have no VNI.
+    if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0 || has_many_vnis(vtep))
         return 0;
     TRY_ASSIGN(const auto neighbours, session.netlink.neighbours(static_cast<int>(vtep.ifindex)));
     std::size_t count = 0;
@@ -97,6 +98,10 @@ std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions
     AttachRequest made;
     read_options(vtep, made);
     made.ageing = kernel_ageing(made.ageing);
+    if (has_many_vnis(vtep)) { // each VNI has its own
+        made.remote.reset();
+        made.group.reset();
+    }
     if (!now.ttl.inherit && now.ttl.value == 0)
         made.ttl.value = 0; // the host's default, which the programs have as a number
     std::vector<std::string> found;

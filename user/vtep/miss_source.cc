@@ -46,6 +46,7 @@ template <class Kind> Kind describe(const xv_event &event, const std::string &if
     miss.ifindex = event.ifindex;
     miss.vni = event.vni;
     miss.dstport = ntohs(event.dstport);
+    miss.vlan = static_cast<std::uint16_t>(event.vid);
     miss.time = event.time;
     return miss;
 }
@@ -161,7 +162,7 @@ Result<MissSource> MissSource::open(const std::string &ifname)
         if (!session.tables)
             return session.refused("nothing is attached", ENOENT);
         if (!ifname.empty()) {
-            TRY_ASSIGN(const auto vtep, session.vtep_named(ifname));
+            TRY_ASSIGN(const auto vtep, session.device_named(ifname));
             impl->ifindex = vtep.ifindex;
         }
         impl->ifname = ifname;

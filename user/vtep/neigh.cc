@@ -23,21 +23,16 @@ xv_neigh_key key_of(const xv_vtep &vtep, const Ip &ip)
     return key;
 }
 
-bool is_of(const xv_vtep &vtep, const xv_neigh_key &key)
-{
-    return key.vni == vtep.vni && key.dstport == vtep.dstport;
-}
-
 bool is_live(const xv_vtep &vtep, const xv_neigh &entry, std::uint64_t now)
 {
     return (entry.flags & XV_NEIGH_PERMANENT) != 0 ||
            now <= entry.updated + vtep.reachable * second;
 }
 
-NeighEntry describe(const std::string &device, const Ip &ip, const xv_neigh &value,
-                    std::uint64_t now)
+NeighEntry describe(const NamedVtep &at, const Ip &ip, const xv_neigh &value, std::uint64_t now)
 {
-    NeighEntry entry{.ip = ip, .device = device, .mac = {}};
+    NeighEntry entry{.ip = ip, .device = at.device, .mac = {}};
+    entry.vni = at.vtep.vid != 0 ? at.vtep.vni : 0;
     std::ranges::copy(value.mac, entry.mac.octets.begin());
     entry.state =
         (value.flags & XV_NEIGH_PERMANENT) != 0 ? NeighState::permanent : NeighState::reachable;
@@ -73,7 +68,7 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
         return wrong(fmt::format("lladdr {} is not a host's address", entry.mac.text()));
 
     TRY_ASSIGN(auto session, Session::writer(verb_name(verb), entry.ip.text(), LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(entry.device, entry.vni));
     const auto key = key_of(vtep, entry.ip);
     const std::uint64_t now = monotonic();
     TRY_ASSIGN(const auto old, session.wrap(session.tables->neighs.look_up(key)));
@@ -92,10 +87,10 @@ Result<> write_neigh(NeighVerb verb, const NeighEntry &entry)
         growing(session, &Sizes::neighs, [&] { return session.tables->neighs.put(key, value); }));
 }
 
-Result<> delete_neigh(const Ip &ip, const std::string &device)
+Result<> delete_neigh(const Ip &ip, const std::string &device, std::uint32_t vni)
 {
     TRY_ASSIGN(auto session, Session::writer("neigh del", ip.text(), LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device, vni));
     const auto key = key_of(vtep, ip);
     TRY_ASSIGN(const auto old, session.wrap(session.tables->neighs.look_up(key)));
     const bool live = old && is_live(vtep, *old, monotonic());
@@ -117,31 +112,31 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
         if (const auto *at = vteps.find(key.vni, key.dstport); at && is_live(at->vtep, value, now))
-            all.push_back(describe(at->device, to_ip(key.addr), value, now));
+            all.push_back(describe(*at, to_ip(key.addr), value, now));
     std::ranges::sort(all, [](const NeighEntry &a, const NeighEntry &b) {
-        return std::tie(a.device, a.ip.octets) < std::tie(b.device, b.ip.octets);
+        return std::tie(a.device, a.vni, a.ip.octets) < std::tie(b.device, b.vni, b.ip.octets);
     });
     return all;
 }
 
-Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device)
+Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device, std::uint32_t vni)
 {
     TRY_ASSIGN(auto session, Session::reader("neigh get", ip.text()));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device, vni));
     TRY_ASSIGN(const auto value, session.wrap(session.tables->neighs.look_up(key_of(vtep, ip))));
     const std::uint64_t now = monotonic();
     if (!value || !is_live(vtep, *value, now))
         return session.refused("no such entry", ENOENT);
-    return describe(device, ip, *value, now);
+    return describe({vtep, device}, ip, *value, now);
 }
 
-Result<> flush_neigh(const std::string &device, int family)
+Result<> flush_neigh(const std::string &device, int family, std::uint32_t vni)
 {
     TRY_ASSIGN(auto session, Session::writer("neigh flush", device, LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vteps, VtepIndex::of_device(session, device, vni));
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
-        if (is_of(vtep, key) && (family == 0 || to_ip(key.addr).family() == family))
+        if (vteps.find(key.vni, key.dstport) != nullptr && (family == 0 || to_ip(key.addr).family() == family))
             TRY(session.wrap(session.tables->neighs.remove(key)));
     return {};
 }

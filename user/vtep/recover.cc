@@ -2,6 +2,7 @@
 #include "user/vtep/recover.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <tuple>
 
@@ -14,6 +15,7 @@
 #include "user/vtep/members.h"
 #include "user/vtep/remote_repair.h"
 #include "user/vtep/teardown.h"
+#include "user/vtep/vni_table.h"
 
 namespace xvtep {
 namespace {
@@ -66,7 +68,9 @@ Result<> finish_attach(Session &session, const xv_vtep &vtep, const std::vector<
 Result<> remove_unfinished_links(Session &session, const std::vector<Link> &links)
 {
     std::set<int> wanted;
-    TRY_ASSIGN(const auto vteps, session.vteps());
+    TRY_ASSIGN(auto vteps, session.vteps());
+    TRY_ASSIGN(const auto devices, session.vni_devices());
+    std::ranges::copy(devices, std::back_inserter(vteps));
     for (const auto &vtep : vteps) {
         wanted.insert(static_cast<int>(vtep.ifindex));
         wanted.insert(static_cast<int>(vtep.bridge));
@@ -105,12 +109,14 @@ Result<> remove_dead_namespaces(const Session &session)
 }
 
 // Adopts the MAC and the name that `ip link set` may have given to the device.
-Result<> follow_device(const Session &session, xv_vtep vtep, const Link &link)
+Result<> follow_device(Session &session, xv_vtep vtep, const Link &link)
 {
     if (std::ranges::equal(vtep.mac, link.mac.octets) && link.name == vtep.name)
         return {};
     std::ranges::copy(link.mac.octets, vtep.mac);
     set_name(vtep, link.name);
+    if (has_many_vnis(vtep))
+        return update_vni_device(session, vtep);
     return session.tables->vteps.put(vtep.slot, vtep);
 }
 
@@ -127,6 +133,20 @@ Result<bool> keep_vtep(Session &session, const xv_vtep &vtep, const std::vector<
     return link->group != unfinished_group || finish_attach(session, vtep, links);
 }
 
+// Whether the device with many VNIs stays. It has no group when attach is complete.
+Result<bool> keep_vni_device(Session &session, const xv_vtep &device,
+                             const std::vector<Link> &links)
+{
+    const Link *const link = find_device(links, device);
+    if (link == nullptr)
+        return device_exists(session, device);
+    if (link->group == unfinished_group)
+        return false;
+    TRY(repair_vnis(session, device));
+    TRY(follow_device(session, device, *link));
+    return true;
+}
+
 Result<> repair_vteps(Session &session, const std::vector<Link> &links)
 {
     const Tables &tables = *session.tables;
@@ -134,12 +154,26 @@ Result<> repair_vteps(Session &session, const std::vector<Link> &links)
     std::set<__u32> known; // slots
     TRY_ASSIGN(const auto vteps, session.vteps());
     for (const auto &vtep : vteps) {
+        if (vtep.vid != 0)
+            continue; // below, with its device
         known.insert(vtep.slot);
         TRY_ASSIGN(const bool stays, keep_vtep(session, vtep, links));
         if (stays)
             continue;
         session.resources->removed.push_back(vtep);
         doomed.push_back(vtep);
+    }
+    TRY_ASSIGN(const auto vni_devices, session.vni_devices());
+    for (const auto &device : vni_devices) {
+        known.insert(device.slot);
+        TRY_ASSIGN(const bool stays, keep_vni_device(session, device, links));
+        if (stays)
+            continue;
+        std::ranges::copy_if(
+            vteps, std::back_inserter(session.resources->removed),
+            [&](const xv_vtep &vtep) { return vtep.ifindex == device.ifindex; });
+        session.resources->removed.push_back(device);
+        doomed.push_back(device);
     }
     // Detach was killed when it had removed all but this entry.
     TRY_ASSIGN(const auto devices, tables.devices.entries());

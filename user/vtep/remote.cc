@@ -55,7 +55,7 @@ xv_nexthop_key nexthop_key(const xv_vtep &vtep, const xv_remote &remote)
     key.dst = remote.addr;
     key.src_hash = xv_address_mix(&vtep.local);
     key.oif = remote.via;
-    if (key.oif == 0 && vtep.underlay_count == 1)
+    if (key.oif == 0 && vtep.underlay_count == 1 && vtep.vid == 0)
         key.oif = vtep.underlays[0];
     key.dstport = remote.port;
     key.tos = (vtep.flags & XV_VTEP_TOS_INHERIT) != 0 ? 0 : vtep.tos & 0xfcU;
@@ -163,7 +163,7 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
     std::map<__u32, NamedVtep> vteps; // by slot
     TRY_ASSIGN(const auto every, session.wrap(session.vteps()));
     if (device)
-        TRY(session.vtep_named(*device)); // says what is wrong with it
+        TRY(session.device_named(*device)); // says what is wrong with it
     for (const auto &vtep : every)
         if (const std::string &name = names.of(vtep.ifindex); !device || name == *device)
             vteps.emplace(vtep.slot, NamedVtep{vtep, name});
@@ -204,10 +204,10 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
     return all;
 }
 
-Result<> add_remote(const Ip &ip, const std::string &device)
+Result<> add_remote(const Ip &ip, const std::string &device, std::uint32_t vni)
 {
     TRY_ASSIGN(auto session, Session::writer("remote add", ip.text(), LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device, vni));
     TRY_ASSIGN(const auto key, added_key(session, vtep, ip));
     const RemoteChange change(*session.tables);
     TRY_ASSIGN(const auto id, session.wrap(growing(session, &Sizes::remotes, [&] {
@@ -222,10 +222,10 @@ Result<> add_remote(const Ip &ip, const std::string &device)
     return {};
 }
 
-Result<> delete_remote(const Ip &ip, const std::string &device)
+Result<> delete_remote(const Ip &ip, const std::string &device, std::uint32_t vni)
 {
     TRY_ASSIGN(auto session, Session::writer("remote del", ip.text(), LockScope::batch));
-    TRY_ASSIGN(const auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(const auto vtep, session.vtep_named(device, vni));
     TRY_ASSIGN(const auto key, added_key(session, vtep, ip));
     TRY_ASSIGN(const auto id, session.wrap(session.tables->remote_ids.look_up(key)));
     xv_remote *const remote = id ? find_remote(*session.tables, *id) : nullptr;

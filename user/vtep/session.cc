@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -159,9 +160,22 @@ Result<std::vector<xv_vtep>> Session::vteps() const
         return all;
     TRY_ASSIGN(const auto slots, tables->vteps.entries());
     for (const auto &[slot, vtep] : slots)
-        if (vtep.slot != 0)
+        if (vtep.slot != 0 && !has_many_vnis(vtep))
             all.push_back(vtep);
     std::ranges::sort(all, {}, [](const xv_vtep &v) { return std::pair(v.vni, v.ifindex); });
+    return all;
+}
+
+Result<std::vector<xv_vtep>> Session::vni_devices() const
+{
+    std::vector<xv_vtep> all;
+    if (!tables)
+        return all;
+    TRY_ASSIGN(const auto slots, tables->vteps.entries());
+    for (const auto &[slot, record] : slots)
+        if (record.slot != 0 && has_many_vnis(record))
+            all.push_back(record);
+    std::ranges::sort(all, {}, &xv_vtep::ifindex);
     return all;
 }
 
@@ -176,13 +190,34 @@ Result<std::optional<xv_vtep>> Session::vtep_of_device(int ifindex) const
     return vtep && vtep->slot != 0 ? vtep : std::nullopt;
 }
 
-Result<xv_vtep> Session::vtep_named(const std::string &name)
+Result<xv_vtep> Session::vtep_named(const std::string &name, std::uint32_t vni)
+{
+    TRY_ASSIGN(const auto record, device_named(name));
+    if (!has_many_vnis(record)) {
+        if (vni == 0 || vni == record.vni)
+            return record;
+        return system_failure(operation, name,
+                              fmt::format("its VNI is {}, and not {}", record.vni, vni), ENOENT);
+    }
+    if (vni == 0)
+        return usage_failure(operation, name, "it has many VNIs, and none is given");
+    TRY_ASSIGN(const auto slot, (wrap(tables->vnis.look_up({vni, record.dstport, 0}))));
+    TRY_ASSIGN(const auto vtep,
+               wrap(slot ? tables->vteps.look_up(*slot) : Result<std::optional<xv_vtep>>()));
+    if (vtep && vtep->ifindex == record.ifindex)
+        return *vtep;
+    return system_failure(operation, name, fmt::format("it has no VNI {}", vni), ENOENT);
+}
+
+Result<xv_vtep> Session::device_named(const std::string &name)
 {
     const bool cached = batch_cache.resources == resources;
     if (const auto known = resources->named.find(name); cached && known != resources->named.end())
         return known->second;
     auto link = netlink.link(name);
-    TRY_ASSIGN(const auto all, link ? Result<std::vector<xv_vtep>>() : wrap(vteps()));
+    TRY_ASSIGN(auto all, link ? Result<std::vector<xv_vtep>>() : wrap(vteps()));
+    TRY_ASSIGN(const auto devices, link ? Result<std::vector<xv_vtep>>() : wrap(vni_devices()));
+    std::ranges::copy(devices, std::back_inserter(all));
     if (std::ranges::any_of(all, [&](const xv_vtep &v) { return name == v.name; }))
         return system_failure(operation, name, "its device is not here (xvtep show says more)",
                               ENODEV);
@@ -195,6 +230,11 @@ Result<xv_vtep> Session::vtep_named(const std::string &name)
         return *vtep;
     }
     return system_failure(operation, name, "not a VTEP of xvtep", ENODEV);
+}
+
+bool has_many_vnis(const xv_vtep &record)
+{
+    return (record.flags & XV_VTEP_DEVICE) != 0;
 }
 
 bool uses(const xv_vtep &vtep, int ifindex)

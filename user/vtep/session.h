@@ -69,10 +69,15 @@ struct Session {
 
     Result<> need_tables(const Sizes &sizes = {}); // makes the data path if there is none
 
-    [[nodiscard]] Result<std::vector<xv_vtep>> vteps() const;
+    [[nodiscard]] Result<std::vector<xv_vtep>> vteps() const; // one for each VNI of a device
+    // Of devices with many VNIs (XV_VTEP_DEVICE), what their VTEPs have in common.
+    [[nodiscard]] Result<std::vector<xv_vtep>> vni_devices() const;
+    // Returns the VTEP of the device, or of a device with many VNIs what these have in common.
     [[nodiscard]] Result<std::optional<xv_vtep>> vtep_of_device(int ifindex) const;
-    // Returns the VTEP whose device is `name`. The error says what is wrong with that device.
-    Result<xv_vtep> vtep_named(const std::string &name);
+    Result<xv_vtep> device_named(const std::string &name);
+    // Returns the VTEP whose device is `name`. `vni` says which, if the device has many; 0: not
+    // given. The error says what is wrong.
+    Result<xv_vtep> vtep_named(const std::string &name, std::uint32_t vni = 0);
 
     [[nodiscard]] Failure usage(std::string_view cause) const
     {
@@ -89,6 +94,9 @@ struct Session {
         return done ? std::move(done) : Result<T>(wrap(done.error()));
     }
 };
+
+// Whether the record is that of a device with many VNIs, and not of a VTEP.
+bool has_many_vnis(const xv_vtep &record);
 
 // Whether the device is an underlay port of the VTEP.
 bool uses(const xv_vtep &vtep, int ifindex);

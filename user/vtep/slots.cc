@@ -12,6 +12,10 @@ namespace xvtep {
 Result<__u32> free_slot(Session &session, __u32 promised)
 {
     std::set<__u32> used{promised};
+    TRY_ASSIGN(const auto vteps, session.wrap(session.tables->vteps.entries()));
+    for (const auto &[slot, vtep] : vteps)
+        if (vtep.slot != 0)
+            used.insert(slot);
     TRY_ASSIGN(const auto devices, session.wrap(session.tables->devices.entries()));
     for (const auto &[ifindex, slot] : devices)
         used.insert(slot);

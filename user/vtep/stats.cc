@@ -99,6 +99,9 @@ Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
     TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
     for (const auto &vtep : vteps)
         TRY(add(vtep.ifindex, vtep.slot, vtep.vni));
+    TRY_ASSIGN(const auto devices, session.wrap(session.vni_devices()));
+    for (const auto &record : devices) // what belongs to none of its VNIs
+        TRY(add(record.ifindex, record.slot, std::nullopt));
     if (session.tables) {
         TRY_ASSIGN(const auto underlays, session.wrap(session.tables->underlays.entries()));
         for (const auto &[ifindex, underlay] : underlays)

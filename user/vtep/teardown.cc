@@ -3,6 +3,8 @@
 #include "user/vtep/bridge.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "user/datapath/bpffs.h"
@@ -17,6 +19,7 @@
 #include "user/vtep/port_programs.h"
 #include "user/vtep/remote_table.h"
 #include "user/vtep/route_queries.h"
+#include "user/vtep/vni_table.h"
 
 namespace xvtep {
 namespace {
@@ -218,10 +221,36 @@ Result<> delete_made_bridges(Session &session, const std::vector<Link> &links,
     return delete_in_steps(session, unused, 64);
 }
 
+// Returns the VTEPs, and those of devices with many VNIs. VTEPs whose device stays are removed.
+Result<std::vector<xv_vtep>> take_apart(Session &session, std::span<const xv_vtep> wanted)
+{
+    std::vector<xv_vtep> whole;
+    std::set<__u32> devices; // with many VNIs, by ifindex
+    for (const auto &vtep : wanted)
+        if (has_many_vnis(vtep))
+            devices.insert(vtep.ifindex);
+    std::map<__u32, std::vector<xv_vtep>> apart; // by ifindex
+    for (const auto &vtep : wanted)
+        if (vtep.vid == 0)
+            whole.push_back(vtep);
+        else if (!devices.contains(vtep.ifindex))
+            apart[vtep.ifindex].push_back(vtep);
+    for (const auto &[ifindex, vteps] : apart)
+        TRY(remove_vnis(session, vteps));
+    if (devices.empty())
+        return whole;
+    TRY_ASSIGN(auto all, session.vteps());
+    std::erase_if(all, [&](const xv_vtep &vtep) { return !devices.contains(vtep.ifindex); });
+    // The device's own record is the last to go, by which recover() finds the others.
+    std::ranges::copy(whole, std::back_inserter(all));
+    return all;
+}
+
 } // namespace
 
-Result<> remove_vteps(Session &session, std::span<const xv_vtep> vteps)
+Result<> remove_vteps(Session &session, std::span<const xv_vtep> wanted)
 {
+    TRY_ASSIGN(const auto vteps, take_apart(session, wanted));
     if (vteps.empty())
         return {};
     Tables &tables = *session.tables;
@@ -256,7 +285,9 @@ Result<> remove_vteps(Session &session, std::span<const xv_vtep> vteps)
 Result<> release_unused_underlays(Session &session)
 {
     std::set<__u32> used;
-    TRY_ASSIGN(const auto vteps, session.vteps());
+    TRY_ASSIGN(auto vteps, session.vteps());
+    TRY_ASSIGN(const auto devices, session.vni_devices());
+    std::ranges::copy(devices, std::back_inserter(vteps));
     for (const auto &vtep : vteps)
         used.insert(vtep.underlays, vtep.underlays + vtep.underlay_count);
     TRY_ASSIGN(const auto underlays, session.tables->underlays.entries());

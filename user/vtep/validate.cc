@@ -8,6 +8,7 @@
 #include "bpf/abi/tables.h"
 #include "bpf/abi/wire.h"
 #include "user/base/result.h"
+#include "user/vtep/vni_ranges.h"
 #include "xvtep/option.h"
 #include "xvtep/vtep.h"
 
@@ -31,7 +32,14 @@ Result<> validate(const AttachRequest &r)
         return wrong(fmt::format("more than {} devices", XV_UNDERLAYS_MAX));
     if (std::set<std::string>(r.devices.begin(), r.devices.end()).size() != r.devices.size())
         return wrong("a device is given twice");
-    if (r.vni == 0 || r.vni > vni_max)
+    if (!r.vnis.empty()) {
+        if (r.vni != 0)
+            return wrong("one VNI and several exclude each other");
+        if (const auto cause = wrong_ranges(r.vnis); !cause.empty())
+            return wrong(cause);
+        if (r.gbp)
+            return wrong("gbp needs a device for each VNI");
+    } else if (r.vni == 0 || r.vni > vni_max)
         return wrong(fmt::format("VNI {} is not within 1 to {}", r.vni, vni_max));
     for (const auto *name : {&r.name, &r.bridge})
         if (!name->empty() && !is_interface_name(*name))

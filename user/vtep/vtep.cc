@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 #include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/teardown.h"
+#include "user/vtep/vni_table.h"
 
 namespace xvtep {
 namespace {
@@ -111,6 +113,33 @@ class Choice {
     std::vector<Link> links_;
 };
 
+std::vector<xv_vtep> on_device(const std::vector<xv_vtep> &vteps, __u32 ifindex)
+{
+    std::vector<xv_vtep> found;
+    std::ranges::copy_if(vteps, std::back_inserter(found),
+                         [&](const xv_vtep &vtep) { return vtep.ifindex == ifindex; });
+    return found;
+}
+
+// Returns the VTEPs, where a device with many VNIs stands for its own at the place of the first.
+Result<std::vector<xv_vtep>> one_for_each_device(const Session &session,
+                                                 const std::vector<xv_vtep> &vteps)
+{
+    TRY_ASSIGN(auto devices, session.vni_devices());
+    std::vector<xv_vtep> all;
+    for (const auto &vtep : vteps) {
+        const auto device = std::ranges::find(devices, vtep.ifindex, &xv_vtep::ifindex);
+        if (vtep.vid == 0)
+            all.push_back(vtep);
+        else if (device != devices.end()) {
+            all.push_back(*device);
+            devices.erase(device);
+        }
+    }
+    std::ranges::copy(devices, std::back_inserter(all)); // those without any VNI
+    return all;
+}
+
 } // namespace
 
 const char *mode_name(Mode mode)
@@ -149,9 +178,15 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     TRY_ASSIGN(auto chosen, session.wrap(session.vteps()));
     std::erase_if(
         chosen, [&](const xv_vtep &vtep) { return !(*choice)(vtep) || (vni && vtep.vni != *vni); });
+    count += static_cast<unsigned>(chosen.size());
+    if (!vni) { // the VTEPs of a device with many VNIs go with it
+        std::erase_if(chosen, [](const xv_vtep &vtep) { return vtep.vid != 0; });
+        TRY_ASSIGN(const auto devices, session.wrap(session.vni_devices()));
+        std::ranges::copy_if(devices, std::back_inserter(chosen), *choice);
+        count += static_cast<unsigned>(std::ranges::count_if(chosen, has_many_vnis));
+    }
     TRY(reach_devices(session, choice->links(), chosen)); // all or none
     TRY(session.wrap(remove_vteps(session, chosen)));
-    count += static_cast<unsigned>(chosen.size());
     if (session.tables) {
         TRY(session.wrap(release_unused_underlays(session)));
         TRY(session.wrap(release_empty_datapath(session)));
@@ -187,7 +222,8 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
     }
     std::vector<VtepInfo> all;
     MovedDevices moved_devices(session);
-    TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
+    TRY_ASSIGN(const auto every, session.wrap(session.vteps()));
+    TRY_ASSIGN(const auto vteps, session.wrap(one_for_each_device(session, every)));
     for (const auto &vtep : vteps) {
         if (choice && !(*choice)(vtep))
             continue;
@@ -196,6 +232,8 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
             TRY_SET(moved, session.wrap(moved_devices.find(vtep)));
         const MovedDevice *const where = moved ? &*moved : nullptr;
         TRY_ASSIGN(auto info, session.wrap(describe(session, vtep, *links, where)));
+        if (has_many_vnis(vtep))
+            info.vnis = ranges_of(on_device(every, vtep.ifindex));
         if (inspection)
             TRY_SET(info.problems, session.wrap(inspection->of(vtep, where)));
         all.push_back(std::move(info));
@@ -211,7 +249,7 @@ Result<> set_local(const std::string &device, const Ip &local)
         return usage_failure("set", device,
                              fmt::format("local {} is no host's address", local.text()));
     TRY_ASSIGN(auto session, Session::writer("set", device));
-    TRY_ASSIGN(auto vtep, session.vtep_named(device));
+    TRY_ASSIGN(auto vtep, session.device_named(device));
     const Ip before = to_ip(vtep.local);
     if (before.is_v6() != local.is_v6())
         return session.usage(fmt::format("local {} and {}, which it has, are of different families",
@@ -220,7 +258,9 @@ Result<> set_local(const std::string &device, const Ip &local)
     if (auto done = session.netlink.change_vxlan_local(index, local); !done)
         return session.wrap(done.error());
     vtep.local = to_addr(local);
-    if (auto done = session.tables->vteps.put(vtep.slot, vtep); !done) {
+    if (auto done = has_many_vnis(vtep) ? update_vni_device(session, vtep)
+                                        : session.tables->vteps.put(vtep.slot, vtep);
+        !done) {
         (void)session.netlink.change_vxlan_local(index, before);
         return session.wrap(done.error());
     }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "user/vtep/vni_table.h"
+
 namespace xvtep {
 namespace {
 
@@ -18,18 +20,42 @@ Result<VtepIndex> VtepIndex::read(Session &session, const DeviceNames &names,
 {
     VtepIndex made;
     if (only) {
-        TRY_ASSIGN(const auto vtep, session.vtep_named(*only));
-        made.all_.push_back({vtep, names.of(vtep.ifindex)}); // `only` may be an alternative name
+        TRY_SET(made, of_device(session, *only, 0));
+        for (NamedVtep &one : made.all_)
+            one.device = names.of(one.vtep.ifindex); // `only` may be an alternative name
     } else {
         TRY_ASSIGN(const auto all, session.wrap(session.vteps()));
         for (const auto &vtep : all)
             if (const auto &name = names.of(vtep.ifindex); !name.empty())
                 made.all_.push_back({vtep, name});
     }
-    std::ranges::sort(made.all_, {}, &NamedVtep::device);
-    for (std::size_t n = 0; n < made.all_.size(); n++)
-        made.places_.emplace(place(made.all_[n].vtep.vni, made.all_[n].vtep.dstport), n);
+    made.index();
     return made;
+}
+
+Result<VtepIndex> VtepIndex::of_device(Session &session, const std::string &device,
+                                       std::uint32_t vni)
+{
+    VtepIndex made;
+    TRY_ASSIGN(const auto record, session.device_named(device));
+    if (has_many_vnis(record) && vni == 0) {
+        TRY_ASSIGN(const auto all, session.wrap(vteps_on(session, record.ifindex)));
+        for (const auto &vtep : all)
+            made.all_.push_back({vtep, device});
+    } else {
+        TRY_ASSIGN(const auto vtep, session.vtep_named(device, vni));
+        made.all_.push_back({vtep, device});
+    }
+    made.index();
+    return made;
+}
+
+void VtepIndex::index()
+{
+    std::ranges::stable_sort(all_, {}, &NamedVtep::device);
+    places_.clear();
+    for (std::size_t n = 0; n < all_.size(); n++)
+        places_.emplace(place(all_[n].vtep.vni, all_[n].vtep.dstport), n);
 }
 
 const NamedVtep *VtepIndex::find(__u32 vni, __be16 dstport) const

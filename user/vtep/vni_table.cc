@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user/vtep/vni_table.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "user/base/undo.h"
+#include "user/datapath/grace_period.h"
+#include "user/vtep/clock.h"
+#include "user/vtep/device.h"
+#include "user/vtep/indexes.h"
+#include "user/vtep/remote_table.h"
+#include "user/vtep/teardown.h"
+
+namespace xvtep {
+namespace {
+
+__u32 count_of(const VniRange &range)
+{
+    return range.last - range.first + 1;
+}
+
+Result<> mark_changing(const Session &session, const xv_vtep &device, bool changing)
+{
+    xv_vtep record = device;
+    record.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING);
+    record.flags |= flag_if(changing, XV_VTEP_CHANGING);
+    return session.tables->vteps.put(record.slot, record);
+}
+
+// Returns so many slots that nothing uses, with counters of 0.
+Result<std::vector<__u32>> free_slots(const Session &session, std::size_t count)
+{
+    const Tables &tables = *session.tables;
+    std::set<__u32> used;
+    TRY_ASSIGN(const auto vteps, tables.vteps.entries());
+    for (const auto &[slot, vtep] : vteps)
+        if (vtep.slot != 0)
+            used.insert(slot);
+    TRY_ASSIGN(const auto underlays, tables.underlays.entries());
+    for (const auto &[ifindex, underlay] : underlays)
+        used.insert(underlay.slot);
+    TRY_ASSIGN(const auto ports, tables.ports.entries());
+    for (const auto &[ifindex, port] : ports)
+        used.insert(port.slot);
+    std::vector<__u32> found;
+    for (__u32 slot = 1; found.size() < count; slot++) {
+        if (slot >= tables.vteps.capacity())
+            return session.refused(fmt::format("there is room for {} more VNIs", found.size()),
+                                   ENOSPC);
+        if (!used.contains(slot))
+            found.push_back(slot);
+    }
+    TRY_ASSIGN(const auto cpus, possible_cpus());
+    const std::vector<xv_counters> zeros(cpus);
+    for (const __u32 slot : found) {
+        if (bpf_map_update_elem(tables.counters.fd(), &slot, zeros.data(), BPF_ANY) != 0)
+            return errno_failure("update", "counters", errno);
+        tables.retired_counts[slot] = {};
+    }
+    return found;
+}
+
+std::vector<xv_vtep> records_of(const xv_vtep &device, std::span<const VniRange> ranges,
+                                const std::vector<__u32> &slots)
+{
+    std::vector<xv_vtep> made;
+    for (const auto &range : ranges)
+        for (__u32 n = 0; n < count_of(range); n++) {
+            xv_vtep vtep = device;
+            vtep.flags &=
+                ~static_cast<__u32>(XV_VTEP_DEVICE | XV_VTEP_CHANGING | XV_VTEP_MADE_BRIDGE);
+            vtep.slot = slots[made.size()];
+            vtep.vni = range.first + n;
+            vtep.vid = static_cast<__u16>(range.vlan + n);
+            vtep.members = 0;
+            if (range.remote)
+                vtep.remote = to_addr(*range.remote);
+            made.push_back(vtep);
+        }
+    return made;
+}
+
+Result<> put_default(const Tables &tables, const xv_vtep &vtep)
+{
+    if (!addr_is_set(vtep.remote))
+        return {};
+    xv_fdb_key key{};
+    key.vni = vtep.vni;
+    key.dstport = vtep.dstport;
+    xv_remote_key to{};
+    to.addr = vtep.remote;
+    to.slot = vtep.slot;
+    to.vni = vtep.vni;
+    to.port = vtep.dstport;
+    xv_fdb entry{};
+    TRY_SET(entry.to, hold_remote(tables, vtep, to, 1));
+    entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
+    entry.several = 1;
+    entry.updated = entry.used = entry.created = xv_tick(monotonic());
+    TRY(tables.fdb.put(key, entry));
+    add_fdb_count(tables, vtep.slot, 1);
+    return {};
+}
+
+std::vector<KernelVniRange> kernel_ranges(std::span<const xv_vtep> vteps)
+{
+    std::vector<KernelVniRange> ranges;
+    for (const auto &range : ranges_of(vteps))
+        ranges.push_back({range.first, range.last, range.remote});
+    return ranges;
+}
+
+// The VTEPs of one device, as keys of the tables have them.
+struct Chosen {
+    std::set<__u32> slots, vnis;
+    __be16 dstport = 0;
+
+    explicit Chosen(const std::vector<xv_vtep> &vteps)
+    {
+        for (const auto &vtep : vteps) {
+            slots.insert(vtep.slot);
+            vnis.insert(vtep.vni);
+            dstport = vtep.dstport;
+        }
+    }
+    [[nodiscard]] bool has(__u32 vni, __be16 port) const
+    {
+        return port == dstport && vnis.contains(vni);
+    }
+};
+
+// Removes the VLANs that lead to the VTEPs, and local ports that have no other VNI.
+Result<> take_from_ports(Session &session, const Chosen &chosen)
+{
+    const Tables &tables = *session.tables;
+    TRY_ASSIGN(auto vlans, tables.vlans.entries());
+    for (const auto &[vlan, slot] : vlans)
+        if (chosen.slots.contains(slot))
+            TRY(tables.vlans.remove(vlan));
+    std::set<__u32> with_others;
+    for (const auto &[vlan, slot] : vlans)
+        if (!chosen.slots.contains(slot))
+            with_others.insert(vlan.ifindex);
+    TRY_ASSIGN(const auto ports, tables.ports.entries());
+    for (const auto &[ifindex, port] : ports) {
+        const bool others = with_others.contains(ifindex);
+        if (!chosen.slots.contains(port.vtep) && (port.vtep != 0 || others))
+            continue;
+        xv_port rest = port;
+        rest.vtep = 0;
+        if (others)
+            TRY(tables.ports.put(ifindex, rest));
+        else
+            TRY(remove_port(session, static_cast<int>(ifindex)));
+    }
+    TRY_ASSIGN(const auto members, tables.members.entries());
+    for (const auto &[member, value] : members)
+        if (chosen.slots.contains(member.slot))
+            TRY(tables.members.remove(member));
+    return {};
+}
+
+// Removes all entries for which `is` says so.
+template <class Key, class Value, class Predicate>
+Result<> erase(const Table<Key, Value> &table, Predicate is)
+{
+    TRY_ASSIGN(const auto entries, table.entries());
+    for (const auto &[key, value] : entries)
+        if (is(key))
+            TRY(table.remove(key));
+    return {};
+}
+
+Result<> erase_entries(const Session &session, const Chosen &chosen)
+{
+    const Tables &tables = *session.tables;
+    const auto is = [&](const auto &key) { return chosen.has(key.vni, key.dstport); };
+    TRY(erase(tables.fdb, is));
+    TRY(erase(tables.floods, [&](const xv_flood_key &key) { return is(key.entry); }));
+    TRY(free_remotes(tables, chosen.slots));
+    return erase(tables.neighs, is);
+}
+
+// Takes VNIs, some of which it may not have, off the kernel's device, with their entries.
+Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps,
+                          const Chosen &chosen)
+{
+    const auto index = static_cast<int>(vteps.front().ifindex);
+    const auto link = session.netlink.link(index);
+    if (!link || !is_device_of(*link, vteps.front()))
+        return {}; // it is gone, or in another namespace
+    TRY_ASSIGN(const auto entries, session.tables->fdb.entries());
+    for (const auto &[key, entry] : entries) {
+        if (!chosen.has(key.vni, key.dstport) || (entry.flags & XV_FDB_LOCAL) != 0)
+            continue;
+        KernelFdbEntry there{};
+        std::ranges::copy(key.mac, there.mac.octets.begin());
+        there.src_vni = key.vni;
+        (void)session.netlink.delete_fdb(index, there); // it may have forgotten it
+    }
+    if (session.netlink.delete_vnis(index, kernel_ranges(vteps)))
+        return {};
+    for (const auto &vtep : vteps) {
+        const KernelVniRange one{vtep.vni, vtep.vni, {}};
+        if (const auto done = session.netlink.delete_vnis(index, std::span(&one, 1));
+            !done && done.error().code != ENOENT)
+            return done;
+    }
+    return {};
+}
+
+void leave_bridge(Session &session, const std::vector<xv_vtep> &vteps)
+{
+    const auto index = static_cast<int>(vteps.front().ifindex);
+    const auto link = session.netlink.link(index);
+    if (!link || link->master == 0 || !session.netlink.has_vlan_filtering(link->master))
+        return;
+    for (const auto &range : ranges_of(vteps))
+        (void)session.netlink.delete_bridge_vlans(
+            index, range.vlan, static_cast<std::uint16_t>(range.vlan + count_of(range) - 1));
+}
+
+// First stops accepting packets, or they would fill the tables again.
+Result<> stop(Session &session, const std::vector<xv_vtep> &vteps, const Chosen &chosen)
+{
+    for (const auto &vtep : vteps) {
+        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+        if (committed)
+            TRY(session.tables->vnis.remove({vtep.vni, vtep.dstport, 0}));
+    }
+    TRY(derive_lookups(session));
+    return take_from_ports(session, chosen);
+}
+
+Result<> forget(Session &session, const std::vector<xv_vtep> &vteps, const Chosen &chosen)
+{
+    TRY(wait_for_running_programs()); // programs that run still may learn
+    TRY(erase_entries(session, chosen));
+    for (const auto &vtep : vteps) {
+        add_fdb_count(*session.tables, vtep.slot,
+                      -static_cast<std::int64_t>(session.tables->fdb_count[vtep.slot]));
+        TRY(session.tables->vteps.put(vtep.slot, xv_vtep{}));
+    }
+    return {};
+}
+
+} // namespace
+
+Result<std::vector<xv_vtep>> vteps_on(const Session &session, __u32 ifindex)
+{
+    TRY_ASSIGN(auto vteps, session.vteps());
+    std::erase_if(vteps, [&](const xv_vtep &vtep) { return vtep.ifindex != ifindex; });
+    return vteps;
+}
+
+std::vector<VniRange> ranges_of(std::span<const xv_vtep> vteps)
+{
+    std::vector<VniRange> ranges;
+    for (const auto &vtep : vteps) {
+        std::optional<Ip> remote;
+        if (addr_is_set(vtep.remote))
+            remote = to_ip(vtep.remote);
+        if (!ranges.empty()) {
+            VniRange &last = ranges.back();
+            if (vtep.vni == last.last + 1 && vtep.vid == last.vlan + count_of(last) &&
+                remote == last.remote) {
+                last.last++;
+                continue;
+            }
+        }
+        ranges.push_back({vtep.vni, vtep.vni, vtep.vid, remote});
+    }
+    return ranges;
+}
+
+Result<> refuse_taken_vnis(const Session &session, const xv_vtep &device,
+                           std::span<const VniRange> ranges)
+{
+    TRY_ASSIGN(const auto vteps, session.vteps());
+    for (const auto &vtep : vteps) {
+        const auto has_vni = [&](const VniRange &range) {
+            return vtep.dstport == device.dstport && vtep.vni >= range.first &&
+                   vtep.vni <= range.last;
+        };
+        const auto has_vlan = [&](const VniRange &range) {
+            return vtep.vid != 0 && vtep.ifindex == device.ifindex && vtep.vid >= range.vlan &&
+                   vtep.vid < range.vlan + count_of(range);
+        };
+        if (std::ranges::any_of(ranges, has_vni))
+            return session.refused(fmt::format("VNI {} on port {} is attached already ({})",
+                                               vtep.vni, ntohs(vtep.dstport), vtep.name),
+                                   EEXIST);
+        if (std::ranges::any_of(ranges, has_vlan))
+            return session.refused(
+                fmt::format("VLAN {} on {} is VNI {} already", vtep.vid, vtep.name, vtep.vni),
+                EEXIST);
+    }
+    return {};
+}
+
+Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniRange> ranges)
+{
+    const Tables &tables = *session.tables;
+    TRY(refuse_taken_vnis(session, device, ranges));
+    const auto count = std::accumulate(
+        ranges.begin(), ranges.end(), std::size_t{0},
+        [](std::size_t sum, const VniRange &range) { return sum + count_of(range); });
+    TRY_ASSIGN(const auto slots, free_slots(session, count));
+    auto made = records_of(device, ranges, slots);
+    std::ranges::sort(made, {}, &xv_vtep::vni);
+    const RemoteChange change(tables);
+    Undo undo;
+    undo.push([&] { (void)remove_vnis(session, made); });
+    TRY(mark_changing(session, device, true));
+    for (const auto &vtep : made) {
+        add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
+        TRY(tables.vteps.put(vtep.slot, vtep));
+    }
+    TRY(session.netlink.add_vnis(static_cast<int>(device.ifindex), kernel_ranges(made)));
+    for (const auto &vtep : made) {
+        TRY(put_default(tables, vtep));
+        TRY(tables.vlans.put({vtep.ifindex, vtep.vid}, vtep.slot));
+    }
+    for (const auto &vtep : made)
+        TRY(tables.vnis.put({vtep.vni, vtep.dstport, 0}, vtep.slot));
+    TRY(derive_lookups(session)); // from here on packets are decapsulated
+    TRY(mark_changing(session, device, false));
+    undo.commit();
+    return {};
+}
+
+Result<> remove_vnis(Session &session, const std::vector<xv_vtep> &vteps)
+{
+    if (vteps.empty())
+        return {};
+    const Chosen chosen(vteps);
+    const auto index = static_cast<int>(vteps.front().ifindex);
+    TRY_ASSIGN(const auto device, session.vtep_of_device(index));
+    if (device)
+        TRY(mark_changing(session, *device, true));
+    TRY(stop(session, vteps, chosen));
+    leave_bridge(session, vteps);
+    TRY(take_from_kernel(session, vteps, chosen));
+    TRY(forget(session, vteps, chosen));
+    return device ? mark_changing(session, *device, false) : Result<>();
+}
+
+Result<> repair_vnis(Session &session, const xv_vtep &device)
+{
+    if ((device.flags & XV_VTEP_CHANGING) == 0)
+        return {};
+    TRY_ASSIGN(const auto vteps, vteps_on(session, device.ifindex));
+    std::vector<xv_vtep> unfinished;
+    for (const auto &vtep : vteps) {
+        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+        if (!committed)
+            unfinished.push_back(vtep);
+    }
+    TRY(derive_lookups(session));
+    if (!unfinished.empty())
+        return remove_vnis(session, unfinished);
+    return mark_changing(session, device, false);
+}
+
+Result<> update_vni_device(Session &session, const xv_vtep &device)
+{
+    TRY_ASSIGN(const auto vteps, vteps_on(session, device.ifindex));
+    for (xv_vtep vtep : vteps) {
+        std::ranges::copy(device.mac, vtep.mac);
+        std::ranges::copy(device.name, vtep.name);
+        vtep.local = device.local;
+        TRY(session.tables->vteps.put(vtep.slot, vtep));
+    }
+    return session.tables->vteps.put(device.slot, device);
+}
+
+Result<> add_to_bridge(Session &session, int bridge, int device, std::span<const VniRange> ranges)
+{
+    if (bridge == 0)
+        return {};
+    TRY_ASSIGN(const bool filters, session.netlink.has_vlan_filtering(bridge));
+    if (!filters)
+        return {};
+    for (const auto &range : ranges)
+        TRY(session.netlink.add_bridge_vlans(
+            device, range.vlan, static_cast<std::uint16_t>(range.vlan + count_of(range) - 1)));
+    return {};
+}
+
+} // namespace xvtep
