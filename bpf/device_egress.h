@@ -47,8 +47,7 @@ static __always_inline int vlan_to_tunnel(struct __sk_buff *skb, const struct xv
     if (reason == XV_FLOODED) {
         by_key = flood_by_key(skb, vtep, entry, &key, tx->now);
     } else {
-        leave_to_kernel(skb, vtep, fdb_remote(entry),
-                        reason == XV_RESOLVE ? XV_LEAVE_COUNT_TX : 0);
+        leave_to_kernel(skb, vtep, fdb_remote(entry), reason == XV_RESOLVE ? XV_LEAVE_COUNT_TX : 0);
         by_key = send_by_key(skb, vtep, fdb_remote(entry));
     }
     if (by_key != XV_CONTINUE)

@@ -52,7 +52,8 @@
     X(NO_TX_TARGET, "no_tx_target", "no entry for the MAC and no default entry")                   \
     X(PORT_COPY, "port_copy", "a bridge's flood copy, for a MAC behind a local port")              \
     X(HAIRPIN, "hairpin", "the destination is behind the port the frame came from")                \
-    X(UNKNOWN_VLAN, "unknown_vlan", "trunk: a VLAN without a VNI")                                 \
+    X(UNKNOWN_VLAN, "unknown_vlan",                                                                \
+      "a VLAN without a VNI: of a trunk, or on a device with many VNIs")                           \
     X(PROXIED, "proxied", "proxy: ARP request or neighbour solicitation, answered from the table") \
     X(PROXY_SILENT, "proxy_silent", "proxy: other ARP or solicitation, kept off the wire")         \
     X(PKT_TOO_BIG, "pkt_too_big", "larger than the path: the sender gets an ICMP error")           \

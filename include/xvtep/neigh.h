@@ -55,9 +55,9 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
 // Errors: ENOENT: there is no such entry.
 Result<NeighEntry> get_neigh(const Ip &ip, const std::string &device, std::uint32_t vni = 0);
 
-// Deletes all entries of a VTEP, permanent ones too; on a device with many VNIs, those of one, or of
-// all if `vni` is 0. With the family AF_INET or AF_INET6 it deletes
-// only the entries of that family; 0 (AF_UNSPEC) means both.
+// Deletes all entries of a VTEP, permanent ones too; on a device with many VNIs, those of one, or
+// of all if `vni` is 0. With the family AF_INET or AF_INET6 it deletes only the entries of that
+// family; 0 (AF_UNSPEC) means both.
 Result<> flush_neigh(const std::string &device, int family = 0, std::uint32_t vni = 0);
 
 } // namespace xvtep

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The VNIs of a device that has many (AttachRequest::vnis), in the calling thread's network
-// namespace. A frame's VLAN on the device says its VNI. Each VNI is a VTEP of its own: the calls for
-// its entries name it by the device and its VNI (FdbEntry::src_vni, NeighEntry::vni).
+// namespace. A frame's VLAN on the device says its VNI. Each VNI is a VTEP of its own: the calls
+// for its entries name it by the device and its VNI (FdbEntry::src_vni, NeighEntry::vni).
 //
 // Numbers are in host byte order. Errors, threads, processes: result.h. Source: `bridge vni` and
 // `bridge fdb … src_vni`, bridge(8).
@@ -29,7 +29,8 @@ struct DeviceVnis {
 // is no room for as many.
 Result<> add_vnis(const std::string &device, std::span<const VniRange> ranges);
 
-// Removes VNIs, with their entries, neighbours and local ports. `vlan` and `remote` have no meaning.
+// Removes VNIs, with their entries, neighbours and local ports. `vlan` and `remote` have no
+// meaning.
 //
 // Errors: ENOENT: the device does not have one of the VNIs; then none is removed.
 Result<> delete_vnis(const std::string &device, std::span<const VniRange> ranges);

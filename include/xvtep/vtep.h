@@ -173,8 +173,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
 Result<> detach_by_force();
 
 // Lists all VTEPs, or those of an underlay port, or that of a VTEP's device, in the order of their
-// VNIs; returns an empty list if there are none. A device with many VNIs is one of them, with `vnis`
-// and without `vni`.
+// VNIs; returns an empty list if there are none. A device with many VNIs is one of them, with
+// `vnis` and without `vni`.
 Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
                                          Problems problems = Problems::left_out);
 

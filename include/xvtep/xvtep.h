@@ -15,4 +15,5 @@
 #include <xvtep/result.h>
 #include <xvtep/stats.h>
 #include <xvtep/version.h>
+#include <xvtep/vni.h>
 #include <xvtep/vtep.h>

@@ -112,7 +112,8 @@ std::vector<VtepInfo> LocalHost::vteps()
     own_ = std::move(own);
     vteps_ = std::move(*now);
     std::erase_if(vteps_, [&](const VtepInfo &vtep) {
-        return !vtep.here || (!only_.empty() && !only_.contains(vtep.vni));
+        // The agent does not serve devices with many VNIs, which have no VNI of their own.
+        return !vtep.here || vtep.vni == 0 || (!only_.empty() && !only_.contains(vtep.vni));
     });
     return vteps_;
 }

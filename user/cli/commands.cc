@@ -224,8 +224,7 @@ const Word src_vni{.word = "src_vni",
                    .alias = "src-vni",
                    .value = "N",
                    .help = "The VTEP's VNI, on a device with many."};
-const Word own_vni{
-    .word = "vni", .value = "N", .help = "The VTEP's VNI, on a device with many."};
+const Word own_vni{.word = "vni", .value = "N", .help = "The VTEP's VNI, on a device with many."};
 
 std::vector<Word> fdb_words()
 {
@@ -545,45 +544,44 @@ Page vni_page()
         .name = "vni",
         .summary = "Manage the VNIs of a device with many, in the words of bridge(8).",
         .group = "VTEPs",
-        .pages =
-            {{.name = "vni add",
-              .summary = "Add VNIs, with the options of the device.",
-              .plain = "[dev] IFNAME",
-              .most_plain = 1,
-              .missing = "no device given (dev IFNAME)",
-              .words = {needed_dev,
-                        vnis,
-                        {.word = "vlan",
-                         .value = "V[-W]",
-                         .help = "Their VLANs on the device; one vlan for each vni.",
-                         .required = true,
-                         .repeats = true},
-                        {.word = "remote",
-                         .value = "IP",
-                         .help = "The VTEP of their default entries.",
-                         .initial = "the device's"},
-                        {.word = "group", .value = "IP", .help = "The same, for a group."}},
-              .examples = {"xvtep vni add dev vxlan0 vni 1101-1200 vlan 101-200",
-                           "xvtep vni add dev vxlan0 vni 1201 vlan 201 remote 192.168.8.102"},
-              .run = run_vni_add},
-             {.name = "vni del",
-              .aliases = {"delete"},
-              .summary = "Remove VNIs, with their entries and local ports.",
-              .plain = "[dev] IFNAME",
-              .most_plain = 1,
-              .missing = "no device given (dev IFNAME)",
-              .words = {needed_dev, vnis},
-              .examples = {"xvtep vni del dev vxlan0 vni 1101-1200",
-                           "xvtep vni del vxlan0 vni 1201"},
-              .run = run_vni_del},
-             {.name = "vni show",
-              .aliases = {"list", "lst", "ls"},
-              .summary = "List VNIs, as \"bridge vni show\" prints them, and their VLANs.",
-              .plain = "[[dev] IFNAME]",
-              .most_plain = 1,
-              .words = {dev},
-              .examples = {"xvtep vni show", "xvtep -j vni show dev vxlan0"},
-              .run = run_vni_show}},
+        .pages = {{.name = "vni add",
+                   .summary = "Add VNIs, with the options of the device.",
+                   .plain = "[dev] IFNAME",
+                   .most_plain = 1,
+                   .missing = "no device given (dev IFNAME)",
+                   .words = {needed_dev,
+                             vnis,
+                             {.word = "vlan",
+                              .value = "V[-W]",
+                              .help = "Their VLANs on the device; one vlan for each vni.",
+                              .required = true,
+                              .repeats = true},
+                             {.word = "remote",
+                              .value = "IP",
+                              .help = "The VTEP of their default entries.",
+                              .initial = "the device's"},
+                             {.word = "group", .value = "IP", .help = "The same, for a group."}},
+                   .examples = {"xvtep vni add dev vxlan0 vni 1101-1200 vlan 101-200",
+                                "xvtep vni add dev vxlan0 vni 1201 vlan 201 remote 192.168.8.102"},
+                   .run = run_vni_add},
+                  {.name = "vni del",
+                   .aliases = {"delete"},
+                   .summary = "Remove VNIs, with their entries and local ports.",
+                   .plain = "[dev] IFNAME",
+                   .most_plain = 1,
+                   .missing = "no device given (dev IFNAME)",
+                   .words = {needed_dev, vnis},
+                   .examples = {"xvtep vni del dev vxlan0 vni 1101-1200",
+                                "xvtep vni del vxlan0 vni 1201"},
+                   .run = run_vni_del},
+                  {.name = "vni show",
+                   .aliases = {"list", "lst", "ls"},
+                   .summary = "List VNIs, as \"bridge vni show\" prints them, and their VLANs.",
+                   .plain = "[[dev] IFNAME]",
+                   .most_plain = 1,
+                   .words = {dev},
+                   .examples = {"xvtep vni show", "xvtep -j vni show dev vxlan0"},
+                   .run = run_vni_show}},
     };
 }
 
@@ -739,9 +737,9 @@ const Page *find_whole(const std::vector<Page> &pages, std::string_view name)
 const std::vector<Page> &commands()
 {
     static const std::vector<Page> all = {
-        attach_page(), detach_page(), show_page(),  set_page(),       reload_page(),
-        port_page(),   fdb_page(),    neigh_page(), remote_page(),    monitor_page(),
-        stats_page(),  vni_page(),  agent_page(),  lab_page(),   completion_page()};
+        attach_page(), detach_page(), show_page(),  set_page(),    reload_page(),
+        port_page(),   fdb_page(),    neigh_page(), remote_page(), monitor_page(),
+        stats_page(),  vni_page(),    agent_page(), lab_page(),    completion_page()};
     return all;
 }
 

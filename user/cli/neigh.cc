@@ -125,7 +125,8 @@ Result<> run_neigh_show(const Context &context, const Arguments &arguments)
         std::string state = state_name(entry.state);
         std::ranges::transform(state, state.begin(),
                                [](char c) { return static_cast<char>(c | 0x20); });
-        return (prefix && !is_in(entry.ip, *prefix)) || (vni != 0 && entry.vni != vni) || (nud != "all" && nud != state) ||
+        return (prefix && !is_in(entry.ip, *prefix)) || (vni != 0 && entry.vni != vni) ||
+               (nud != "all" && nud != state) ||
                (context.family != 0 && entry.ip.family() != context.family);
     });
     print(context, entries, device ? Device::left_out : Device::printed);

@@ -25,7 +25,7 @@ struct MissEvent {
     std::string ifname;
     std::uint32_t vni = 0;
     bool names_vni = false; // the device has others, too
-    const char *key; // "ip" or "mac"
+    const char *key;        // "ip" or "mac"
     std::string address;
 };
 

@@ -95,8 +95,8 @@ std::string to_text(const VtepInfo &vtep, Detail detail)
     const bool is_gone =
         vtep.mtu.value_or(0) == 0; // else the device is here or was found elsewhere
     std::string text =
-        fmt::format("{}: vni {} dev {} mode {}{} {}\n", vtep.name, vni_text(vtep), joined_devices(vtep),
-                    mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
+        fmt::format("{}: vni {} dev {} mode {}{} {}\n", vtep.name, vni_text(vtep),
+                    joined_devices(vtep), mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
                     is_gone ? "(device gone)"
                             : fmt::format("mtu {} state {}", *vtep.mtu, vtep.up ? "UP" : "DOWN"));
     text += "    link/ether " + vtep.mac.value_or(Mac{}).text();
@@ -220,15 +220,14 @@ std::string to_text(const std::vector<DeviceVnis> &devices)
 std::string brief_text(const VtepInfo &vtep)
 {
     const auto far = vtep.remote ? vtep.remote : vtep.group;
-    return fmt::format("{:<16} {:<6} {:<8} {:<16} {:<16} {}{}\n", or_dash(vtep.name),
-                       vtep.mtu.value_or(0) == 0 ? "GONE"
-                       : vtep.up                 ? "UP"
-                                                 : "DOWN",
-                       vtep.vnis.empty() ? std::to_string(vtep.vni) : vnis_text(vtep.vnis),
-                       joined_devices(vtep), vtep.local ? vtep.local->text() : "-",
-                       far ? far->text() : "-",
-                       vtep.problems.empty() ? ""
-                                             : fmt::format(" problems: {}", vtep.problems.size()));
+    return fmt::format(
+        "{:<16} {:<6} {:<8} {:<16} {:<16} {}{}\n", or_dash(vtep.name),
+        vtep.mtu.value_or(0) == 0 ? "GONE"
+        : vtep.up                 ? "UP"
+                                  : "DOWN",
+        vtep.vnis.empty() ? std::to_string(vtep.vni) : vnis_text(vtep.vnis), joined_devices(vtep),
+        vtep.local ? vtep.local->text() : "-", far ? far->text() : "-",
+        vtep.problems.empty() ? "" : fmt::format(" problems: {}", vtep.problems.size()));
 }
 
 std::string brief_text(const PortInfo &port)

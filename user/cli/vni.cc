@@ -57,9 +57,9 @@ Result<std::optional<Ip>> read_remote(const Arguments &arguments)
         return std::nullopt;
     TRY_ASSIGN(const auto ip, values.ip(remote ? "remote" : "group", remote ? *remote : *group));
     if (ip.is_multicast() != group.has_value())
-        return values.wrong(group ? fmt::format("group {} is not multicast", ip.text())
-                                  : fmt::format("remote {} is multicast (give it as group)",
-                                                ip.text()));
+        return values.wrong(
+            group ? fmt::format("group {} is not multicast", ip.text())
+                  : fmt::format("remote {} is multicast (give it as group)", ip.text()));
     return ip;
 }
 
@@ -82,9 +82,8 @@ bool asks_for_many_vnis(const Arguments &arguments)
 {
     const auto vnis = arguments.all("vni");
     return arguments.has("vlan") || vnis.size() > 1 ||
-           std::ranges::any_of(vnis, [](const std::string &text) {
-               return text.find('-') != std::string::npos;
-           });
+           std::ranges::any_of(
+               vnis, [](const std::string &text) { return text.find('-') != std::string::npos; });
 }
 
 Result<std::vector<VniRange>> parse_vnis(const Arguments &arguments)

@@ -21,9 +21,9 @@ namespace xvtep {
 
 // A kernel vxlan device: the options that it has (OptionAttribute in xvtep/option.h), and more.
 struct VxlanOptions : AttachRequest {
-    int lower = 0;         // ifindex of the underlay device, 0 for none
-    bool gpe = false;      // IFLA_VXLAN_GPE
-    bool external = false; // IFLA_VXLAN_COLLECT_METADATA
+    int lower = 0;          // ifindex of the underlay device, 0 for none
+    bool gpe = false;       // IFLA_VXLAN_GPE
+    bool external = false;  // IFLA_VXLAN_COLLECT_METADATA
     bool vnifilter = false; // IFLA_VXLAN_VNIFILTER: the device has many VNIs
 };
 

@@ -104,8 +104,7 @@ Result<bool> Netlink::has_vlan_filtering(int bridge)
         const Attributes link(line, sizeof(*header), IFLA_MAX);
         const Attributes info(link[IFLA_LINKINFO], IFLA_INFO_MAX);
         if (info.string(IFLA_INFO_KIND) == "bridge")
-            filters =
-                Attributes(info[IFLA_INFO_DATA], IFLA_BR_MAX).flag(IFLA_BR_VLAN_FILTERING);
+            filters = Attributes(info[IFLA_INFO_DATA], IFLA_BR_MAX).flag(IFLA_BR_VLAN_FILTERING);
     });
     if (!answer)
         return refused("find link", "ifindex " + std::to_string(bridge), answer.error());

@@ -72,8 +72,7 @@ class Attachment {
         TRY(make_device());
         if (!request_.bridge.empty())
             TRY_SET(bridge_, join_bridge(session_, request_.bridge, device_.index, undo_));
-        TRY(session_.wrap(
-            add_to_bridge(session_, bridge_.index, device_.index, request_.vnis)));
+        TRY(session_.wrap(add_to_bridge(session_, bridge_.index, device_.index, request_.vnis)));
         TRY(session_.wrap(write_tables()));
         TRY(bring_up());
         TRY_ASSIGN(auto made, read_back());
@@ -367,7 +366,8 @@ class Attachment {
     {
         write_options(vtep_, chosen());
         vtep_.ifindex = static_cast<__u32>(device_.index);
-        vtep_.flags |= flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) | flag_if(has_many(), XV_VTEP_DEVICE);
+        vtep_.flags |=
+            flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) | flag_if(has_many(), XV_VTEP_DEVICE);
         vtep_.renew_shift = renew_shift(request_.ageing);
         std::ranges::copy(device_.mac.octets, vtep_.mac);
         set_name(vtep_, device_.name);

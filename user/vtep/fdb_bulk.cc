@@ -20,7 +20,8 @@ bool is_plain(const xv_vtep &vtep, const FdbEntry &entry)
 {
     return entry.state != FdbState::dynamic && vtep.maxaddress == 0 && entry.via.empty() &&
            entry.vni <= vni_max && !keeps_several(entry.mac) && !entry.dst.is_any() &&
-           (vtep.vid == 0 || entry.port == 0) && !entry.dst.is_multicast() && entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
+           (vtep.vid == 0 || entry.port == 0) && !entry.dst.is_multicast() &&
+           entry.dst.is_v6() == ((vtep.flags & XV_VTEP_V6) != 0);
 }
 
 // The remotes of entries that are written together. They are held first, and those of entries that

@@ -136,7 +136,8 @@ Result<> flush_neigh(const std::string &device, int family, std::uint32_t vni)
     TRY_ASSIGN(const auto vteps, VtepIndex::of_device(session, device, vni));
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));
     for (const auto &[key, value] : entries)
-        if (vteps.find(key.vni, key.dstport) != nullptr && (family == 0 || to_ip(key.addr).family() == family))
+        if (vteps.find(key.vni, key.dstport) != nullptr &&
+            (family == 0 || to_ip(key.addr).family() == family))
             TRY(session.wrap(session.tables->neighs.remove(key)));
     return {};
 }

@@ -200,7 +200,9 @@ Result<xv_vtep> Session::vtep_named(const std::string &name, std::uint32_t vni)
                               fmt::format("its VNI is {}, and not {}", record.vni, vni), ENOENT);
     }
     if (vni == 0)
-        return usage_failure(operation, name, "it has many VNIs, and none is given");
+        return usage_failure(operation, name,
+                             fmt::format("it has many VNIs, and none is given ({} N)",
+                                         operation.starts_with("fdb") ? "src_vni" : "vni"));
     TRY_ASSIGN(const auto slot, (wrap(tables->vnis.look_up({vni, record.dstport, 0}))));
     TRY_ASSIGN(const auto vtep,
                wrap(slot ? tables->vteps.look_up(*slot) : Result<std::optional<xv_vtep>>()));

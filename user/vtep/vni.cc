@@ -86,9 +86,8 @@ Result<std::vector<DeviceVnis>> list_vnis(const std::optional<std::string> &devi
     TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
     for (const auto &record : devices) {
         std::vector<xv_vtep> own;
-        std::ranges::copy_if(vteps, std::back_inserter(own), [&](const xv_vtep &vtep) {
-            return vtep.ifindex == record.ifindex;
-        });
+        std::ranges::copy_if(vteps, std::back_inserter(own),
+                             [&](const xv_vtep &vtep) { return vtep.ifindex == record.ifindex; });
         all.push_back({device_name(links, record), ranges_of(own)});
     }
     std::ranges::sort(all, {}, &DeviceVnis::device);

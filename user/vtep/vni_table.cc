@@ -190,8 +190,7 @@ Result<> erase_entries(const Session &session, const Chosen &chosen)
 }
 
 // Takes VNIs, some of which it may not have, off the kernel's device, with their entries.
-Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps,
-                          const Chosen &chosen)
+Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps, const Chosen &chosen)
 {
     const auto index = static_cast<int>(vteps.front().ifindex);
     const auto link = session.netlink.link(index);
