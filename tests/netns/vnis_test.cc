@@ -422,10 +422,11 @@ TEST_P(Vnis, AnswersAndMissesForEachVni)
     EXPECT_EQ(pings_lost(c_[5], inner(2)), 0);    // its ARP is answered here
     EXPECT_GT(pings_lost(c_[6], inner(2), 1), 0); // an l3miss in 1006
     for (const Frame &frame : wire.seen())
-        if (const auto packet = parse_encapsulated(frame.bytes))
-            EXPECT_FALSE(packet->inner.size() > 14 && packet->inner[12] == 8 &&
-                         packet->inner[13] == 6)
+        if (const auto packet = parse_encapsulated(frame.bytes)) {
+            const auto &frame_inside = packet->inner;
+            EXPECT_FALSE(frame_inside.size() > 14 && frame_inside[12] == 8 && frame_inside[13] == 6)
                 << "ARP on the wire";
+        }
     ip(c_[6], fmt::format("neigh replace {} lladdr {} dev eth0", inner(3), mac(3)));
     EXPECT_GT(pings_lost(c_[6], inner(3), 1), 0); // an l2miss in 1006
     monitor.join();
