@@ -13,6 +13,8 @@
 #include <optional>
 #include <set>
 
+#include <linux/types.h>
+
 #include "user/base/result.h"
 #include "user/datapath/tc_attach.h"
 #include "user/net/netlink.h"

@@ -169,9 +169,8 @@ Result<> repair_vteps(Session &session, const std::vector<Link> &links)
         TRY_ASSIGN(const bool stays, keep_vni_device(session, device, links));
         if (stays)
             continue;
-        std::ranges::copy_if(
-            vteps, std::back_inserter(session.resources->removed),
-            [&](const xv_vtep &vtep) { return vtep.ifindex == device.ifindex; });
+        std::ranges::copy_if(vteps, std::back_inserter(session.resources->removed),
+                             [&](const xv_vtep &vtep) { return vtep.ifindex == device.ifindex; });
         session.resources->removed.push_back(device);
         doomed.push_back(device);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <algorithm>
+#include <iterator>
 
 #include "user/vtep/migrate.h"
 #include "user/vtep/route_queries.h"
@@ -49,7 +50,9 @@ Result<unsigned> reload(const std::optional<std::string> &device)
         if (!link)
             return session.refused(link.error().cause, link.error().code);
         wanted = link->index;
-        TRY_ASSIGN(const auto vteps, session.wrap(session.vteps()));
+        TRY_ASSIGN(auto vteps, session.wrap(session.vteps()));
+        TRY_ASSIGN(const auto many, session.wrap(session.vni_devices()));
+        std::ranges::copy(many, std::back_inserter(vteps));
         if (std::ranges::none_of(vteps, [&](const xv_vtep &v) {
                 return uses(v, wanted) || v.ifindex == static_cast<__u32>(wanted);
             }))

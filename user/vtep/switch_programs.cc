@@ -90,7 +90,9 @@ Result<> ProgramSwitch::devices()
     TRY_ASSIGN(const auto blocks, DeviceBlocks::read(session_.netlink));
     std::set<BlockPair> pairs;
     std::set<int> seen;
-    TRY_ASSIGN(const auto vteps, session_.vteps());
+    TRY_ASSIGN(auto vteps, session_.vteps());
+    TRY_ASSIGN(const auto many, session_.vni_devices()); // which may have no VNI
+    std::ranges::copy(many, std::back_inserter(vteps));
     for (const auto &vtep : vteps) {
         const Link *const link = find(vtep.ifindex);
         if (link == nullptr || !is_device_of(*link, vtep) || !seen.insert(link->index).second)
