@@ -53,8 +53,9 @@ class ManyVnis : public KnownCase {
 
 TEST_F(ManyVnis, TheTagIsTakenOff)
 {
-    for (const std::uint16_t priority : {0, 0xe000}) {
-        const Outcome run = send(tagged(udp4(0), 0x8100, static_cast<std::uint16_t>(5 | priority)));
+    for (const unsigned priority : {0U, 0xe000U}) {
+        const Outcome run =
+            send(tagged(udp4(0), 0x8100, static_cast<std::uint16_t>(5U | priority)));
         EXPECT_EQ(run.action, tc_redirect);
         EXPECT_EQ(inner_of(run.packet), udp4(0));
         EXPECT_EQ(run.counted, (Counted{{"tx", 1}}));

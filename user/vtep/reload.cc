@@ -24,13 +24,6 @@ Result<unsigned> reload_programs(Session &session, int wanted)
     return programs.commit();
 }
 
-Result<> swap_programs(Session &session, Swap &swap, const Targets &targets)
-{
-    TRY(swap_tc_of_ports(session, swap, targets));
-    TRY(swap_tc_of_devices(session, swap, targets));
-    return swap_xdp(session, swap, targets);
-}
-
 } // namespace
 
 Result<unsigned> reload(const std::optional<std::string> &device)

@@ -106,7 +106,7 @@ Result<> ProgramSwitch::devices()
             continue;
         }
         pairs.insert(*pair);
-        count_ += std::size(device_programs);
+        count_ += static_cast<unsigned>(std::size(device_programs));
     }
     for (const auto &pair : pairs)
         TRY(replace_blocks(pair));

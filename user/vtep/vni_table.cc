@@ -15,6 +15,8 @@
 #include "user/datapath/grace_period.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/device.h"
+#include "user/vtep/fdb_writer.h"
+#include "user/vtep/grow.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/remote_table.h"
 #include "user/vtep/teardown.h"
@@ -312,7 +314,9 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     const auto count = std::accumulate(
         ranges.begin(), ranges.end(), std::size_t{0},
         [](std::size_t sum, const VniRange &range) { return sum + count_of(range); });
-    TRY_ASSIGN(const auto slots, free_slots(session, count));
+    TRY_ASSIGN(const auto slots,
+               growing(session, &Sizes::slots, [&] { return free_slots(session, count); }));
+    TRY(make_room_for(session, count)); // a default entry each
     auto made = records_of(device, ranges, slots);
     std::ranges::sort(made, {}, &xv_vtep::vni);
     const RemoteChange change(tables);
@@ -325,8 +329,10 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     }
     TRY(session.netlink.add_vnis(static_cast<int>(device.ifindex), kernel_ranges(made)));
     for (const auto &vtep : made) {
-        TRY(put_default(tables, vtep));
-        TRY(tables.vlans.put({vtep.ifindex, vtep.vid}, vtep.slot));
+        TRY(growing(session, &Sizes::remotes, [&] { return put_default(tables, vtep); }));
+        TRY(growing(session, &Sizes::vlans, [&] {
+            return tables.vlans.put({vtep.ifindex, vtep.vid}, vtep.slot);
+        }));
     }
     for (const auto &vtep : made)
         TRY(tables.vnis.put({vtep.vni, vtep.dstport, 0}, vtep.slot));
