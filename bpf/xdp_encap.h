@@ -107,11 +107,12 @@ static __always_inline int xdp_encap(struct xdp_md *xdp, const struct xv_vtep *v
 }
 
 /* As encap_decide(), from what was decided in this tick. Returns whether there is something. */
-static __always_inline int encap_take_decision(struct xdp_md *xdp, const struct encap_decision *d,
-                                               const struct ethhdr *eth, struct xv_vtep **vtep,
-                                               struct xv_remote **remote, __u64 now)
+static __always_inline int encap_take_decision(const struct encap_decision *d,
+                                               const struct ethhdr *eth, __u32 ifindex,
+                                               struct xv_vtep **vtep, struct xv_remote **remote,
+                                               __u64 now)
 {
-    if (!d || !encap_is_decided(d, eth, xdp->ingress_ifindex, now))
+    if (!d || !encap_is_decided(d, eth, ifindex, now))
         return 0;
     *vtep = vtep_by_slot(d->slot);
     *remote = remote_by_id(d->remote);
@@ -122,12 +123,12 @@ static __always_inline int encap_take_decision(struct xdp_md *xdp, const struct 
  * Decides what becomes of a frame without a tag. Sets *vtep and *remote, and notes the decision in
  * `d`, if the frame goes to another VTEP; else sets *remote to NULL and returns the action.
  */
-static __always_inline int encap_decide(struct xdp_md *xdp, struct encap_decision *d,
-                                        const struct ethhdr *eth, struct xv_vtep **vtep,
+static __always_inline int encap_decide(struct encap_decision *d, const struct ethhdr *eth,
+                                        __u32 ifindex, struct xv_vtep **vtep,
                                         struct xv_remote **remote, __u64 now)
 {
-    __u32 ifindex = xdp->ingress_ifindex, vid = 0;
     struct xv_port *port = port_of(ifindex, now);
+    __u32 vid = 0;
     struct xv_remote *to;
     struct xv_fdb *entry;
     struct xv_vtep *from;

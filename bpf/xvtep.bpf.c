@@ -338,6 +338,7 @@ int xvtep_xdp_port(struct xdp_md *xdp)
 {
     struct cursor c = xdp_cursor(xdp);
     __u64 now = bpf_ktime_get_coarse_ns();
+    __u32 ifindex = xdp->ingress_ifindex;
     struct xv_remote *remote = NULL;
     struct encap_decision *decision;
     struct xv_vtep *vtep = NULL;
@@ -347,9 +348,9 @@ int xvtep_xdp_port(struct xdp_md *xdp)
     eth = take(&c, sizeof(*eth));
     if (!eth || eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
         return XDP_PASS;
-    decision = encap_decision(eth, xdp->ingress_ifindex);
-    if (!encap_take_decision(xdp, decision, eth, &vtep, &remote, now)) {
-        action = encap_decide(xdp, decision, eth, &vtep, &remote, now);
+    decision = encap_decision(eth, ifindex);
+    if (!encap_take_decision(decision, eth, ifindex, &vtep, &remote, now)) {
+        action = encap_decide(decision, eth, ifindex, &vtep, &remote, now);
         if (!vtep || !remote)
             return action;
     }
