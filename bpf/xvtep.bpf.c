@@ -262,12 +262,12 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
 {
     struct port_frame f = {.packets = skb_packets(skb)};
     struct tx_ctx tx = {.ifindex = skb->ifindex};
-    __u32 ifindex = tx.ifindex;
+    __u32 ifindex = tx.ifindex, zero;
     __u64 at;
 
     tx.now = bpf_ktime_get_coarse_ns();
-    tx.vid = unknown_zero(tx.now);
-    tx.short_circuited = unknown_zero(tx.now);
+    zero = unknown_zero(tx.now);
+    tx.vid = zero;
     f.port = port_of(ifindex, tx.now);
     if (!f.port)
         return XV_PASS;
@@ -285,7 +285,7 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
     if (tx.vid && bpf_skb_vlan_pop(skb))
         return to_action(f.port->slot, XV_REWRITE_FAILED, f.packets);
 
-    f.bridged = (f.port->flags & XV_PORT_BRIDGED && !tx.vid) ^ unknown_zero(tx.now);
+    f.bridged = (f.port->flags & XV_PORT_BRIDGED && !tx.vid) ^ zero;
     at = (__u64)tx.vid << 32 | ifindex;
     if (port_check(f.vtep, f.port, &tx.eth, at, tx.now) == XV_TO_LEARN) {
         port_learn(f.vtep, f.port, &tx.eth, at, tx.now);
@@ -296,8 +296,7 @@ int xvtep_tc_port_ingress(struct __sk_buff *skb)
         f.entry = fdb_find(f.vtep, tx.eth.h_dest, tx.now);
         f.entry = rsc(skb, f.vtep, f.entry, &tx);
     }
-    f.agreed = (f.entry && (tx.short_circuited || fdb_bridge_agrees(f.entry, tx.now))) ^
-               unknown_zero(tx.now);
+    f.agreed = (f.entry && (tx.short_circuited || fdb_bridge_agrees(f.entry, tx.now)));
     return port_forward(skb, &f, &tx);
 }
 
