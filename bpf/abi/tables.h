@@ -87,7 +87,10 @@ enum xv_vtep_flag {
     XV_VTEP_MADE_BRIDGE = 1 << 8, /* attach made the bridge: the last detach removes it */
     /* No VTEP, but what all VTEPs of a device with many VNIs have in common; `vni` is 0. */
     XV_VTEP_DEVICE = 1 << 9,
-    /* With XV_VTEP_DEVICE: a command changes its VNIs; if none runs, it was killed. */
+    /*
+     * With XV_VTEP_DEVICE: a command changes those of its VTEPs that have this flag, too; if none
+     * runs, it was killed, and they are removed.
+     */
     XV_VTEP_CHANGING = 1 << 16,
     XV_VTEP_PROXY = 1 << 10,
     XV_VTEP_RSC = 1 << 11,

@@ -5,7 +5,7 @@
 //
 //    c5  c6     containers of the VNIs 1005 and 1006         d5[N], d6[N]: namespaces with the
 //     a5 a6     x1: access ports of VLANs 5 and 6            kernel's device of host N, which is
-//       t                                                    the container, too
+//       tr                                                   the container, too
 //       |
 //   h1: br0 (no VLAN filtering), vxlan0     h2     h3
 //             u                             u      u         192.168.8.N, fd08::N
@@ -47,7 +47,9 @@ class Vnis : public NetnsCase, public ::testing::WithParamInterface<VnisParamete
   protected:
     static bool kernel() { return GetParam().near == Near::kernel; }
     static bool ports() { return GetParam().near == Near::ports; }
-    static int mtu() { return GetParam().v6 ? 1430 : 1450; }
+    [[nodiscard]] int mtu() const { return wide_ ? 1500 : GetParam().v6 ? 1430 : 1450; }
+    // A device with a port takes no MTU that does not fit.
+    [[nodiscard]] const char *lower() const { return wide_ ? "" : "dev u"; }
     static std::string outer(int n)
     {
         return fmt::format("{}{}", GetParam().v6 ? "fd08::" : "192.168.8.", n);
@@ -118,9 +120,10 @@ class Vnis : public NetnsCase, public ::testing::WithParamInterface<VnisParamete
         d_[tenant][n] = made;
         quiet(made);
         ip(h_[n],
-           fmt::format("link add vx{0} address {1} type vxlan id {0} dstport 4789 local {2} "
-                       "dev u {3}",
-                       1000 + tenant, mac(n), outer(n), GetParam().v6 ? "udpcsum" : "noudpcsum"));
+           fmt::format("link add vx{0} address {1} mtu {5} type vxlan id {0} dstport 4789 local "
+                       "{2} {4} {3}",
+                       1000 + tenant, mac(n), outer(n), GetParam().v6 ? "udpcsum" : "noudpcsum",
+                       lower(), mtu()));
         ip(h_[n], fmt::format("link set vx{} netns {}", 1000 + tenant, made));
         ip(made, fmt::format("link set vx{} name eth0", 1000 + tenant));
         for (const int other : {1, 5 - n})
@@ -149,9 +152,10 @@ class Vnis : public NetnsCase, public ::testing::WithParamInterface<VnisParamete
         for (const int tenant : {5, 6}) {
             ip(h_[1], fmt::format("link add br{} type bridge mcast_snooping 0", tenant));
             ip(h_[1],
-               fmt::format("link add vx{0} type vxlan id {0} dstport 4789 local {1} dev u "
+               fmt::format("link add vx{0} mtu {4} type vxlan id {0} dstport 4789 local {1} {3} "
                            "{2}",
-                           1000 + tenant, outer(1), GetParam().v6 ? "udpcsum" : "noudpcsum"));
+                           1000 + tenant, outer(1), GetParam().v6 ? "udpcsum" : "noudpcsum",
+                           lower(), mtu()));
             for (const int n : {2, 3})
                 if (defaults)
                     must(fmt::format("bridge -n {} fdb append 00:00:00:00:00:00 dev vx{} dst {}",
@@ -180,17 +184,17 @@ class Vnis : public NetnsCase, public ::testing::WithParamInterface<VnisParamete
         }
         x_ = host("x1");
         quiet(x_);
-        wire(h_[1], "t", x_, "t");
-        ip(h_[1], "link set t master br0");
+        wire(h_[1], "tr", x_, "tr");
+        ip(h_[1], "link set tr master br0");
         for (const int tenant : {5, 6}) {
             c_[tenant] = container(tenant, x_, fmt::format("a{}", tenant));
             const auto netns = Netns::open(x_);
             const auto scope = netns->enter();
             ASSERT_TRUE(connect_vlan(
                 static_cast<int>(::if_nametoindex(fmt::format("a{}", tenant).c_str())),
-                static_cast<int>(::if_nametoindex("t")), static_cast<std::uint16_t>(tenant)));
+                static_cast<int>(::if_nametoindex("tr")), static_cast<std::uint16_t>(tenant)));
         }
-        for (const char *device : {"t", "vxlan0"})
+        for (const char *device : {"tr", "vxlan0"})
             must(fmt::format("until bridge -n {} link show dev {} | grep -q \"state forwarding\"; "
                              "do sleep 0.02; done",
                              h_[1], device),
@@ -216,6 +220,7 @@ class Vnis : public NetnsCase, public ::testing::WithParamInterface<VnisParamete
         return 0;
     }
 
+    bool wide_ = false; // frames larger than fit
     std::string sw_, x_, h_[4], c_[8], d_[8][4];
 };
 
@@ -298,7 +303,6 @@ TEST_P(Vnis, CarriesStreamsAndSegments)
     }
 }
 
-// Datagrams of several fragments, and outer packets that have to be fragmented.
 TEST_P(Vnis, CarriesFragments)
 {
     build();
@@ -308,16 +312,15 @@ TEST_P(Vnis, CarriesFragments)
     EXPECT_EQ(there.hear(3), (Datagrams{{{5000, 3}}, 0}));
     send_datagrams(d_[5][2], inner(1), 7000, 5000, 3, false);
     EXPECT_EQ(here.hear(3), (Datagrams{{{5000, 3}}, 0}));
-    for (const std::string &where : {c_[5], d_[5][2]})
-        ip(where, "link set eth0 mtu 1500");
-    if (kernel() || ports())
-        ip(h_[1], "link set v5 mtu 1500");
-    else
-        ip(x_, "link set a5 mtu 1500");
-    if (kernel())
-        ip(h_[1], "link set vx1005 mtu 1500");
-    else
-        ip(h_[1], "link set vxlan0 mtu 1500");
+}
+
+TEST_P(Vnis, OuterPacketsAreFragmented)
+{
+    if (GetParam().v6)
+        GTEST_SKIP() << "an IPv6 underlay fragments nothing";
+    wide_ = true;
+    build("--mtu 1500");
+    ASSERT_EQ(pings_lost(c_[5], inner(2)), 0);
     const Bytes mark = new_mark();
     Bytes frame;
     put(frame, *Mac::parse(mac(2)));
@@ -391,7 +394,7 @@ TEST_P(Vnis, FrameWithoutAVniIsCountedAndDropped)
         const TestFrame stray = make_test_frame(
             *Mac::parse("ff:ff:ff:ff:ff:ff"), *Mac::parse(mac(1)),
             vlan != 0 ? std::optional(static_cast<std::uint16_t>(vlan)) : std::nullopt);
-        send_raw(x_, "t", stray.bytes);
+        send_raw(x_, "tr", stray.bytes);
         ::usleep(50000);
         EXPECT_EQ(copies(wire, stray), 0);
     }
@@ -410,11 +413,13 @@ TEST_P(Vnis, AnswersAndMissesForEachVni)
     run(fmt::format("neigh add {} lladdr {} dev vxlan0 vni 1005", inner(2), mac(2)));
     run(fmt::format("fdb add {} dev vxlan0 src_vni 1005 dst {}", mac(2), outer(2)));
     must(fmt::format("bridge -n {} fdb add {} dev eth0 dst {}", d_[5][2], mac(1), outer(1)));
+    // Answers of c5 do not leave the host either.
+    ip(d_[5][2], fmt::format("neigh replace {} lladdr {} dev eth0", inner(1), mac(1)));
     Watch wire(sw_, "s1");
     const std::string events = file("events");
     std::thread monitor([&] {
-        sh(fmt::format("{} -n {} -j monitor dev vxlan0 --count 2 --timeout 10 >{} 2>{}.ready",
-                       xvtep(), h_[1], events, events));
+        sh(fmt::format("{} -n {} -j monitor dev vxlan0 --timeout 5 >{} 2>{}.ready", xvtep(), h_[1],
+                       events, events));
     });
     must(fmt::format("for i in $(seq 100); do grep -q ready {}.ready && exit 0; sleep 0.05; done; "
                      "exit 1",
@@ -422,7 +427,7 @@ TEST_P(Vnis, AnswersAndMissesForEachVni)
     EXPECT_EQ(pings_lost(c_[5], inner(2)), 0);    // its ARP is answered here
     EXPECT_GT(pings_lost(c_[6], inner(2), 1), 0); // an l3miss in 1006
     for (const Frame &frame : wire.seen())
-        if (const auto packet = parse_encapsulated(frame.bytes)) {
+        if (const auto packet = parse_encapsulated(frame.bytes); packet && !frame.outgoing) {
             const auto &frame_inside = packet->inner;
             EXPECT_FALSE(frame_inside.size() > 14 && frame_inside[12] == 8 && frame_inside[13] == 6)
                 << "ARP on the wire";
@@ -620,7 +625,7 @@ TEST_F(VnisCommands, WhatAKilledCommandLeavesIsPutRight)
     const std::string attach =
         "attach u --vni 1001-5094 --vlan 1-4094 --name vxlan0 --remote 192.168.8.2";
     works("attach u --vni 42 --name vxlan1 --dstport 4790"); // the data path stays
-    for (const char *time : {"0.02", "0.04", "0.06", "0.09", "0.13"}) {
+    for (const char *time : {"0.04", "0.09", "0.2"}) {
         sh(fmt::format("timeout -s KILL {} {} -n {} {}", time, xvtep(), a_, attach));
         works("attach u --vni 43 --name vxlan2 --dstport 4791");
         const auto shown = nlohmann::json::parse(run("-j show vxlan0").text, nullptr, false);
@@ -632,17 +637,17 @@ TEST_F(VnisCommands, WhatAKilledCommandLeavesIsPutRight)
         works("detach vxlan2");
     }
     works("attach u --vni 1001-1010 --vlan 1-10 --name vxlan0 --remote 192.168.8.2");
-    for (const char *time : {"0.003", "0.01", "0.02", "0.03", "0.05"}) {
-        sh(fmt::format("timeout -s KILL {} {} -n {} vni add vxlan0 vni 2001-5000 vlan 1001-4000",
+    for (const char *time : {"0.01", "0.03", "0.1"}) {
+        sh(fmt::format("timeout -s KILL {} {} -n {} vni add vxlan0 vni 2001-3000 vlan 1001-2000",
                        time, xvtep(), a_));
         works("vni add vxlan0 vni 7777 vlan 77");
         expect_same_vnis();
-        run("vni add vxlan0 vni 2001-5000 vlan 1001-4000");
-        sh(fmt::format("timeout -s KILL {} {} -n {} vni del vxlan0 vni 2001-5000", time, xvtep(),
+        run("vni add vxlan0 vni 2001-3000 vlan 1001-2000");
+        sh(fmt::format("timeout -s KILL {} {} -n {} vni del vxlan0 vni 2001-3000", time, xvtep(),
                        a_));
         works("vni del vxlan0 vni 7777");
         expect_same_vnis();
-        run("vni del vxlan0 vni 2001-5000");
+        run("vni del vxlan0 vni 2001-3000");
         EXPECT_EQ(nlohmann::json::parse(run("-j vni show").text)[0]["vnis"].size(), 1U);
     }
     works("detach u");

@@ -143,7 +143,8 @@ Result<bool> keep_vni_device(Session &session, const xv_vtep &device,
     if (link->group == unfinished_group)
         return false;
     TRY(repair_vnis(session, device));
-    TRY(follow_device(session, device, *link));
+    TRY_ASSIGN(const auto repaired, session.vtep_of_device(link->index));
+    TRY(follow_device(session, repaired.value_or(device), *link));
     return true;
 }
 

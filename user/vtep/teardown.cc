@@ -268,16 +268,19 @@ Result<> remove_vteps(Session &session, std::span<const xv_vtep> wanted)
     TRY(delete_devices(session, links, vteps));
     for (const auto &vtep : vteps)
         for (const Hook hook : {Hook::ingress, Hook::egress})
-            TRY(forget_tc(place(session, static_cast<int>(vtep.ifindex), hook)));
+            if (vtep.vid == 0) // once for each device
+                TRY(forget_tc(place(session, static_cast<int>(vtep.ifindex), hook)));
     TRY(wait_for_running_programs()); // programs that run still may learn
     TRY(flush_entries(session, leaving));
     TRY(delete_made_bridges(session, links, vteps));
     for (const auto &vtep : vteps) {
-        TRY(tables.alive.remove(vtep.ifindex));
+        if (vtep.vid == 0)
+            TRY(tables.alive.remove(vtep.ifindex));
         add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
         TRY(tables.vteps.put(vtep.slot, xv_vtep{}));
         // Last: until then recover() comes back here.
-        TRY(tables.devices.remove(vtep.ifindex));
+        if (vtep.vid == 0)
+            TRY(tables.devices.remove(vtep.ifindex));
     }
     return {};
 }

@@ -29,12 +29,30 @@ __u32 count_of(const VniRange &range)
     return range.last - range.first + 1;
 }
 
-Result<> mark_changing(const Session &session, const xv_vtep &device, bool changing)
+// A change of VNIs is all or nothing: first the VTEPs are marked, then their device is. If a
+// command is killed while the device is marked, repair_vnis() removes the VTEPs that are.
+enum class Mark { set, cleared };
+
+Result<> mark(const Session &session, xv_vtep record, Mark wanted)
 {
-    xv_vtep record = device;
     record.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING);
-    record.flags |= flag_if(changing, XV_VTEP_CHANGING);
+    record.flags |= flag_if(wanted == Mark::set, XV_VTEP_CHANGING);
     return session.tables->vteps.put(record.slot, record);
+}
+
+bool is_marked(const xv_vtep &record)
+{
+    return (record.flags & XV_VTEP_CHANGING) != 0;
+}
+
+// Clears marks of an earlier change, whose command was killed when it was done.
+Result<> clear_old_marks(const Session &session, __u32 ifindex)
+{
+    TRY_ASSIGN(const auto vteps, vteps_on(session, ifindex));
+    for (const auto &vtep : vteps)
+        if (is_marked(vtep))
+            TRY(mark(session, vtep, Mark::cleared));
+    return {};
 }
 
 // Returns so many slots that nothing uses, with counters of 0.
@@ -77,8 +95,8 @@ std::vector<xv_vtep> records_of(const xv_vtep &device, std::span<const VniRange>
     for (const auto &range : ranges)
         for (__u32 n = 0; n < count_of(range); n++) {
             xv_vtep vtep = device;
-            vtep.flags &=
-                ~static_cast<__u32>(XV_VTEP_DEVICE | XV_VTEP_CHANGING | XV_VTEP_MADE_BRIDGE);
+            vtep.flags &= ~static_cast<__u32>(XV_VTEP_DEVICE | XV_VTEP_MADE_BRIDGE);
+            vtep.flags |= XV_VTEP_CHANGING;
             vtep.slot = slots[made.size()];
             vtep.vni = range.first + n;
             vtep.vid = static_cast<__u16>(range.vlan + n);
@@ -322,7 +340,8 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     const RemoteChange change(tables);
     Undo undo;
     undo.push([&] { (void)remove_vnis(session, made); });
-    TRY(mark_changing(session, device, true));
+    TRY(clear_old_marks(session, device.ifindex));
+    TRY(mark(session, device, Mark::set));
     for (const auto &vtep : made) {
         add_fdb_count(tables, vtep.slot, -static_cast<std::int64_t>(tables.fdb_count[vtep.slot]));
         TRY(tables.vteps.put(vtep.slot, vtep));
@@ -337,8 +356,10 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     for (const auto &vtep : made)
         TRY(tables.vnis.put({vtep.vni, vtep.dstport, 0}, vtep.slot));
     TRY(derive_lookups(session)); // from here on packets are decapsulated
-    TRY(mark_changing(session, device, false));
+    TRY(mark(session, device, Mark::cleared));
     undo.commit();
+    for (const auto &vtep : made)
+        TRY(mark(session, vtep, Mark::cleared));
     return {};
 }
 
@@ -349,30 +370,29 @@ Result<> remove_vnis(Session &session, const std::vector<xv_vtep> &vteps)
     const Chosen chosen(vteps);
     const auto index = static_cast<int>(vteps.front().ifindex);
     TRY_ASSIGN(const auto device, session.vtep_of_device(index));
-    if (device)
-        TRY(mark_changing(session, *device, true));
+    if (device && !is_marked(*device)) {
+        TRY(clear_old_marks(session, device->ifindex));
+        for (const auto &vtep : vteps)
+            TRY(mark(session, vtep, Mark::set));
+        TRY(mark(session, *device, Mark::set));
+    }
     TRY(stop(session, vteps, chosen));
     leave_bridge(session, vteps);
     TRY(take_from_kernel(session, vteps, chosen));
     TRY(forget(session, vteps, chosen));
-    return device ? mark_changing(session, *device, false) : Result<>();
+    return device ? mark(session, *device, Mark::cleared) : Result<>();
 }
 
 Result<> repair_vnis(Session &session, const xv_vtep &device)
 {
-    if ((device.flags & XV_VTEP_CHANGING) == 0)
+    if (!is_marked(device))
         return {};
-    TRY_ASSIGN(const auto vteps, vteps_on(session, device.ifindex));
-    std::vector<xv_vtep> unfinished;
-    for (const auto &vtep : vteps) {
-        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
-        if (!committed)
-            unfinished.push_back(vtep);
-    }
+    TRY_ASSIGN(auto vteps, vteps_on(session, device.ifindex));
+    std::erase_if(vteps, [](const xv_vtep &vtep) { return !is_marked(vtep); });
+    if (!vteps.empty())
+        return remove_vnis(session, vteps);
     TRY(derive_lookups(session));
-    if (!unfinished.empty())
-        return remove_vnis(session, unfinished);
-    return mark_changing(session, device, false);
+    return mark(session, device, Mark::cleared);
 }
 
 Result<> update_vni_device(Session &session, const xv_vtep &device)
