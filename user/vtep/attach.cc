@@ -32,6 +32,7 @@
 #include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
 #include "user/vtep/vni_table.h"
+#include "user/vtep/vtep.h"
 #include "xvtep/option.h"
 #include "xvtep/vtep.h"
 
@@ -62,11 +63,14 @@ class Attachment {
         TRY(find_ports());
         TRY(choose_addresses());
         TRY(refuse_duplicates());
-        undo_.push([this] { (void)release_empty_datapath(session_); });
+        if (!session_.tables)
+            undo_.push([this] { (void)release_empty_datapath(session_); });
         TRY(session_.need_tables());
         if (request_.fdb_size > session_.tables->sizes().fdb)
             TRY(grow(session_, &Sizes::fdb, request_.fdb_size));
-        allow_route_queries(session_);
+        if (!session_.resources->host.route_queries_allowed)
+            allow_route_queries(session_);
+        session_.resources->host.route_queries_allowed = true;
         TRY(take_slot());
         TRY(attach_ports());
         TRY(make_device());
@@ -143,15 +147,20 @@ class Attachment {
     {
         if (!session_.tables)
             return {};
-        xv_vtep device{};
-        device.dstport = htons(request_.dstport);
-        TRY(refuse_taken_vnis(session_, device, request_.vnis));
-        TRY_ASSIGN(const auto vteps, session_.wrap(session_.vteps()));
-        for (const auto &vtep : vteps)
-            if (vtep.vni == request_.vni && ntohs(vtep.dstport) == request_.dstport)
-                return session_.refused(fmt::format("VNI {} on port {} is attached already ({})",
-                                                    vtep.vni, request_.dstport, vtep.name),
-                                        EEXIST);
+        if (!request_.vnis.empty()) {
+            xv_vtep device{};
+            device.dstport = htons(request_.dstport);
+            TRY(refuse_taken_vnis(session_, device, request_.vnis));
+        }
+        const xv_vni_key same{request_.vni, htons(request_.dstport), 0};
+        TRY_ASSIGN(const auto slot, session_.wrap(session_.tables->vnis.look_up(same)));
+        if (slot) {
+            TRY_ASSIGN(const auto vtep, session_.wrap(session_.tables->vteps.look_up(*slot)));
+            return session_.refused(fmt::format("VNI {} on port {} is attached already ({})",
+                                                request_.vni, request_.dstport,
+                                                vtep ? vtep->name : ""),
+                                    EEXIST);
+        }
         for (const auto &port : ports_) {
             const auto key = static_cast<__u32>(port.index);
             TRY_ASSIGN(const auto underlay, session_.wrap(session_.tables->underlays.look_up(key)));
@@ -171,19 +180,20 @@ class Attachment {
     Result<> take_slot()
     {
         TRY_SET(vtep_.slot, free_slot(session_));
+        undo_.push([this] { give_back_slot(session_, vtep_.slot); });
         return {};
     }
 
     Result<> attach_ports()
     {
-        undo_.push([this] { (void)release_unused_underlays(session_); });
         for (const auto &port : ports_) {
             const auto key = static_cast<__u32>(port.index);
             TRY_ASSIGN(const auto there, session_.wrap(session_.tables->underlays.look_up(key)));
             if (there)
                 continue;
+            undo_.push([this] { (void)release_unused_underlays(session_); });
             xv_underlay entry{};
-            TRY_SET(entry.slot, free_slot(session_, vtep_.slot));
+            TRY_SET(entry.slot, free_slot(session_));
             // The entry comes first, because a repair finds the programs by it.
             TRY(session_.wrap(session_.tables->mark_alive(key)));
             TRY(session_.wrap(growing(session_, &Sizes::ports,
@@ -359,7 +369,7 @@ class Attachment {
             add_fdb_count(tables, vtep_.slot, 1);
         }
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
-        return derive_lookups(session_); // from here on packets are decapsulated
+        return add_lookups(session_, vtep_); // from here on packets are decapsulated
     }
 
     void fill_vtep()
@@ -397,14 +407,28 @@ class Attachment {
         return {};
     }
 
-    Result<VtepInfo> read_back() const
+    Result<VtepInfo> read_back()
     {
-        TRY_ASSIGN(auto all, list_vteps(name()));
-        if (all.empty())
-            return session_.refused("the device vanished", ENODEV);
-        TRY_SET(all.front().ipsec, has_ipsec_policies());
-        all.front().filter_rule = find_rule_for_udp_port(request_.dstport).value_or("");
-        return std::move(all.front());
+        auto device = session_.netlink.link(device_.index);
+        if (!device)
+            return session_.wrap(device.error());
+        std::vector<Link> links = ports_;
+        links.push_back({.index = bridge_.index, .name = request_.bridge});
+        links.push_back(std::move(*device));
+        std::ranges::sort(links, {}, &Link::index);
+        TRY_ASSIGN(auto made, session_.wrap(describe(session_, vtep_, links)));
+        HostFacts &host = session_.resources->host;
+        if (!host.ipsec)
+            TRY_SET(host.ipsec, has_ipsec_policies());
+        made.ipsec = *host.ipsec;
+        auto rule = host.rules.find(request_.dstport);
+        if (rule == host.rules.end())
+            rule = host.rules
+                       .emplace(request_.dstport,
+                                find_rule_for_udp_port(request_.dstport).value_or(""))
+                       .first;
+        made.filter_rule = rule->second;
+        return made;
     }
 
     [[nodiscard]] std::string name() const
@@ -432,7 +456,8 @@ Result<VtepInfo> attach(const AttachRequest &request)
 {
     TRY(validate(request));
     TRY_ASSIGN(auto session,
-               Session::writer("attach", fmt::format("{}", fmt::join(request.devices, " "))));
+               Session::writer("attach", fmt::format("{}", fmt::join(request.devices, " ")),
+                               LockScope::batch));
     return Attachment(session, request).run();
 }
 

@@ -55,6 +55,27 @@ Result<> derive_lookups(Session &session)
     return {};
 }
 
+Result<> add_lookups(const Session &session, const xv_vtep &vtep)
+{
+    const Tables &tables = *session.tables;
+    const unsigned port = ntohs(vtep.dstport);
+    TRY_ASSIGN(const auto bits, tables.dstports.look_up(port / 64));
+    const __u64 with_ours = bits.value_or(0) | __u64{1} << (port % 64);
+    if (bits != with_ours)
+        TRY(tables.dstports.put(port / 64, with_ours));
+    const __u32 hint = vtep.vni % XV_VNI_HINTS;
+    TRY_ASSIGN(const auto slot, tables.vni_hints.look_up(hint));
+    TRY_ASSIGN(const auto other, tables.vteps.look_up(slot.value_or(0)));
+    // As derive_lookups() decides: the last of those that share the place.
+    if (!other || other->slot == 0 ||
+        std::pair(other->vni, other->ifindex) < std::pair(vtep.vni, vtep.ifindex))
+        TRY(tables.vni_hints.put(hint, vtep.slot));
+    TRY(tables.local_addrs.put(vtep.local, 1));
+    if (addr_is_set(vtep.remote) && to_ip(vtep.remote).is_multicast())
+        TRY(tables.local_addrs.put(vtep.remote, 1));
+    return {};
+}
+
 Result<> mark_trunk(Session &session, __u32 ifindex)
 {
     TRY_ASSIGN(auto port, session.tables->ports.look_up(ifindex));

@@ -12,6 +12,9 @@ Result<bool> is_committed(const Session &session, const xv_vtep &vtep);
 // Writes `local_addrs`, `vni_hints` and `dstports` anew from the VTEPs.
 Result<> derive_lookups(Session &session);
 
+// Does the same for one more VTEP, which is committed.
+Result<> add_lookups(const Session &session, const xv_vtep &vtep);
+
 // Marks the port as a trunk, which drops frames of VLANs that have no VNI, or removes the mark.
 Result<> mark_trunk(Session &session, __u32 ifindex);
 Result<> unmark_trunk(Session &session, __u32 ifindex);

@@ -64,7 +64,8 @@ Result<std::shared_ptr<Resources>> open_resources(const std::string &operation,
                                                  .lock = {},
                                                  .named = {},
                                                  .removed = {},
-                                                 .blocks = {}});
+                                                 .blocks = {},
+                                                 .used_slots = {}});
 }
 
 } // namespace
@@ -150,6 +151,8 @@ Result<> Session::need_tables(const Sizes &sizes)
         return wrap(opened.error());
     }
     tables = std::move(*opened);
+    resources->used_slots.reset();
+    resources->host.route_queries_allowed = false;
     return {};
 }
 

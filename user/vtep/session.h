@@ -22,7 +22,20 @@ namespace xvtep {
 // The group of a link whose attach is not complete: recover() removes the link.
 constexpr std::uint32_t unfinished_group = 0x78767470;
 
-// The descriptors of a session. The calls of a batch share them.
+// Which slots of VTEPs and ports are in use: user/vtep/slots.h.
+struct UsedSlots {
+    std::vector<bool> taken;
+    std::size_t first = 0; // all below are taken
+};
+
+// What attach asks of the host, and what holds for many attaches of a batch.
+struct HostFacts {
+    std::optional<bool> ipsec;                  // has_ipsec_policies()
+    std::map<std::uint16_t, std::string> rules; // find_rule_for_udp_port(), by port
+    bool route_queries_allowed = false;
+};
+
+// The descriptors of a session, and what it has found out. The calls of a batch share them.
 struct Resources {
     Netlink netlink;
     std::string root; // bpffs
@@ -33,7 +46,9 @@ struct Resources {
     std::map<std::string, xv_vtep> named; // cache of vtep_named() in a batch
     std::vector<xv_vtep>
         removed; // by recover() before the command, because their devices were gone
-    std::optional<BlockPair> blocks; // cache of blocks_for_devices()
+    std::optional<BlockPair> blocks;     // cache of attach_device_programs()
+    std::optional<UsedSlots> used_slots; // cache of free_slot()
+    HostFacts host{};
 };
 
 // How long a writer holds the lock: for its own command, or as long as the thread's Batch does. A

@@ -7,7 +7,10 @@
 
 namespace xvtep {
 
-// Returns a slot that nothing uses and that is not `promised`, and sets its counters to zero.
-Result<__u32> free_slot(Session &session, __u32 promised = 0);
+// Returns a slot that nothing uses, and sets its counters to zero. A session, and so a batch, reads
+// once which are in use.
+Result<__u32> free_slot(Session &session);
+// Says that the slot can be used again.
+void give_back_slot(Session &session, __u32 slot);
 
 } // namespace xvtep

@@ -19,6 +19,7 @@
 #include "user/vtep/port_programs.h"
 #include "user/vtep/remote_table.h"
 #include "user/vtep/route_queries.h"
+#include "user/vtep/slots.h"
 #include "user/vtep/vni_table.h"
 
 namespace xvtep {
@@ -137,7 +138,10 @@ Result<> remove_port(Session &session, int ifindex)
     for (const auto &[key, entry] : entries)
         if ((entry.flags & XV_FDB_LOCAL) != 0 && entry.to == index)
             TRY(remove_entry(tables, key));
-    return tables.ports.remove(index);
+    TRY(tables.ports.remove(index));
+    if (port)
+        give_back_slot(session, port->slot);
+    return {};
 }
 
 namespace {
@@ -281,6 +285,7 @@ Result<> remove_vteps(Session &session, std::span<const xv_vtep> wanted)
         // Last: until then recover() comes back here.
         if (vtep.vid == 0)
             TRY(tables.devices.remove(vtep.ifindex));
+        give_back_slot(session, vtep.slot);
     }
     return {};
 }
@@ -309,6 +314,7 @@ Result<> release_unused_underlays(Session &session)
                       clsact_after(underlay.made_clsact != 0)));
         TRY(session.tables->alive.remove(index));
         TRY(session.tables->underlays.remove(index));
+        give_back_slot(session, underlay.slot);
     }
     return {};
 }

@@ -19,6 +19,7 @@
 #include "user/vtep/grow.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/remote_table.h"
+#include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
 
 namespace xvtep {
@@ -55,35 +56,19 @@ Result<> clear_old_marks(const Session &session, __u32 ifindex)
     return {};
 }
 
-// Returns so many slots that nothing uses, with counters of 0.
-Result<std::vector<__u32>> free_slots(const Session &session, std::size_t count)
+// Returns so many free slots.
+Result<std::vector<__u32>> free_slots(Session &session, std::size_t count)
 {
-    const Tables &tables = *session.tables;
-    std::set<__u32> used;
-    TRY_ASSIGN(const auto vteps, tables.vteps.entries());
-    for (const auto &[slot, vtep] : vteps)
-        if (vtep.slot != 0)
-            used.insert(slot);
-    TRY_ASSIGN(const auto underlays, tables.underlays.entries());
-    for (const auto &[ifindex, underlay] : underlays)
-        used.insert(underlay.slot);
-    TRY_ASSIGN(const auto ports, tables.ports.entries());
-    for (const auto &[ifindex, port] : ports)
-        used.insert(port.slot);
     std::vector<__u32> found;
-    for (__u32 slot = 1; found.size() < count; slot++) {
-        if (slot >= tables.vteps.capacity())
-            return session.refused(fmt::format("there is room for {} more VNIs", found.size()),
-                                   ENOSPC);
-        if (!used.contains(slot))
-            found.push_back(slot);
-    }
-    TRY_ASSIGN(const auto cpus, possible_cpus());
-    const std::vector<xv_counters> zeros(cpus);
-    for (const __u32 slot : found) {
-        if (bpf_map_update_elem(tables.counters.fd(), &slot, zeros.data(), BPF_ANY) != 0)
-            return errno_failure("update", "counters", errno);
-        tables.retired_counts[slot] = {};
+    while (found.size() < count) {
+        auto slot = free_slot(session);
+        if (slot) {
+            found.push_back(*slot);
+            continue;
+        }
+        for (const __u32 other : found)
+            give_back_slot(session, other);
+        return std::unexpected(slot.error());
     }
     return found;
 }
@@ -267,6 +252,7 @@ Result<> forget(Session &session, const std::vector<xv_vtep> &vteps, const Chose
         add_fdb_count(*session.tables, vtep.slot,
                       -static_cast<std::int64_t>(session.tables->fdb_count[vtep.slot]));
         TRY(session.tables->vteps.put(vtep.slot, xv_vtep{}));
+        give_back_slot(session, vtep.slot);
     }
     return {};
 }
@@ -332,8 +318,7 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     const auto count = std::accumulate(
         ranges.begin(), ranges.end(), std::size_t{0},
         [](std::size_t sum, const VniRange &range) { return sum + count_of(range); });
-    TRY_ASSIGN(const auto slots,
-               growing(session, &Sizes::slots, [&] { return free_slots(session, count); }));
+    TRY_ASSIGN(const auto slots, free_slots(session, count));
     TRY(make_room_for(session, count)); // a default entry each
     auto made = records_of(device, ranges, slots);
     std::ranges::sort(made, {}, &xv_vtep::vni);

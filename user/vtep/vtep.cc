@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "xvtep/vtep.h"
+#include "user/vtep/vtep.h"
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
@@ -26,39 +26,6 @@ std::string name_of(const std::vector<Link> &links, __u32 ifindex)
 {
     const Link *const link = find_link(links, static_cast<int>(ifindex));
     return link == nullptr ? "" : link->name;
-}
-
-Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
-                          const std::vector<Link> &links, const MovedDevice *moved)
-{
-    VtepInfo info;
-    for (__u32 i = 0; i < vtep.underlay_count; i++)
-        info.devices.push_back(name_of(links, vtep.underlays[i]));
-    read_options(vtep, info);
-    info.fdb_size = session.tables->sizes().fdb;
-    info.ifindex = static_cast<int>(vtep.ifindex);
-    info.name = device_name(links, vtep);
-    info.mac.emplace();
-    std::ranges::copy(vtep.mac, info.mac->octets.begin());
-    info.mtu = 0;
-    const Link *device = find_device(links, vtep);
-    info.here = device != nullptr;
-    if (info.here)
-        info.bridge = name_of(links, static_cast<__u32>(device->master));
-    else if (moved != nullptr)
-        device = moved->link;
-    if (device != nullptr) {
-        info.mac = device->mac;
-        info.mtu = device->mtu;
-        info.up = device->is_up();
-        info.udp6zerocsumtx = device->vxlan && device->vxlan->udp6zerocsumtx;
-    }
-    TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(vtep.underlays[0]));
-    if (underlay) {
-        info.mode = from_table_mode(underlay->mode);
-        info.auto_mode = underlay->auto_mode != 0;
-    }
-    return info;
 }
 
 // The VTEPs that a command's DEV means: those of an underlay port, or that of a VTEP's own device,
@@ -141,6 +108,39 @@ Result<std::vector<xv_vtep>> one_for_each_device(const Session &session,
 }
 
 } // namespace
+
+Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
+                          const std::vector<Link> &links, const MovedDevice *moved)
+{
+    VtepInfo info;
+    for (__u32 i = 0; i < vtep.underlay_count; i++)
+        info.devices.push_back(name_of(links, vtep.underlays[i]));
+    read_options(vtep, info);
+    info.fdb_size = session.tables->sizes().fdb;
+    info.ifindex = static_cast<int>(vtep.ifindex);
+    info.name = device_name(links, vtep);
+    info.mac.emplace();
+    std::ranges::copy(vtep.mac, info.mac->octets.begin());
+    info.mtu = 0;
+    const Link *device = find_device(links, vtep);
+    info.here = device != nullptr;
+    if (info.here)
+        info.bridge = name_of(links, static_cast<__u32>(device->master));
+    else if (moved != nullptr)
+        device = moved->link;
+    if (device != nullptr) {
+        info.mac = device->mac;
+        info.mtu = device->mtu;
+        info.up = device->is_up();
+        info.udp6zerocsumtx = device->vxlan && device->vxlan->udp6zerocsumtx;
+    }
+    TRY_ASSIGN(const auto underlay, session.tables->underlays.look_up(vtep.underlays[0]));
+    if (underlay) {
+        info.mode = from_table_mode(underlay->mode);
+        info.auto_mode = underlay->auto_mode != 0;
+    }
+    return info;
+}
 
 const char *mode_name(Mode mode)
 {
