@@ -147,6 +147,14 @@ Result<Lock> Lock::take(const std::string &root)
     }
 }
 
+// Whoever waits for the directory holds `turn`, and others wait for that.
+bool Lock::is_wanted() const
+{
+    const std::string queue = base_of(root_) + "/turn";
+    const Fd turn(::open(queue.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return !turn || ::flock(turn.get(), LOCK_EX | LOCK_NB) != 0; // if in doubt, others get it
+}
+
 // Commands that wait for this directory notice when it is removed: see lock().
 Lock::~Lock()
 {

@@ -34,6 +34,8 @@ class Lock {
     Lock(Lock &&) noexcept = default;
     Lock &operator=(Lock &&) = delete;
     ~Lock();
+    // Whether another command waits for the lock.
+    [[nodiscard]] bool is_wanted() const;
 
   private:
     Lock(std::string root, Fd directory) : root_(std::move(root)), directory_(std::move(directory))

@@ -58,17 +58,20 @@ std::optional<std::pair<int, KernelFdbEntry>> parse_fdb(const nlmsghdr &message,
     return std::pair(header->ndm_ifindex, entry);
 }
 
-std::optional<KernelNeighbour> parse_neighbour(const nlmsghdr &message, int index)
+// Of one device, or of all if `index` is 0.
+std::optional<std::pair<int, KernelNeighbour>> parse_neighbour(const nlmsghdr &message, int index)
 {
     const auto *const header = payload<ndmsg>(message);
-    if (message.nlmsg_type != RTM_NEWNEIGH || !header || header->ndm_ifindex != index)
+    if (message.nlmsg_type != RTM_NEWNEIGH || !header ||
+        (index != 0 && header->ndm_ifindex != index))
         return std::nullopt;
     const Attributes attributes(message, sizeof(*header), NDA_MAX);
     const auto ip = attributes.ip(NDA_DST);
     if (!ip)
         return std::nullopt;
-    return KernelNeighbour{*ip, attributes.mac(NDA_LLADDR).value_or(Mac{}), header->ndm_state,
-                           header->ndm_flags};
+    return std::pair(header->ndm_ifindex,
+                     KernelNeighbour{*ip, attributes.mac(NDA_LLADDR).value_or(Mac{}),
+                                     header->ndm_state, header->ndm_flags});
 }
 
 std::string fdb_text(const KernelFdbEntry &entry)
@@ -124,10 +127,23 @@ Result<std::vector<KernelNeighbour>> Netlink::neighbours(int index)
     Message message(RTM_GETNEIGH, 0, ndmsg{});
     message.put(NDA_IFINDEX, static_cast<std::uint32_t>(index));
     auto found = impl_->socket.dump<KernelNeighbour>(
-        message, [&](const nlmsghdr &line) { return parse_neighbour(line, index); });
+        message, [&](const nlmsghdr &line) -> std::optional<KernelNeighbour> {
+            const auto parsed = parse_neighbour(line, index);
+            return parsed ? std::optional(parsed->second) : std::nullopt;
+        });
     if (!found)
         return refused("list neighbours", "dev " + impl_->name_of(index), found.error());
     return std::move(*found);
+}
+
+Result<std::multimap<int, KernelNeighbour>> Netlink::neighbours()
+{
+    Message message(RTM_GETNEIGH, 0, ndmsg{});
+    const auto found = impl_->socket.dump<std::pair<int, KernelNeighbour>>(
+        message, [](const nlmsghdr &line) { return parse_neighbour(line, 0); });
+    if (!found)
+        return refused("list", "neighbours", found.error());
+    return std::multimap<int, KernelNeighbour>(found->begin(), found->end());
 }
 
 Result<std::vector<KernelFdbEntry>> Netlink::fdb(int index)
@@ -185,6 +201,26 @@ Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most)
     });
     if (!answer)
         return refused("list fdb", "ifindex " + std::to_string(index), answer.error());
+    return found;
+}
+
+Result<KernelFdbs> some_kernel_fdbs(std::size_t most)
+{
+    TRY_ASSIGN(NetlinkSocket socket, NetlinkSocket::open());
+    ndmsg header{};
+    header.ndm_family = AF_BRIDGE;
+    Message message(RTM_GETNEIGH, 0, header);
+    KernelFdbs found;
+    const auto answer = socket.peek(message, [&](const nlmsghdr &line) {
+        if (auto parsed = parse_fdb(line, FdbOf::device)) {
+            auto &entries = found.of[parsed->first];
+            entries.push_back(std::move(parsed->second));
+            found.complete = found.complete && entries.size() < most;
+        }
+        return found.complete;
+    });
+    if (!answer)
+        return refused("list", "fdb", answer.error());
     return found;
 }
 

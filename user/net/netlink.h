@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -160,6 +161,8 @@ class Netlink {
     Result<> correct_neighbour(int index, const Ip &address, const Mac &mac);
 
     Result<std::vector<KernelNeighbour>> neighbours(int index); // IPv4 and IPv6
+    // Of all devices, by ifindex.
+    Result<std::multimap<int, KernelNeighbour>> neighbours();
 
     Result<std::vector<KernelFdbEntry>> fdb(int index);
     // Adds a destination (NTF_SELF) to a permanent entry.
@@ -216,5 +219,16 @@ class Netlink {
 // Reads the first `most` entries (or a few more) of a device in the calling thread's namespace.
 // Reading all of a large table would take the kernel time that grows with the square of its size.
 Result<std::vector<KernelFdbEntry>> some_kernel_fdb(int index, std::size_t most);
+
+// The tables of many devices, which the kernel gives in one answer.
+struct KernelFdbs {
+    std::map<int, std::vector<KernelFdbEntry>> of; // by ifindex
+    // False: reading ended where a table has `most` entries. A device that is not in `of` may have
+    // entries.
+    bool complete = true;
+};
+
+// Reads the tables of all devices, up to the first that has `most` entries.
+Result<KernelFdbs> some_kernel_fdbs(std::size_t most);
 
 } // namespace xvtep

@@ -48,48 +48,8 @@ Result<bool> sends_to(const Tables &tables, const xv_fdb_key &key, const Ip &dst
 // Only the beginning of a large table is read.
 constexpr std::size_t most_entries = 16384;
 
-// Counts entries that somebody has written to the kernel's table and that the programs do not know.
-// Entries that the kernel's device has learned do not count.
-Result<std::size_t> foreign_entries(Session &session, const xv_vtep &vtep)
-{
-    TRY_ASSIGN(const auto entries, some_kernel_fdb(static_cast<int>(vtep.ifindex), most_entries));
-    std::size_t count = 0;
-    for (const auto &entry : entries) {
-        if (!is_permanent(entry.state, entry.flags, NUD_PERMANENT | NUD_NOARP))
-            continue;
-        xv_fdb_key key{};
-        key.vni = has_many_vnis(vtep) ? entry.src_vni : vtep.vni;
-        key.dstport = vtep.dstport;
-        std::ranges::copy(entry.mac.octets, key.mac);
-        bool ours = false;
-        if (entry.dst)
-            TRY_SET(ours, sends_to(*session.tables, key, *entry.dst));
-        count += ours ? 0 : 1;
-    }
-    return count;
-}
-
-// Counts neighbours that the programs do not know. They matter only with proxy or rsc, which in the
-// kernel's device use the host's neighbour table.
-Result<std::size_t> foreign_neighbours(Session &session, const xv_vtep &vtep)
-{
-    // The kernel's neighbours have no VNI.
-    if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0 || has_many_vnis(vtep))
-        return 0;
-    TRY_ASSIGN(const auto neighbours, session.netlink.neighbours(static_cast<int>(vtep.ifindex)));
-    std::size_t count = 0;
-    for (const auto &neighbour : neighbours) {
-        if (!is_permanent(neighbour.state, neighbour.flags, NUD_PERMANENT))
-            continue;
-        xv_neigh_key key{};
-        key.vni = vtep.vni;
-        key.dstport = vtep.dstport;
-        key.addr = to_addr(neighbour.ip);
-        TRY_ASSIGN(const auto known, session.tables->neighs.look_up(key));
-        count += known && std::ranges::equal(known->mac, neighbour.mac.octets) ? 0 : 1;
-    }
-    return count;
-}
+// So many devices are asked for one by one.
+constexpr unsigned few = 8;
 
 // Lists options in the words of `ip link set … type vxlan`. Features that the programs provide are
 // switched off in the device.
@@ -137,7 +97,31 @@ Result<Inspection> Inspection::begin(Session &session, const std::vector<Link> &
     TRY_ASSIGN(const auto addresses, session.netlink.addresses());
     for (const auto &[index, prefix] : addresses)
         made.addresses_.insert(prefix.address);
+    if (session.tables)
+        TRY(made.read_ports());
     return made;
+}
+
+// A trunk has several VTEPs.
+Result<> Inspection::read_ports()
+{
+    std::map<__u32, xv_port> ports;
+    std::set<std::pair<__u32, __u32>> seen; // slot and ifindex
+    const auto add = [&](__u32 slot, __u32 ifindex) {
+        const auto port = ports.find(ifindex);
+        if (port != ports.end() && seen.emplace(slot, ifindex).second)
+            ports_.emplace(slot, *port);
+    };
+    TRY_ASSIGN(const auto entries, session_->tables->ports.entries());
+    ports.insert(entries.begin(), entries.end());
+    for (const auto &[ifindex, port] : entries)
+        add(port.vtep, ifindex);
+    if (ports.empty())
+        return {};
+    TRY_ASSIGN(const auto vlans, session_->tables->vlans.entries());
+    for (const auto &[vlan, slot] : vlans)
+        add(slot, vlan.ifindex);
+    return {};
 }
 
 Result<Problem> Inspection::absence_of(const xv_vtep &vtep, const MovedDevice *moved) const
@@ -181,24 +165,97 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
                  "detach " + name + ", and attach it to another"});
             continue;
         }
-        TRY(missing_programs(*link, underlay_programs, found));
-        missing_xdp(*link, entry->mode, Program::xdp_underlay, found);
-    }
-    TRY_ASSIGN(const auto vlans, session_->tables->vlans.entries());
-    TRY_ASSIGN(const auto ports, session_->tables->ports.entries());
-    for (const auto &[ifindex, port] : ports)
-        if (port.vtep == vtep.slot ||
-            std::ranges::any_of(vlans, [&, index = ifindex](const auto &vlan) {
-                return vlan.first.ifindex == index && vlan.second == vtep.slot;
-            })) {
-            TRY_ASSIGN(auto more, of_port(ifindex, port));
-            std::ranges::move(more, std::back_inserter(found));
+        const auto [seen, is_new] = of_underlays_.try_emplace(key);
+        if (is_new) {
+            TRY(missing_programs(*link, underlay_programs, seen->second));
+            missing_xdp(*link, entry->mode, Program::xdp_underlay, seen->second);
         }
+        std::ranges::copy(seen->second, std::back_inserter(found));
+    }
+    TRY(of_ports(vtep.slot, found));
     if (const Ip local = to_ip(vtep.local); !has_address(local))
         found.push_back({"local_missing", local.text(),
                          "its local address " + local.text() + " is not on this host",
                          "\"xvtep set " + name + " local IP\" gives it another"});
     return found;
+}
+
+Result<> Inspection::of_ports(__u32 slot, std::vector<Problem> &found)
+{
+    const auto [first, last] = ports_.equal_range(slot);
+    for (auto at = first; at != last; ++at) {
+        TRY_ASSIGN(auto more, of_port(at->second.first, at->second.second));
+        std::ranges::move(more, std::back_inserter(found));
+    }
+    return {};
+}
+
+Result<std::vector<KernelFdbEntry>> Inspection::kernel_fdb(int ifindex)
+{
+    if (!fdbs_ && fdbs_read_++ < few)
+        return some_kernel_fdb(ifindex, most_entries);
+    if (!fdbs_)
+        TRY_SET(fdbs_, some_kernel_fdbs(most_entries));
+    const auto found = fdbs_->of.find(ifindex);
+    if (found != fdbs_->of.end())
+        return std::move(found->second);
+    return fdbs_->complete ? std::vector<KernelFdbEntry>() : some_kernel_fdb(ifindex, most_entries);
+}
+
+Result<std::vector<KernelNeighbour>> Inspection::kernel_neighbours(int ifindex)
+{
+    if (!neighbours_ && neighbours_read_++ < few)
+        return session_->netlink.neighbours(ifindex);
+    if (!neighbours_)
+        TRY_SET(neighbours_, session_->netlink.neighbours());
+    std::vector<KernelNeighbour> found;
+    const auto [first, last] = neighbours_->equal_range(ifindex);
+    for (auto at = first; at != last; ++at)
+        found.push_back(at->second);
+    return found;
+}
+
+// Counts entries that somebody has written to the kernel's table and that the programs do not know.
+// Entries that the kernel's device has learned do not count.
+Result<std::size_t> Inspection::foreign_entries(const xv_vtep &vtep)
+{
+    TRY_ASSIGN(const auto entries, kernel_fdb(static_cast<int>(vtep.ifindex)));
+    std::size_t count = 0;
+    for (const auto &entry : entries) {
+        if (!is_permanent(entry.state, entry.flags, NUD_PERMANENT | NUD_NOARP))
+            continue;
+        xv_fdb_key key{};
+        key.vni = has_many_vnis(vtep) ? entry.src_vni : vtep.vni;
+        key.dstport = vtep.dstport;
+        std::ranges::copy(entry.mac.octets, key.mac);
+        bool ours = false;
+        if (entry.dst)
+            TRY_SET(ours, sends_to(*session_->tables, key, *entry.dst));
+        count += ours ? 0 : 1;
+    }
+    return count;
+}
+
+// Counts neighbours that the programs do not know. They matter only with proxy or rsc, which in the
+// kernel's device use the host's neighbour table.
+Result<std::size_t> Inspection::foreign_neighbours(const xv_vtep &vtep)
+{
+    // The kernel's neighbours have no VNI.
+    if ((vtep.flags & (XV_VTEP_PROXY | XV_VTEP_RSC)) == 0 || has_many_vnis(vtep))
+        return 0;
+    TRY_ASSIGN(const auto neighbours, kernel_neighbours(static_cast<int>(vtep.ifindex)));
+    std::size_t count = 0;
+    for (const auto &neighbour : neighbours) {
+        if (!is_permanent(neighbour.state, neighbour.flags, NUD_PERMANENT))
+            continue;
+        xv_neigh_key key{};
+        key.vni = vtep.vni;
+        key.dstport = vtep.dstport;
+        key.addr = to_addr(neighbour.ip);
+        TRY_ASSIGN(const auto known, session_->tables->neighs.look_up(key));
+        count += known && std::ranges::equal(known->mac, neighbour.mac.octets) ? 0 : 1;
+    }
+    return count;
 }
 
 Result<std::vector<Problem>> Inspection::of_port(__u32 ifindex, const xv_port &port)
@@ -217,14 +274,14 @@ Result<std::vector<Problem>> Inspection::of_device(const xv_vtep &vtep, const Li
     std::vector<Problem> found;
     const std::string &name = device.name;
     TRY(missing_programs(device, device_programs, found));
-    TRY_ASSIGN(const auto entries, foreign_entries(*session_, vtep));
+    TRY_ASSIGN(const auto entries, foreign_entries(vtep));
     if (entries != 0)
         found.push_back({"foreign_entries", name,
                          fmt::format("the kernel's table has entries that xvtep does not know "
                                      "(bridge fdb show dev {}): {}",
                                      name, entries),
                          "write them by \"xvtep fdb\" with the same words", entries});
-    TRY_ASSIGN(const auto neighbours, foreign_neighbours(*session_, vtep));
+    TRY_ASSIGN(const auto neighbours, foreign_neighbours(vtep));
     if (neighbours != 0)
         found.push_back({"foreign_neighbours", name,
                          fmt::format("the kernel has neighbours that xvtep does not answer with "

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -38,12 +39,26 @@ class Inspection {
     void missing_xdp(const Link &link, __u32 mode, Program program,
                      std::vector<Problem> &found) const;
     [[nodiscard]] bool has_address(const Ip &address);
+    // What the kernel has for the VTEP's device. After a few devices, these functions read what all
+    // devices have, because the kernel looks at every device for one answer.
+    Result<std::vector<KernelFdbEntry>> kernel_fdb(int ifindex);
+    Result<std::vector<KernelNeighbour>> kernel_neighbours(int ifindex);
+    [[nodiscard]] Result<std::size_t> foreign_entries(const xv_vtep &vtep);
+    [[nodiscard]] Result<std::size_t> foreign_neighbours(const xv_vtep &vtep);
+    Result<> read_ports();
+    // Appends the problems of the ports of a VTEP.
+    Result<> of_ports(__u32 slot, std::vector<Problem> &found);
 
     Session *session_;
     const std::vector<Link> *links_;
     std::map<std::pair<int, Hook>, bool> pinned_; // whether the link is dead
     DeviceBlocks blocks_;
     std::set<Ip> addresses_;
+    std::multimap<__u32, std::pair<__u32, xv_port>> ports_; // by slot: ifindex and port
+    unsigned fdbs_read_ = 0, neighbours_read_ = 0;          // of single devices
+    std::optional<KernelFdbs> fdbs_;
+    std::optional<std::multimap<int, KernelNeighbour>> neighbours_;
+    std::map<__u32, std::vector<Problem>> of_underlays_; // that were looked at
 };
 
 } // namespace xvtep

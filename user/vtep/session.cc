@@ -37,6 +37,21 @@ struct BatchCache {
 };
 thread_local BatchCache batch_cache;
 
+// Whether the batch goes on with its lock. It gives the lock back when its time is over and others
+// want it. If nobody does, it forgets what others may have changed without the lock.
+bool keeps_lock()
+{
+    Resources &resources = *batch_cache.resources;
+    if (monotonic() < batch_cache.until)
+        return true;
+    if (!resources.lock || resources.lock->is_wanted())
+        return false;
+    batch_cache.until = monotonic() + share_for;
+    resources.named.clear();
+    resources.host = {};
+    return true;
+}
+
 ino_t current_netns()
 {
     struct stat found {};
@@ -105,8 +120,7 @@ Result<Session> Session::writer(std::string operation, std::string object, LockS
 {
     const bool shares = scope == LockScope::batch && batch_cache.batches != 0;
     const ino_t netns = shares ? current_netns() : 0;
-    if (shares && batch_cache.resources && batch_cache.netns == netns &&
-        monotonic() < batch_cache.until)
+    if (shares && batch_cache.resources && batch_cache.netns == netns && keeps_lock())
         return Session(std::move(operation), std::move(object), batch_cache.resources);
     Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
