@@ -13,6 +13,7 @@
 #include "bench/entries.h"
 #include "bench/harness.h"
 #include "bench/misses.h"
+#include "bench/scale.h"
 #include "bench/shell.h"
 #include "bpf/abi/tables.h"
 #include "user/datapath/bpffs.h"
@@ -33,24 +34,6 @@ const Case p99{"miss-latency-p99", "us", false, "99th percentile of the same"};
 const Case miss_rate{"miss-rate", "k/s", true, "most misses a second of which none was lost"};
 
 constexpr Mac first_mac{{2, 0, 1, 0, 0, 0}};
-
-Result<double> seconds_of(const std::string &command, int limit)
-{
-    const auto start = std::chrono::steady_clock::now();
-    TRY(sh(command, limit));
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// A host with its wire's end "u", addressed.
-Result<std::string> bare_host(World &world)
-{
-    TRY_ASSIGN(const std::string host, world.host("control"));
-    TRY(ip_batch(host,
-                 fmt::format("link add u type veth peer name w\nlink set u up\nlink set w up\n"
-                             "addr add {}/24 dev u",
-                             here)));
-    return host;
-}
 
 // What the table of a namespace's VTEPs takes in the kernel.
 Result<double> table_bytes(const std::string &host)
@@ -80,7 +63,7 @@ double slab_bytes()
 Result<std::vector<double>> table_round(const Options &options, System system)
 {
     World world(options.xvtep);
-    TRY_ASSIGN(const std::string host, bare_host(world));
+    TRY_ASSIGN(const std::string host, bare_host(world, "control"));
     const bool ours = system == System::xvtep;
     const unsigned count = (ours ? 1'000'000 : 100'000) / (options.quick ? 10 : 1);
     if (ours)
@@ -117,7 +100,7 @@ Result<std::vector<double>> table_round(const Options &options, System system)
 Result<std::vector<double>> attach_round(const Options &options, System system)
 {
     World world(options.xvtep);
-    TRY_ASSIGN(const std::string host, bare_host(world));
+    TRY_ASSIGN(const std::string host, bare_host(world, "control"));
     const std::string command =
         system == System::xvtep
             ? fmt::format("{} -n {} attach u --vni 42 --name vxlan0 --remote {} --bridge br0",
@@ -163,7 +146,7 @@ void run_misses(Harness &harness)
     for (const System system : {System::xvtep, System::kernel}) {
         if (!harness.wants(system))
             continue;
-        const auto host = bare_host(world);
+        const auto host = bare_host(world, "control");
         const auto made =
             host ? build_missing(world, system, *host) : Result<>(std::unexpected(host.error()));
         if (!made) {

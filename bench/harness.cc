@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -130,7 +131,7 @@ void Harness::say(const std::string &line)
 }
 
 void Harness::in_turn(const std::vector<Case> &cases, const std::vector<Contender> &contenders,
-                      unsigned rounds)
+                      unsigned rounds, WarmUp warm_up)
 {
     std::string names;
     for (const auto &c : cases)
@@ -145,7 +146,8 @@ void Harness::in_turn(const std::vector<Case> &cases, const std::vector<Contende
     for (const auto &contender : contenders)
         well.push_back(&contender);
     const unsigned last = rounds != 0 ? rounds : options_.rounds;
-    for (unsigned round = 0; round <= last; round++) { // the first is warm-up
+    // Round 0 is warm-up.
+    for (unsigned round = warm_up == WarmUp::yes ? 0 : 1; round <= last; round++) {
         for (const auto *contender : std::vector(well)) {
             if (stopping())
                 return;
@@ -154,7 +156,8 @@ void Harness::in_turn(const std::vector<Case> &cases, const std::vector<Contende
                 fail_all(*contender, figures.error().message());
             else if (round > 0)
                 for (std::size_t n = 0; n < cases.size(); n++)
-                    add(cases[n], contender->system, {(*figures)[n]});
+                    if (!std::isnan((*figures)[n]))
+                        add(cases[n], contender->system, {(*figures)[n]});
         }
     }
 }

@@ -22,6 +22,9 @@ struct Options {
     std::vector<std::string> cases{};   // empty: all
     std::vector<std::string> systems{}; // empty: all
     std::string xvtep{};                // the program
+    bool scale = false;                 // the cases that scale_only suites have, and no others
+    std::string before{};               // an earlier build of the program; empty: none
+    unsigned before_most = 512;         // VTEPs that this build is measured with
     int core = 0, other_core = 0;       // what sends and receives is pinned to the first
 };
 
@@ -46,6 +49,8 @@ struct Contender {
     std::function<Result<std::vector<double>>()> round;
 };
 
+enum class WarmUp { yes, no };
+
 class Harness {
   public:
     explicit Harness(Options options) : options_(std::move(options)) {}
@@ -58,9 +63,10 @@ class Harness {
     std::vector<System> here(const std::vector<System> &systems);
     [[nodiscard]] const std::map<System, std::string> &left_out() const { return left_out_; }
 
-    // A warm-up round each, then the rounds in turn. `rounds` 0: as the options say.
+    // A warm-up round each, then the rounds in turn. `rounds` 0: as the options say. A figure that
+    // is not a number is left out: the system has nothing of the kind.
     void in_turn(const std::vector<Case> &cases, const std::vector<Contender> &contenders,
-                 unsigned rounds = 0);
+                 unsigned rounds = 0, WarmUp warm_up = WarmUp::yes);
     // A figure that was not taken in rounds, or derived.
     void add(const Case &about, System system, const std::vector<double> &rounds);
     void fail(const Case &about, System system, const std::string &why);
@@ -100,6 +106,7 @@ struct Suite {
     std::string name;
     std::vector<Case> cases;
     void (*run)(Harness &harness, const Suite &suite);
+    bool scale_only = false; // runs with --scale, or where one of its cases is named
 };
 std::vector<Suite> suites(); // in the order in which they run
 
@@ -113,5 +120,9 @@ Suite entries_suite();
 Suite vnis_suite();
 Suite floods_suite();
 Suite control_suite();
+Suite vteps_suite();
+Suite namespaces_suite();
+Suite many_vnis_suite();
+Suite upgrade_suite();
 
 } // namespace xvtep::bench

@@ -58,7 +58,7 @@ std::vector<std::string> names(const std::vector<Suite> &all)
 std::vector<std::string> system_names()
 {
     std::vector<std::string> found;
-    for (const auto system : all_systems())
+    for (const auto system : named_systems())
         found.emplace_back(name_of(system));
     return found;
 }
@@ -103,6 +103,11 @@ std::optional<int> parse(Request &request, int argc, char **argv)
         Argument{"rounds", &rounds, "the number of rounds of each case and system"},
         Argument{"seconds", &seconds, "the length of a round"},
         Argument{"xvtep", &options.xvtep, "the program to measure"},
+        Argument{"scale", &options.scale,
+                 "measure how time and memory grow with VTEPs, namespaces and entries"},
+        Argument{"before", &options.before, "with --scale: an earlier build to measure beside it"},
+        Argument{"before-most", &options.before_most,
+                 "the most VTEPs that the earlier build is measured with (512)"},
         Argument{"list", &request.list, "list the cases"},
     };
     if (const auto status = parse_arguments(
@@ -124,6 +129,14 @@ std::optional<int> parse(Request &request, int argc, char **argv)
     return {};
 }
 
+// Without --cases, either the cases of --scale or all others.
+bool wants(const Harness &harness, const Suite &suite)
+{
+    const Options &options = harness.options();
+    return options.cases.empty() ? suite.scale_only == options.scale
+                                 : harness.wants_any(suite.cases);
+}
+
 int measure(const Request &request, const std::vector<Suite> &all)
 {
     const std::string &json_file = request.json_file, &plots = request.plots;
@@ -138,7 +151,7 @@ int measure(const Request &request, const std::vector<Suite> &all)
     remove_leftovers();
     Harness harness(request.options);
     for (const auto &suite : all)
-        if (harness.wants_any(suite.cases) && !stopping())
+        if (wants(harness, suite) && !stopping())
             suite.run(harness, suite);
 
     std::fputs(table(harness).c_str(), stdout);
@@ -184,6 +197,7 @@ int main(int argc, char **argv)
 std::vector<Suite> xvtep::bench::suites()
 {
     // VNIs last: the kernel takes down thousands of devices long after their namespace has gone.
-    return {decap_suite(), encap_suite(),   ecmp_suite(),   traffic_suite(), programs_suite(),
-            cores_suite(), entries_suite(), floods_suite(), control_suite(), vnis_suite()};
+    return {decap_suite(), encap_suite(),      ecmp_suite(),      traffic_suite(), programs_suite(),
+            cores_suite(), entries_suite(),    floods_suite(),    control_suite(), vnis_suite(),
+            vteps_suite(), namespaces_suite(), many_vnis_suite(), upgrade_suite()};
 }

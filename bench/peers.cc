@@ -190,6 +190,8 @@ const char *name_of(System system)
     switch (system) {
     case System::xvtep:
         return "xvtep";
+    case System::before:
+        return "before";
     case System::kernel:
         return "kernel";
     case System::kernel_external:
@@ -212,6 +214,23 @@ std::vector<System> all_systems()
             System::bare,  System::ovs};
 }
 
+std::vector<System> named_systems()
+{
+    auto systems = all_systems();
+    systems.insert(systems.begin() + 1, System::before);
+    return systems;
+}
+
+Result<std::string> bare_host(World &world, const std::string &name)
+{
+    TRY_ASSIGN(const std::string host, world.host(name));
+    TRY(ip_batch(host,
+                 fmt::format("link add u type veth peer name w\nlink set u up\nlink set w up\n"
+                             "addr add {}/24 dev u",
+                             here)));
+    return host;
+}
+
 std::string missing(System system)
 {
     return system == System::ovs ? missing_ovs() : "";
@@ -227,6 +246,8 @@ Result<End> build_end(World &world, System system, const std::string &host, cons
     case System::xvtep:
         TRY(build_xvtep(world, end));
         break;
+    case System::before:
+        return system_failure("build end of", name_of(system), "it forwards no packets here");
     case System::kernel:
         TRY(build_kernel(end));
         break;
@@ -269,6 +290,7 @@ Result<End> add_container(World &world, const End &end, const EndWords &words)
         break;
     case System::wire:
         break;
+    case System::before:
     case System::bare:
     case System::ovs:
         return system_failure("add container to", name_of(end.system), "not known how");

@@ -19,6 +19,7 @@ class Ovs;
 
 enum class System {
     xvtep,
+    before,          // an earlier build of xvtep (--before), in the cases of --scale
     kernel,          // vxlan device and bridge, static entries
     kernel_external, // collect-metadata vxlan device and TC programs
     no_tunnel,       // the container's bridge on the wire itself
@@ -27,7 +28,11 @@ enum class System {
     ovs,             // Open vSwitch, its datapath in user space (ovs.h)
 };
 const char *name_of(System system);
-std::vector<System> all_systems();
+std::vector<System> all_systems();   // that forward packets
+std::vector<System> named_systems(); // these and `before`, as tables order them
+
+// A host with its wire's end "u", up and addressed; the other end is "w" in the same namespace.
+Result<std::string> bare_host(World &world, const std::string &name);
 
 struct EndWords {
     std::string underlay = "u"; // the host's port

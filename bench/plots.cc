@@ -29,6 +29,7 @@ struct Look {
 };
 constexpr Look looks[] = {
     {System::xvtep, "#0072b2", "xvtep"},
+    {System::before, "#cc79a7", "xvtep, an earlier build"},
     {System::kernel, "#d55e00", "kernel: vxlan device and bridge"},
     {System::kernel_external, "#e69f00", "kernel: external vxlan device and a TC program"},
     {System::no_tunnel, "#009e73", "no tunnel: bridge alone"},
@@ -249,6 +250,15 @@ std::string short_number(unsigned number)
                                                           : fmt::format("{}", number);
 }
 
+// "4,096".
+std::string with_separator(unsigned number)
+{
+    std::string text = fmt::format("{}", number);
+    for (std::size_t at = text.size(); at > 3;)
+        text.insert(at -= 3, ",");
+    return text;
+}
+
 // The number N of a case PREFIXN.
 std::optional<unsigned> number_in(const std::string &name, const std::string &prefix)
 {
@@ -261,11 +271,12 @@ std::optional<unsigned> number_in(const std::string &name, const std::string &pr
 }
 
 // "N MEDIAN LEAST MOST" of each case that the system has figures for.
-std::map<unsigned, std::string> points_of(const Json &document, const Curve &curve, System system)
+std::map<unsigned, std::string> points_of(const Json &document, const std::string &prefix,
+                                          System system)
 {
     std::map<unsigned, std::string> points;
     for (const auto &one : document.at("cases")) {
-        const auto number = number_in(one.at("name"), curve.prefix);
+        const auto number = number_in(one.at("name"), prefix);
         const auto its = number ? figure(one, system) : std::nullopt;
         if (its)
             points[*number] =
@@ -281,7 +292,7 @@ Result<> draw_curve(const Json &document, const std::string &directory, const Cu
     for (const Look &look : looks) {
         if (std::ranges::find(curve.systems, look.system) == curve.systems.end())
             continue;
-        const auto points = points_of(document, curve, look.system);
+        const auto points = points_of(document, curve.prefix, look.system);
         if (points.empty())
             continue;
         const std::string block = block_of(look.system);
@@ -312,6 +323,106 @@ Result<> draw_curve(const Json &document, const std::string &directory, const Cu
                     wide ? last * 1.5 : last + 0.5, marks, plot));
 }
 
+// One of several charts in a picture: figures over the number that is in the cases' names, both
+// axes logarithmic.
+struct Panel {
+    const char *prefix; // of the cases' names, before the number
+    const char *title, *x, *y;
+};
+
+struct Sheet {
+    const char *file, *title;
+    unsigned columns;
+    std::vector<Panel> panels;
+};
+
+const Sheet sheets[] = {
+    {"scale-vteps",
+     "How long do commands take with many VTEPs in one namespace?",
+     3,
+     {{"vteps-attach-", "attach, with a bridge each, by one -batch", "VTEPs", "seconds"},
+      {"vteps-detach-", "detach all, with their bridges", "VTEPs", "seconds"},
+      {"vteps-reload-", "reload: replace the programs of all", "VTEPs", "seconds"},
+      {"vteps-show-", "show", "VTEPs", "seconds"},
+      {"vteps-stats-", "stats", "VTEPs", "seconds"},
+      {"vteps-fdb-", "fdb show", "VTEPs", "seconds"}}},
+    {"scale-memory",
+     "How much memory of the kernel do VTEPs take?",
+     2,
+     {{"vteps-memory-", "VTEPs of one namespace, with a bridge each", "VTEPs", "MB"},
+      {"namespaces-memory-", "namespaces with a VTEP and a bridge each", "namespaces", "MB"}}},
+    {"scale-namespaces",
+     "How long do commands take in many namespaces? One command in each",
+     2,
+     {{"namespaces-attach-", "attach, with a bridge", "namespaces", "seconds"},
+      {"namespaces-detach-", "detach", "namespaces", "seconds"}}},
+    {"scale-vnis",
+     "One device for many VNIs (the kernel's: external vnifilter)",
+     2,
+     {{"vnis-attach-", "attach", "VNIs", "seconds"},
+      {"vnis-memory-", "memory of the kernel", "VNIs", "MB"}}},
+    {"scale-fill",
+     "How long does an empty forwarding database take to fill?",
+     1,
+     {{"fill-", "entries by one -batch", "entries", "seconds"}}},
+};
+
+// gnuplot's commands for a panel; "" where there are no figures.
+std::string panel(const Json &document, const Panel &one, unsigned number)
+{
+    std::string data, plot, marks;
+    std::set<unsigned> numbers;
+    for (const Look &look : looks) {
+        const auto points = points_of(document, one.prefix, look.system);
+        if (points.empty())
+            continue;
+        const std::string block = fmt::format("{}_{}", block_of(look.system), number);
+        data += block + " << end\n";
+        for (const auto &[count, point] : points) {
+            numbers.insert(count);
+            data += point;
+        }
+        data += "end\n";
+        plot += fmt::format("{} {} using 1:2:3:4 with yerrorlines title {} linecolor rgb '{}' "
+                            "linewidth 2 pointtype 7 pointsize 0.6",
+                            plot.empty() ? "plot" : ",", block, quoted(look.title), look.colour);
+    }
+    if (plot.empty())
+        return "";
+    for (const unsigned count : numbers)
+        marks += fmt::format("{}'{}' {}", marks.empty() ? "" : ",", with_separator(count), count);
+    return fmt::format("{}set title {} noenhanced\nset xlabel '{}'\nset ylabel '{}'\n"
+                       "set xrange [{}:{}]\nset xtics ({})\n{}\n",
+                       data, quoted(one.title), one.x, one.y, *numbers.begin() / 1.5,
+                       *numbers.rbegin() * 1.5, marks, plot);
+}
+
+Result<> draw_sheet(const Json &document, const std::string &directory, const Sheet &sheet)
+{
+    std::string panels;
+    unsigned count = 0;
+    for (const Panel &one : sheet.panels) {
+        const std::string commands = panel(document, one, count);
+        panels += commands;
+        count += commands.empty() ? 0 : 1;
+    }
+    if (count == 0)
+        return {};
+    const unsigned columns = std::min(sheet.columns, count);
+    const unsigned rows = (count + columns - 1) / columns;
+    const std::string title =
+        fmt::format("{}\nmedian, least and most of the rounds; lower is better\n{}", sheet.title,
+                    machine_of(document));
+    return draw(
+        fmt::format("{}/{}.svg", directory, sheet.file),
+        fmt::format("{},{}", std::max(columns * 430, 640U), rows * 380 + 70),
+        fmt::format("set logscale xy\nset grid\nset format y '%g'\n"
+                    "set key inside top left reverse Left noenhanced\n"
+                    "set yrange [*:*] noextend\nset offsets graph 0, graph 0, graph 0.2, graph 0\n"
+                    "set multiplot layout {},{} title {} noenhanced\n{}unset multiplot\n",
+                    rows, columns, quoted(title), panels));
+}
+
 } // namespace
 
 Result<> prepare_plots(const std::string &directory)
@@ -331,6 +442,8 @@ try {
     TRY(draw_ratios(document, directory));
     for (const Curve &curve : curves)
         TRY(draw_curve(document, directory, curve));
+    for (const Sheet &sheet : sheets)
+        TRY(draw_sheet(document, directory, sheet));
     return {};
 } catch (const Json::exception &error) {
     return usage_failure("draw plots in", directory, error.what());

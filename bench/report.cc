@@ -104,7 +104,7 @@ std::string json(const Harness &harness)
 std::string table(const Harness &harness)
 {
     std::vector<System> systems;
-    for (const System system : all_systems())
+    for (const System system : named_systems())
         if (std::ranges::any_of(harness.results(),
                                 [&](const auto &r) { return r.rounds.contains(system); }))
             systems.push_back(system);
