@@ -99,7 +99,7 @@ void run(Harness &harness, const Suite &suite)
         for (const System system : systems)
             contenders.push_back(
                 {system, [&options, system, count] { return round(options, system, count); }});
-        harness.in_turn(cases_of(count), contenders, std::min(options.rounds, 3U));
+        harness.in_turn(cases_of(count), contenders, std::min(options.rounds, 3U), WarmUp::no);
     }
     for (const System system : systems)
         derive_memory(harness, system);

@@ -94,7 +94,7 @@ void run(Harness &harness, const Suite &suite)
                 {system, [&options, system, count] { return round(options, system, count); }});
         }
         harness.in_turn(cases_of(count), contenders, count <= 16 ? std::min(options.rounds, 3U) : 1,
-                        count <= 16 ? WarmUp::yes : WarmUp::no);
+                        WarmUp::no);
     }
 }
 

@@ -116,8 +116,7 @@ void run(Harness &harness, const Suite &)
                 contenders.push_back({system, [&options, system, count] {
                                           return fill_round(options, system, count);
                                       }});
-        harness.in_turn({fill_case(count)}, contenders, std::min(options.rounds, 3U),
-                        count <= 10'000 ? WarmUp::yes : WarmUp::no);
+        harness.in_turn({fill_case(count)}, contenders, std::min(options.rounds, 3U), WarmUp::no);
     }
     for (const unsigned count : upgraded) {
         if (stopping() || options.before.empty() || !harness.wants(upgrade_case(count).name) ||

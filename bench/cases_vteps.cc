@@ -66,20 +66,24 @@ Result<double> ask(const Options &options, System system, const std::string &hos
     return median(took);
 }
 
-Result<std::vector<double>> round(const Options &options, System system, unsigned count)
+enum class Memory { measured, left_out }; // to measure it takes seconds
+
+Result<std::vector<double>> round(const Options &options, System system, unsigned count,
+                                  Memory memory)
 {
     World world(program_of(options, system));
     TRY_ASSIGN(const std::string host, bare_host(world, "vteps"));
-    const double before = settled_memory();
+    const bool measured = memory == Memory::measured;
+    const double before = measured ? settled_memory() : no_figure;
     TRY_ASSIGN(const double attach, attach_many(options, system, host, 0, count, Bridges::each));
-    const double memory = (settled_memory() - before) / mebibyte;
+    const double grown = measured ? (settled_memory() - before) / mebibyte : no_figure;
     const Words words = words_of(system);
     TRY_ASSIGN(const double show, ask(options, system, host, words.show, count));
     TRY_ASSIGN(const double stats, ask(options, system, host, words.stats, count));
     TRY_ASSIGN(const double fdb, ask(options, system, host, words.fdb, count));
     TRY_ASSIGN(const double reload, ask(options, system, host, words.reload, count));
     TRY_ASSIGN(const double detach, detach_all(options, system, host));
-    return std::vector{attach, memory, show, stats, fdb, reload, detach};
+    return std::vector{attach, grown, show, stats, fdb, reload, detach};
 }
 
 // The first VTEP, and then `more` of them.
@@ -149,13 +153,15 @@ void run(Harness &harness, const Suite &)
         if (stopping() || !harness.wants_any(cases_of(count)) ||
             (options.quick && options.cases.empty() && count > 64))
             continue;
-        auto all = contenders(
-            harness, [count](const Options &o, System system) { return round(o, system, count); });
+        const auto memory =
+            harness.wants(cases_of(count)[1].name) ? Memory::measured : Memory::left_out;
+        auto all = contenders(harness, [count, memory](const Options &o, System system) {
+            return round(o, system, count, memory);
+        });
         std::erase_if(all, [&](const Contender &c) {
             return c.system == System::before && count > options.before_most;
         });
-        harness.in_turn(cases_of(count), all, rounds_for(options, count),
-                        count <= 64 ? WarmUp::yes : WarmUp::no);
+        harness.in_turn(cases_of(count), all, rounds_for(options, count), WarmUp::no);
     }
 }
 

@@ -349,8 +349,8 @@ const Sheet sheets[] = {
     {"scale-memory",
      "How much memory of the kernel do VTEPs take?",
      2,
-     {{"vteps-memory-", "VTEPs of one namespace, with a bridge each", "VTEPs", "MB"},
-      {"namespaces-memory-", "namespaces with a VTEP and a bridge each", "namespaces", "MB"}}},
+     {{"vteps-memory-", "one namespace, a bridge for each VTEP", "VTEPs", "MB"},
+      {"namespaces-memory-", "a VTEP and a bridge in each namespace", "namespaces", "MB"}}},
     {"scale-namespaces",
      "How long do commands take in many namespaces? One command in each",
      2,
@@ -367,8 +367,8 @@ const Sheet sheets[] = {
      {{"fill-", "entries by one -batch", "entries", "seconds"}}},
 };
 
-// gnuplot's commands for a panel; "" where there are no figures.
-std::string panel(const Json &document, const Panel &one, unsigned number)
+// gnuplot's commands for a panel; "" where there are no figures. Adds the systems it shows.
+std::string panel(const Json &document, const Panel &one, unsigned number, std::set<System> &shown)
 {
     std::string data, plot, marks;
     std::set<unsigned> numbers;
@@ -376,6 +376,7 @@ std::string panel(const Json &document, const Panel &one, unsigned number)
         const auto points = points_of(document, one.prefix, look.system);
         if (points.empty())
             continue;
+        shown.insert(look.system);
         const std::string block = fmt::format("{}_{}", block_of(look.system), number);
         data += block + " << end\n";
         for (const auto &[count, point] : points) {
@@ -383,26 +384,47 @@ std::string panel(const Json &document, const Panel &one, unsigned number)
             data += point;
         }
         data += "end\n";
-        plot += fmt::format("{} {} using 1:2:3:4 with yerrorlines title {} linecolor rgb '{}' "
+        plot += fmt::format("{} {} using 1:2:3:4 with yerrorlines notitle linecolor rgb '{}' "
                             "linewidth 2 pointtype 7 pointsize 0.6",
-                            plot.empty() ? "plot" : ",", block, quoted(look.title), look.colour);
+                            plot.empty() ? "plot" : ",", block, look.colour);
     }
     if (plot.empty())
         return "";
     for (const unsigned count : numbers)
         marks += fmt::format("{}'{}' {}", marks.empty() ? "" : ",", with_separator(count), count);
     return fmt::format("{}set title {} noenhanced\nset xlabel '{}'\nset ylabel '{}'\n"
-                       "set xrange [{}:{}]\nset xtics ({})\n{}\n",
+                       "set xrange [{}:{}]\nset xtics ({})\n{}\n"
+                       "unset label\nunset arrow\n", // the legend is drawn once
                        data, quoted(one.title), one.x, one.y, *numbers.begin() / 1.5,
                        *numbers.rbegin() * 1.5, marks, plot);
+}
+
+// One legend for all panels, at the bottom of a picture so wide and high (in pixels).
+std::string legend(const std::set<System> &shown, unsigned width, unsigned height)
+{
+    std::string text;
+    unsigned x = 30;
+    for (const Look &look : looks) {
+        if (!shown.contains(look.system))
+            continue;
+        const double y = 18.0 / height;
+        text += fmt::format("set arrow from screen {0},{2} to screen {1},{2} nohead linewidth 3 "
+                            "linecolor rgb '{3}'\n"
+                            "set label {4} at screen {5},{2} left noenhanced\n",
+                            x * 1.0 / width, (x + 30.0) / width, y, look.colour, quoted(look.title),
+                            (x + 38.0) / width);
+        x += 80 + 8 * static_cast<unsigned>(std::string(look.title).size());
+    }
+    return text;
 }
 
 Result<> draw_sheet(const Json &document, const std::string &directory, const Sheet &sheet)
 {
     std::string panels;
+    std::set<System> shown;
     unsigned count = 0;
     for (const Panel &one : sheet.panels) {
-        const std::string commands = panel(document, one, count);
+        const std::string commands = panel(document, one, count, shown);
         panels += commands;
         count += commands.empty() ? 0 : 1;
     }
@@ -410,17 +432,20 @@ Result<> draw_sheet(const Json &document, const std::string &directory, const Sh
         return {};
     const unsigned columns = std::min(sheet.columns, count);
     const unsigned rows = (count + columns - 1) / columns;
+    // In pixels: above the panels the title, below them the legend.
+    const unsigned width = std::max(columns * 410 + 60, 800U), height = rows * 350 + 140;
+    const auto share = [](double pixels, unsigned of) { return pixels / of; };
     const std::string title =
         fmt::format("{}\nmedian, least and most of the rounds; lower is better\n{}", sheet.title,
                     machine_of(document));
-    return draw(
-        fmt::format("{}/{}.svg", directory, sheet.file),
-        fmt::format("{},{}", std::max(columns * 430, 640U), rows * 380 + 70),
-        fmt::format("set logscale xy\nset grid\nset format y '%g'\n"
-                    "set key inside top left reverse Left noenhanced\n"
-                    "set yrange [*:*] noextend\nset offsets graph 0, graph 0, graph 0.2, graph 0\n"
-                    "set multiplot layout {},{} title {} noenhanced\n{}unset multiplot\n",
-                    rows, columns, quoted(title), panels));
+    return draw(fmt::format("{}/{}.svg", directory, sheet.file),
+                fmt::format("{},{}", width, height),
+                fmt::format("set logscale xy\nset grid\nset format y '%g'\nunset key\n{}"
+                            "set multiplot layout {},{} title {} noenhanced "
+                            "margins {},{},{},{} spacing {},{}\n{}unset multiplot\n",
+                            legend(shown, width, height), rows, columns, quoted(title),
+                            share(95, width), 1 - share(25, width), share(95, height),
+                            1 - share(130, height), share(105, width), share(118, height), panels));
 }
 
 } // namespace
