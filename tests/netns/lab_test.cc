@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/lab/lab.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +15,6 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "user/base/fd.h"
 #include "user/datapath/bpffs.h"
 #include "user/lab/build.h"
 #include "user/lab/labs.h"
@@ -48,33 +45,20 @@ std::string name_of(LabEnds ends)
     }
 }
 
-// Labs are the machine's, not a process's: one test at a time, none beside a person's labs.
+// Labs are the machine's, not a process's: this process has a /run of its own (private_mounts.cc).
 class LabFixture : public testing::Test {
   protected:
     void SetUp() override
     {
         if (::geteuid() != 0)
             GTEST_SKIP() << "needs root, to make network namespaces";
-        lock_ = Fd(::open("/run/xvtep-lab-test.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-        ASSERT_TRUE(lock_);
-        ASSERT_EQ(::flock(lock_.get(), LOCK_EX), 0);
-        // Not empty: a test was killed, and the labs are its own.
-        char mark = 0;
-        if (::pread(lock_.get(), &mark, 1, 0) == 1) {
-            ASSERT_TRUE(works(lab_down()));
-        }
-        if (!lab_show()->empty() || !lab_namespaces().empty()) {
-            lock_.reset();
-            GTEST_SKIP() << "a lab is up: `xvtep lab down` first";
-        }
-        ASSERT_EQ(::pwrite(lock_.get(), "x", 1, 0), 1);
+        expect_nothing_left();
     }
     void TearDown() override
     {
-        if (!lock_)
-            return;
-        EXPECT_TRUE(works(lab_down()));
-        EXPECT_EQ(::ftruncate(lock_.get(), 0), 0);
+        if (::geteuid() == 0) {
+            EXPECT_TRUE(works(lab_down()));
+        }
     }
 
     // Takes the labs down and looks for what they have left.
@@ -111,9 +95,6 @@ class LabFixture : public testing::Test {
         for (const CheckResult &check : verdict->checks)
             EXPECT_TRUE(check.passed) << check.what << ": " << check.detail;
     }
-
-  private:
-    Fd lock_;
 };
 
 const std::vector<std::string> built_in = {
