@@ -339,6 +339,7 @@ TEST_P(Extended, FlowsHaveAPortEach)
     ASSERT_NO_FATAL_FAILURE(build());
     entries();
     Watch wire = towards(2), far(c_[2], "eth0"), third = towards(3);
+    const RawPort port(c_[1], "eth0");
     const char *const kinds[] = {"hop-by-hop", "destination options", "routing", "all three"};
     for (unsigned kind = 0; kind < 4; kind++) {
         SCOPED_TRACE(kinds[kind]);
@@ -346,7 +347,7 @@ TEST_P(Extended, FlowsHaveAPortEach)
         for (unsigned flow = 0; flow < 6; flow++) {
             const Bytes mark = new_mark();
             for (int i = 0; i < 3; i++)
-                send_raw(c_[1], "eth0", extended(kind, 20'000 + flow, mark));
+                port.send(extended(kind, 20'000 + flow, mark));
             EXPECT_TRUE(far.wait([&] { return far.copies(mark) >= 3; })) << "flow " << flow;
             EXPECT_EQ(far.copies(mark), 3);
             std::set<unsigned> ports;

@@ -198,7 +198,7 @@ TEST_F(Lifecycle, WhatIsRefusedChangesNothing)
 TEST_F(Lifecycle, KilledAttachIsPutRight)
 {
     const std::string before = state(a_);
-    for (int milliseconds = 0; milliseconds < 60; milliseconds += 4) {
+    for (int milliseconds = 0; milliseconds < 60; milliseconds += 6) {
         sh(fmt::format("timeout -s KILL 0.{:03} {} -n {} {} --bridge made --mode xdp",
                        milliseconds + 1, xvtep(), a_, good));
         // The next command, whichever, puts it right: it is whole or gone.

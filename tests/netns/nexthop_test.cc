@@ -197,11 +197,12 @@ class NextHop : public NetnsCase, public ::testing::WithParamInterface<OverlayPa
     Ways ways(const std::string &from, milliseconds time = milliseconds(100))
     {
         Watch first(g_[1], "w0"), second(g_[2], "w0");
+        const RawPort port(from, "eth0");
         const Bytes mark = new_mark();
         Ways ways;
         for (const auto end = Clock::now() + time; ways.sent < 5 || Clock::now() < end;
              ways.sent++) {
-            send_raw(from, "eth0", datagram(mark));
+            port.send(datagram(mark));
             ::usleep(10'000);
         }
         ::usleep(30'000);

@@ -25,8 +25,9 @@ class Ports : public OverlayCase {
     {
         Watch ear(where, "eth0");
         const Bytes mark = new_mark();
+        const RawPort port(from, "eth0");
         for (int i = 0; i < 10; i++)
-            send_raw(from, "eth0", frame(to, sender, mark));
+            port.send(frame(to, sender, mark));
         ear.wait([&] { return ear.copies(mark) >= 10; }, milliseconds(300));
         return ear.copies(mark);
     }

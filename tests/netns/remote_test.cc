@@ -111,8 +111,9 @@ class Remotes : public UnderlayCase, public ::testing::WithParamInterface<System
     int copies_of(int f, int from, const std::vector<Bytes> &frames, const Bytes &mark, bool hoped)
     {
         Watch ear(world_.c[f][1], "eth0");
+        const RawPort port(world_.h[from], "u");
         for (const Bytes &bytes : frames)
-            send_raw(world_.h[from], "u", bytes);
+            port.send(bytes);
         if (hoped)
             ear.wait([&] { return ear.copies(mark) > 0; });
         else

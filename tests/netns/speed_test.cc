@@ -51,7 +51,7 @@ class Speed : public ::testing::Test {
                                           tcp_streams({.from = pair.ends[0].container,
                                                        .to = pair.ends[1].container,
                                                        .address = pair.ends[1].words.container},
-                                                      1, 1.0));
+                                                      1, 0.6));
                                       return std::vector{got.gbit};
                                   }});
         }

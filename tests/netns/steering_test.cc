@@ -142,8 +142,9 @@ class Steering : public OverlayCase {
     void expect_steered(const std::vector<Kind> &all, bool arrive = true)
     {
         Watch far(c_[2], "eth0"), third = towards(3), bystander(c_[3], "eth0");
+        const RawPort port(c_[1], "eth0");
         for (const Kind &kind : all)
-            send_raw(c_[1], "eth0", in_front(octets_of_macs(mac(2), mac(1)), kind.rest));
+            port.send(in_front(octets_of_macs(mac(2), mac(1)), kind.rest));
         far.wait(
             [&] {
                 return std::ranges::all_of(all,
@@ -361,13 +362,14 @@ class Wrapped : public OverlayCase {
                               udp.begin() + static_cast<long>(std::min(udp.size(), at + cut)));
             packets.push_back(packet(w, from, to, piece, at, at + cut < udp.size()));
         }
+        const RawPort port(rogue_, "u");
         for (const Bytes &packet : packets) {
             Bytes frame = octets_of_macs(mac_for(to), own_mac_);
             put(frame, w.tag);
             put16(frame, underlay_v6() ? 0x86dd : 0x0800);
             put(frame, packet);
             put(frame, Bytes(w.trailer, 0xee));
-            send_raw(rogue_, "u", frame);
+            port.send(frame);
         }
     }
 

@@ -268,34 +268,53 @@ struct Segmentation {
     std::uint16_t checksum_offset;
 };
 
-// Puts a frame on a device as it is; `segmentation` may leave segments and checksums to others.
+// Puts frames on a device as they are. The kernel waits for a grace period when such a socket is
+// closed: one for many frames saves as many waits. It keeps the namespace alive.
+class RawPort {
+  public:
+    RawPort(const std::string &host, std::string device)
+        : device_(std::move(device)), socket_(socket_in(host, AF_PACKET, SOCK_RAW))
+    {
+        const auto netns = Netns::open(host);
+        const auto scope = netns->enter();
+        to_.sll_family = AF_PACKET;
+        to_.sll_ifindex = static_cast<int>(::if_nametoindex(device_.c_str()));
+    }
+
+    // `segmentation` may leave segments and checksums to others.
+    void send(const Bytes &frame, const Segmentation *segmentation = nullptr) const
+    {
+        Bytes all;
+        if (segmentation != nullptr) {
+            const int on = 1;
+            ASSERT_EQ(::setsockopt(socket_.get(), SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0);
+            const VnetHeader header{.flags = VnetHeader::needs_checksum,
+                                    .type = segmentation->type,
+                                    .header_size = segmentation->headers,
+                                    .segment_size = segmentation->size,
+                                    .checksum_start = segmentation->checksum_start,
+                                    .checksum_offset = segmentation->checksum_offset};
+            all.resize(sizeof(header));
+            std::memcpy(all.data(), &header, sizeof(header));
+        }
+        put(all, frame);
+        const sockaddr *address = static_cast<const sockaddr *>(static_cast<const void *>(&to_));
+        ASSERT_EQ(::sendto(socket_.get(), all.data(), all.size(), 0, address, sizeof(to_)),
+                  static_cast<ssize_t>(all.size()))
+            << device_ << ": " << std::strerror(errno);
+    }
+
+  private:
+    std::string device_;
+    Fd socket_;
+    sockaddr_ll to_{};
+};
+
+// A single frame.
 inline void send_raw(const std::string &host, const std::string &device, const Bytes &frame,
                      const Segmentation *segmentation = nullptr)
 {
-    const Fd socket = socket_in(host, AF_PACKET, SOCK_RAW);
-    const auto netns = Netns::open(host);
-    const auto scope = netns->enter();
-    sockaddr_ll to{};
-    to.sll_family = AF_PACKET;
-    to.sll_ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
-    Bytes all;
-    if (segmentation != nullptr) {
-        const int on = 1;
-        ASSERT_EQ(::setsockopt(socket.get(), SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0);
-        const VnetHeader header{.flags = VnetHeader::needs_checksum,
-                                .type = segmentation->type,
-                                .header_size = segmentation->headers,
-                                .segment_size = segmentation->size,
-                                .checksum_start = segmentation->checksum_start,
-                                .checksum_offset = segmentation->checksum_offset};
-        all.resize(sizeof(header));
-        std::memcpy(all.data(), &header, sizeof(header));
-    }
-    put(all, frame);
-    const sockaddr *address = static_cast<const sockaddr *>(static_cast<const void *>(&to));
-    ASSERT_EQ(::sendto(socket.get(), all.data(), all.size(), 0, address, sizeof(to)),
-              static_cast<ssize_t>(all.size()))
-        << device << ": " << std::strerror(errno);
+    RawPort(host, device).send(frame, segmentation);
 }
 
 // A virtual machine's network device: a tap, whose reader takes packets whole that are to be
