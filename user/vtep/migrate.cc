@@ -47,6 +47,15 @@ Result<> remove_directory(const std::string &path)
     return {};
 }
 
+// After next/ and maps/ have changed places.
+Result<> clean_up(const std::string &directory)
+{
+    if (const auto bulk = FdbBulk::open(directory))
+        bulk->start_timer();                        // of the new maps
+    TRY(remove_directory(directory + "/programs")); // where layouts before 11 had them
+    return remove_directory(directory + "/next");   // last: it says that this is to be done
+}
+
 class Replacement {
   public:
     explicit Replacement(Session &session)
@@ -98,18 +107,8 @@ class Replacement {
             return errno_failure("replace", maps_, errno);
         const unsigned count = programs_of_devices.commit();
         undo.commit();
-        TRY(remove_directory(next_));
-        TRY(remove_directory(session_.directory + "/programs")); // where layouts before 11 had them
-        start_expiry();
+        TRY(clean_up(session_.directory));
         return count;
-    }
-
-    void start_expiry() const
-    {
-        if (session_.tables->gc_state[0].tail == session_.tables->gc_state[0].head)
-            return;
-        if (const auto bulk = FdbBulk::open(session_.directory))
-            bulk->start_timer();
     }
 
     Session &session_;
@@ -165,6 +164,9 @@ Result<> finish_replacement(Session &session)
             return {};
         }
     }
+    std::error_code error;
+    if (before == XV_LAYOUT && fs::exists(next, error))
+        return clean_up(session.directory);
     return remove_directory(next);
 }
 
