@@ -35,7 +35,7 @@ Result<> check_layout(const std::string &maps)
                           fmt::format("its maps have layout {}, this xvtep has {} (`xvtep reload` "
                                       "carries older ones over; `xvtep detach --force` removes it "
                                       "all)",
-                                      version.value_or(0), XV_LAYOUT),
+                                      layout_of(version.value_or(0)), layout_of(XV_LAYOUT)),
                           EPROTO);
 }
 

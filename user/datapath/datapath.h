@@ -55,6 +55,13 @@ Result<bool> remove_entry(const Tables &tables, __u32 slot, const xv_fdb_key &ke
 // The same for the VTEP that the key belongs to.
 Result<bool> remove_entry(const Tables &tables, const xv_fdb_key &key);
 
+// The layout whose number is in the map `layout`. Layouts 6 to 10 are written as a thousandfold of
+// it plus the number of reasons.
+constexpr __u32 layout_of(__u32 number)
+{
+    return number >= 1000 ? number / 1000 : number;
+}
+
 // Whether a complete data path is pinned in `directory`.
 Result<bool> datapath_exists(const std::string &directory);
 

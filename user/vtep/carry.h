@@ -21,13 +21,6 @@
 
 namespace xvtep {
 
-// The layout whose number is in the map `layout`. Layouts 6 to 10 are written as a thousandfold of
-// it plus the number of reasons.
-constexpr __u32 layout_of(__u32 number)
-{
-    return number >= 1000 ? number / 1000 : number;
-}
-
 // Whether first() understands maps of this layout.
 bool can_carry(__u32 layout);
 
