@@ -69,6 +69,8 @@ WRAP(int, unlink, (const char *path), (path))
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags))
 WRAP(int, rmdir, (const char *path), (path))
 WRAP(int, rename, (const char *from, const char *to), (from, to))
+WRAP(int, renameat2, (int from_at, const char *from, int to_at, const char *to, unsigned flags),
+     (from_at, from, to_at, to, flags))
 WRAP(int, flock, (int fd, int operation), (fd, operation))
 WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
 
