@@ -89,9 +89,8 @@ Result<std::vector<double>> upgrade_round(const Options &options, System system,
     World world(program_of(options, system));
     TRY_ASSIGN(const std::string host, bare_host(world, "upgrade"));
     Undo leftovers;
-    leftovers.push([&] { // after a failure, the earlier build removes what is its own
-        world.remove(host);
-        (void)sh(options.before + " detach lo");
+    leftovers.push([&] { // if the new build has failed
+        (void)sh(fmt::format("{} -n {} detach u", options.before, host));
     });
     TRY(make_vtep(options, System::before, host));
     if (count > 0)

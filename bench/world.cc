@@ -5,14 +5,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <string_view>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "bench/shell.h"
+#include "user/datapath/bpffs.h"
 #include "user/net/netlink.h"
 #include "user/net/sysctl.h"
 #include "xvtep/netns.h"
@@ -78,13 +82,27 @@ std::string scratch_pattern()
     return fmt::format("/tmp/{}{}-XXXXXX", scratch(), ::getpid());
 }
 
+// The kernel takes a namespace down in its own time; only then is what is pinned for it removed.
 World::~World()
 {
-    const bool any = made_ > 0;
-    for (const auto &name : hosts_)
+    const auto root = bpffs_root();
+    std::vector<std::string> pinned;
+    for (const auto &name : hosts_) {
+        const auto netns = Netns::open(name);
+        const auto cookie = netns ? netns->cookie() : Result<std::uint64_t>(0);
+        if (root && cookie)
+            pinned.push_back(state_directory(*root, *cookie));
         (void)Netns::remove(name);
-    if (any)
+    }
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (made_ > 0) {
         (void)sh(xvtep_ + " detach lo"); // refused, but it removes the pins of dead namespaces
+        if (std::ranges::none_of(
+                pinned, [](const auto &path) { return ::access(path.c_str(), F_OK) == 0; }) ||
+            std::chrono::steady_clock::now() > end)
+            return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
 }
 
 Result<std::string> World::host(const std::string &name)
