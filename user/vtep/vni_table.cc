@@ -18,6 +18,7 @@
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/grow.h"
 #include "user/vtep/indexes.h"
+#include "user/vtep/migrate.h"
 #include "user/vtep/remote_table.h"
 #include "user/vtep/slots.h"
 #include "user/vtep/teardown.h"
@@ -71,6 +72,33 @@ Result<std::vector<__u32>> free_slots(Session &session, std::size_t count)
         return std::unexpected(slot.error());
     }
     return found;
+}
+
+// Makes tables large enough for so many more VNIs at once, where growing() would do it in steps.
+Result<> make_room(Session &session, std::size_t count)
+{
+    const Tables &tables = *session.tables;
+    TRY_ASSIGN(const auto records, tables.vteps.entries());
+    TRY_ASSIGN(const auto underlays, tables.underlays.entries());
+    TRY_ASSIGN(const auto ports, tables.ports.entries());
+    TRY_ASSIGN(const auto vlans, tables.vlans.entries());
+    const auto vteps = static_cast<std::size_t>(
+        std::ranges::count_if(records, [](const auto &entry) { return entry.second.slot != 0; }));
+    const std::size_t slots = 1 + vteps + underlays.size() + ports.size(); // slot 0 is none
+    Sizes sizes = tables.sizes();
+    for (const auto &[kind, used] :
+         {std::pair(&Sizes::slots, slots), std::pair(&Sizes::vlans, vlans.size())}) {
+        const auto wanted = static_cast<__u32>(used + count);
+        if (sizes.*kind < wanted)
+            sizes = grown(sizes, kind, wanted).value_or(sizes);
+    }
+    if (sizes == tables.sizes())
+        return {};
+    TRY(check_privileges(session.operation, session.object, Privilege::load));
+    TRY(replace_maps(session, sizes));
+    if (auto &used = session.resources->used_slots)
+        used->taken.resize(session.tables->sizes().slots);
+    return {};
 }
 
 std::vector<xv_vtep> records_of(const xv_vtep &device, std::span<const VniRange> ranges,
@@ -318,6 +346,7 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     const auto count = std::accumulate(
         ranges.begin(), ranges.end(), std::size_t{0},
         [](std::size_t sum, const VniRange &range) { return sum + count_of(range); });
+    TRY(make_room(session, count));
     TRY_ASSIGN(const auto slots, free_slots(session, count));
     TRY(make_room_for(session, count)); // a default entry each
     auto made = records_of(device, ranges, slots);
