@@ -118,6 +118,7 @@ Suite programs_suite();
 Suite cores_suite();
 Suite entries_suite();
 Suite vnis_suite();
+Suite vni_device_suite();
 Suite floods_suite();
 Suite control_suite();
 Suite vteps_suite();

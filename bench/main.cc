@@ -197,7 +197,8 @@ int main(int argc, char **argv)
 std::vector<Suite> xvtep::bench::suites()
 {
     // VNIs last: the kernel takes down thousands of devices long after their namespace has gone.
-    return {decap_suite(), encap_suite(),      ecmp_suite(),      traffic_suite(), programs_suite(),
-            cores_suite(), entries_suite(),    floods_suite(),    control_suite(), vnis_suite(),
-            vteps_suite(), namespaces_suite(), many_vnis_suite(), upgrade_suite()};
+    return {decap_suite(),      encap_suite(),     ecmp_suite(),       traffic_suite(),
+            programs_suite(),   cores_suite(),     entries_suite(),    floods_suite(),
+            control_suite(),    vnis_suite(),      vni_device_suite(), vteps_suite(),
+            namespaces_suite(), many_vnis_suite(), upgrade_suite()};
 }

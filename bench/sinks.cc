@@ -45,7 +45,12 @@ Result<> attach_tc_ingress(const std::string &netns, const std::string &device, 
     options.handle = 1;
     options.priority = 1;
     options.flags = BPF_TC_F_REPLACE;
-    if (const int error = bpf_tc_attach(&hook, &options); error != 0)
+    int error = bpf_tc_attach(&hook, &options);
+    if (error == -EOPNOTSUPP) { // the device shares its filters with others, as xvtep's do
+        constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46); // Linux 6.6
+        error = bpf_prog_attach_opts(program, index, tcx_ingress, nullptr);
+    }
+    if (error != 0)
         return errno_failure("attach TC program to", device, -error);
     return {};
 }
