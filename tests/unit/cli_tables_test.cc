@@ -278,19 +278,21 @@ TEST(Help, ShowsWhatIsRequired)
 {
     const std::pair<const char *, const char *> cases[] = {
         {"set", "xvtep set [dev] IFNAME local IP"},
-        {"fdb get", "xvtep fdb get [to] MAC dev IFNAME"},
-        {"fdb add", "xvtep fdb add MAC dev IFNAME dst|remote IP [port PORT] [vni N] [via DEV] "
-                    "[router] [static|temp] [permanent|local] [dynamic]"},
-        {"fdb del", "xvtep fdb del MAC dev IFNAME [dst|remote IP] [port PORT] [vni N] [via DEV]"},
+        {"fdb get", "xvtep fdb get [to] MAC dev IFNAME [src_vni N]"},
+        {"fdb add", "xvtep fdb add MAC dev IFNAME [src_vni N] dst|remote IP [port PORT] [vni N] "
+                    "[via DEV] [router] [static|temp] [permanent|local] [dynamic]"},
+        {"fdb del", "xvtep fdb del MAC dev IFNAME [src_vni N] [dst|remote IP] [port PORT] [vni N] "
+                    "[via DEV]"},
         {"neigh add",
-         "xvtep neigh add [to] IP dev IFNAME lladdr MAC [nud permanent|reachable] [permanent] "
-         "[reachable]"},
-        {"neigh del", "xvtep neigh del [to] IP dev IFNAME"},
-        {"neigh get", "xvtep neigh get [to] IP dev IFNAME"},
-        {"neigh show", "xvtep neigh show [[to] PREFIX] [dev IFNAME] [nud permanent|reachable]"},
+         "xvtep neigh add [to] IP dev IFNAME [vni N] lladdr MAC [nud permanent|reachable] "
+         "[permanent] [reachable]"},
+        {"neigh del", "xvtep neigh del [to] IP dev IFNAME [vni N]"},
+        {"neigh get", "xvtep neigh get [to] IP dev IFNAME [vni N]"},
+        {"neigh show",
+         "xvtep neigh show [[to] PREFIX] [dev IFNAME] [vni N] [nud permanent|reachable]"},
         {"remote", "xvtep remote {add|del|show} ..."},
-        {"remote add", "xvtep remote add IP dev IFNAME"},
-        {"remote del", "xvtep remote del IP dev IFNAME"},
+        {"remote add", "xvtep remote add IP dev IFNAME [vni N]"},
+        {"remote del", "xvtep remote del IP dev IFNAME [vni N]"},
         {"remote show", "xvtep remote show [IP] [dev IFNAME]"},
         {"monitor", "xvtep monitor [[dev] IFNAME] [all] [count N] [timeout SECONDS]"},
     };

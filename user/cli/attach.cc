@@ -55,6 +55,8 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
     const bool many = asks_for_many_vnis(arguments);
     if (many)
         TRY_SET(request.vnis, parse_vnis(arguments));
+    else if (arguments.all("vni").size() > 1)
+        return wrong("vni is given twice");
     for (const auto &given : arguments.given) {
         const AttachOption *const option = find_option(given.word);
         if (many && given.word == "vni")

@@ -220,10 +220,8 @@ Page port_page()
     };
 }
 
-const Word src_vni{.word = "src_vni",
-                   .alias = "src-vni",
-                   .value = "N",
-                   .help = "The VTEP's VNI, on a device with many."};
+const Word src_vni{
+    .word = "src_vni", .value = "N", .help = "The VTEP's VNI, on a device with many."};
 const Word own_vni{.word = "vni", .value = "N", .help = "The VTEP's VNI, on a device with many."};
 
 std::vector<Word> fdb_words()
@@ -276,10 +274,7 @@ std::vector<Word> fdb_filters()
 {
     return {
         {.word = "vni", .value = "N", .help = "Only entries that send with this VNI."},
-        {.word = "src_vni",
-         .alias = "src-vni",
-         .value = "N",
-         .help = "Only entries of this VNI of the device."},
+        {.word = "src_vni", .value = "N", .help = "Only entries of this VNI of the device."},
         {.word = "dst", .alias = "remote", .value = "IP", .help = "Only entries for this VTEP."},
         {.word = "dynamic", .help = "Only learned and dynamic entries."},
         {.word = "static", .help = "Only static entries."},

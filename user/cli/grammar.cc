@@ -25,19 +25,24 @@ std::size_t value_count(const Word &word)
     return static_cast<std::size_t>(std::ranges::count(word.value, ' ')) + 1;
 }
 
+// '_' is as good as '-': `src_vni` of `bridge fdb` has the one, our own words have the other.
+bool is_same(std::string_view typed, std::string_view name)
+{
+    const auto plain = [](char c) { return c == '_' ? '-' : c; };
+    return !name.empty() && std::ranges::equal(typed, name, {}, plain, plain);
+}
+
 std::optional<Match> find_exact(const Page &page, std::string_view typed)
 {
-    std::string text(typed);
-    std::ranges::replace(text, '_', '-');
-    const auto is = [](const Word &word, std::string_view name) {
-        return !name.empty() && (name == word.word || name == word.alias);
+    const auto is = [](const Word &word, std::string_view text) {
+        return is_same(text, word.word) || is_same(text, word.alias);
     };
     for (const Word &word : page.words)
-        if (is(word, text) || typed == word.word) // `src_vni`
+        if (is(word, typed))
             return Match{&word, false};
-    if (text.starts_with("no"))
+    if (typed.starts_with("no"))
         for (const Word &word : page.words)
-            if (word.negatable && is(word, std::string_view(text).substr(2)))
+            if (word.negatable && is(word, typed.substr(2)))
                 return Match{&word, true};
     return std::nullopt;
 }

@@ -23,7 +23,7 @@ struct Range {
 Result<Range> read_range(const Values &values, const char *what, const std::string &text,
                          std::uint32_t most)
 {
-    const auto dash = text.find('-');
+    const auto dash = text.find('-', 1);
     Range range;
     TRY_SET(range.first, values.number(what, text.substr(0, dash), 1, most));
     range.last = range.first;
@@ -80,10 +80,11 @@ std::string range_text(std::uint32_t first, std::uint32_t last)
 
 bool asks_for_many_vnis(const Arguments &arguments)
 {
+    const auto is_range = [](const std::string &text) {
+        return text.find('-', 1) != std::string::npos;
+    };
     const auto vnis = arguments.all("vni");
-    return arguments.has("vlan") || vnis.size() > 1 ||
-           std::ranges::any_of(
-               vnis, [](const std::string &text) { return text.find('-') != std::string::npos; });
+    return arguments.has("vlan") || std::ranges::any_of(vnis, is_range);
 }
 
 Result<std::vector<VniRange>> parse_vnis(const Arguments &arguments)
