@@ -3,11 +3,12 @@
 
 namespace xvtep {
 
-// Makes many writes of table entries cheap. While a Batch lives, the calls of its thread that write
-// fdb and neigh entries share one lock, one recovery and one set of descriptors. The lock is given
-// back once a second, because other processes want it too. Several batches on one thread count as
+// Makes many calls cheap. While a Batch lives, the calls of its thread that attach VTEPs, or that
+// write fdb and neigh entries, share one lock, one recovery and one set of descriptors. Once a
+// second the lock is given back if other processes want it. Several batches on one thread count as
 // one. Any other call that changes something gives the lock back first, and so does a write after
-// the thread has changed its network namespace.
+// the thread has changed its network namespace. Many VTEPs of an underlay port are detached by one
+// call of detach() (xvtep/vtep.h), which needs no batch.
 //
 // A batch is no transaction: each call succeeds or fails for itself.
 class Batch {

@@ -21,6 +21,7 @@
 #include "user/datapath/bpffs.h"
 #include "user/datapath/datapath.h"
 #include "user/datapath/tc_attach.h"
+#include "user/datapath/tc_block.h"
 #include "user/datapath/xdp_attach.h"
 #include "user/net/ethtool.h"
 #include "user/net/netlink.h"
@@ -69,17 +70,17 @@ class Faults : public NetnsCase {
     std::string a_, c_, said_;
 };
 
-std::string hex(const void *data, std::size_t size)
-{
-    const auto *const bytes = static_cast<const unsigned char *>(data);
-    return fmt::format("{:02x}", fmt::join(bytes, bytes + size, ""));
-}
-
 template <class T> T got(Result<T> result)
 {
     if (!result)
         throw std::runtime_error(result.error().message());
     return std::move(*result);
+}
+
+std::string hex(const void *data, std::size_t size)
+{
+    const auto *const bytes = static_cast<const unsigned char *>(data);
+    return fmt::format("{:02x}", fmt::join(bytes, bytes + size, ""));
 }
 
 using Names = std::map<__u32, std::string>; // of interfaces
@@ -141,6 +142,21 @@ std::vector<std::string> pin_lines(const std::string &directory, Names &names)
     return lines;
 }
 
+// The filter blocks that devices are bound to.
+std::vector<std::string> block_lines(const std::vector<Link> &links)
+{
+    auto netlink = got(Netlink::open());
+    const auto blocks = got(DeviceBlocks::read(netlink));
+    std::vector<std::string> lines;
+    for (const auto &link : links)
+        if (const auto pair = blocks.pair_of(link.index))
+            lines.push_back(fmt::format("blocks of {} {:x} {:x} filled {} {}", link.name,
+                                        pair->ingress, pair->egress,
+                                        blocks.is_attached(link.index, Hook::ingress),
+                                        blocks.is_attached(link.index, Hook::egress)));
+    return lines;
+}
+
 // The lines that only one of them has; empty where they are the same.
 std::string difference(const std::string &was, const std::string &is)
 {
@@ -176,6 +192,7 @@ std::string Faults::state() const
     const auto append = [&](const std::vector<std::string> &more) {
         lines.insert(lines.end(), more.begin(), more.end());
     };
+    append(block_lines(links));
     append(pin_lines(directory, names));
     if (got(datapath_exists(directory))) {
         const auto tables = got(Tables::open(directory));

@@ -58,6 +58,7 @@ ifinfomsg link_header(int index)
 Result<std::vector<Link>> Netlink::links()
 {
     Message message(RTM_GETLINK, 0, link_header());
+    message.put(IFLA_EXT_MASK, std::uint32_t{RTEXT_FILTER_SKIP_STATS});
     auto links = impl_->socket.dump<Link>(message, parse_link);
     if (!links)
         return refused("list links", "", links.error());
