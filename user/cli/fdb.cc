@@ -4,6 +4,9 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -60,12 +63,25 @@ FdbVerb verb_of(const Arguments &arguments)
                                                 : FdbVerb::add;
 }
 
-const VtepInfo &vtep_of(const FdbEntry &entry, const std::vector<VtepInfo> &vteps)
-{
-    static const VtepInfo none;
-    const auto found = std::ranges::find(vteps, entry.device, &VtepInfo::name);
-    return found == vteps.end() ? none : *found;
-}
+// Finds VTEPs by their devices.
+class VtepsByDevice {
+  public:
+    explicit VtepsByDevice(const std::vector<VtepInfo> &vteps)
+    {
+        for (const VtepInfo &vtep : vteps)
+            vteps_.emplace(vtep.name, &vtep);
+    }
+
+    [[nodiscard]] const VtepInfo &of(const FdbEntry &entry) const
+    {
+        static const VtepInfo none;
+        const auto found = vteps_.find(entry.device);
+        return found == vteps_.end() ? none : *found->second;
+    }
+
+  private:
+    std::unordered_map<std::string, const VtepInfo *> vteps_;
+};
 
 } // namespace
 
@@ -148,11 +164,13 @@ Result<> run_fdb_show(const Context &context, const Arguments &arguments)
         return system_failure("fdb show", *filter.bridge, "no such device", ENODEV);
     TRY_ASSIGN(auto entries, show_fdb(device));
     TRY_ASSIGN(auto vteps, list_vteps(device, Problems::looked_for));
-    std::erase_if(entries, [&](const FdbEntry &entry) {
-        return !filter.takes(entry, vtep_of(entry, vteps));
-    });
-    if (!filter.is_empty())
+    if (!filter.is_empty()) {
+        const VtepsByDevice by_device(vteps);
+        std::erase_if(entries, [&](const FdbEntry &entry) {
+            return !filter.takes(entry, by_device.of(entry));
+        });
         vteps.clear(); // the hints are about all entries
+    }
     print(context, entries, device ? Device::left_out : Device::printed, vteps);
     return {};
 }
@@ -179,8 +197,9 @@ Result<> run_fdb_flush(const Context &context, const Arguments &arguments)
     const Batch batch; // one lock for all
     TRY_ASSIGN(const auto entries, show_fdb(device));
     TRY_ASSIGN(const auto vteps, list_vteps(device));
+    const VtepsByDevice by_device(vteps);
     for (const FdbEntry &entry : entries) {
-        if (!filter.takes(entry, vtep_of(entry, vteps)))
+        if (!filter.takes(entry, by_device.of(entry)))
             continue;
         FdbDestination destination{.dst = entry.dst, .port = entry.port, .vni = entry.vni};
         if (!entry.via.empty()) // it is also empty if the port to send from is gone

@@ -742,13 +742,15 @@ std::string option_text(const AttachRequest &request, const AttachOption &option
 bool option_is_default(const AttachRequest &request, const AttachOption &option)
 {
     constexpr std::uint8_t usual_ttl = 64; // of a host whose sysctl settings nobody has changed
-    if (&option == find_option("ttl") && !request.ttl.inherit && request.ttl.value == usual_ttl)
+    static const AttachRequest defaults;
+    const auto is = [&](auto field) { return option.field == OptionField(field); };
+    if (is(&AttachRequest::ttl) && !request.ttl.inherit && request.ttl.value == usual_ttl)
         return true;
-    if (&option == find_option("udpcsum") && request.udpcsum)
+    if (is(&AttachRequest::udpcsum) && request.udpcsum)
         return *request.udpcsum == (request.local && request.local->is_v6());
-    if (&option == find_option("reserved-bits") && request.reserved_bits)
+    if (is(&AttachRequest::reserved_bits) && request.reserved_bits)
         return *request.reserved_bits == ~used_bits(request.gbp);
-    return option_value(request, option) == option_value(AttachRequest(), option);
+    return option_value(request, option) == option_value(defaults, option);
 }
 
 } // namespace xvtep
