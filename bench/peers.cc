@@ -159,7 +159,7 @@ Result<> build_external(End &end)
 Result<std::string> make_container(World &world, const End &end)
 {
     const auto &w = end.words;
-    TRY_ASSIGN(const std::string name, world.host(std::string(name_of(end.system)) + "-c"));
+    TRY_ASSIGN(std::string name, world.host(std::string(name_of(end.system)) + "-c"));
     TRY(World::wire(end.host, w.port, name, "eth0", w.mtu));
     TRY(ip_batch(name, fmt::format("link set eth0 address {}\naddr add {}/24 dev eth0\n"
                                    "neigh replace {} lladdr {} dev eth0 nud permanent",
@@ -223,7 +223,7 @@ std::vector<System> named_systems()
 
 Result<std::string> bare_host(World &world, const std::string &name)
 {
-    TRY_ASSIGN(const std::string host, world.host(name));
+    TRY_ASSIGN(std::string host, world.host(name));
     TRY(ip_batch(host,
                  fmt::format("link add u type veth peer name w\nlink set u up\nlink set w up\n"
                              "addr add {}/24 dev u",

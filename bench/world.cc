@@ -107,7 +107,7 @@ World::~World()
 
 Result<std::string> World::host(const std::string &name)
 {
-    const std::string full = fmt::format("{}{}-{}{}", spaces(), ::getpid(), name, made_++);
+    std::string full = fmt::format("{}{}-{}{}", spaces(), ::getpid(), name, made_++);
     TRY_ASSIGN(const auto netns, Netns::create(full));
     hosts_.push_back(full);
     TRY_ASSIGN(const auto scope, netns.enter());
