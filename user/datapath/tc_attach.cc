@@ -160,6 +160,9 @@ Result<> attach_tc(const TcPlace &place, int program_fd, bool *made_clsact)
 Result<> forget_tc(const TcPlace &place)
 {
     const std::string path = link_path(place);
+    // Without its pin the kernel would release the link too, but some time later.
+    if (const auto link = pinned_link(place); link && *link)
+        (void)bpf_link_detach(link->get());
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
         return errno_failure("remove link", path, errno);
     return {};

@@ -497,6 +497,7 @@ Result<> Carry::carry_host_changes()
 {
     if (layout_ != 5) {
         TRY(copy(from_, "host_changes", to_->host_changes));
+        TRY(copy_raw("senders")); // marks on packets under way are indexes there
         return copy_raw("pmtus");
     }
     __u32 changes = 0;
@@ -546,7 +547,10 @@ Result<> Carry::put_again(Entry entry)
     TRY(set_remote(entry, 0));
     TRY_ASSIGN(const auto now, to_->fdb.look_up(entry.key));
     if (now) {
-        if ((now->flags & holding) != 0 || !is_newer(entry.value.updated, now->updated))
+        // The new programs may have seen a frame whose sender only the old ones know.
+        const bool unknown = (now->flags & XV_FDB_LOCAL) == 0 && now->to == 0 && entry.to;
+        if ((now->flags & holding) != 0 ||
+            (!unknown && !is_newer(entry.value.updated, now->updated)))
             return {};
         entry.value.gc_tag = now->gc_tag;
         (void)to_->fdb.put(entry.key, entry.value, BPF_EXIST); // or it has just expired
