@@ -433,12 +433,12 @@ void UpgradeFaults::at_points(unsigned layout, unsigned points)
 
 TEST_P(UpgradeFaults, AtCallsOfReloadFromLayout5)
 {
-    at_points(5, 4);
+    at_points(5, 3);
 }
 
 TEST_P(UpgradeFaults, AtCallsOfReloadFromLayout10)
 {
-    at_points(10, 4);
+    at_points(10, 3);
 }
 
 TEST_P(UpgradeFaults, OnlyReloadAndDetachByForceTakeAnOlderLayout)
