@@ -376,13 +376,11 @@ void OldXvtep::fill_kernel_of_layout_5(Session &session)
         std::istringstream lines(
             sh(fmt::format("bridge -n {} fdb show dev {}", host_, link.name)).text);
         for (std::string line; std::getline(lines, line);) {
-            std::string mac = line.substr(0, line.find(' ')), word, dst;
-            std::istringstream words(line);
-            while (words >> word)
-                if (word == "dst")
-                    words >> dst;
+            const std::string mac = line.substr(0, line.find(' '));
+            const auto dst = line.find("dst "), self = line.find(" self");
             const auto parsed = Mac::parse(mac);
-            if (dst.empty() || !parsed || parsed->is_zero() || parsed->is_multicast())
+            if (dst == std::string::npos || self == std::string::npos || !parsed ||
+                parsed->is_zero() || parsed->is_multicast())
                 continue;
             xv_fdb_key key{.vni = vtep.vni, .dstport = vtep.dstport, .mac = {}};
             std::ranges::copy(parsed->octets, key.mac);
@@ -390,8 +388,8 @@ void OldXvtep::fill_kernel_of_layout_5(Session &session)
             const unsigned v6 = XV_VTEP_V6 | XV_VTEP_UDPCSUM;
             if (entry && (entry->flags & XV_FDB_USER) != 0 && (vtep.flags & v6) == v6)
                 continue;
-            sh(fmt::format("bridge -n {} fdb del {} dev {} dst {} self", host_, mac, link.name,
-                           dst));
+            sh(fmt::format("bridge -n {} fdb del {} dev {} {} self", host_, mac, link.name,
+                           line.substr(dst, self - dst)));
         }
         if (vtep.underlay_count > 1 && !several) {
             several = true;
