@@ -155,8 +155,8 @@ Result<> ProgramSwitch::run(int only)
 {
     only_ = only;
     TRY_SET(links_, session_.netlink.links());
+    TRY(devices()); // first: what new programs of ports leave to the kernel is learned there
     TRY(ports());
-    TRY(devices());
     return xdp(); // last, because it cannot be undone
 }
 
