@@ -241,7 +241,8 @@ TEST_P(Vnis, TenantsReachTheirOwn)
     ASSERT_EQ(pings_lost(c_[5], inner(2), 20, "-i 0.01"), 0);
     int seen = 0;
     for (const Frame &frame : other.seen())
-        seen += frame.outgoing ? 0 : 1;
+        if (const auto packet = parse_packet(frame.bytes); packet && !frame.outgoing)
+            seen += packet->echo ? 1 : 0; // its own container may ask for neighbours
     EXPECT_EQ(seen, 0) << "the other tenant";
     seen = 0;
     for (const Frame &frame : third.seen())
