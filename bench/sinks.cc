@@ -7,13 +7,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/bpf/captured.h"
 #include "bench/world.h"
 #include "sinks.skel.h"
 #include "user/datapath/libbpf_log.h"
+#include "user/net/netlink.h"
 #include "xvtep/netns.h"
 
 namespace xvtep::bench {
@@ -27,6 +30,37 @@ Result<Sink> Sink::open()
         return errno_failure("load program", "sinks", errno, log.error());
     return made;
 }
+
+namespace {
+
+// The device shares its filters with others of the namespace, as xvtep's do: behind those. In the
+// calling thread's namespace, which is `netns`.
+Result<> attach_to_block(const std::string &netns, int index, int program)
+{
+    static std::set<std::pair<std::string, __u32>> done; // namespaces and ids of programs
+    bpf_prog_info info{};
+    __u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0)
+        return errno_failure("read", "sink", errno);
+    if (done.contains({netns, info.id}))
+        return {};
+    TRY_ASSIGN(auto netlink, Netlink::open());
+    TRY_ASSIGN(const auto qdiscs, netlink.clsact_qdiscs());
+    for (const auto &qdisc : qdiscs) {
+        if (qdisc.ifindex != index || qdisc.ingress_block == 0)
+            continue;
+        constexpr std::uint16_t behind_all = 0xff00; // priority
+        TRY(netlink.put_block_filter(
+            qdisc.ingress_block,
+            {.handle = 1, .priority = behind_all, .program_fd = program, .name = "sink"},
+            OldFilter::replaced));
+        done.emplace(netns, info.id);
+        return {};
+    }
+    return errno_failure("attach TC program to", "ifindex " + std::to_string(index), ENOENT);
+}
+
+} // namespace
 
 Result<> attach_tc_ingress(const std::string &netns, const std::string &device, int program)
 {
@@ -45,11 +79,9 @@ Result<> attach_tc_ingress(const std::string &netns, const std::string &device, 
     options.handle = 1;
     options.priority = 1;
     options.flags = BPF_TC_F_REPLACE;
-    int error = bpf_tc_attach(&hook, &options);
-    if (error == -EOPNOTSUPP) { // the device shares its filters with others, as xvtep's do
-        constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46); // Linux 6.6
-        error = bpf_prog_attach_opts(program, index, tcx_ingress, nullptr);
-    }
+    const int error = bpf_tc_attach(&hook, &options);
+    if (error == -EOPNOTSUPP)
+        return attach_to_block(netns, index, program);
     if (error != 0)
         return errno_failure("attach TC program to", device, -error);
     return {};
