@@ -137,9 +137,7 @@ Result<std::optional<unsigned>> migrate(const std::string &operation)
                         "removes them)",
                         layout),
             EPROTO);
-    Sizes sizes;
-    if (layout == 5 || layout == 10)
-        TRY_SET(sizes, session.wrap(sizes_for(session.directory + "/maps", layout)));
+    TRY_ASSIGN(const auto sizes, session.wrap(sizes_for(session.directory + "/maps", layout)));
     TRY_ASSIGN(const unsigned count, session.wrap(Replacement(session).run(layout, sizes)));
     return count;
 }
@@ -153,6 +151,9 @@ Result<> replace_maps(Session &session, const Sizes &sizes)
 Result<> finish_replacement(Session &session)
 {
     const std::string maps = session.directory + "/maps", next = session.directory + "/next";
+    struct stat found {};
+    if (::stat(next.c_str(), &found) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return {};
     TRY_ASSIGN(const auto begun, layout_in(next));
     TRY_ASSIGN(const auto before, layout_in(maps));
     if (begun == XV_LAYOUT && before && can_carry(layout_of(*before))) {
@@ -164,10 +165,7 @@ Result<> finish_replacement(Session &session)
             return {};
         }
     }
-    std::error_code error;
-    if (before == XV_LAYOUT && fs::exists(next, error))
-        return clean_up(session.directory);
-    return remove_directory(next);
+    return before == XV_LAYOUT ? clean_up(session.directory) : remove_directory(next);
 }
 
 } // namespace xvtep

@@ -134,6 +134,8 @@ Result<> ProgramSwitch::replace_xdp_of(const Link &link, __u32 mode, Program pro
         return {};
     TRY(replace_xdp({maps_, link.index, mode == XV_MODE_SKB, link.name}, program,
                     fresh_.fd(program)));
+    // The old program cannot be put back. TC does its work until the next reload.
+    back_.push([ifindex = link.index] { (void)detach_xdp(ifindex); });
     count_++;
     return {};
 }
@@ -157,7 +159,7 @@ Result<> ProgramSwitch::run(int only)
     TRY_SET(links_, session_.netlink.links());
     TRY(devices()); // first: what new programs of ports leave to the kernel is learned there
     TRY(ports());
-    return xdp(); // last, because it cannot be undone
+    return xdp(); // last, because it cannot be put back
 }
 
 unsigned ProgramSwitch::commit()
