@@ -136,7 +136,8 @@ std::vector<std::string> pin_lines(const std::string &directory, Names &names)
     for (const auto &link : got(pinned_links(directory)))
         lines.push_back(fmt::format("pinned {} {} dead {}", names[static_cast<__u32>(link.ifindex)],
                                     link.hook == Hook::ingress ? "ingress" : "egress", link.dead));
-    for (const char *kind : {"", "/maps", "/maps/programs"})
+    // Not what is in maps/programs: programs stay loaded after the first need of them.
+    for (const char *kind : {"", "/maps"})
         for (const auto &name : got(names_in(directory + kind)))
             lines.push_back(fmt::format("pinned {}/{}", kind, name));
     return lines;

@@ -247,7 +247,7 @@ TEST_F(Health, FiltersOfDevicesThatWereDeleted)
     must(tc + "qdisc add dev vxlan0 clsact");
     must(fmt::format(
         "nsenter --net=/run/netns/{} tc filter add dev vxlan0 egress pref 5 handle 5 bpf "
-        "da object-pinned {}/programs/xvtep_tc_port_egress",
+        "da object-pinned {}/maps/programs/xvtep_tc_underlay_egress",
         a_, pins()));
     EXPECT_EQ(problems("show vxlan0").size(), 2U);
     works("reload");

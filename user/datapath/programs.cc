@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "user/datapath/bpffs.h"
 #include "user/datapath/sizes.h"
 
 namespace xvtep {
@@ -93,6 +94,7 @@ Result<Fd> open_program(const std::string &directory, Program program)
     TRY_ASSIGN(auto pinned, open_pinned_program(directory, program));
     if (pinned)
         return pinned;
+    TRY(check_privileges("load", "BPF programs", Privilege::load));
     const ProgramGroup group = line_of(program).group;
     TRY_ASSIGN(const auto loaded, LoadedPrograms::load(maps, {group}));
     for (const auto &line : programs)
