@@ -314,6 +314,20 @@ TEST_F(Scale, ABatchWhoseFirstAttachFails)
     EXPECT_EQ(whole_vnis(a()), (std::set<unsigned>{2, 3}));
 }
 
+// Commands that take the lock by themselves do not wait for the one that their batch keeps.
+TEST_F(Scale, ABatchReloadsAndDetachesByForce)
+{
+    const std::string path = file("lines");
+    std::ofstream(path) << "attach u --vni 1 --name v1\n"
+                           "reload\n"
+                           "attach u --vni 2 --name v2\n"
+                           "detach --force\n"
+                           "attach u --vni 3 --name v3\n";
+    const Output output = run(a(), "-batch " + path);
+    EXPECT_EQ(output.status, 0) << output.text;
+    EXPECT_EQ(whole_vnis(a()), (std::set<unsigned>{3}));
+}
+
 TEST_F(Scale, BlocksOfOthersAreLeftAlone)
 {
     ip(a(), "link add theirs type bridge");

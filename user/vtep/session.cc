@@ -122,7 +122,6 @@ Result<Session> Session::writer(std::string operation, std::string object, LockS
     const ino_t netns = shares ? current_netns() : 0;
     if (shares && batch_cache.resources && batch_cache.netns == netns && keeps_lock())
         return Session(std::move(operation), std::move(object), batch_cache.resources);
-    Batch::unlock();
     TRY_ASSIGN(auto session, locked(std::move(operation), std::move(object)));
     TRY(session.wrap(finish_replacement(session)));
     TRY(session.wrap(session.open_tables()));
@@ -137,6 +136,7 @@ Result<Session> Session::writer(std::string operation, std::string object, LockS
 
 Result<Session> Session::locked(std::string operation, std::string object)
 {
+    Batch::unlock(); // or this would wait for the lock of its own batch
     TRY_ASSIGN(auto resources, open_resources(operation, object));
     auto lock = Lock::take(resources->root);
     if (!lock)
