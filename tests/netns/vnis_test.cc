@@ -615,6 +615,14 @@ TEST_F(VnisCommands, RefusesWhatCannotBe)
     fails("fdb add 02:00:00:00:00:02 dev vxlan0 src_vni 1001 dst 192.168.8.2 via u", "no via");
     fails("neigh add 10.0.0.1 lladdr 02:00:00:00:00:02 dev vxlan0", "none is given (vni N)");
     fails("remote add 192.168.8.2 dev vxlan0", "none is given (vni N)");
+    works("attach u --vni 2001 --vlan 1 --name vxlan2 --dstport 4791 --bridge br2");
+    ip(a_, "link add port2 type veth peer name peer2");
+    ip(a_, "link set port2 master br2");
+    fails("port add port2 --vni 2001", "no VLAN filtering: take it out of the bridge");
+    fails("port add port2 --vni 2001 --vlan 7", "no VLAN filtering: take it out of the bridge");
+    fails("port add port2 --vni 1001", "give vlan 1, or take it out of the bridge");
+    works("port add port2 --vni 1001 --vlan 1");
+    works("detach vxlan2");
     works("remote add 192.168.8.2 dev vxlan0 vni 1001");
     works("remote del 192.168.8.2 dev vxlan0 vni 1001");
     expect_same_vnis();

@@ -121,13 +121,15 @@ Result<> add(Session &session, const PortRequest &request)
                                EINVAL);
     TRY_ASSIGN(const auto vtep, find_vtep(session, request));
     // Without VLAN filtering a bridge sends the device's tagged frames to the port as they are.
-    if (vtep.vid != 0 && link->master != 0 && !request.vlan) {
+    if (vtep.vid != 0 && link->master != 0) {
         TRY_ASSIGN(const bool filters, session.netlink.has_vlan_filtering(link->master));
-        if (!filters)
-            return session.refused(fmt::format("its bridge has no VLAN filtering: give vlan {}, or "
-                                               "take it out of the bridge",
-                                               vtep.vid),
-                                   EINVAL);
+        const auto device = session.netlink.link(static_cast<int>(vtep.ifindex));
+        const bool shared = device && device->master == link->master;
+        if (!filters && (shared || !request.vlan))
+            return session.refused(
+                fmt::format("its bridge has no VLAN filtering: {}take it out of the bridge",
+                            shared ? "" : fmt::format("give vlan {}, or ", vtep.vid)),
+                EINVAL);
     }
     const Tables &tables = *session.tables;
     const auto index = static_cast<__u32>(link->index);
