@@ -610,6 +610,9 @@ TEST_F(VnisCommands, RefusesWhatCannotBe)
     fails("vni add dev nothing vni 1006 vlan 6", "no such device");
     fails("fdb add 02:00:00:00:00:02 dev vxlan0 dst 192.168.8.2", "none is given (src_vni N)");
     fails("fdb add 02:00:00:00:00:02 dev vxlan0 src_vni 9 dst 192.168.8.2", "it has no VNI 9");
+    works("fdb add 02:00:00:00:00:03 dev vxlan0 src_vni 1001 dst 192.168.8.2");
+    works("fdb get 02:00:00:00:00:03 dev vxlan0 vni 1001"); // the word of bridge fdb get
+    fails("fdb get 02:00:00:00:00:03 dev vxlan0 vni 1002", "no such entry");
     fails("fdb add 02:00:00:00:00:02 dev vxlan1 src_vni 9 dst 192.168.8.2", "its VNI is 42");
     fails("fdb add 02:00:00:00:00:02 dev vxlan0 src_vni 1001 dst 192.168.8.2 port 9", "no port");
     fails("fdb add 02:00:00:00:00:02 dev vxlan0 src_vni 1001 dst 192.168.8.2 via u", "no via");
@@ -622,6 +625,8 @@ TEST_F(VnisCommands, RefusesWhatCannotBe)
     fails("port add port2 --vni 2001 --vlan 7", "no VLAN filtering: take it out of the bridge");
     fails("port add port2 --vni 1001", "give vlan 1, or take it out of the bridge");
     works("port add port2 --vni 1001 --vlan 1");
+    works("vni del dev vxlan2 vni 2001");
+    EXPECT_NE(run("show vxlan2").text.find("vxlan2: vni - dev u"), std::string::npos);
     works("detach vxlan2");
     works("remote add 192.168.8.2 dev vxlan0 vni 1001");
     works("remote del 192.168.8.2 dev vxlan0 vni 1001");

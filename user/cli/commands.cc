@@ -372,7 +372,7 @@ Page fdb_page()
                  .words =
                      {needed_dev,
                       {.word = "to", .value = "MAC", .help = "The MAC address.", .is_plain = true},
-                      src_vni,
+                      {.word = src_vni.word, .alias = "vni", .value = "N", .help = src_vni.help},
                       self},
                  .examples = {"xvtep fdb get b2:ee:aa:42:8b:0b dev vxlan0",
                               "xvtep -s fdb get b2:ee:aa:42:8b:0b dev vxlan0"},

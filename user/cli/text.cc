@@ -40,7 +40,7 @@ std::string joined_devices(const VtepInfo &vtep)
 std::string vni_text(const VtepInfo &vtep)
 {
     if (vtep.vnis.empty())
-        return std::to_string(vtep.vni);
+        return vtep.vni == 0 ? "-" : std::to_string(vtep.vni); // "-": `vni del` has removed all
     return fmt::format("{} vlan {}", vnis_text(vtep.vnis), vlans_text(vtep.vnis));
 }
 
