@@ -106,6 +106,23 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     return port;
 }
 
+// Without VLAN filtering a bridge sends the tagged frames of a device with many VNIs to the port.
+Result<> check_bridge(Session &session, const PortRequest &request, const Link &link,
+                      const xv_vtep &vtep)
+{
+    if (vtep.vid == 0 || link.master == 0)
+        return {};
+    TRY_ASSIGN(const bool filters, session.netlink.has_vlan_filtering(link.master));
+    const auto device = session.netlink.link(static_cast<int>(vtep.ifindex));
+    const bool shared = device && device->master == link.master;
+    if (filters || (request.vlan && !shared))
+        return {};
+    return session.refused(
+        fmt::format("its bridge has no VLAN filtering: {}take it out of the bridge",
+                    shared ? "" : fmt::format("give vlan {}, or ", vtep.vid)),
+        EINVAL);
+}
+
 Result<> add(Session &session, const PortRequest &request)
 {
     const auto link = session.netlink.link(request.name);
@@ -120,17 +137,7 @@ Result<> add(Session &session, const PortRequest &request)
                                            link->kind),
                                EINVAL);
     TRY_ASSIGN(const auto vtep, find_vtep(session, request));
-    // Without VLAN filtering a bridge sends the device's tagged frames to the port as they are.
-    if (vtep.vid != 0 && link->master != 0) {
-        TRY_ASSIGN(const bool filters, session.netlink.has_vlan_filtering(link->master));
-        const auto device = session.netlink.link(static_cast<int>(vtep.ifindex));
-        const bool shared = device && device->master == link->master;
-        if (!filters && (shared || !request.vlan))
-            return session.refused(
-                fmt::format("its bridge has no VLAN filtering: {}take it out of the bridge",
-                            shared ? "" : fmt::format("give vlan {}, or ", vtep.vid)),
-                EINVAL);
-    }
+    TRY(check_bridge(session, request, *link, vtep));
     const Tables &tables = *session.tables;
     const auto index = static_cast<__u32>(link->index);
     TRY_ASSIGN(const auto underlay, tables.underlays.look_up(index));
