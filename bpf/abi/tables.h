@@ -31,8 +31,8 @@
 #define XV_REMOTES_START 1024 /* as all sizes of remotes, a power of 2 */
 
 #define XV_SLOTS 8192 /* slot 0 is none */
-#define XV_VNI_HINTS 16384
-#define XV_PORT_HINTS 4096
+#define XV_VNI_HINTS 8192
+#define XV_PORT_HINTS 1024
 #define XV_FDB_ENTRIES (1 << 20)
 #define XV_FLOOD_MAX 512 /* destinations of an entry */
 #define XV_FLOODS_MAX (XV_FDB_ENTRIES / 4)
