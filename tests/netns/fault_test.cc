@@ -16,6 +16,7 @@
 
 #include <fmt/ranges.h>
 
+#include "tests/support/difference.h"
 #include "tests/support/netns_case.h"
 #include "user/base/fd.h"
 #include "user/datapath/bpffs.h"
@@ -156,22 +157,6 @@ std::vector<std::string> block_lines(const std::vector<Link> &links)
                                         blocks.is_attached(link.index, Hook::ingress),
                                         blocks.is_attached(link.index, Hook::egress)));
     return lines;
-}
-
-// The lines that only one of them has; empty where they are the same.
-std::string difference(const std::string &was, const std::string &is)
-{
-    std::map<std::string, int> lines;
-    std::istringstream before(was), now(is);
-    for (std::string line; std::getline(before, line);)
-        lines[line]--;
-    for (std::string line; std::getline(now, line);)
-        lines[line]++;
-    std::string text;
-    for (const auto &[line, count] : lines)
-        if (count != 0)
-            text += fmt::format("{}{}\n", count > 0 ? "+" : "-", line);
-    return text;
 }
 
 std::string Faults::state() const

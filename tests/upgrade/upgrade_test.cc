@@ -18,6 +18,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/difference.h"
 #include "tests/support/overlay_case.h"
 #include "tests/support/traffic.h"
 #include "tests/upgrade/old_xvtep.h"
@@ -88,21 +89,6 @@ class UpgradeCase : public OverlayCase {
 
     std::map<std::pair<int, unsigned>, std::unique_ptr<OldXvtep>> old_;
 };
-
-std::string difference(const std::string &was, const std::string &is)
-{
-    std::map<std::string, int> lines;
-    std::istringstream before(was), now(is);
-    for (std::string line; std::getline(before, line);)
-        lines[line]--;
-    for (std::string line; std::getline(now, line);)
-        lines[line]++;
-    std::string text;
-    for (const auto &[line, count] : lines)
-        if (count != 0)
-            text += fmt::format("{}{}\n", count > 0 ? "+" : "-", line);
-    return text;
-}
 
 class Upgrade : public UpgradeCase {
   protected:

@@ -348,26 +348,8 @@ class Attachment {
         TRY(attach_device_programs(session_, device_));
         if (has_many())
             return make_vnis(session_, vtep_, request_.vnis);
-        if (addr_is_set(vtep_.remote)) {
-            xv_fdb_key key{};
-            key.vni = vtep_.vni;
-            key.dstport = vtep_.dstport;
-            xv_remote_key to{};
-            to.addr = vtep_.remote;
-            to.slot = vtep_.slot;
-            to.vni = vtep_.vni;
-            to.port = vtep_.dstport;
-            to.via = ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0;
-            xv_fdb entry{};
-            TRY_SET(entry.to, growing(session_, &Sizes::remotes,
-                                      [&] { return hold_remote(*session_.tables, vtep_, to, 1); }));
-            entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
-            entry.several = 1;
-            entry.updated = entry.used = entry.created = xv_tick(monotonic());
-            TRY(make_room_for(session_, 1));
-            TRY(tables.fdb.put(key, entry));
-            add_fdb_count(tables, vtep_.slot, 1);
-        }
+        TRY(write_default(session_, vtep_,
+                          ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0));
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
         return add_lookups(session_, vtep_); // from here on packets are decapsulated
     }

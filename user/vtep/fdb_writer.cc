@@ -101,6 +101,28 @@ Result<> make_room_for(Session &session, std::size_t entries)
     return grow(session, &Sizes::fdb, static_cast<__u32>(all));
 }
 
+Result<> write_default(Session &session, const xv_vtep &vtep, __u32 via)
+{
+    if (!addr_is_set(vtep.remote))
+        return {};
+    const xv_remote_key to{.addr = vtep.remote,
+                           .slot = vtep.slot,
+                           .vni = vtep.vni,
+                           .via = via,
+                           .port = vtep.dstport,
+                           .zero = 0};
+    xv_fdb entry{};
+    TRY_SET(entry.to, growing(session, &Sizes::remotes,
+                              [&] { return hold_remote(*session.tables, vtep, to, 1); }));
+    entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
+    entry.several = 1;
+    entry.updated = entry.used = entry.created = xv_tick(monotonic());
+    TRY(make_room_for(session, 1));
+    TRY(session.tables->fdb.put(key_of(vtep, Mac()), entry));
+    add_fdb_count(*session.tables, vtep.slot, 1);
+    return {};
+}
+
 Result<std::optional<xv_fdb>> FdbWriter::current() const
 {
     return session_.wrap(session_.tables->fdb.look_up(key_));

@@ -36,6 +36,10 @@ const char *verb_name(FdbVerb verb);
 // Makes the FDB larger if it has not room for so many entries more.
 Result<> make_room_for(Session &session, std::size_t entries);
 
+// Writes the default entry of a new VTEP into the table, if it has a remote. `via`: the port to
+// send from, or 0.
+Result<> write_default(Session &session, const xv_vtep &vtep, __u32 via);
+
 class FdbWriter {
   public:
     FdbWriter(Session &session, const xv_vtep &vtep, const Mac &mac)

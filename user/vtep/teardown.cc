@@ -41,20 +41,6 @@ Result<std::optional<Link>> find_link(Session &session, int ifindex)
     return std::unexpected(link.error());
 }
 
-// The VTEPs that are removed together, by what the tables know of them.
-struct Leaving {
-    std::set<__u32> slots;
-    std::set<std::pair<__u32, __be16>> vnis; // with their UDP ports
-
-    explicit Leaving(std::span<const xv_vtep> vteps)
-    {
-        for (const auto &vtep : vteps) {
-            slots.insert(vtep.slot);
-            vnis.emplace(vtep.vni, vtep.dstport);
-        }
-    }
-};
-
 template <class Key> const auto &vni_key(const Key &key)
 {
     return key;
@@ -74,14 +60,6 @@ Result<> flush(const Table<Key, Value> &table, const Leaving &leaving)
     return {};
 }
 
-Result<> flush_entries(const Session &session, const Leaving &leaving)
-{
-    TRY(flush(session.tables->fdb, leaving));
-    TRY(flush(session.tables->floods, leaving));
-    TRY(free_remotes(*session.tables, leaving.slots));
-    return flush(session.tables->neighs, leaving);
-}
-
 Result<> put_peer_back(Session &session, const Link &link, __u32 flags)
 {
     if (link.kind != "veth")
@@ -99,6 +77,22 @@ Result<> put_peer_back(Session &session, const Link &link, __u32 flags)
 }
 
 } // namespace
+
+Leaving::Leaving(std::span<const xv_vtep> vteps)
+{
+    for (const auto &vtep : vteps) {
+        slots.insert(vtep.slot);
+        vnis.emplace(vtep.vni, vtep.dstport);
+    }
+}
+
+Result<> flush_entries(const Session &session, const Leaving &leaving)
+{
+    TRY(flush(session.tables->fdb, leaving));
+    TRY(flush(session.tables->floods, leaving));
+    TRY(free_remotes(*session.tables, leaving.slots));
+    return flush(session.tables->neighs, leaving);
+}
 
 Result<> unless_gone(Result<> removed)
 {
@@ -252,6 +246,17 @@ Result<std::vector<xv_vtep>> take_apart(Session &session, std::span<const xv_vte
 
 } // namespace
 
+Result<> stop_accepting(Session &session, std::span<const xv_vtep> vteps, const Leaving &leaving)
+{
+    for (const auto &vtep : vteps) {
+        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
+        if (committed)
+            TRY(session.tables->vnis.remove({vtep.vni, vtep.dstport, 0}));
+    }
+    TRY(derive_lookups(session));
+    return take_from_ports(session, leaving.slots);
+}
+
 Result<> remove_vteps(Session &session, std::span<const xv_vtep> wanted)
 {
     TRY_ASSIGN(const auto vteps, take_apart(session, wanted));
@@ -259,14 +264,7 @@ Result<> remove_vteps(Session &session, std::span<const xv_vtep> wanted)
         return {};
     Tables &tables = *session.tables;
     const Leaving leaving(vteps);
-    // First stop accepting packets, or they would fill the tables again.
-    for (const auto &vtep : vteps) {
-        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
-        if (committed)
-            TRY(tables.vnis.remove({vtep.vni, vtep.dstport, 0}));
-    }
-    TRY(derive_lookups(session));
-    TRY(take_from_ports(session, leaving.slots));
+    TRY(stop_accepting(session, vteps, leaving));
 
     TRY_ASSIGN(const auto links, session.netlink.links());
     TRY(delete_devices(session, links, vteps));

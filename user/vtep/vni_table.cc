@@ -121,28 +121,6 @@ std::vector<xv_vtep> records_of(const xv_vtep &device, std::span<const VniRange>
     return made;
 }
 
-Result<> put_default(const Tables &tables, const xv_vtep &vtep)
-{
-    if (!addr_is_set(vtep.remote))
-        return {};
-    xv_fdb_key key{};
-    key.vni = vtep.vni;
-    key.dstport = vtep.dstport;
-    xv_remote_key to{};
-    to.addr = vtep.remote;
-    to.slot = vtep.slot;
-    to.vni = vtep.vni;
-    to.port = vtep.dstport;
-    xv_fdb entry{};
-    TRY_SET(entry.to, hold_remote(tables, vtep, to, 1));
-    entry.flags = XV_FDB_PERMANENT | XV_FDB_USER;
-    entry.several = 1;
-    entry.updated = entry.used = entry.created = xv_tick(monotonic());
-    TRY(tables.fdb.put(key, entry));
-    add_fdb_count(tables, vtep.slot, 1);
-    return {};
-}
-
 std::vector<KernelVniRange> kernel_ranges(std::span<const xv_vtep> vteps)
 {
     std::vector<KernelVniRange> ranges;
@@ -151,79 +129,9 @@ std::vector<KernelVniRange> kernel_ranges(std::span<const xv_vtep> vteps)
     return ranges;
 }
 
-// The VTEPs of one device, as keys of the tables have them.
-struct Chosen {
-    std::set<__u32> slots, vnis;
-    __be16 dstport = 0;
-
-    explicit Chosen(const std::vector<xv_vtep> &vteps)
-    {
-        for (const auto &vtep : vteps) {
-            slots.insert(vtep.slot);
-            vnis.insert(vtep.vni);
-            dstport = vtep.dstport;
-        }
-    }
-    [[nodiscard]] bool has(__u32 vni, __be16 port) const
-    {
-        return port == dstport && vnis.contains(vni);
-    }
-};
-
-// Removes the VLANs that lead to the VTEPs, and local ports that have no other VNI.
-Result<> take_from_ports(Session &session, const Chosen &chosen)
-{
-    const Tables &tables = *session.tables;
-    TRY_ASSIGN(auto vlans, tables.vlans.entries());
-    for (const auto &[vlan, slot] : vlans)
-        if (chosen.slots.contains(slot))
-            TRY(tables.vlans.remove(vlan));
-    std::set<__u32> with_others;
-    for (const auto &[vlan, slot] : vlans)
-        if (!chosen.slots.contains(slot))
-            with_others.insert(vlan.ifindex);
-    TRY_ASSIGN(const auto ports, tables.ports.entries());
-    for (const auto &[ifindex, port] : ports) {
-        const bool others = with_others.contains(ifindex);
-        if (!chosen.slots.contains(port.vtep) && (port.vtep != 0 || others))
-            continue;
-        xv_port rest = port;
-        rest.vtep = 0;
-        if (others)
-            TRY(tables.ports.put(ifindex, rest));
-        else
-            TRY(remove_port(session, static_cast<int>(ifindex)));
-    }
-    TRY_ASSIGN(const auto members, tables.members.entries());
-    for (const auto &[member, value] : members)
-        if (chosen.slots.contains(member.slot))
-            TRY(tables.members.remove(member));
-    return {};
-}
-
-// Removes all entries for which `is` says so.
-template <class Key, class Value, class Predicate>
-Result<> erase(const Table<Key, Value> &table, Predicate is)
-{
-    TRY_ASSIGN(const auto entries, table.entries());
-    for (const auto &[key, value] : entries)
-        if (is(key))
-            TRY(table.remove(key));
-    return {};
-}
-
-Result<> erase_entries(const Session &session, const Chosen &chosen)
-{
-    const Tables &tables = *session.tables;
-    const auto is = [&](const auto &key) { return chosen.has(key.vni, key.dstport); };
-    TRY(erase(tables.fdb, is));
-    TRY(erase(tables.floods, [&](const xv_flood_key &key) { return is(key.entry); }));
-    TRY(free_remotes(tables, chosen.slots));
-    return erase(tables.neighs, is);
-}
-
 // Takes VNIs, some of which it may not have, off the kernel's device, with their entries.
-Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps, const Chosen &chosen)
+Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps,
+                          const Leaving &leaving)
 {
     const auto index = static_cast<int>(vteps.front().ifindex);
     const auto link = session.netlink.link(index);
@@ -231,7 +139,7 @@ Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps, c
         return {}; // it is gone, or in another namespace
     TRY_ASSIGN(const auto entries, session.tables->fdb.entries());
     for (const auto &[key, entry] : entries) {
-        if (!chosen.has(key.vni, key.dstport) || (entry.flags & XV_FDB_LOCAL) != 0)
+        if (!leaving.vnis.contains({key.vni, key.dstport}) || (entry.flags & XV_FDB_LOCAL) != 0)
             continue;
         KernelFdbEntry there{};
         std::ranges::copy(key.mac, there.mac.octets.begin());
@@ -260,22 +168,10 @@ void leave_bridge(Session &session, const std::vector<xv_vtep> &vteps)
             index, range.vlan, static_cast<std::uint16_t>(range.vlan + count_of(range) - 1));
 }
 
-// First stops accepting packets, or they would fill the tables again.
-Result<> stop(Session &session, const std::vector<xv_vtep> &vteps, const Chosen &chosen)
-{
-    for (const auto &vtep : vteps) {
-        TRY_ASSIGN(const bool committed, is_committed(session, vtep));
-        if (committed)
-            TRY(session.tables->vnis.remove({vtep.vni, vtep.dstport, 0}));
-    }
-    TRY(derive_lookups(session));
-    return take_from_ports(session, chosen);
-}
-
-Result<> forget(Session &session, const std::vector<xv_vtep> &vteps, const Chosen &chosen)
+Result<> forget(Session &session, const std::vector<xv_vtep> &vteps, const Leaving &leaving)
 {
     TRY(wait_for_running_programs()); // programs that run still may learn
-    TRY(erase_entries(session, chosen));
+    TRY(flush_entries(session, leaving));
     for (const auto &vtep : vteps) {
         add_fdb_count(*session.tables, vtep.slot,
                       -static_cast<std::int64_t>(session.tables->fdb_count[vtep.slot]));
@@ -362,7 +258,7 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     }
     TRY(session.netlink.add_vnis(static_cast<int>(device.ifindex), kernel_ranges(made)));
     for (const auto &vtep : made) {
-        TRY(growing(session, &Sizes::remotes, [&] { return put_default(tables, vtep); }));
+        TRY(write_default(session, vtep, 0));
         TRY(growing(session, &Sizes::vlans, [&] {
             return tables.vlans.put({vtep.ifindex, vtep.vid}, vtep.slot);
         }));
@@ -381,7 +277,7 @@ Result<> remove_vnis(Session &session, const std::vector<xv_vtep> &vteps)
 {
     if (vteps.empty())
         return {};
-    const Chosen chosen(vteps);
+    const Leaving leaving(vteps);
     const auto index = static_cast<int>(vteps.front().ifindex);
     TRY_ASSIGN(const auto device, session.vtep_of_device(index));
     if (device && !is_marked(*device)) {
@@ -390,10 +286,10 @@ Result<> remove_vnis(Session &session, const std::vector<xv_vtep> &vteps)
             TRY(mark(session, vtep, Mark::set));
         TRY(mark(session, *device, Mark::set));
     }
-    TRY(stop(session, vteps, chosen));
+    TRY(stop_accepting(session, vteps, leaving));
     leave_bridge(session, vteps);
-    TRY(take_from_kernel(session, vteps, chosen));
-    TRY(forget(session, vteps, chosen));
+    TRY(take_from_kernel(session, vteps, leaving));
+    TRY(forget(session, vteps, leaving));
     return device ? mark(session, *device, Mark::cleared) : Result<>();
 }
 
