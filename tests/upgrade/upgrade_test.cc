@@ -370,7 +370,6 @@ void UpgradeFaults::at_points(unsigned layout, unsigned points)
     SCOPED_TRACE(fmt::format("layout {}", layout));
     const std::string before = view(1), count_file = file("count");
     old(1, layout).take_over();
-    const std::string ids_before = ids();
     ASSERT_EQ(try_run(1, "reload",
                       fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", count_file, XVTEP_FAULTS))
                   .status,
