@@ -6,30 +6,42 @@
 #include <sys/socket.h>
 
 namespace xvtep {
+namespace {
 
-Result<DeviceNames> DeviceNames::read(Session &session)
-{
-    const auto links = session.netlink.links();
-    if (!links)
-        return session.wrap(links.error());
-    DeviceNames made;
-    for (const auto &link : *links)
-        made.names_.emplace(static_cast<__u32>(link.index), link.name);
-    return made;
-}
-
-const std::string &DeviceNames::of(__u32 ifindex) const
-{
-    static const std::string none;
-    const auto found = names_.find(ifindex);
-    return found == names_.end() ? none : found->second;
-}
-
-Result<DeviceNameCache> DeviceNameCache::open()
+Result<Fd> open_socket()
 {
     Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!socket)
         return errno_failure("open socket for", "device names", errno);
+    return socket;
+}
+
+std::string ask(const Fd &socket, __u32 ifindex)
+{
+    ifreq device{};
+    device.ifr_ifindex = static_cast<int>(ifindex);
+    return ::ioctl(socket.get(), SIOCGIFNAME, &device) == 0 ? device.ifr_name : "";
+}
+
+} // namespace
+
+Result<DeviceNames> DeviceNames::open()
+{
+    TRY_ASSIGN(auto socket, open_socket());
+    return DeviceNames(std::move(socket));
+}
+
+const std::string &DeviceNames::of(__u32 ifindex) const
+{
+    const auto [name, is_new] = names_.try_emplace(ifindex);
+    if (is_new)
+        name->second = ask(socket_, ifindex);
+    return name->second;
+}
+
+Result<DeviceNameCache> DeviceNameCache::open()
+{
+    TRY_ASSIGN(auto socket, open_socket());
     return DeviceNameCache(std::move(socket));
 }
 
@@ -41,9 +53,7 @@ const std::string &DeviceNameCache::of(__u32 ifindex, std::uint64_t now)
         names_.clear();
     auto &known = names_[ifindex];
     if (known.asked == 0 || now - known.asked > good_for) {
-        ifreq device{};
-        device.ifr_ifindex = static_cast<int>(ifindex);
-        known.text = ::ioctl(socket_.get(), SIOCGIFNAME, &device) == 0 ? device.ifr_name : "";
+        known.text = ask(socket_, ifindex);
         known.asked = now;
     }
     return known.text;

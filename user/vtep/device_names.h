@@ -10,26 +10,28 @@
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
-#include "user/vtep/session.h"
 
 namespace xvtep {
 
-// The names of all devices of the namespace, as they were when read.
+// Names for one command: each is asked for once, when it is first wanted.
 class DeviceNames {
   public:
-    static Result<DeviceNames> read(Session &session);
+    // Keeps a socket of the calling thread's namespace; if_indextoname(3) would open one each time.
+    static Result<DeviceNames> open();
     // Returns "" if no device has that index.
     [[nodiscard]] const std::string &of(__u32 ifindex) const;
 
   private:
-    std::unordered_map<__u32, std::string> names_;
+    explicit DeviceNames(Fd socket) : socket_(std::move(socket)) {}
+
+    Fd socket_;
+    mutable std::unordered_map<__u32, std::string> names_;
 };
 
 // Names for a listener that runs for long: each is asked for at most every 100 ms, because asking
 // takes a seventh of the time from a miss to its callback.
 class DeviceNameCache {
   public:
-    // Keeps a socket of the calling thread's namespace; if_indextoname(3) would open one each time.
     static Result<DeviceNameCache> open();
     // `now`: nanoseconds of CLOCK_MONOTONIC. Returns "" if the device is gone.
     const std::string &of(__u32 ifindex, std::uint64_t now);

@@ -222,7 +222,7 @@ Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
     std::vector<FdbEntry> all;
     if (!session.tables && !device)
         return all;
-    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto names, session.wrap(DeviceNames::open()));
     TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->fdb.entries()));
 
@@ -251,7 +251,7 @@ Result<std::vector<FdbEntry>> get_fdb(const Mac &mac, const std::string &device,
 {
     TRY_ASSIGN(auto session, Session::reader("fdb get", mac.text()));
     TRY_ASSIGN(const auto vtep, session.vtep_named(device, src_vni));
-    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto names, session.wrap(DeviceNames::open()));
     const auto key = key_of(vtep, mac);
     std::vector<FdbEntry> found;
     TRY_ASSIGN(const auto entry, session.wrap(session.tables->fdb.look_up(key)));

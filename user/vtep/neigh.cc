@@ -106,7 +106,7 @@ Result<std::vector<NeighEntry>> show_neigh(const std::optional<std::string> &dev
     std::vector<NeighEntry> all;
     if (!session.tables && !device)
         return all;
-    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto names, session.wrap(DeviceNames::open()));
     TRY_ASSIGN(const auto vteps, VtepIndex::read(session, names, device));
     const std::uint64_t now = monotonic();
     TRY_ASSIGN(const auto entries, session.wrap(session.tables->neighs.entries()));

@@ -158,7 +158,7 @@ Result<std::vector<Remote>> show_remotes(const std::optional<std::string> &devic
     std::vector<Remote> all;
     if (!session.tables && !device)
         return all;
-    TRY_ASSIGN(const auto names, DeviceNames::read(session));
+    TRY_ASSIGN(const auto names, session.wrap(DeviceNames::open()));
     TRY_ASSIGN(const auto links, session.wrap(session.netlink.links()));
     std::map<__u32, NamedVtep> vteps; // by slot
     TRY_ASSIGN(const auto every, session.wrap(session.vteps()));
