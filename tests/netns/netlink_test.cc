@@ -433,6 +433,23 @@ TEST_F(NetlinkTest, KeepsAVxlanForwardingDatabase)
     EXPECT_EQ(twice.error().object, "02:00:00:00:00:0a dst 10.0.0.4 dev vx0");
 }
 
+// The answers to all of them do not fit into the receive buffer at once.
+TEST_F(NetlinkTest, HearsOfManyRefusals)
+{
+    VxlanOptions options;
+    options.vni = 5;
+    const auto vxlan = netlink->add_vxlan({.name = "vx0"}, options);
+    ASSERT_TRUE(works(vxlan));
+    std::vector<KernelFdbEntry> entries(128, {.mac = mac_a, .dst = ip("10.0.0.4")});
+    for (std::size_t n = 0; n < entries.size(); n++)
+        entries[n].mac.octets[5] = static_cast<std::uint8_t>(n);
+    ASSERT_EQ(*netlink->add_fdb(*vxlan, entries), entries.size());
+    const auto again = netlink->add_fdb(*vxlan, entries);
+    ASSERT_TRUE(works(again));
+    EXPECT_EQ(*again, 0U);
+    EXPECT_EQ(netlink->fdb(*vxlan)->size(), entries.size());
+}
+
 TEST_F(NetlinkTest, AddressesRoutesAndNeighbours)
 {
     const int veth = add_veth("v0", "v1");

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,6 +19,9 @@ namespace {
 // The kernel sends dumps in parts of at most 32 KiB. The answer for one link may be longer.
 constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;
 constexpr int most_dumps = 16;
+// The kernel drops the answers that do not fit into the socket's receive buffer (netlink_ack()),
+// whose default size has room for 78 of them on Linux 6.18.
+constexpr std::size_t most_answers = 32;
 constexpr timeval patience = {.tv_sec = 10, .tv_usec = 0};
 
 std::string extended_text(const nlattr *first, int size)
@@ -106,9 +110,21 @@ NetlinkSocket::Answer NetlinkSocket::request(Message &message, const Reader &rea
 
 std::expected<std::vector<int>, Refusal> NetlinkSocket::request_each(std::span<Message> messages)
 {
+    std::vector<int> errors;
+    errors.reserve(messages.size());
+    for (std::size_t at = 0; at < messages.size(); at += most_answers) {
+        const auto some =
+            request_some(messages.subspan(at, std::min(most_answers, messages.size() - at)));
+        if (!some)
+            return std::unexpected(some.error());
+        errors.insert(errors.end(), some->begin(), some->end());
+    }
+    return errors;
+}
+
+std::expected<std::vector<int>, Refusal> NetlinkSocket::request_some(std::span<Message> messages)
+{
     std::vector<int> errors(messages.size(), 0);
-    if (messages.empty())
-        return errors;
     std::vector<char> all;
     std::uint32_t first = 0;
     for (std::size_t n = 0; n < messages.size(); n++) {

@@ -37,8 +37,8 @@ class NetlinkSocket {
     // Calls `reader` for each message before the acknowledgement.
     Answer request(Message &message, const Reader &reader = {});
 
-    // Sends independent requests with one system call, which takes a fraction of the time. Returns
-    // the errno of each, or 0.
+    // Sends independent requests, many with one system call, which takes a fraction of the time.
+    // Returns the errno of each, or 0.
     std::expected<std::vector<int>, Refusal> request_each(std::span<Message> messages);
 
     // Reads a whole table, and starts again if the table changed meanwhile. `parse` returns nothing
@@ -70,6 +70,8 @@ class NetlinkSocket {
     explicit NetlinkSocket(std::unique_ptr<nl_sock, Free> socket);
 
     Answer dump(Message &message, const std::function<void()> &restart, const Reader &reader);
+    // The same as request_each(), with one system call.
+    std::expected<std::vector<int>, Refusal> request_some(std::span<Message> messages);
     // Returns false if the table changed during the dump.
     std::expected<bool, Refusal> exchange(Message &message, const Reader &reader,
                                           const bool *enough = nullptr);
