@@ -13,7 +13,9 @@ namespace xvtep {
 // A batch is no transaction: each call succeeds or fails for itself.
 class Batch {
   public:
-    Batch();
+    // `vteps`: about how many VTEPs the calls will attach, or 0. Tables get room for so many at
+    // once; otherwise they grow step by step, and each step loads the programs anew.
+    explicit Batch(unsigned vteps = 0);
     ~Batch(); // on the thread that made it
     // Gives the lock back now. Call it before waiting for more to do. The next write takes the lock
     // again.

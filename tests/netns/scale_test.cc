@@ -382,6 +382,21 @@ TEST_F(Scale, DevicesWithLinksKeepThem)
     nothing_is_left(a());
 }
 
+// Growing would load the programs anew.
+TEST_F(Scale, AFileHasRoomForItsVtepsAtOnce)
+{
+    const auto replaced = [&] {
+        const auto netns = got(Netns::open(a()));
+        const auto scope = got(netns.enter());
+        return got(replaced_count(state_directory("/sys/fs/bpf", got(netns.cookie())) + "/maps"));
+    };
+    works(a(), "-batch " + attaches(1, 70, 2, "--fdb-size 40000"));
+    EXPECT_EQ(replaced(), 0U);
+    EXPECT_EQ(whole_vnis(a()).size(), 70U);
+    works(a(), "detach u");
+    nothing_is_left(a());
+}
+
 TEST_F(Scale, TheLibraryAttachesManyUnderOneBatch)
 {
     const auto netns = got(Netns::open(a()));

@@ -66,11 +66,29 @@ int report(const Context &context, std::FILE *err, const std::string &where, con
     return static_cast<int>(error.kind);
 }
 
+// Counts the lines that attach something among the first ones, and goes back to the beginning.
+// Returns 0 where the file cannot go back.
+unsigned count_attaches(std::istream &in)
+{
+    const auto start = in.tellg();
+    if (start == std::istream::pos_type(-1))
+        return 0;
+    constexpr int most_lines = 16384;
+    unsigned count = 0;
+    std::string line;
+    for (int n = 0; n < most_lines && std::getline(in, line); n++)
+        count += line.starts_with("attach ") ? 1 : 0;
+    in.clear();
+    in.seekg(start);
+    return count;
+}
+
 // Runs the lines of one batch.
 class Runner {
   public:
-    Runner(const Context &context, const std::string &file, bool force, std::FILE *err)
-        : context_(context), file_(file), force_(force), err_(err)
+    Runner(const Context &context, const std::string &file, bool force, std::FILE *err,
+           unsigned attaches)
+        : context_(context), file_(file), force_(force), err_(err), batch_(attaches)
     {
     }
 
@@ -193,7 +211,8 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         return report(context, err, "", scope.error());
     Context inside = context;
     inside.netns.reset();
-    return Runner(inside, file, force, err).run(file == "-" ? std::cin : opened);
+    const unsigned attaches = file == "-" ? 0 : count_attaches(opened);
+    return Runner(inside, file, force, err, attaches).run(file == "-" ? std::cin : opened);
 }
 
 } // namespace xvtep::cli

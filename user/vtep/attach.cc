@@ -65,7 +65,7 @@ class Attachment {
         TRY(refuse_duplicates());
         if (!session_.tables)
             undo_.push([this] { (void)release_empty_datapath(session_); });
-        TRY(session_.need_tables());
+        TRY(session_.need_tables(first_sizes()));
         if (request_.fdb_size > session_.tables->sizes().fdb)
             TRY(grow(session_, &Sizes::fdb, request_.fdb_size));
         if (!session_.resources->host.route_queries_allowed)
@@ -175,6 +175,20 @@ class Attachment {
                 return session_.refused(port.name + " is a local port already", EBUSY);
         }
         return {};
+    }
+
+    // What has room for all that is known to come, or each growth would load the programs anew.
+    [[nodiscard]] Sizes first_sizes() const
+    {
+        const auto slots =
+            static_cast<__u32>(1 + vteps_of_batch() + request_.devices.size()); // 0 is none
+        Sizes sizes;
+        if (slots > sizes.slots)
+            sizes =
+                grown(sizes, &Sizes::slots, std::min(slots, largest_sizes.slots)).value_or(sizes);
+        if (request_.fdb_size > sizes.fdb)
+            sizes = grown(sizes, &Sizes::fdb, request_.fdb_size).value_or(sizes);
+        return sizes;
     }
 
     Result<> take_slot()

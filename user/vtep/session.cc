@@ -31,6 +31,7 @@ constexpr std::uint64_t share_for = second; // then others get their turn at the
 // What the calls of a thread's batches share: a Batch has no argument by which to pass it on.
 struct BatchCache {
     unsigned batches = 0;                 // that live on this thread
+    unsigned vteps = 0;                   // that they want room for
     std::shared_ptr<Resources> resources; // null: the next call opens them
     ino_t netns = 0;                      // their namespace; the thread may have left it since
     std::uint64_t until = 0;              // CLOCK_MONOTONIC, ns: when the lock is given back
@@ -90,15 +91,23 @@ Failure Session::wrap(const Error &step) const
     return because_of(step, operation, object);
 }
 
-Batch::Batch()
+Batch::Batch(unsigned vteps)
 {
     batch_cache.batches++;
+    batch_cache.vteps = std::max(batch_cache.vteps, vteps);
 }
 
 Batch::~Batch()
 {
-    if (--batch_cache.batches == 0)
-        unlock();
+    if (--batch_cache.batches != 0)
+        return;
+    unlock();
+    batch_cache.vteps = 0;
+}
+
+unsigned vteps_of_batch()
+{
+    return batch_cache.vteps;
 }
 
 void Batch::unlock()

@@ -110,6 +110,9 @@ struct Session {
     }
 };
 
+// Returns how many VTEPs the thread's batch wants room for, or 0.
+unsigned vteps_of_batch();
+
 // Whether the record is that of a device with many VNIs, and not of a VTEP.
 bool has_many_vnis(const xv_vtep &record);
 

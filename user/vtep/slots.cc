@@ -63,7 +63,7 @@ Result<__u32> free_slot(Session &session)
         if (slot == largest_sizes.slots)
             return session.refused(
                 fmt::format("the namespace has {} VTEPs and ports already", slot - 1), ENOSPC);
-        TRY(grow(session, &Sizes::slots));
+        TRY(grow(session, &Sizes::slots, std::min(slot + vteps_of_batch(), largest_sizes.slots)));
         used->taken.resize(session.tables->sizes().slots);
     }
     TRY(clear_counters(session, slot));
