@@ -79,7 +79,7 @@ static __always_inline int device_to_tunnel(struct __sk_buff *skb, const struct 
         return XV_PASS;
     }
     if (reason == XV_FLOODED) /* other VTEPs of this host may get it, too */
-        skb->tc_index = sender_mark(&vtep->local, vtep->dstport, tx->now);
+        skb->tc_index = sender_mark(&vtep->local, vtep->dstport, 0, tx->now);
     else if (reason_passes(reason))
         leave_to_kernel(skb, vtep, fdb_remote(entry), unknown ? XV_LEAVE_ANY_VTEP : 0);
     return tx_to_action(tx, vtep->slot, reason, packets);

@@ -16,6 +16,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
+#include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
 #include "bpf/cursor.h"
@@ -26,7 +27,15 @@
 
 #define XV_SENDER_WAYS 4
 #define XV_SENDER_LIFE XV_SECOND /* an admission is valid for so long */
-#define XV_SENDER_IDLE 60        /* in units of 2^30 ns: longer than reassembly takes */
+/*
+ * In units of 2^30 ns: an index is given to another sender after so long without a packet of the
+ * old one, so that no packet that is still on its way through the kernel gets another's address.
+ * Fragments may wait for others up to a minute. They only take the upper ways of a set, so that
+ * forged ones cannot keep the lower ones from VTEPs that are new.
+ */
+#define XV_SENDER_IDLE 8
+#define XV_SENDER_IDLE_FRAGMENTS 60
+#define XV_SENDER_WAY_FRAGMENTS 2 /* the first way for fragments */
 
 static __always_inline int sender_is(const struct xv_sender *at, const struct xv_addr *addr,
                                      __be16 port)
@@ -39,22 +48,31 @@ static __always_inline int admission_is_valid(__u32 admitted, __u64 now)
     return admitted && xv_since(now, admitted) < XV_SENDER_LIFE;
 }
 
-/* When the kernel last admitted a packet of this sender, as xv_stamp(); 0: never. */
+/* The first way of the set of a sender. */
+static __always_inline __u32 sender_set(const struct xv_addr *addr, __be16 port)
+{
+    return xv_sender_index(addr, port) & ~(XV_SENDER_WAYS - 1);
+}
+
+/*
+ * When the kernel last admitted a packet of this sender, as xv_stamp(); 0: never. The sender may
+ * have two indexes, one of them for its fragments.
+ */
 XV_STEP int sender_admitted(const struct xv_addr *addr, __u32 port)
 {
-    __u32 first;
+    __u32 set, admitted = 0;
 
     if (!addr)
         return 0;
-    first = xv_sender_index(addr, port);
+    set = sender_set(addr, port);
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
-        __u32 index = first ^ n;
+        __u32 index = set | n;
         struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
-        if (at && sender_is(at, addr, port))
-            return at->admitted;
+        if (at && sender_is(at, addr, port) && (!admitted || (__s32)(at->admitted - admitted) > 0))
+            admitted = at->admitted;
     }
-    return 0;
+    return admitted;
 }
 
 /*
@@ -76,37 +94,46 @@ static __always_inline int is_admitted(struct xv_remote *remote, const struct xv
     return 1;
 }
 
+/* Whether another sender may have the index, which is way `n` of its set. */
+static __always_inline int sender_is_idle(const struct xv_sender *at, __u32 n, __u16 last_marked)
+{
+    const __u16 idle = last_marked - at->last_marked;
+
+    return !at->last_marked ||
+           idle > (n < XV_SENDER_WAY_FRAGMENTS ? XV_SENDER_IDLE : XV_SENDER_IDLE_FRAGMENTS);
+}
+
 /*
  * Returns the mark for a packet of this sender, from its index in `senders`. A new sender takes an
- * index that is free or idle; returns 0, no mark, if none is.
+ * index that is free or idle; returns 0, no mark, if none is. `way`: the first way that the packet
+ * may have, 0 or XV_SENDER_WAY_FRAGMENTS.
  */
-XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u64 now)
+XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u32 way, __u64 now)
 {
     struct xv_sender fresh = {.port = port, .last_marked = now >> 30 | 1};
-    __u32 first;
+    __u32 set;
 
     if (!addr)
         return 0;
     fresh.addr = *addr;
-    first = xv_sender_index(addr, port);
+    set = sender_set(addr, port);
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
-        __u32 index = first ^ n;
+        __u32 index = set | n;
         struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
         if (!at)
             return 0;
-        if (sender_is(at, addr, port)) {
+        if (n >= way && sender_is(at, addr, port)) {
             if (at->last_marked != fresh.last_marked)
                 at->last_marked = fresh.last_marked;
             return XV_MARK_SENDER | index;
         }
     }
     for (__u32 n = 0; n < XV_SENDER_WAYS; n++) {
-        __u32 index = first ^ n;
+        __u32 index = set | n;
         struct xv_sender *at = bpf_map_lookup_elem(&senders, &index);
 
-        if (at &&
-            (!at->last_marked || (__u16)(fresh.last_marked - at->last_marked) > XV_SENDER_IDLE)) {
+        if (at && n >= way && sender_is_idle(at, n, fresh.last_marked)) {
             bpf_map_update_elem(&senders, &index, &fresh, BPF_ANY);
             return XV_MARK_SENDER | index;
         }
@@ -119,7 +146,7 @@ XV_STEP int mark_sender(struct __sk_buff *skb)
 {
     struct cursor c = skb_pull(skb, ETH_HLEN + sizeof(struct ipv6hdr));
     struct ethhdr *eth = take(&c, sizeof(*eth));
-    __u32 udp = ETH_HLEN;
+    __u32 udp = ETH_HLEN, way = 0;
     struct xv_addr from;
     __be16 port = 0; /* stays 0 if it cannot be read: a sender of its own */
 
@@ -132,6 +159,8 @@ XV_STEP int mark_sender(struct __sk_buff *skb)
             return 0;
         addr_from_v4(&from, ip->saddr);
         udp += ip->ihl * 4;
+        if (ip->frag_off & bpf_htons(XV_IP_MORE | XV_IP_OFFSET))
+            way = XV_SENDER_WAY_FRAGMENTS;
     } else {
         struct ipv6hdr *ip = take(&c, sizeof(*ip));
 
@@ -139,9 +168,11 @@ XV_STEP int mark_sender(struct __sk_buff *skb)
             return 0;
         addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
         udp += sizeof(*ip) + (ip->nexthdr == IPPROTO_FRAGMENT ? 8 : 0);
+        if (ip->nexthdr != IPPROTO_UDP) /* a fragment header may stand behind others */
+            way = XV_SENDER_WAY_FRAGMENTS;
     }
     bpf_skb_load_bytes(skb, udp + 2, &port, sizeof(port));
-    skb->tc_index = sender_mark(&from, port, bpf_ktime_get_coarse_ns());
+    skb->tc_index = sender_mark(&from, port, way, bpf_ktime_get_coarse_ns());
     return 0;
 }
 

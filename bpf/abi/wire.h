@@ -31,6 +31,7 @@ struct xv_vxlan_header {
 #define XV_IP_DF 0x4000
 #define XV_IP_FRAGMENT 0x3fff /* more-fragments flag and offset */
 #define XV_IP_OFFSET 0x1fff
+#define XV_IP_MORE 0x2000 /* more fragments follow */
 
 /* Size of the headers that encapsulation adds to a frame, outer Ethernet header included. */
 #define XV_OUTER_V4 (14 + 20 + 8 + 8)
