@@ -16,10 +16,11 @@ static __always_inline __u64 *fdb_count_of(__u32 slot)
 
 static __always_inline int fdb_count_has_room(const struct xv_vtep *vtep, __u64 used, __u64 all)
 {
-    if (vtep->maxaddress && used >= vtep->maxaddress)
+    const __u64 learned = XV_FDB_LEARNED(sizes[XV_SIZE_FDB]);
+
+    if ((vtep->maxaddress && used >= vtep->maxaddress) || all >= learned)
         return 0;
-    return all < (used < XV_FDB_SMALL ? XV_FDB_LEARNED(sizes[XV_SIZE_FDB])
-                                      : XV_FDB_SHARED(sizes[XV_SIZE_FDB]));
+    return used < XV_FDB_SMALL || 3 * used < 4 * (learned - all);
 }
 
 /* Whether learning may add an entry. */

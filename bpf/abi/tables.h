@@ -56,12 +56,12 @@
 #define XV_TICK_SHIFT 24  /* see xv_tick() */
 
 /*
- * The share of the FDB that learning may fill: a VTEP with XV_FDB_SMALL entries or more learns
- * while all VTEPs together have less than XV_FDB_SHARED, a smaller one up to XV_FDB_LEARNED. The
- * rest is for entries that user space writes.
+ * The part of the FDB that learning may fill; the rest is for entries that user space writes. A
+ * VTEP with XV_FDB_SMALL entries or more learns only while it has less than four thirds of the
+ * room that is left of that part: a single VTEP stops at half of the FDB, and each further one at
+ * four sevenths of what the others have left.
  */
 #define XV_FDB_SMALL 256
-#define XV_FDB_SHARED(entries) ((entries) / 2)
 #define XV_FDB_LEARNED(entries) ((entries) / 8 * 7)
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d; network byte order. */
@@ -513,7 +513,7 @@ struct xv_sender {
     __u16 last_marked; /* CLOCK_MONOTONIC in units of 2^30 ns, | 1; 0: the index is free */
 };
 
-/* The first index that a sender may have in `senders`; the others are this one ^ 1, ^ 2, ^ 3. */
+/* An index that a sender may have in `senders`; the others are this one ^ 1, ^ 2, ^ 3. */
 static inline __u32 xv_sender_index(const struct xv_addr *addr, __be16 port)
 {
     return (xv_address_mix(addr) + port) * 0x9e3779b97f4a7c15ULL >> 40 & (XV_SENDERS - 1);

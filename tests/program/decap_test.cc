@@ -162,6 +162,58 @@ TEST_F(Decap, ASenderIsLetInByTheKernelFirst)
     }
 }
 
+// Packets with forged senders keep others from the table for some seconds only, and fragments do
+// so in half of each set.
+TEST_F(Decap, ForgedSendersLeaveRoom)
+{
+    admitted_ = false;
+    const xv_addr own = to_addr(*Ip::parse("192.168.8.101"));
+    const __u32 set = xv_sender_index(&own, vtep.dstport) & ~3U;
+    const auto fill = [&](int lower, int upper) { // seconds since their last packet, about
+        for (__u32 n = 0; n < 4; n++) {
+            xv_sender forged{};
+            forged.addr = to_addr(*Ip::parse(fmt::format("10.9.9.{}", n)));
+            forged.port = vtep.dstport;
+            forged.last_marked =
+                static_cast<__u16>(((now() >> 30) - static_cast<__u64>(n < 2 ? lower : upper)) | 1);
+            write(skeleton->maps.senders, set + n, forged);
+        }
+    };
+    const auto way = [&] { // that the sender has; 4: none
+        __u32 n = 0;
+        for (xv_sender value{}; n < 4; n++) {
+            const __u32 index = set + n;
+            EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.senders), &index, &value), 0);
+            if (std::memcmp(&value.addr, &own, sizeof(own)) == 0)
+                break;
+        }
+        return n;
+    };
+    const Bytes whole = outer(inner_udp());
+    const auto text = under.mac.text();
+    const Bytes fragment =
+        Ether{.dst = text.c_str(), .src = "02:00:00:00:00:fe"} /
+        (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100", .fragment = 0x2000} /
+         (Udp{} / (Vxlan{} / inner_udp(30))));
+    const auto send = [&](const Bytes &packet) {
+        EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet).action, tc_pass);
+        return way();
+    };
+    fill(0, 0);
+    EXPECT_EQ(send(whole), 4U) << "others have just been heard";
+    fill(0, 20);
+    EXPECT_EQ(send(whole), 4U) << "fragments of theirs may be waiting";
+    fill(20, 0);
+    EXPECT_LT(send(whole), 2U);
+    fill(20, 20);
+    EXPECT_EQ(send(fragment), 4U);
+    fill(0, 80);
+    EXPECT_LT(send(whole), 4U);
+    fill(20, 80);
+    EXPECT_GE(send(fragment), 2U);
+    EXPECT_LT(way(), 4U);
+}
+
 // A VTEP with many MACs leaves room for the others, and all leave room for entries of user space.
 // A frame whose source finds no room is delivered, and the kernel's device does not learn it
 // either.
@@ -179,8 +231,15 @@ TEST_F(Decap, LearningLeavesRoom)
     };
     EXPECT_TRUE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED(XV_FDB_START) - 1));
     EXPECT_FALSE(learns(XV_FDB_SMALL - 1, XV_FDB_LEARNED(XV_FDB_START)));
-    EXPECT_TRUE(learns(XV_FDB_SMALL, XV_FDB_SHARED(XV_FDB_START) - 1));
-    EXPECT_FALSE(learns(XV_FDB_SMALL, XV_FDB_SHARED(XV_FDB_START)));
+    // Alone, it has half of the table.
+    constexpr unsigned half = XV_FDB_START / 2, rest = XV_FDB_LEARNED(XV_FDB_START) - half;
+    EXPECT_TRUE(learns(half - 1, half - 1));
+    EXPECT_FALSE(learns(half, half));
+    // Beside a VTEP that has filled its half: four sevenths of what is left.
+    constexpr unsigned share = (4 * rest + 6) / 7;
+    EXPECT_TRUE(learns(share - 1, half + share - 1));
+    EXPECT_FALSE(learns(share, half + share));
+    EXPECT_FALSE(learns(XV_FDB_SMALL, XV_FDB_LEARNED(XV_FDB_START)));
     vtep.maxaddress = 10;
     write_vtep();
     EXPECT_TRUE(learns(9, 9));
