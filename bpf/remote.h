@@ -22,6 +22,7 @@
 
 #define XV_REMOTE_TRIES 64   /* indexes to look at for a free one */
 #define XV_REMOTE_SWEEP 1024 /* remotes that each tick of the timer looks at */
+#define XV_REMOTE_KEPT 8     /* of so many remotes of the largest table, one is for user space */
 
 /* NULL if it is none, or is gone. */
 static __always_inline struct xv_remote *remote_by_id(__u32 id)
@@ -121,6 +122,15 @@ struct claim_loop {
     __u32 index; /* of the claimed remote; 0: none */
 };
 
+/*
+ * Whether learning may take the index. A smaller table grows when user space finds it full; of the
+ * largest one, learned remotes leave room for those that are written.
+ */
+static __always_inline int remote_may_learn(__u32 index)
+{
+    return sizes[XV_SIZE_REMOTES] < XV_REMOTES_MAX || index % XV_REMOTE_KEPT;
+}
+
 static long claim_one(__u32 n, void *context)
 {
     struct claim_loop *loop = context;
@@ -132,7 +142,7 @@ static long claim_one(__u32 n, void *context)
         return 1;
     index = __sync_fetch_and_add(&state->next, 1) & (sizes[XV_SIZE_REMOTES] - 1);
     remote = bpf_map_lookup_elem(&remotes, &index);
-    if (!remote || !index || remote->claimed ||
+    if (!remote || !index || !remote_may_learn(index) || remote->claimed ||
         (remote->freed && xv_since_tick(loop->now, remote->freed) < XV_REMOTE_QUIET) ||
         __sync_lock_test_and_set(&remote->claimed, 1) != 0)
         return 0;
