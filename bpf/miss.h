@@ -2,7 +2,8 @@
 /*
  * Miss events: a copy into each listener's ring buffer, about one a second for each key. An event
  * that does not fit is counted; an event that no listener had room for is raised again by the next
- * packet.
+ * packet. Into a ring buffer that is half full each VTEP puts only some events a second, so that
+ * the misses of one tenant, however many, leave room for those of the others.
  *
  * A ring buffer wakes its reader by an interrupt of the CPU to itself, which takes longer than
  * everything else here. So a listener that has read all events is woken by a copy of the frame to a
@@ -15,6 +16,9 @@
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/maps.h"
+
+#define XV_MISS_SHARE 256 /* events of a VTEP in 2^30 ns, in the upper half of a ring buffer */
+#define XV_MISS_WINDOW 30
 
 struct raise_loop {
     struct xv_event event;
@@ -31,6 +35,57 @@ static __always_inline void wake_by_ring(void *ring)
 
     if (nothing)
         bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Mixes in the high half, which has the address's last bytes, before multiplying. */
+static __always_inline __u64 ratelimit_mix(__u64 word, __u64 by)
+{
+    return (word ^ word >> 32) * by;
+}
+
+static __always_inline __u32 ratelimit_set(const struct xv_ratelimit *miss)
+{
+    return (ratelimit_mix(miss->key[0], 0x9e3779b97f4a7c15ULL) ^
+            ratelimit_mix(miss->key[1], 0xc2b2ae3d27d4eb4fULL) ^
+            ratelimit_mix(miss->key[2], 0x165667b19e3779f9ULL)) >>
+           (64 - XV_RATELIMIT_BITS);
+}
+
+/*
+ * Counts an event of the VTEP, and returns whether it is one too many for the upper half of a ring
+ * buffer. The count is in `miss_ratelimit`, beside the misses: all ones (no miss has that key) and
+ * the slot; time and number.
+ */
+XV_STEP int miss_is_over_share(__u32 slot, __u64 now)
+{
+    struct xv_ratelimit count = {.key = {~0ULL, slot}, .raised = now};
+    __u32 at = ratelimit_set(&count), oldest = 0;
+    struct xv_ratelimit_set *set;
+    __u64 least = ~0ULL;
+
+    count.key[2] = now >> XV_MISS_WINDOW << 32 | 1;
+    set = bpf_map_lookup_elem(&miss_ratelimit, &at);
+    if (!set)
+        return 0;
+#pragma unroll
+    for (int n = 0; n < XV_RATELIMIT_WAYS; n++) {
+        struct xv_ratelimit *way = &set->way[n];
+
+        if (way->key[0] == count.key[0] && way->key[1] == count.key[1]) {
+            way->raised = now;
+            if ((way->key[2] ^ count.key[2]) >> 32)
+                way->key[2] = count.key[2];
+            else
+                way->key[2]++;
+            return (__u32)way->key[2] > XV_MISS_SHARE;
+        }
+        if (way->raised < least) {
+            least = way->raised;
+            oldest = n;
+        }
+    }
+    set->way[oldest & (XV_RATELIMIT_WAYS - 1)] = count;
+    return 0;
 }
 
 static long raise_one(__u32 index, void *context)
@@ -51,7 +106,10 @@ static long raise_one(__u32 index, void *context)
         return 0;
     ifindex = loop->skb->gso_size ? 0 : *tap;
     before = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
-    if (bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
+    if ((before - bpf_ringbuf_query(ring, BPF_RB_CONS_POS) >
+             bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2 &&
+         miss_is_over_share(loop->slot, loop->event.time)) ||
+        bpf_ringbuf_output(ring, &loop->event, sizeof(loop->event),
                            ifindex ? BPF_RB_NO_WAKEUP : 0)) {
         c = counters_of(loop->slot);
         if (c)
@@ -64,20 +122,6 @@ static long raise_one(__u32 index, void *context)
         bpf_clone_redirect(loop->skb, ifindex, 0))
         wake_by_ring(ring);
     return 0;
-}
-
-/* Mixes in the high half, which has the address's last bytes, before multiplying. */
-static __always_inline __u64 ratelimit_mix(__u64 word, __u64 by)
-{
-    return (word ^ word >> 32) * by;
-}
-
-static __always_inline __u32 ratelimit_set(const struct xv_ratelimit *miss)
-{
-    return (ratelimit_mix(miss->key[0], 0x9e3779b97f4a7c15ULL) ^
-            ratelimit_mix(miss->key[1], 0xc2b2ae3d27d4eb4fULL) ^
-            ratelimit_mix(miss->key[2], 0x165667b19e3779f9ULL)) >>
-           (64 - XV_RATELIMIT_BITS);
 }
 
 /* The way of its set to note the event in, or -1: it was raised within the last second. */
