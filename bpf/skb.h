@@ -142,6 +142,25 @@ static __always_inline int skb_restore_mac(struct __sk_buff *skb)
            !bpf_skb_store_bytes(skb, 0, &real, sizeof(real), 0);
 }
 
+/*
+ * A VLAN device with `reorder_hdr off` leaves its own tag in the packet, where the kernel's stack
+ * steps over it: skb->protocol tells. Takes it off; returns whether there was one. A tag can be
+ * popped only when skb->protocol says that there is one, so push two, of which the first one moves
+ * into the packet, and pop three.
+ */
+XV_STEP int skb_drop_device_tag(struct __sk_buff *skb)
+{
+    __be16 proto;
+
+    if (skb->vlan_present || bpf_skb_load_bytes(skb, 12, &proto, sizeof(proto)) ||
+        skb->protocol == proto ||
+        (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD)))
+        return 0;
+    return !bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 0) &&
+           !bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 0) && !bpf_skb_vlan_pop(skb) &&
+           !bpf_skb_vlan_pop(skb) && !bpf_skb_vlan_pop(skb);
+}
+
 /* Counts the reason and turns it into the program's action: the frame is dropped or passed on. */
 static __always_inline int to_action(__u32 slot, int reason, __u32 packets)
 {

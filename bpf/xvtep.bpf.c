@@ -77,7 +77,8 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
     if (!is_alive_now(ifindex, now))
         return XV_PASS;
     tc_decap(skb, now, &result);
-    if (result.unparsed && !skb->vlan_present && skb_restore_mac(skb))
+    if (result.unparsed && !skb->vlan_present &&
+        (skb_restore_mac(skb) || (result.reason == XV_NOT_IP && skb_drop_device_tag(skb))))
         tc_decap(skb, now, &result);
     if (result.reason == XV_CONTINUE)
         return result.action;
