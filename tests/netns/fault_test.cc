@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One system call of a command fails, or the command is killed there. What then stands is as before
-// or as after it, once the next command has run; exit 0 means after, and at once; any other exit of
-// a command that sets up means before.
+// One system call of a command fails, or the command is killed there. Exit 0 means that all is as
+// after the command, at once. Exit 2 comes with one line, and with a state as before, at once where
+// the command sets up; what a removal has left is put right by the next command, as is what a
+// killed command has left. docs/testing.md tells how to try all calls rather than a sample.
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -9,280 +10,355 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
-#include <map>
 #include <sstream>
 #include <stdexcept>
 
-#include <fmt/ranges.h>
-
 #include "tests/support/difference.h"
+#include "tests/support/faults.h"
 #include "tests/support/netns_case.h"
+#include "tests/support/state.h"
 #include "user/base/fd.h"
-#include "user/datapath/bpffs.h"
-#include "user/datapath/datapath.h"
-#include "user/datapath/tc_attach.h"
-#include "user/datapath/tc_block.h"
 #include "user/datapath/xdp_attach.h"
-#include "user/net/ethtool.h"
 #include "user/net/netlink.h"
-#include "user/vtep/session.h"
-#include "xvtep/vtep.h"
 
 namespace xvtep::test {
 namespace {
 
-class Faults : public NetnsCase {
+enum class Kind {
+    builds,  // what a failing command has begun is undone at once
+    removes, // the next command goes on where a failing one has stopped
+    reads,
+    listens, // for misses: the next command takes back what it has left of that
+};
+
+struct Command {
+    const char *name;
+    std::vector<const char *> setup;
+    const char *words;
+    const char *back; // takes back what the command does; "": nothing is to be taken back
+    Kind kind;
+    unsigned points = 2; // of each kind, in the sample
+};
+
+void PrintTo(const Command &command, std::ostream *out)
+{
+    *out << command.name;
+}
+
+constexpr const char *stays = "attach u --vni 9 --name stays --remote 192.168.8.109 "
+                              "--mac 02:00:00:00:00:09";
+constexpr const char *many = "attach u --vni 1001-1020 --vlan 1-20 --name many --dstport 4790 "
+                             "--bridge made --mac 02:00:00:00:00:43 --remote 192.168.8.101";
+constexpr const char *ports = "attach u w --vni 42 --name v --local 192.168.8.100 --remote "
+                              "192.168.8.101 --bridge made --mac 02:00:00:00:00:42";
+constexpr const char *xdp = "attach w --vni 42 --name v --mode xdp --local 192.168.8.100 --remote "
+                            "192.168.8.101 --mac 02:00:00:00:00:42";
+constexpr const char *entry = "fdb add 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8";
+constexpr const char *flood = "fdb append 00:00:00:00:00:00 dev stays dst 192.168.8.9";
+constexpr const char *neighbour = "neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev stays";
+constexpr const char *named = "remote add 192.168.8.6 dev stays";
+constexpr const char *known = "attach u --vni 9 --name stays --remote 192.168.8.109 "
+                              "--mac 02:00:00:00:00:09 --accept known";
+constexpr const char *batch = "-batch BATCH", *unbatch = "-batch UNBATCH";
+constexpr const char *agent = "agent --directory file:DIRECTORY --state STATE --node one";
+
+// NOLINTNEXTLINE(cert-err58-cpp): it throws only if there is no memory
+const std::vector<Command> commands = {
+    {"attach_first", {}, stays, "detach u", Kind::builds},
+    {"attach_second",
+     {stays},
+     "attach u --vni 10 --name v --remote 192.168.8.101 --mac 02:00:00:00:00:42",
+     "detach v",
+     Kind::builds},
+    {"attach_ports", {stays}, ports, "detach u --vni 42", Kind::builds, 3},
+    {"attach_xdp", {stays}, xdp, "detach v", Kind::builds, 3},
+    {"attach_group",
+     {stays},
+     "attach w --vni 42 --name v --local 192.168.8.100 --group 239.1.1.1 --mac 02:00:00:00:00:42",
+     "detach v",
+     Kind::builds},
+    {"attach_many", {stays}, many, "detach many", Kind::builds, 3},
+    {"detach_last", {stays}, "detach u", stays, Kind::removes},
+    {"detach_ports", {stays, ports}, "detach u --vni 42", ports, Kind::removes, 3},
+    {"detach_xdp", {stays, xdp}, "detach w", xdp, Kind::removes},
+    {"detach_many", {stays, many}, "detach many", many, Kind::removes},
+    {"detach_force", {ports}, "detach --force", ports, Kind::removes},
+    {"set",
+     {stays},
+     "set stays local 192.168.8.110",
+     "set stays local 192.168.8.100",
+     Kind::builds},
+    {"reload", {stays, xdp}, "reload", "", Kind::builds, 3},
+    {"reload_dev", {stays}, "reload dev u", "", Kind::builds},
+    {"port_add", {stays}, "port add p --vni 9", "port del p", Kind::builds},
+    {"port_add_xdp", {stays}, "port add p --vni 9 --mode xdp", "port del p", Kind::builds, 3},
+    {"port_add_vlan", {stays}, "port add p --vni 9 --vlan 7", "port del p --vlan 7", Kind::builds},
+    {"port_del",
+     {stays, "port add p --vni 9 --mode xdp"},
+     "port del p",
+     "port add p --vni 9 --mode xdp",
+     Kind::removes,
+     3},
+    {"port_del_vlan",
+     {stays, "port add p --vni 9 --vlan 7", "port add p --vni 9 --vlan 8"},
+     "port del p --vlan 7",
+     "port add p --vni 9 --vlan 7",
+     Kind::removes},
+    {"port_show", {stays, "port add p --vni 9"}, "port show", "", Kind::reads, 1},
+    {"fdb_add", {known}, entry, "fdb del 02:00:00:00:00:01 dev stays", Kind::builds, 4},
+    {"fdb_append",
+     {known},
+     flood,
+     "fdb del 00:00:00:00:00:00 dev stays dst 192.168.8.9",
+     Kind::builds,
+     4},
+    {"fdb_replace",
+     {known, entry},
+     "fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.7",
+     "fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8",
+     Kind::builds,
+     4},
+    {"fdb_del", {known, entry}, "fdb del 02:00:00:00:00:01 dev stays", entry, Kind::removes, 4},
+    {"fdb_del_dst",
+     {known, flood},
+     "fdb del 00:00:00:00:00:00 dev stays dst 192.168.8.9",
+     flood,
+     Kind::removes},
+    {"fdb_flush", {known, entry, flood}, "fdb flush dev stays", unbatch, Kind::removes},
+    {"fdb_get", {known, entry}, "fdb get 02:00:00:00:00:01 dev stays", "", Kind::reads, 1},
+    {"fdb_show", {known, entry, flood}, "fdb show", "", Kind::reads, 1},
+    {"neigh_add", {stays}, neighbour, "neigh del 10.0.0.1 dev stays", Kind::builds},
+    {"neigh_change",
+     {stays, neighbour},
+     "neigh change 10.0.0.1 lladdr 02:00:00:00:00:02 dev stays",
+     "neigh change 10.0.0.1 lladdr 02:00:00:00:00:01 dev stays",
+     Kind::builds},
+    {"neigh_del", {stays, neighbour}, "neigh del 10.0.0.1 dev stays", neighbour, Kind::removes},
+    {"neigh_flush", {stays, neighbour}, "neigh flush dev stays", neighbour, Kind::removes, 1},
+    {"neigh_get", {stays, neighbour}, "neigh get 10.0.0.1 dev stays", "", Kind::reads, 1},
+    {"neigh_show", {stays, neighbour}, "neigh show", "", Kind::reads, 1},
+    {"remote_add", {known}, named, "remote del 192.168.8.6 dev stays", Kind::builds},
+    {"remote_del", {known, named}, "remote del 192.168.8.6 dev stays", named, Kind::removes},
+    {"remote_show", {known, named}, "remote show", "", Kind::reads, 1},
+    {"vni_add",
+     {many},
+     "vni add dev many vni 2001-2005 vlan 101-105",
+     "vni del dev many vni 2001-2005",
+     Kind::builds,
+     3},
+    {"vni_del",
+     {many},
+     "vni del dev many vni 1011-1020",
+     "vni add dev many vni 1011-1020 vlan 11-20",
+     Kind::removes},
+    {"vni_show", {many}, "vni show", "", Kind::reads, 1},
+    {"show", {stays, xdp}, "show", "", Kind::reads, 1},
+    {"show_details", {stays, many}, "-d -j show", "", Kind::reads, 1},
+    {"stats", {stays, xdp}, "stats", "", Kind::reads, 1},
+    {"monitor", {stays}, "monitor --count 1 --timeout 1", "", Kind::listens, 1},
+    {"batch", {known}, batch, "fdb flush dev stays", Kind::removes},
+    {"agent", {stays}, agent, "", Kind::listens, 1},
+};
+
+class Faults : public NetnsCase, public ::testing::WithParamInterface<Command> {
   protected:
     void SetUp() override
     {
         NetnsCase::SetUp();
         if (IsSkipped())
             return;
-        a_ = host("a");
-        c_ = host("c");
+        make_hosts();
+        std::ofstream(file("BATCH")) << entry << "\n" << neighbour << "\n" << flood << "\n";
+        std::ofstream(file("UNBATCH")) << entry << "\n"
+                                       << "fdb add 00:00:00:00:00:00 dev stays dst 192.168.8.109\n"
+                                       << flood << "\n";
+        std::ofstream(file("DIRECTORY")) << "";
+    }
+
+    void make_hosts()
+    {
+        const std::string which = std::to_string(++made_);
+        a_ = host("a" + which);
+        c_ = host("c" + which);
+        for (const auto &space : {a_, c_}) // whose packets would be learned from
+            in(space, "sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 "
+                      "net.ipv6.conf.default.disable_ipv6=1");
         for (const char *wire : {"u", "w"}) {
             ip(a_, fmt::format("link add {0} type veth peer name {0}peer", wire));
             ip(a_, fmt::format("link set {} up", wire));
         }
         ip(a_, "link set lo up");
         ip(a_, "addr add 192.168.8.100/24 dev u");
+        ip(a_, "addr add 192.168.8.110/24 dev u");
         ip(a_, "link add br0 type bridge");
         wire(a_, "p", c_, "eth0");
-        for (const auto &space : {a_, c_}) // whose packets would be learned from
-            in(space, "sysctl -q -w net.ipv6.conf.all.disable_ipv6=1");
         in(c_, "ethtool -K eth0 gro off");
+    }
+
+    // The words, with the files' names in place.
+    [[nodiscard]] std::string whole(std::string words) const
+    {
+        for (const std::string name : {"UNBATCH", "BATCH", "DIRECTORY", "STATE"})
+            if (const auto at = words.find(name);
+                at != std::string::npos && (at == 0 || words[at - 1] < 'A' || words[at - 1] > 'Z'))
+                words.replace(at, name.size(), file(name));
+        return words;
     }
 
     int run(const std::string &words, const std::string &environment = "")
     {
-        const Output output = sh(fmt::format("{} {} -n {} {}", environment, xvtep(), a_, words));
+        // An agent runs until it is told to stop.
+        const char *const until =
+            words.starts_with("agent") && !environment.empty() ? "timeout --preserve-status 1" : "";
+        const Output output =
+            sh(fmt::format("env {} {} {} {} -n {} {}", environment, until,
+                           environment.empty() ? "" : XVTEP_FAULTS, xvtep(), a_, whole(words)));
         said_ = output.text;
         return output.status;
     }
 
-    // All that xvtep may have changed in the namespace, but for what is another each time.
-    [[nodiscard]] std::string state() const;
+    [[nodiscard]] std::string state() const { return state_of(a_, c_); }
 
-    // Points among the calls of a command that takes `before` to what it leaves.
-    void at_points(const std::string &command, const std::string &back, unsigned points,
-                   bool builds);
+    // All from the beginning, where a fault has left something.
+    void start_again(const Command &command)
+    {
+        for (const auto &space : {a_, c_})
+            EXPECT_TRUE(Netns::remove(space));
+        std::filesystem::remove_all("/sys/fs/bpf/xvtep");
+        make_hosts();
+        for (const char *words : command.setup)
+            ASSERT_EQ(run(words), 0) << said_;
+    }
+
+    // What is wrong after the command's call `at` has failed or killed it; "": nothing.
+    std::string fault_at(const Command &command, const std::string &before,
+                         const std::string &after, unsigned at, int error);
+    // Whether what the command has left is what `status` and `said` promise.
+    static std::string wrong_end(const Command &command, int status, const std::string &said,
+                                 bool is_before, bool is_after);
+    void sweep(const Command &command);
 
     std::string a_, c_, said_;
+    unsigned made_ = 0;
 };
 
-template <class T> T got(Result<T> result)
+std::string Faults::wrong_end(const Command &command, int status, const std::string &said,
+                              bool is_before, bool is_after)
 {
-    if (!result)
-        throw std::runtime_error(result.error().message());
-    return std::move(*result);
+    if (status != 0 && status != 2)
+        return fmt::format("exit status {}: {}", status, said);
+    const auto lines = std::ranges::count(said, '\n') - (said.starts_with("ready\n") ? 1 : 0);
+    const bool changes = command.kind == Kind::builds || command.kind == Kind::removes;
+    if (status == 2 && changes && lines != 1)
+        return "not one line: " + said;
+    if (status == 2 && said.find(": ") == std::string::npos)
+        return "no cause: " + said;
+    if (said.find("terminate") != std::string::npos)
+        return said;
+    if (command.kind == Kind::listens)
+        return "";
+    if (status == 0 && !is_after)
+        return "exit status 0, but not as after it";
+    if (status == 2 && command.kind == Kind::builds && !is_before)
+        return "exit status 2, and not as before: " + said;
+    return "";
 }
 
-std::string hex(const void *data, std::size_t size)
+// Without what a killed command may leave until it is given again: an entry in the kernel's table
+// or in ours alone. One that it has counted too much stays counted.
+std::string what_matters(const std::string &difference, bool is_given_again)
 {
-    const auto *const bytes = static_cast<const unsigned char *>(data);
-    return fmt::format("{:02x}", fmt::join(bytes, bytes + size, ""));
+    std::istringstream lines(difference);
+    std::string rest;
+    for (std::string line; std::getline(lines, line);)
+        if (!line.substr(1).starts_with("usage ") &&
+            (is_given_again ||
+             (!line.ends_with("permanent") && line.find("problem of") == std::string::npos)))
+            rest += line + "\n";
+    return rest;
 }
 
-using Names = std::map<__u32, std::string>; // of interfaces
-
-std::vector<std::string> vtep_lines(const Tables &tables, Names &names)
+std::string Faults::fault_at(const Command &command, const std::string &before,
+                             const std::string &after, unsigned at, int error)
 {
-    std::vector<std::string> lines;
-    for (const auto &[ifindex, slot] : got(tables.devices.entries())) {
-        const auto vtep = *got(tables.vteps.look_up(slot));
-        lines.push_back(fmt::format("vtep {} slot {} vni {} flags {:x} members {}", names[ifindex],
-                                    slot, vtep.vni, vtep.flags, vtep.members));
-        lines.push_back(fmt::format("usage {} {}", slot, tables.fdb_count[slot]));
+    const int status = run(command.words, fmt::format("XVTEP_FAULT={}:{}", at, error));
+    const std::string said = said_;
+    std::string now = error == 0 ? "" : state();
+    if (error != 0)
+        if (const auto wrong = wrong_end(command, status, said, now == before, now == after);
+            !wrong.empty())
+            return wrong + "\n" + difference(status == 0 ? after : before, now);
+    if (command.kind == Kind::reads && error != 0)
+        return "";
+    // Half of the time the next command is another one, which puts right what is not whole.
+    const bool changes = command.kind == Kind::builds || command.kind == Kind::removes;
+    if (at % 2 == 0 || !changes) {
+        if (run("detach lo") != 2 || said_ != "detach lo: no VNI is attached\n")
+            return "the next command: " + said_;
+        now = state();
+        if (what_matters(difference(before, now), false) != "" &&
+            what_matters(difference(after, now), false) != "")
+            return fmt::format("{}to before:\n{}to after:\n{}", said, difference(before, now),
+                               difference(after, now));
     }
-    for (const auto &[key, slot] : got(tables.vnis.entries()))
-        lines.push_back(fmt::format("vni {} slot {}", key.vni, slot));
-    for (const auto &[word, bits] : got(tables.dstports.entries()))
-        if (bits != 0)
-            lines.push_back(fmt::format("dstport {} {:x}", word, bits));
-    for (const auto &[hint, slot] : got(tables.vni_hints.entries()))
-        if (slot != 0)
-            lines.push_back(fmt::format("hint {} {}", hint, slot));
-    for (const auto &[address, one] : got(tables.local_addrs.entries()))
-        lines.push_back("local " + hex(&address, sizeof(address)));
-    for (const auto &[key, entry] : got(tables.fdb.entries()))
-        lines.push_back(
-            fmt::format("fdb {} {} {}", key.vni, hex(key.mac, 6), __u32{entry.several}));
-    for (const auto &[key, id] : got(tables.remote_ids.entries()))
-        if (const auto refs = tables.remotes[xv_remote_index(id)].refs; refs != 0)
-            lines.push_back(fmt::format("remote {} {} refs {}", key.slot,
-                                        hex(&key.addr, sizeof(key.addr)), refs));
-    return lines;
+    if (!changes)
+        return "";
+    const int again = run(command.words);
+    now = state();
+    if (now != after && (error != 0 || what_matters(difference(after, now), true) != ""))
+        return fmt::format("again: {} {}{}", again, said_, difference(after, now));
+    return "";
 }
 
-std::vector<std::string> port_lines(const Tables &tables, Names &names)
+void Faults::sweep(const Command &command)
 {
-    std::vector<std::string> lines;
-    for (const auto &[ifindex, underlay] : got(tables.underlays.entries()))
-        lines.push_back(fmt::format("underlay {} mode {}", names[ifindex], underlay.mode));
-    for (const auto &[ifindex, port] : got(tables.ports.entries()))
-        lines.push_back(fmt::format("port {} slot {} vtep {} mode {} flags {:x}", names[ifindex],
-                                    port.slot, port.vtep, port.mode, port.flags));
-    for (const auto &[key, slot] : got(tables.vlans.entries()))
-        lines.push_back(fmt::format("vlan {} {} slot {}", names[key.ifindex], key.vid, slot));
-    for (const auto &[key, member] : got(tables.members.entries()))
-        lines.push_back(fmt::format("member {} {} {} {}", key.slot, key.index,
-                                    names[member.ifindex], member.vid));
-    return lines;
-}
-
-std::vector<std::string> pin_lines(const std::string &directory, Names &names)
-{
-    std::vector<std::string> lines;
-    for (const auto &link : got(pinned_links(directory)))
-        lines.push_back(fmt::format("pinned {} {} dead {}", names[static_cast<__u32>(link.ifindex)],
-                                    link.hook == Hook::ingress ? "ingress" : "egress", link.dead));
-    // Not what is in maps/programs: programs stay loaded after the first need of them.
-    for (const char *kind : {"", "/maps"})
-        for (const auto &name : got(names_in(directory + kind)))
-            lines.push_back(fmt::format("pinned {}/{}", kind, name));
-    return lines;
-}
-
-// The filter blocks that devices are bound to.
-std::vector<std::string> block_lines(const std::vector<Link> &links)
-{
-    auto netlink = got(Netlink::open());
-    const auto blocks = got(DeviceBlocks::read(netlink));
-    std::vector<std::string> lines;
-    for (const auto &link : links)
-        if (const auto pair = blocks.pair_of(link.index))
-            lines.push_back(fmt::format("blocks of {} {:x} {:x} filled {} {}", link.name,
-                                        pair->ingress, pair->egress,
-                                        blocks.is_attached(link.index, Hook::ingress),
-                                        blocks.is_attached(link.index, Hook::egress)));
-    return lines;
-}
-
-std::string Faults::state() const
-{
-    const auto netns = got(Netns::open(a_));
-    const std::string directory = state_directory("/sys/fs/bpf", got(netns.cookie()));
-    const auto scope = got(netns.enter());
-    const auto links = got(got(Netlink::open()).links());
-    Names names;
-    for (const auto &link : links)
-        names[static_cast<__u32>(link.index)] = link.name;
-    std::vector<std::string> lines;
-    for (const auto &link : links)
-        lines.push_back(fmt::format("link {} {} up {} group {:x} master {} xdp {}", link.name,
-                                    link.kind, link.is_up(), link.group,
-                                    names[static_cast<__u32>(link.master)], link.xdp_program != 0));
-    for (const char *port : {"u", "w"})
-        lines.push_back(fmt::format("{} rx-gro {}", port, got(device_feature(port, "rx-gro"))));
-    const auto append = [&](const std::vector<std::string> &more) {
-        lines.insert(lines.end(), more.begin(), more.end());
-    };
-    append(block_lines(links));
-    append(pin_lines(directory, names));
-    if (got(datapath_exists(directory))) {
-        const auto tables = got(Tables::open(directory));
-        append(vtep_lines(tables, names));
-        append(port_lines(tables, names));
-    }
-    const auto container = got(Netns::open(c_));
-    const auto there = got(container.enter());
-    for (const char *feature : {"rx-gro", "tx-vlan-hw-insert", "tx-vlan-stag-hw-insert"})
-        lines.push_back(fmt::format("{} {}", feature, got(device_feature("eth0", feature))));
-    std::ranges::sort(lines);
-    return fmt::format("{}\n", fmt::join(lines, "\n"));
-}
-
-void Faults::at_points(const std::string &command, const std::string &back, unsigned points,
-                       bool builds)
-{
-    SCOPED_TRACE(command);
-    const std::string before = state(), count_file = file("count");
-    ASSERT_EQ(
-        run(command, fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", count_file, XVTEP_FAULTS)),
-        0)
-        << said_;
+    for (const char *words : command.setup)
+        ASSERT_EQ(run(words), 0) << said_;
+    const std::string before = state();
+    ASSERT_EQ(run(command.words, "XVTEP_FAULT_COUNT=" + file("count")), 0) << said_;
     const std::string after = state();
-    unsigned calls = 0;
-    std::ifstream(count_file) >> calls;
-    ASSERT_GT(calls, 20U);
-    const char *const all = std::getenv("XVTEP_FAULT_POINTS"); // more, to find what is wrong
-    if (all != nullptr)
-        points = static_cast<unsigned>(std::atoi(all));
-    points = std::min(points, calls);
-    bool is_after = true;
-    for (unsigned n = 0; n < 2 * points && (!HasFailure() || all != nullptr); n++) {
-        if (is_after && !back.empty()) {
-            ASSERT_EQ(run(back), 0) << said_;
-            ASSERT_EQ(difference(before, state()), "") << back;
+    const auto calls = calls_of(file("count"));
+    ASSERT_GT(calls.size(), 10U);
+    const bool changes = command.kind == Kind::builds || command.kind == Kind::removes;
+    unsigned faults = 0, tried = 0;
+    bool is_fresh = !changes;
+    for (const auto &[at, error] : fault_points(calls, command.points, command.name)) {
+        if (!is_fresh && *command.back != '\0') {
+            ASSERT_EQ(run(command.back), 0) << said_;
         }
-        // Kills a half step behind errors.
-        const bool kills = n % 2 != 0;
-        const unsigned at = 1 + (2 * (n / 2) + (kills ? 1 : 0)) * calls / (2 * points);
-        SCOPED_TRACE(fmt::format("call {} of {} {}", at, calls, kills ? "kills" : "fails"));
-        const int status = run(command, fmt::format("XVTEP_FAULT={}:{} LD_PRELOAD={}", at,
-                                                    kills ? 0 : ENOMEM, XVTEP_FAULTS));
-        const std::string said = said_;
-        std::string now = state();
-        if (!kills) {
-            ASSERT_TRUE(status == 0 || status == 2) << status << said;
-            EXPECT_TRUE(status == 0 || std::ranges::count(said, '\n') == 1) << said;
+        if (tried++ % 16 == 0 && changes) {
+            ASSERT_EQ(difference(before, state()), "") << command.back;
         }
-        if (status == 0) {
-            EXPECT_EQ(difference(after, now), "");
-        } else if (builds && !kills) {
-            EXPECT_EQ(difference(before, now), "") << said;
-        }
-        // Whatever may change something puts right what is not whole.
-        if (now != before && now != after) {
-            EXPECT_EQ(run("detach lo"), 2);
-            EXPECT_EQ(said_, "detach lo: no VNI is attached\n");
-            now = state();
-        }
-        EXPECT_TRUE(now == before || now == after) << said << "to before:\n"
-                                                   << difference(before, now) << "to after:\n"
-                                                   << difference(after, now);
-        is_after = now == after;
-        if (!is_after) {
-            EXPECT_EQ(run(command), 0) << said_;
-            EXPECT_EQ(difference(after, state()), "") << said_;
-            is_after = true;
+        is_fresh = !changes;
+        const auto wrong = fault_at(command, before, after, at, error);
+        if (wrong.empty())
+            continue;
+        faults++;
+        ADD_FAILURE() << command.words << ", call " << at << " of " << calls.size() << " ("
+                      << calls[at - 1] << ") "
+                      << (error == 0 ? "kills" : fmt::format("fails with {}", error)) << ":\n"
+                      << wrong;
+        start_again(command);
+        is_fresh = true;
+        if (HasFatalFailure() || difference(before, state()) != "") {
+            ADD_FAILURE() << "cannot go on:\n" << difference(before, state());
+            break;
         }
     }
-    if (is_after && !back.empty()) {
-        ASSERT_EQ(run(back), 0) << said_;
-    }
+    note_summary(command.name, calls.size(), tried, faults);
 }
 
-constexpr const char *stays = "attach u --vni 9 --name stays --remote 192.168.8.109";
-
-TEST_F(Faults, Attach)
+TEST_P(Faults, AtCalls)
 {
-    ASSERT_EQ(run(stays), 0) << said_;
-    at_points(
-        "attach u w --vni 42 --name v --local 192.168.8.100 --remote 192.168.8.101 --bridge made "
-        "--mac 02:00:00:00:00:42",
-        "detach u --vni 42", 6, true);
+    sweep(GetParam());
 }
 
-TEST_F(Faults, Detach)
-{
-    const std::string attach =
-        "attach u w --vni 42 --name v --local 192.168.8.100 --remote 192.168.8.101 "
-        "--bridge made --mac 02:00:00:00:00:42";
-    ASSERT_EQ(run(stays), 0) << said_;
-    ASSERT_EQ(run(attach), 0) << said_;
-    at_points("detach u --vni 42", attach, 6, false);
-}
+INSTANTIATE_TEST_SUITE_P(Commands, Faults, ::testing::ValuesIn(commands),
+                         [](const auto &one) { return std::string(one.param.name); });
 
-TEST_F(Faults, Ports)
-{
-    ASSERT_EQ(run(stays), 0) << said_;
-    at_points("port add p --vni 9 --mode xdp", "port del p", 5, true);
-    at_points("port add p --vni 9 --vlan 7", "port del p --vlan 7", 3, true);
-    ASSERT_EQ(run("port add p --vni 9 --mode xdp"), 0) << said_;
-    at_points("port del p", "port add p --vni 9 --mode xdp", 4, false);
-}
+class XdpFaults : public Faults {};
 
 // In a process of its own, because libxdp remembers what has failed.
 bool detaches_with(rlim_t descriptors, int ifindex)
@@ -298,9 +374,16 @@ bool detaches_with(rlim_t descriptors, int ifindex)
     return status == 0;
 }
 
+template <class T> T got(Result<T> result)
+{
+    if (!result)
+        throw std::runtime_error(result.error().message());
+    return std::move(*result);
+}
+
 // libxdp takes some failures to read what is attached for "nothing is attached". With one more
 // descriptor each time, every step that opens one fails once.
-TEST_F(Faults, XdpIsGoneWhereDetachingItSucceeds)
+TEST_P(XdpFaults, IsGoneWhereDetachingItSucceeds)
 {
     ASSERT_EQ(run(stays), 0) << said_;
     ASSERT_EQ(run("port add p --vni 9 --mode xdp"), 0) << said_;
@@ -320,35 +403,8 @@ TEST_F(Faults, XdpIsGoneWhereDetachingItSucceeds)
     EXPECT_GT(refused, 1U);
 }
 
-TEST_F(Faults, Entries)
-{
-    ASSERT_EQ(run(stays), 0) << said_;
-    at_points("fdb add 02:00:00:00:00:01 dev stays dst 192.168.8.9",
-              "fdb del 02:00:00:00:00:01 dev stays", 12, true);
-    at_points("fdb append 00:00:00:00:00:00 dev stays dst 192.168.8.9",
-              "fdb del 00:00:00:00:00:00 dev stays dst 192.168.8.9", 8, true);
-}
-
-// References to remote VTEPs: with them, packets from there are accepted.
-TEST_F(Faults, References)
-{
-    ASSERT_EQ(run(std::string(stays) + " --accept known"), 0) << said_;
-    const std::string add = "fdb add 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8",
-                      del = "fdb del 02:00:00:00:00:01 dev stays";
-    at_points(add, del, 12, true);
-    ASSERT_EQ(run(add), 0) << said_;
-    at_points(del, add, 24, false);
-    at_points("fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.7",
-              "fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8", 12, false);
-    at_points("remote add 192.168.8.6 dev stays", "remote del 192.168.8.6 dev stays", 6, true);
-}
-
-TEST_F(Faults, FirstAttachAndReload)
-{
-    at_points(stays, "detach u", 3, true);
-    ASSERT_EQ(run(stays), 0) << said_;
-    at_points("reload", "", 3, true);
-}
+INSTANTIATE_TEST_SUITE_P(Detach, XdpFaults, ::testing::Values(commands.front()),
+                         [](const auto &) { return std::string("xdp"); });
 
 } // namespace
 } // namespace xvtep::test

@@ -285,10 +285,9 @@ TEST_F(GrowthFaults, AtCalls)
         ASSERT_EQ(sizes_of(a_).neighs, __u32{XV_NEIGHS_START});
     };
     fill();
-    ASSERT_EQ(run_with(fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", count_file, XVTEP_FAULTS),
-                       one_more)
-                  .status,
-              0);
+    ASSERT_EQ(
+        run_with(fmt::format("XVTEP_FAULT_COUNT={} {}", count_file, XVTEP_FAULTS), one_more).status,
+        0);
     EXPECT_EQ(sizes_of(a_).neighs, __u32{8 * XV_NEIGHS_START});
     unsigned calls = 0, points = 4;
     std::ifstream(count_file) >> calls;
@@ -307,8 +306,7 @@ TEST_F(GrowthFaults, AtCalls)
             fill();
         }
         const Output output = run_with(
-            fmt::format("XVTEP_FAULT={}:{} LD_PRELOAD={}", at, kills ? 0 : ENOMEM, XVTEP_FAULTS),
-            one_more);
+            fmt::format("XVTEP_FAULT={}:{} {}", at, kills ? 0 : ENOMEM, XVTEP_FAULTS), one_more);
         expect_traffic();
         small = sizes_of(a_).neighs == XV_NEIGHS_START;
         if (!kills) {

@@ -1,108 +1,209 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Preloaded (LD_PRELOAD), it has one system call of a program fail, or kills the program there:
-//   XVTEP_FAULT=N:ERRNO  the Nth call of those below fails with this errno; ERRNO 0: SIGKILL
-//   instead XVTEP_FAULT_COUNT=FILE  how many such calls there were, written at the program's end
+// xvtep_faults PROGRAM [ARGUMENT ...]: runs the program, and has one of its system calls fail, or
+// kills it there. Every call counts, by whatever library it is made, from the program's entry point
+// on (its loader's do not), in all threads, but for those that cannot fail (see counts()).
+// Processes that it starts run undisturbed; a program that takes its place (execve) is taken on.
+//   XVTEP_FAULT=N:ERRNO       the Nth call fails with this errno; 0: SIGKILL instead
+//   XVTEP_FAULT_COUNT=FILE    written at the end: the number of calls, and below it one line for
+//                             each with its number in the kernel's table
+// Its exit status is the program's, or 128 and the signal that ended it.
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
+#include <sys/types.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#ifndef __x86_64__
+#error "registers of x86-64"
+#endif
 
-static atomic_int calls;
-static int at = -1, with;
+enum { most_calls = 1 << 20, most_threads = 64 };
 
-__attribute__((constructor)) static void begin(void)
+static int at, with; // `at` is 0 if no call is to fail
+static unsigned short made[most_calls];
+static int calls;
+static int started; // past the entry point
+static uint64_t entry;
+static long entry_text;
+static pid_t doomed; // whose call returns an error at its exit
+
+static void die(const char *what)
 {
-    const char *fault = getenv("XVTEP_FAULT");
-    if (fault != NULL && sscanf(fault, "%d:%d", &at, &with) != 2)
-        abort();
+    perror(what);
+    exit(125);
 }
 
-__attribute__((destructor)) static void end(void)
+// What cannot fail, or whose failure changes nothing that a program could act on.
+static int counts(uint64_t number)
 {
-    const char *path = getenv("XVTEP_FAULT_COUNT");
-    FILE *file = path != NULL ? fopen(path, "w") : NULL;
-    if (file != NULL) {
-        fprintf(file, "%d\n", atomic_load(&calls));
-        fclose(file);
+    switch (number) {
+    case SYS_arch_prctl:
+    case SYS_brk: // malloc() then takes mmap()
+    case SYS_clock_gettime:
+    case SYS_clock_nanosleep:
+    case SYS_close:
+    case SYS_exit:
+    case SYS_exit_group:
+    case SYS_futex:
+    case SYS_getcpu:
+    case SYS_getegid:
+    case SYS_geteuid:
+    case SYS_getgid:
+    case SYS_getpid:
+    case SYS_getppid:
+    case SYS_gettid:
+    case SYS_getuid:
+    case SYS_kill:
+    case SYS_madvise:
+    case SYS_munmap:
+    case SYS_nanosleep:
+    case SYS_restart_syscall:
+    case SYS_rseq:
+    case SYS_rt_sigaction:
+    case SYS_rt_sigprocmask:
+    case SYS_rt_sigreturn:
+    case SYS_sched_yield:
+    case SYS_set_robust_list:
+    case SYS_tgkill:
+        return 0;
+    default:
+        return 1;
     }
 }
 
-static int fails(void)
+static uint64_t entry_of(pid_t pid)
 {
-    if (atomic_fetch_add(&calls, 1) + 1 != at)
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+    FILE *file = fopen(path, "r");
+    Elf64_auxv_t one;
+    uint64_t found = 0;
+    while (file != NULL && fread(&one, sizeof(one), 1, file) == 1)
+        if (one.a_type == AT_ENTRY)
+            found = one.a_un.a_val;
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+// A breakpoint where the loader calls the program.
+static void wait_for_entry(pid_t pid)
+{
+    entry = entry_of(pid);
+    errno = 0;
+    entry_text = ptrace(PTRACE_PEEKTEXT, pid, (void *)entry, NULL);
+    if (entry == 0 || errno != 0 ||
+        ptrace(PTRACE_POKETEXT, pid, (void *)entry, (void *)((entry_text & ~0xffL) | 0xcc)) != 0)
+        die("breakpoint");
+    started = 0;
+}
+
+static int is_at_entry(pid_t pid)
+{
+    struct user_regs_struct registers;
+    if (started || ptrace(PTRACE_GETREGS, pid, NULL, &registers) != 0 || registers.rip != entry + 1)
         return 0;
-    if (with == 0)
-        kill(getpid(), SIGKILL);
-    errno = with;
+    registers.rip = entry;
+    if (ptrace(PTRACE_SETREGS, pid, NULL, &registers) != 0 ||
+        ptrace(PTRACE_POKETEXT, pid, (void *)entry, (void *)entry_text) != 0)
+        die("breakpoint");
+    started = 1;
     return 1;
 }
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define WRAP(type, name, parameters, arguments)                                                    \
-    type name parameters                                                                           \
-    {                                                                                              \
-        return fails() ? -1 : REAL(name) arguments;                                                \
+static void at_call(pid_t pid)
+{
+    struct __ptrace_syscall_info info;
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
+        return; // it has just been killed
+    if (info.op == PTRACE_SYSCALL_INFO_EXIT && pid == doomed) {
+        const long error = -with;
+        ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rax), error);
+        doomed = 0;
     }
-
-WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
-WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))
-WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
-WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),
-     (fd, level, name, value, size))
-WRAP(int, stat, (const char *path, struct stat *found), (path, found))
-WRAP(int, lstat, (const char *path, struct stat *found), (path, found))
-WRAP(int, fstat, (int fd, struct stat *found), (fd, found))
-WRAP(int, statfs, (const char *path, struct statfs *found), (path, found))
-WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode))
-WRAP(int, unlink, (const char *path), (path))
-WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags))
-WRAP(int, rmdir, (const char *path), (path))
-WRAP(int, rename, (const char *from, const char *to), (from, to))
-WRAP(int, renameat2, (int from_at, const char *from, int to_at, const char *to, unsigned flags),
-     (from_at, from, to_at, to, flags))
-WRAP(int, flock, (int fd, int operation), (fd, operation))
-WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
-
-int ioctl(int fd, unsigned long request, ...)
-{
-    va_list list;
-    va_start(list, request);
-    void *argument = va_arg(list, void *);
-    va_end(list);
-    return fails() ? -1 : REAL(ioctl)(fd, request, argument);
+    if (info.op != PTRACE_SYSCALL_INFO_ENTRY || !started || !counts(info.entry.nr))
+        return;
+    if (calls < most_calls)
+        made[calls] = (unsigned short)info.entry.nr;
+    if (++calls != at)
+        return;
+    if (with == 0) {
+        kill(pid, SIGKILL);
+        return;
+    }
+    doomed = pid;
+    ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), -1L);
 }
 
-int open(const char *path, int flags, ...)
+static void write_count(void)
 {
-    va_list list;
-    va_start(list, flags);
-    const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
-    va_end(list);
-    return fails() ? -1 : REAL(open)(path, flags, mode);
+    const char *path = getenv("XVTEP_FAULT_COUNT");
+    FILE *file = path != NULL ? fopen(path, "w") : NULL;
+    if (file == NULL)
+        return;
+    fprintf(file, "%d\n", calls);
+    for (int i = 0; i < calls && i < most_calls; i++)
+        fprintf(file, "%d\n", made[i]);
+    fclose(file);
 }
 
-// libbpf's way to bpf(2).
-long syscall(long number, ...)
+// What the thread goes on with: a signal of its own, or 0.
+static int stopped(pid_t pid, int status)
 {
-    va_list list;
-    va_start(list, number);
-    long argument[6];
-    for (int i = 0; i < 6; i++)
-        argument[i] = va_arg(list, long);
-    va_end(list);
-    if (number == SYS_bpf && fails())
-        return -1;
-    return REAL(syscall)(number, argument[0], argument[1], argument[2], argument[3], argument[4],
-                         argument[5]);
+    const int signal = WSTOPSIG(status);
+    if (signal == (SIGTRAP | 0x80)) {
+        at_call(pid);
+        return 0;
+    }
+    if (status >> 16 == PTRACE_EVENT_EXEC)
+        wait_for_entry(pid);
+    if (status >> 16 != 0) // also a new thread's first stop
+        return 0;
+    if (signal == SIGTRAP && is_at_entry(pid))
+        return 0;
+    return signal;
+}
+
+int main(int argc, char **argv)
+{
+    const char *fault = getenv("XVTEP_FAULT");
+    if (argc < 2 || (fault != NULL && sscanf(fault, "%d:%d", &at, &with) != 2))
+        return 125;
+    const pid_t child = fork();
+    if (child == 0) {
+        raise(SIGSTOP);
+        execvp(argv[1], argv + 1);
+        die(argv[1]);
+    }
+    int status = 0;
+    // SEIZE: a program that is stopped and continued is not taken for one that makes a call.
+    if (child < 0 || waitpid(child, &status, WUNTRACED) != child ||
+        ptrace(PTRACE_SEIZE, child, NULL,
+               PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC) != 0)
+        die("trace");
+    signal(SIGINT, SIG_IGN); // they are the program's, which gets them, too
+    signal(SIGTERM, SIG_IGN);
+    kill(child, SIGCONT);
+    for (;;) {
+        const pid_t pid = waitpid(-1, &status, __WALL);
+        if (pid < 0)
+            die("wait");
+        if (pid == child && (WIFEXITED(status) || WIFSIGNALED(status)))
+            break;
+        if (!WIFSTOPPED(status))
+            continue;
+        const long signal = stopped(pid, status);
+        const int over = at != 0 && calls >= at && doomed == 0;
+        ptrace(over ? PTRACE_CONT : PTRACE_SYSCALL, pid, NULL, (void *)signal);
+    }
+    write_count();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -370,8 +370,7 @@ void UpgradeFaults::at_points(unsigned layout, unsigned points)
     SCOPED_TRACE(fmt::format("layout {}", layout));
     const std::string before = view(1), count_file = file("count");
     old(1, layout).take_over();
-    ASSERT_EQ(try_run(1, "reload",
-                      fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", count_file, XVTEP_FAULTS))
+    ASSERT_EQ(try_run(1, "reload", fmt::format("XVTEP_FAULT_COUNT={} {}", count_file, XVTEP_FAULTS))
                   .status,
               0);
     unsigned calls = 0;
@@ -380,7 +379,7 @@ void UpgradeFaults::at_points(unsigned layout, unsigned points)
     if (const char *const all = std::getenv("XVTEP_FAULT_POINTS"))
         points = static_cast<unsigned>(std::atoi(all));
     const auto fault = [&](unsigned at, int error) {
-        return fmt::format("XVTEP_FAULT={}:{} LD_PRELOAD={}", at, error, XVTEP_FAULTS);
+        return fmt::format("XVTEP_FAULT={}:{} {}", at, error, XVTEP_FAULTS);
     };
     for (unsigned n = 0; n < 2 * points; n++) {
         const bool kills = n % 2 != 0;
