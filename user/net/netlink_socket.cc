@@ -23,6 +23,7 @@ constexpr int most_dumps = 16;
 // whose default size has room for 78 of them on Linux 6.18.
 constexpr std::size_t most_answers = 32;
 constexpr timeval patience = {.tv_sec = 10, .tv_usec = 0};
+constexpr int most_tries = 8; // to receive, while the kernel is short of memory
 
 std::string extended_text(const nlattr *first, int size)
 {
@@ -146,8 +147,8 @@ std::expected<std::vector<int>, Refusal> NetlinkSocket::request_some(std::span<M
     }
     if (::send(nl_socket_get_fd(socket_.get()), all.data(), all.size(), 0) < 0)
         return std::unexpected(Refusal{errno, {}});
-    for (;;) {
-        const auto got = receive();
+    for (bool lost = false;;) {
+        const auto got = receive(&lost);
         if (!got)
             return std::unexpected(got.error());
         int left = static_cast<int>(*got);
@@ -200,10 +201,11 @@ std::expected<bool, Refusal> NetlinkSocket::exchange(Message &message, const Rea
     if (::send(nl_socket_get_fd(socket_.get()), &header, header.nlmsg_len, 0) < 0)
         return std::unexpected(Refusal{errno, {}});
 
-    for (bool whole = true;;) {
-        const auto got = receive();
+    for (bool whole = true, lost = false;;) {
+        const auto got = receive(&lost);
         if (!got)
             return std::unexpected(got.error());
+        whole = whole && !lost;
         int left = static_cast<int>(*got);
         for (auto *part = reinterpret_cast<nlmsghdr *>(buffer_.data()); nlmsg_ok(part, left);
              part = nlmsg_next(part, &left)) {
@@ -226,13 +228,19 @@ std::expected<bool, Refusal> NetlinkSocket::exchange(Message &message, const Rea
     }
 }
 
-std::expected<std::size_t, Refusal> NetlinkSocket::receive()
+std::expected<std::size_t, Refusal> NetlinkSocket::receive(bool *lost)
 {
-    for (;;) {
+    for (int tries = 0;; tries++) {
         const ssize_t got = ::recv(nl_socket_get_fd(socket_.get()), buffer_.data(),
                                    buffer_.size() * sizeof(buffer_[0]), MSG_TRUNC);
         if (got < 0 && errno == EINTR)
             continue;
+        // What the socket has next is there still. Without it, nobody would know what the kernel
+        // has done, and a table that is not read to its end is in the way of the next one (EBUSY).
+        if (got < 0 && (errno == ENOMEM || errno == ENOBUFS) && tries < most_tries) {
+            *lost = *lost || errno == ENOBUFS;
+            continue;
+        }
         if (got < 0)
             return std::unexpected(
                 Refusal{errno == EAGAIN || errno == EWOULDBLOCK ? ETIMEDOUT : errno, {}});

@@ -75,7 +75,8 @@ class NetlinkSocket {
     // Returns false if the table changed during the dump.
     std::expected<bool, Refusal> exchange(Message &message, const Reader &reader,
                                           const bool *enough = nullptr);
-    std::expected<std::size_t, Refusal> receive();
+    // Sets `lost` where messages may be missing before this one.
+    std::expected<std::size_t, Refusal> receive(bool *lost);
 
     std::unique_ptr<nl_sock, Free> socket_;
     std::vector<std::uint64_t> buffer_; // of words, so that headers are aligned
