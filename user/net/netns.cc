@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -150,6 +151,8 @@ std::vector<std::string> entries(const char *directory, bool &all)
     return names;
 }
 
+constexpr int most_tries = 20; // to leave a namespace
+
 // Whether an errno says that there is no namespace, or none that this process may see, rather than
 // that it could not be opened this time.
 bool is_final(int error)
@@ -282,9 +285,11 @@ Netns::Scope::Scope(Scope &&other) noexcept : back_(std::exchange(other.back_, -
 Netns::Scope::~Scope()
 {
     const Fd back(back_);
-    // The thread would go on in the wrong namespace.
-    if (back && ::setns(back.get(), CLONE_NEWNET) < 0)
-        std::abort();
+    for (int tries = 0; back && ::setns(back.get(), CLONE_NEWNET) < 0; tries++) {
+        if (tries == most_tries)
+            std::abort(); // the thread would go on in the wrong namespace
+        std::this_thread::sleep_for(std::chrono::milliseconds(tries)); // the kernel needs memory
+    }
 }
 
 Result<Netns::Scope> Netns::enter() const
