@@ -209,11 +209,12 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestinat
     TRY(erase_destinations(session, vtep, destination, after));
     if (after.size() == before.size())
         return session.refused("no such destination", ENOENT);
-    if (after.empty())
-        TRY(writer.remove());
-    else
-        TRY(session.wrap(writer.put(*entry, after)));
-    return writer.mirror(before, after, entry->flags);
+    // In the kernel's table first: as long as the entry is in ours, this can be repeated.
+    TRY(writer.mirror(before, after, entry->flags));
+    const auto done = after.empty() ? writer.remove() : session.wrap(writer.put(*entry, after));
+    if (!done)
+        (void)writer.mirror(after, before, entry->flags);
+    return done;
 }
 
 Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
@@ -279,8 +280,8 @@ Result<> flush_fdb(const std::string &device, FlushedFdb which, std::uint32_t sr
         std::ranges::copy(key.mac, mac.octets.begin());
         FdbWriter writer(session, at->vtep, mac);
         TRY_ASSIGN(const auto before, writer.remotes(entry));
-        TRY(writer.remove());
         TRY(writer.mirror(before, {}, 0));
+        TRY(writer.remove());
     }
     return {};
 }

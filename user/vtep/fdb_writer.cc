@@ -222,7 +222,7 @@ Result<> FdbWriter::mirror(const std::vector<xv_remote_key> &before,
     };
     for (const auto &dest : before)
         if (missing(after, dest))
-            delete_in_kernel(kernel_entry(vtep_, mac_, dest));
+            TRY(delete_in_kernel(kernel_entry(vtep_, mac_, dest)));
     for (const auto &dest : after)
         if (missing(before, dest))
             if (auto done = session_.netlink.append_fdb(ifindex, kernel_entry(vtep_, mac_, dest));
@@ -240,15 +240,19 @@ Result<> FdbWriter::mirror_one(const xv_remote_key &dest, unsigned flags)
     return {};
 }
 
-void FdbWriter::delete_in_kernel(KernelFdbEntry entry)
+Result<> FdbWriter::delete_in_kernel(KernelFdbEntry entry)
 {
     const auto ifindex = static_cast<int>(vtep_.ifindex);
-    if (session_.netlink.delete_fdb(ifindex, entry) || vtep_.vid == 0)
-        return;
-    // The kernel has made the default entry of a VNI with its remote, as `bridge vni add` does.
-    entry.vni = vtep_.vni;
-    entry.via = vtep_.underlay_count == 1 ? static_cast<int>(vtep_.underlays[0]) : 0;
-    (void)session_.netlink.delete_fdb(ifindex, entry);
+    auto done = session_.netlink.delete_fdb(ifindex, entry);
+    if (!done && vtep_.vid != 0) {
+        // The kernel has made the default entry of a VNI with its remote, as `bridge vni add` does.
+        entry.vni = vtep_.vni;
+        entry.via = vtep_.underlay_count == 1 ? static_cast<int>(vtep_.underlays[0]) : 0;
+        done = session_.netlink.delete_fdb(ifindex, entry);
+    }
+    if (!done && done.error().code != ENOENT)
+        return session_.wrap(done.error());
+    return {};
 }
 
 Result<> FdbWriter::forget_in_kernel()

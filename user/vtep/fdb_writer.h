@@ -60,7 +60,7 @@ class FdbWriter {
   private:
     Result<> mirror_one(const xv_remote_key &dest, unsigned flags);
     // Deletes one destination, which the device may not have.
-    void delete_in_kernel(KernelFdbEntry entry);
+    Result<> delete_in_kernel(KernelFdbEntry entry);
     // Deletes a MAC, also one that the device learned. The device may have forgotten it by itself.
     Result<> forget_in_kernel();
     [[nodiscard]] Result<std::vector<__u32>> ids(const xv_fdb &entry) const;
