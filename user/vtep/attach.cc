@@ -69,7 +69,7 @@ class Attachment {
         if (request_.fdb_size > session_.tables->sizes().fdb)
             TRY(grow(session_, &Sizes::fdb, request_.fdb_size));
         if (!session_.resources->host.route_queries_allowed)
-            allow_route_queries(session_);
+            TRY(session_.wrap(allow_route_queries(session_)));
         session_.resources->host.route_queries_allowed = true;
         TRY(take_slot());
         TRY(attach_ports());

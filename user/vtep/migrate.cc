@@ -94,15 +94,16 @@ class Replacement {
         undo.push([this] { session_.tables = std::move(before_); });
         carry.now_in(*session_.tables);
         TRY(derive_lookups(session_));
-        allow_route_queries(session_);
+        TRY(allow_route_queries(session_));
         TRY_ASSIGN(auto groups, groups_in_use(session_));
         groups.push_back(ProgramGroup::TABLES);
         TRY_ASSIGN(const auto programs, LoadedPrograms::load(next_, groups));
         ProgramSwitch programs_of_devices(session_, programs, next_);
         TRY(programs_of_devices.run(0));
+        TRY(programs.pin(next_));
+        TRY(programs_of_devices.xdp());
         TRY(wait_for_running_programs());
         TRY(carry.second(programs));
-        TRY(programs.pin(next_));
         if (::renameat2(AT_FDCWD, next_.c_str(), AT_FDCWD, maps_.c_str(), RENAME_EXCHANGE) != 0)
             return errno_failure("replace", maps_, errno);
         const unsigned count = programs_of_devices.commit();

@@ -21,6 +21,7 @@ Result<unsigned> reload_programs(Session &session, int wanted)
     TRY(programs.run(wanted));
     if (wanted == 0)
         TRY(fresh.pin(maps));
+    TRY(programs.xdp());
     return programs.commit();
 }
 
@@ -51,7 +52,7 @@ Result<unsigned> reload(const std::optional<std::string> &device)
             }))
             return session.refused("no VNI is attached", ENOENT);
     }
-    allow_route_queries(session);
+    TRY(session.wrap(allow_route_queries(session)));
     return session.wrap(reload_programs(session, wanted));
 }
 

@@ -39,50 +39,68 @@ bool has_advertised_routes()
     return false;
 }
 
-bool may_switch_on(const Forwarding &forwarding)
+// Whether an errno says that the host does not have the sysctl, or does not let it be written: it
+// will not the next time either.
+bool is_final(const Error &error)
 {
-    const auto now = sysctl(forwarding.key); // an error: no IPv6, say
-    if (!now || *now != "0")
-        return false;
-    return forwarding.change == XV_HOST_FORWARDING_V4 || !has_advertised_routes();
+    return error.code == ENOENT || error.code == EPERM || error.code == EACCES ||
+           error.code == EROFS;
+}
+
+Result<bool> may_switch_on(const Forwarding &forwarding)
+{
+    const auto now = sysctl(forwarding.key);
+    if (!now)
+        return is_final(now.error()) ? Result<bool>(false) : Failure(now.error());
+    return *now == "0" && (forwarding.change == XV_HOST_FORWARDING_V4 || !has_advertised_routes());
+}
+
+Result<> set_unless_refused(const char *key, const char *value)
+{
+    auto set = set_sysctl(key, value);
+    if (set || !is_final(set.error()))
+        return set;
+    debug_log(set.error().message());
+    return {};
 }
 
 } // namespace
 
-void allow_route_queries(Session &session)
+Result<> allow_route_queries(Session &session)
 {
-    const auto before = session.tables->host_changes.look_up(0);
-    if (!before || !*before)
-        return;
-    __u32 changes = **before & ~static_cast<__u32>(XV_HOST_SOURCE_RULES);
+    TRY_ASSIGN(const auto before, session.tables->host_changes.look_up(0));
+    if (!before)
+        return {};
+    __u32 changes = *before & ~static_cast<__u32>(XV_HOST_SOURCE_RULES);
     const auto rules = session.netlink.has_source_rules();
     changes |= flag_if(!rules || *rules, XV_HOST_SOURCE_RULES);
     for (const auto &forwarding : forwardings) {
-        if (!may_switch_on(forwarding))
+        TRY_ASSIGN(const bool may, may_switch_on(forwarding));
+        if (!may)
             continue;
         // Noted first, so that a command that is killed here leaves nothing that stays.
         changes |= forwarding.change;
-        if (!session.tables->host_changes.put(0, changes))
-            return;
-        if (const auto set = set_sysctl(forwarding.key, "1"); !set)
-            debug_log(set.error().message());
+        TRY(session.tables->host_changes.put(0, changes));
+        TRY(set_unless_refused(forwarding.key, "1"));
     }
-    if (changes != **before)
-        (void)session.tables->host_changes.put(0, changes);
+    if (changes != *before)
+        TRY(session.tables->host_changes.put(0, changes));
+    return {};
 }
 
-void end_route_queries(const Session &session)
+Result<> end_route_queries(const Session &session)
 {
-    const auto changes = session.tables->host_changes.look_up(0);
-    if (!changes || !*changes)
-        return;
+    TRY_ASSIGN(const auto changes, session.tables->host_changes.look_up(0));
     for (const auto &[key, all, change] : forwardings) {
-        const auto forwards = sysctl(all);
-        if ((**changes & change) == 0 || (forwards && *forwards != "0"))
+        if (!changes || (*changes & change) == 0)
             continue;
-        if (const auto set = set_sysctl(key, "0"); !set)
-            debug_log(set.error().message());
+        const auto forwards = sysctl(all);
+        if (!forwards && !is_final(forwards.error()))
+            return Failure(forwards.error());
+        if (!forwards || *forwards == "0")
+            TRY(set_unless_refused(key, "0"));
     }
+    return {};
 }
 
 } // namespace xvtep

@@ -11,8 +11,10 @@ namespace xvtep {
 // addresses. Where it stays off, flows are not spread over several next hops, and the kernel's
 // device is asked more often: if a sysctl cannot be written, as in a container, and for IPv6 if the
 // host has routes from router advertisements, which the kernel would remove.
-void allow_route_queries(Session &session);
-// Takes that back, unless the host forwards by now.
-void end_route_queries(const Session &session);
+// Errors: those of calls that may succeed the next time.
+Result<> allow_route_queries(Session &session);
+// Takes that back, unless the host forwards by now, or does not let the sysctls be written any
+// more.
+Result<> end_route_queries(const Session &session);
 
 } // namespace xvtep

@@ -158,8 +158,7 @@ Result<> ProgramSwitch::run(int only)
     only_ = only;
     TRY_SET(links_, session_.netlink.links());
     TRY(devices()); // first: what new programs of ports leave to the kernel is learned there
-    TRY(ports());
-    return xdp(); // last, because it cannot be put back
+    return ports();
 }
 
 unsigned ProgramSwitch::commit()

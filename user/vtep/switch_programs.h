@@ -28,6 +28,8 @@ class ProgramSwitch {
     // Replaces the programs of the device `only`, or of all if it is 0. TC programs are attached
     // also where somebody has detached them.
     Result<> run(int only);
+    // Replaces the XDP programs, too. It comes last, because these cannot be put back.
+    Result<> xdp();
     // Without it, the TC programs of before are put back at the end. Returns how many places have
     // new programs.
     unsigned commit();
@@ -37,7 +39,6 @@ class ProgramSwitch {
     [[nodiscard]] const Link *find(__u32 ifindex) const;
     Result<> ports();
     Result<> devices();
-    Result<> xdp();
     // Returns whether it made a clsact qdisc.
     Result<bool> replace_tc(const Link &link, std::span<const ProgramAt> wanted);
     // Replaces the programs of all devices that are bound to these blocks.

@@ -264,9 +264,15 @@ Result<> remove_vteps(Session &session, std::span<const xv_vtep> wanted)
         return {};
     Tables &tables = *session.tables;
     const Leaving leaving(vteps);
+    TRY_ASSIGN(const auto links, session.netlink.links());
+    // From here on recover() removes a device with many VNIs, however many of them are left. It
+    // finds one with a single VNI by its missing entry in `vnis`.
+    for (const auto &vtep : vteps)
+        if (const Link *const link = has_many_vnis(vtep) ? find_device(links, vtep) : nullptr)
+            TRY(unless_gone(
+                session.netlink.change_link(link->index, {.up = {}, .group = unfinished_group})));
     TRY(stop_accepting(session, vteps, leaving));
 
-    TRY_ASSIGN(const auto links, session.netlink.links());
     TRY(delete_devices(session, links, vteps));
     for (const auto &vtep : vteps)
         for (const Hook hook : {Hook::ingress, Hook::egress})
@@ -326,7 +332,7 @@ Result<> release_empty_datapath(Session &session)
     TRY_ASSIGN(const auto ports, session.tables->ports.entries());
     if (!devices.empty() || !underlays.empty() || !ports.empty())
         return {};
-    end_route_queries(session);
+    TRY(end_route_queries(session));
     TRY(remove_state(session.root, session.cookie));
     session.tables.reset();
     return {};

@@ -264,7 +264,7 @@ Result<> set_local(const std::string &device, const Ip &local)
         (void)session.netlink.change_vxlan_local(index, before);
         return session.wrap(done.error());
     }
-    allow_route_queries(session);
+    TRY(session.wrap(allow_route_queries(session)));
     return session.wrap(derive_lookups(session));
 }
 
