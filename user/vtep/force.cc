@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Takes down a data path whose tables cannot be used: they are of another version, or damaged.
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <vector>
 
@@ -27,8 +28,29 @@ Result<> remove_in_order(Session &session)
     if (!session.tables)
         return {};
     TRY(release_unused_underlays(session));
-    end_route_queries(session);
-    return {};
+    return end_route_queries(session);
+}
+
+// Whether the tables themselves may be good: without what they say, settings of the host would stay
+// changed for good.
+bool may_succeed_again(const Error &error)
+{
+    switch (error.code) {
+    case EAGAIN:
+    case EBUSY:
+    case EINTR:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOLCK:
+    case ENOMEM:
+    case ENOSPC:
+    case EPERM:
+        return true;
+    default:
+        return false;
+    }
 }
 
 // A VTEP's device is recognized by the program at its egress.
@@ -76,7 +98,9 @@ Result<> detach_by_force()
     TRY_ASSIGN(auto session, Session::locked("detach", "--force"));
     // Devices are recognized by their programs, so look before these are detached.
     TRY_ASSIGN(const auto devices, session.wrap(made_devices(session)));
-    (void)remove_in_order(session);
+    const auto done = remove_in_order(session);
+    if (!done && may_succeed_again(done.error()))
+        return session.wrap(done);
     session.tables.reset();
     return session.wrap(remove_by_looks(session, devices));
 }
