@@ -99,6 +99,27 @@ TEST_F(Exec, AsksAndIsAnswered)
     EXPECT_FALSE(directory_->watches());
 }
 
+TEST_F(Exec, VnisHaveTurns)
+{
+    make("true", 5s, 1);
+    std::vector<std::uint32_t> answered;
+    const auto ask_for = [&](std::uint32_t vni, unsigned n) {
+        directory_->look_up({vni, *Mac::parse(fmt::format("02:00:00:00:00:{:02x}", n))},
+                            [&, vni](const Directory::Answer &) {
+                                answered.push_back(vni);
+                                if (answered.size() == 10)
+                                    loop_.stop();
+                            });
+    };
+    for (unsigned n = 0; n < 7; n++)
+        ask_for(7, n);
+    ask_for(5, 1);
+    ask_for(9, 1);
+    ask_for(9, 2);
+    loop_.run(Loop::Clock::now() + 8s);
+    EXPECT_EQ(answered, (std::vector<std::uint32_t>{7, 9, 5, 7, 9, 7, 7, 7, 7, 7}));
+}
+
 TEST_F(Exec, NothingNullAndEmptyObjectsAreAbsence)
 {
     for (const char *command : {"true", "echo", "echo null", "echo '{}'", "printf ' \\n\\t'"}) {

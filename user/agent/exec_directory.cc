@@ -112,7 +112,7 @@ class ExecDirectory : public Directory {
 
     void look_up(const Key &key, std::function<void(Answer)> done) override
     {
-        waiting_.emplace_back(key, std::move(done));
+        waiting_[key.vni].emplace_back(key, std::move(done));
         start_more();
     }
     void announce(const std::set<Record> &) override {}
@@ -122,6 +122,8 @@ class ExecDirectory : public Directory {
     [[nodiscard]] std::string name() const override { return "exec " + options_.command; }
 
   private:
+    using Waiting = std::pair<Key, std::function<void(Answer)>>;
+
     struct Run {
         Key key;
         std::function<void(Answer)> done;
@@ -137,11 +139,23 @@ class ExecDirectory : public Directory {
         return system_failure(options_.command, key.text(), cause);
     }
 
+    Waiting take_next()
+    {
+        auto vni = waiting_.upper_bound(last_vni_);
+        if (vni == waiting_.end())
+            vni = waiting_.begin();
+        last_vni_ = vni->first;
+        Waiting next = std::move(vni->second.front());
+        vni->second.pop_front();
+        if (vni->second.empty())
+            waiting_.erase(vni);
+        return next;
+    }
+
     void start_more()
     {
         while (!waiting_.empty() && runs_.size() < options_.most) {
-            auto [key, done] = std::move(waiting_.front());
-            waiting_.pop_front();
+            auto [key, done] = take_next();
             runs_.push_back({});
             auto run = std::prev(runs_.end());
             run->key = key;
@@ -314,7 +328,9 @@ class ExecDirectory : public Directory {
 
     Loop &loop_;
     ExecOptions options_;
-    std::deque<std::pair<Key, std::function<void(Answer)>>> waiting_;
+    // By VNI, which have turns: a storm of misses in one does not delay those of others.
+    std::map<std::uint32_t, std::deque<Waiting>> waiting_;
+    std::uint32_t last_vni_ = 0; // that had the last turn
     std::list<Run> runs_;
     std::map<pid_t, Fd> dying_;
     ErrorLog error_log_{loop_, options_};
