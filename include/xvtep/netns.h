@@ -48,6 +48,9 @@ class Netns {
         Scope(Scope &&) noexcept;
         Scope &operator=(Scope &&) = delete;
         ~Scope();
+        // Does not go back: for a thread that gives up CAP_SYS_ADMIN, without which the end of the
+        // scope would end the process.
+        void stay();
 
       private:
         friend class Netns;

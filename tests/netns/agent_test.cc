@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/netns_case.h"
+#include "user/datapath/sizes.h"
 
 namespace xvtep::test {
 namespace {
@@ -465,6 +466,74 @@ TEST_F(AgentCase, ACommandAnswersAndTheAgentTellsOfItself)
                     json.contains("message"))
             << entry;
     }
+}
+
+// The lines about privileges of each thread, as /proc has them.
+std::set<std::string> privileges_of(const std::string &process)
+{
+    std::set<std::string> all;
+    for (const auto &thread : std::filesystem::directory_iterator("/proc/" + process + "/task")) {
+        std::istringstream lines(read(thread.path() / "status"));
+        std::string text;
+        for (std::string entry; std::getline(lines, entry);)
+            if (entry.starts_with("Cap") || entry.starts_with("NoNew"))
+                text += entry.substr(entry.find('\t') + 1) + " ";
+        all.insert(text);
+    }
+    return all;
+}
+
+// Inheritable, permitted, effective, bounding and ambient capabilities, and no_new_privs.
+constexpr const char *no_privileges = "0000000000000000 0000000000000000 0000000000000000 "
+                                      "0000000000000000 0000000000000000 1 ";
+
+TEST_F(AgentCase, GivesPrivilegesUp)
+{
+    const std::string script = dir_ + "/answer", told = dir_ + "/told";
+    std::ofstream(script) << "#!/bin/sh\ngrep -E \"^(Cap|NoNew)\" /proc/self/status | cut -f 2 | "
+                             "tr \"\\n\" \" \" > "
+                          << told << ".new\nmv " << told << ".new " << told << "\n";
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    ip(a_, "link set lo up");
+    const auto one = agent(a_, fmt::format("--metrics 127.0.0.1:9469 --directory exec:{}", script));
+    EXPECT_EQ(privileges_of(std::to_string(one.pid)),
+              (std::set<std::string>{// CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_PERFMON and
+                                     // CAP_BPF; without the third and fourth; none for metrics
+                                     "0000000000000000 000000c000203000 0000008000003000 "
+                                     "0000000000000000 0000000000000000 1 ",
+                                     no_privileges}));
+    (void)first_ping_lost();
+    EXPECT_TRUE(within(3000, [&] { return std::filesystem::exists(told); }));
+    EXPECT_EQ(read(told), no_privileges) << "of a command";
+    EXPECT_EQ(stop(one, SIGTERM), 0) << read(one.log);
+
+    put(both());
+    const auto two = agent(a_, fmt::format("--directory file:{} --node a", file_));
+    EXPECT_EQ(privileges_of(std::to_string(two.pid)),
+              (std::set<std::string>{"0000000000000000 000000c00020300b 000000800000300b "
+                                     "0000000000000000 0000000000000000 1 "}))
+        << "files of others, too";
+}
+
+// The programs are loaded anew, and those in XDP mode take CAP_SYS_ADMIN.
+TEST_F(AgentCase, AFullTableGrowsWithWhatItHasKept)
+{
+    wire(a_, "u3", b_, "u4");
+    ip(a_, "addr add 192.168.9.100/24 dev u3");
+    must(fmt::format("{} -n {} attach u3 --vni 43 --name vxlan1 --mode skb", xvtep(), a_));
+    put(both());
+    agent(a_, fmt::format("--directory file:{} --node a", file_));
+    agent(b_, fmt::format("--directory file:{} --node b", file_));
+    const auto maps = fmt::format("/sys/fs/bpf/xvtep/{}/maps", *Netns::open(a_)->cookie());
+    std::ofstream lines(dir_ + "/lines");
+    for (unsigned n = 0; n < XV_FDB_START; n++)
+        lines << fmt::format("fdb add 02:f0:00:00:{:02x}:{:02x} dev vxlan1 dst 192.168.9.8\n",
+                             n >> 8, n & 255);
+    lines.close();
+    must(fmt::format("{} -n {} -batch {}/lines", xvtep(), a_, dir_));
+    ASSERT_EQ(Sizes::of(maps)->fdb, __u32{XV_FDB_START});
+    EXPECT_EQ(first_ping_lost(), 0);
+    EXPECT_GT(Sizes::of(maps)->fdb, __u32{XV_FDB_START}) << read(dir_ + "/log0");
 }
 
 TEST_F(AgentCase, VtepsComeAndGoAndTwoAgentsAgree)

@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 
+#include "user/agent/privileges.h"
 #include "xvtep/batch.h"
 
 namespace xvtep::agent {
@@ -98,7 +99,7 @@ Result<LocalHost> LocalHost::open(Loop &loop, std::set<std::uint32_t> only,
 
 std::vector<VtepInfo> LocalHost::vteps()
 {
-    auto now = list_vteps(std::nullopt);
+    auto now = with_privileges_if_needed([] { return list_vteps(std::nullopt); });
     if (!now) // an empty list would have the cache forget all entries
         return vteps_;
     std::set<Ip> own;
@@ -142,8 +143,10 @@ std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
         for (const auto &vtep : vteps_) {
             if (vtep.vni != change.key.vni || (change.record && !fits(vtep, *change.record)))
                 continue;
-            if (auto done = change.record ? write_record(vtep.name, *change.record)
-                                          : remove_key(vtep.name, change.key);
+            if (auto done = with_privileges_if_needed([&] {
+                    return change.record ? write_record(vtep.name, *change.record)
+                                         : remove_key(vtep.name, change.key);
+                });
                 !done)
                 result = std::move(done);
         }
@@ -155,7 +158,8 @@ std::vector<Result<>> LocalHost::write(std::span<const Change> changes)
 void LocalHost::read(std::function<void(Copies)> done)
 {
     wait_for(*loop_,
-             std::make_shared<std::future<Copies>>(std::async(std::launch::async, read_tables)),
+             std::make_shared<std::future<Copies>>(std::async(
+                 std::launch::async, [] { return with_privileges_if_needed(read_tables); })),
              std::move(done));
 }
 

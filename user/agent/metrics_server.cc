@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "user/agent/loop.h"
+#include "user/agent/privileges.h"
 #include "user/base/fd.h"
 
 namespace xvtep::agent {
@@ -109,7 +110,10 @@ struct MetricsServer::Impl {
     {
         loop_.watch(stop_.get(), EPOLLIN, [this](std::uint32_t) { loop_.stop(); });
         listen();
-        thread_ = std::thread([this] { loop_.run(); });
+        thread_ = std::thread([this] {
+            drop_all_privileges();
+            loop_.run();
+        });
     }
     ~Impl()
     {

@@ -70,6 +70,7 @@ class Server {
             return listening;
         if (!options_.metrics.empty())
             TRY_SET(metrics_server_, MetricsServer::start(options_.metrics, metrics_));
+        TRY(drop_privileges(options_.foreign_files));
         TRY_SET(directory_, options_.directory(loop_, agent_));
         TRY(make_endpoints());
         TRY_SET(link_events_, LinkEvents::open(loop_, [this] { refresh(); }));
@@ -152,7 +153,7 @@ class Server {
             metrics_.events_lost = lost_before_ + (source_ ? source_->lost() : 0);
             return {};
         }
-        TRY_ASSIGN(auto source, MissSource::open());
+        TRY_ASSIGN(auto source, with_privileges_if_needed([] { return MissSource::open(); }));
         waiting_ = false;
         source_.emplace(std::move(source));
         loop_.watch(source_->fd(), EPOLLIN, [this](std::uint32_t) { poll_misses(); });

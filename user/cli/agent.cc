@@ -187,6 +187,8 @@ Result<ParsedAgent> parse_agent(const Arguments &arguments)
             return values.wrong(fmt::format("log level {} is unknown", log_level));
     }
     TRY_SET(options.directory, make_directory(values, directory, etcd, node));
+    if (directory.starts_with("file:") || !options.endpoints.state_file.empty())
+        options.foreign_files = agent::ForeignFiles::replaced;
     return parsed;
 }
 
@@ -194,7 +196,9 @@ Result<> run_agent(const Context &context, const Words &words)
 {
     TRY_ASSIGN(const auto arguments, parse(page("agent"), words));
     TRY_ASSIGN(auto parsed, parse_agent(arguments));
-    TRY_ASSIGN(const auto scope, context.enter());
+    TRY_ASSIGN(auto scope, context.enter());
+    if (scope)
+        scope->stay(); // the agent gives up what it would need to go back
     if (parsed.default_state) {
         remove_dead_states();
         TRY_ASSIGN(const auto cookie, current_netns_cookie());

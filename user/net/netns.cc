@@ -292,6 +292,11 @@ Netns::Scope::~Scope()
     }
 }
 
+void Netns::Scope::stay()
+{
+    const Fd back(std::exchange(back_, -1));
+}
+
 Result<Netns::Scope> Netns::enter() const
 {
     Fd back(::open(own_netns, O_RDONLY | O_CLOEXEC));
