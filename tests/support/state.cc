@@ -91,9 +91,11 @@ std::vector<std::string> pin_lines(const std::string &directory, Names &names)
         lines.push_back(fmt::format("pinned {} {} dead {}", names[static_cast<__u32>(link.ifindex)],
                                     link.hook == Hook::ingress ? "ingress" : "egress", link.dead));
     // Not what is in maps/programs: programs stay loaded after the first need of them.
-    for (const char *kind : {"", "/maps"})
+    // An empty directory of listeners says nothing.
+    for (const char *kind : {"", "/maps", "/listeners"})
         for (const auto &name : got(names_in(directory + kind)))
-            lines.push_back(fmt::format("pinned {}/{}", kind, name));
+            if (name != "listeners")
+                lines.push_back(fmt::format("pinned {}/{}", kind, name));
     return lines;
 }
 
