@@ -158,6 +158,21 @@ Result<> take_off(const std::vector<xdp_program *> &programs, xdp_multiprog *fou
     return {};
 }
 
+// Whether the program that was just attached is found again, or it is taken off: it could not be
+// detached later. libbpf gives it no name where memory for a trial was short, because it takes that
+// for a kernel without names of programs.
+Result<> check_attached(const OpenProgram &open, const XdpPlace &place)
+{
+    const auto found = is_xdp_attached(place.ifindex);
+    if (found && *found)
+        return {};
+    const auto mode = place.generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
+    (void)xdp_program__detach(open.program.get(), place.ifindex, mode, 0);
+    remove_empty_dispatcher_directory();
+    TRY(found);
+    return system_failure("attach", place.device, "its XDP program has lost its name", ENOMEM);
+}
+
 } // namespace
 
 Result<> attach_xdp(const XdpPlace &place, Program program)
@@ -169,7 +184,7 @@ Result<> attach_xdp(const XdpPlace &place, Program program)
     const int error = xdp_program__attach(open.program.get(), place.ifindex, mode, 0);
     remove_empty_dispatcher_directory();
     if (error == 0)
-        return {};
+        return check_attached(open, place);
     if (error == -EBUSY || error == -EEXIST)
         return system_failure("attach", place.device,
                               "another XDP program is there and cannot be shared with (it was not "
