@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "user/vtep/device.h"
+#include "user/vtep/teardown.h"
 #include "user/vtep/vni_ranges.h"
 #include "user/vtep/vni_table.h"
 
@@ -31,6 +32,16 @@ Result<> check_remotes(const Session &session, const xv_vtep &device,
     return {};
 }
 
+Result<> add_to_bridge_of(Session &session, const xv_vtep &device, std::span<const VniRange> ranges)
+{
+    const auto link = session.netlink.link(static_cast<int>(device.ifindex));
+    if (!link)
+        return unless_gone(Failure(link.error()));
+    if (!is_device_of(*link, device))
+        return {}; // it is in another namespace
+    return add_to_bridge(session, link->master, link->index, ranges);
+}
+
 } // namespace
 
 Result<> add_vnis(const std::string &device, std::span<const VniRange> ranges)
@@ -41,10 +52,17 @@ Result<> add_vnis(const std::string &device, std::span<const VniRange> ranges)
     TRY_ASSIGN(const auto record, device_with_many(session, device));
     TRY(check_remotes(session, record, ranges));
     TRY(session.wrap(make_vnis(session, record, ranges)));
-    const auto link = session.netlink.link(static_cast<int>(record.ifindex));
-    if (!link || !is_device_of(*link, record))
-        return {};
-    return session.wrap(add_to_bridge(session, link->master, link->index, ranges));
+    const auto done = add_to_bridge_of(session, record, ranges);
+    if (!done) {
+        TRY_ASSIGN(auto vteps, session.wrap(vteps_on(session, record.ifindex)));
+        std::erase_if(vteps, [&](const xv_vtep &vtep) {
+            return std::ranges::none_of(ranges, [&](const VniRange &range) {
+                return vtep.vni >= range.first && vtep.vni <= range.last;
+            });
+        });
+        (void)remove_vnis(session, vteps);
+    }
+    return session.wrap(done);
 }
 
 Result<> delete_vnis(const std::string &device, std::span<const VniRange> ranges)

@@ -157,15 +157,24 @@ Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps,
     return {};
 }
 
-void leave_bridge(Session &session, const std::vector<xv_vtep> &vteps)
+Result<> leave_bridge(Session &session, const std::vector<xv_vtep> &vteps)
 {
     const auto index = static_cast<int>(vteps.front().ifindex);
     const auto link = session.netlink.link(index);
-    if (!link || link->master == 0 || !session.netlink.has_vlan_filtering(link->master))
-        return;
-    for (const auto &range : ranges_of(vteps))
-        (void)session.netlink.delete_bridge_vlans(
-            index, range.vlan, static_cast<std::uint16_t>(range.vlan + count_of(range) - 1));
+    if (!link)
+        return unless_gone(Failure(link.error()));
+    if (link->master == 0)
+        return {};
+    TRY_ASSIGN(const bool filters, session.netlink.has_vlan_filtering(link->master));
+    if (!filters)
+        return {};
+    for (const auto &range : ranges_of(vteps)) {
+        const auto last = static_cast<std::uint16_t>(range.vlan + count_of(range) - 1);
+        auto done = session.netlink.delete_bridge_vlans(index, range.vlan, last);
+        if (!done && done.error().code != ENOENT) // somebody else has taken them off the device
+            TRY(unless_gone(std::move(done)));
+    }
+    return {};
 }
 
 Result<> forget(Session &session, const std::vector<xv_vtep> &vteps, const Leaving &leaving)
@@ -269,7 +278,7 @@ Result<> make_vnis(Session &session, const xv_vtep &device, std::span<const VniR
     TRY(mark(session, device, Mark::cleared));
     undo.commit();
     for (const auto &vtep : made)
-        TRY(mark(session, vtep, Mark::cleared));
+        (void)mark(session, vtep, Mark::cleared); // or the next change of the device's VNIs does
     return {};
 }
 
@@ -287,7 +296,7 @@ Result<> remove_vnis(Session &session, const std::vector<xv_vtep> &vteps)
         TRY(mark(session, *device, Mark::set));
     }
     TRY(stop_accepting(session, vteps, leaving));
-    leave_bridge(session, vteps);
+    TRY(leave_bridge(session, vteps));
     TRY(take_from_kernel(session, vteps, leaving));
     TRY(forget(session, vteps, leaving));
     return device ? mark(session, *device, Mark::cleared) : Result<>();
