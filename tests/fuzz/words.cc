@@ -37,15 +37,17 @@ void read_arguments(const Page &page, const Arguments &arguments)
         if (request)
             check_error(validate(*request));
     }
-    if (page.name.starts_with("fdb ")) {
+    const std::string &name = page.name;
+    if (name == "fdb add" || name == "fdb append" || name == "fdb replace")
         check_error(parse_fdb_entry(arguments));
+    if (name == "fdb show" || name == "fdb flush")
         check_error(parse_fdb_filter(arguments));
-    }
-    if (page.name.starts_with("neigh "))
+    if (name == "neigh add" || name == "neigh change" || name == "neigh replace")
         check_error(parse_neigh_entry(arguments));
-    if (page.name.starts_with("remote "))
+    if (name == "remote add" || name == "remote del")
         check_error(parse_remote(arguments));
-    if (page.name.starts_with("vni ") || page.name == "attach")
+    if (name == "vni add" || name == "vni del" ||
+        (name == "attach" && asks_for_many_vnis(arguments)))
         check_error(parse_vnis(arguments));
 }
 

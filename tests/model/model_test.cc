@@ -334,7 +334,7 @@ class Worker {
             break;
         }
         case 2:
-            ip(fmt::format("link set {} mtu {}", name_, 1300 + one_of(100)));
+            ip(fmt::format("link set {} mtu {}", name_, 1200 + one_of(100)));
             break;
         case 3:
             ip(fmt::format("link set {} master br{}", name_, number_));

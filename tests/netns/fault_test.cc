@@ -61,7 +61,7 @@ constexpr const char *neighbour = "neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 d
 constexpr const char *named = "remote add 192.168.8.6 dev stays";
 constexpr const char *known = "attach u --vni 9 --name stays --remote 192.168.8.109 "
                               "--mac 02:00:00:00:00:09 --accept known";
-constexpr const char *batch = "-batch BATCH", *unbatch = "-batch UNBATCH";
+constexpr const char *batch = "-batch BATCH", *unbatch = "-batch UNBATCH", *undo = "-batch UNDO";
 constexpr const char *agent = "agent --directory file:DIRECTORY --state STATE --node one";
 
 // NOLINTNEXTLINE(cert-err58-cpp): it throws only if there is no memory
@@ -158,7 +158,7 @@ const std::vector<Command> commands = {
     {"show_details", {stays, many}, "-d -j show", "", Kind::reads, 1},
     {"stats", {stays, xdp}, "stats", "", Kind::reads, 1},
     {"monitor", {stays}, "monitor --count 1 --timeout 1", "", Kind::listens, 1},
-    {"batch", {known}, batch, "fdb flush dev stays", Kind::removes},
+    {"batch", {known}, batch, undo, Kind::removes},
     {"agent", {stays}, agent, "", Kind::listens, 1},
 };
 
@@ -172,8 +172,12 @@ class Faults : public NetnsCase, public ::testing::WithParamInterface<Command> {
         make_hosts();
         std::ofstream(file("BATCH")) << entry << "\n" << neighbour << "\n" << flood << "\n";
         std::ofstream(file("UNBATCH")) << entry << "\n"
-                                       << "fdb add 00:00:00:00:00:00 dev stays dst 192.168.8.109\n"
+                                       << "fdb add 00:00:00:00:00:00 dev stays dst 192.168.8.109 "
+                                          "via u\n"
                                        << flood << "\n";
+        std::ofstream(file("UNDO")) << "fdb del 02:00:00:00:00:01 dev stays\n"
+                                    << "neigh del 10.0.0.1 dev stays\n"
+                                    << "fdb del 00:00:00:00:00:00 dev stays dst 192.168.8.9\n";
         std::ofstream(file("DIRECTORY")) << "";
     }
 
@@ -200,7 +204,7 @@ class Faults : public NetnsCase, public ::testing::WithParamInterface<Command> {
     // The words, with the files' names in place.
     [[nodiscard]] std::string whole(std::string words) const
     {
-        for (const std::string name : {"UNBATCH", "BATCH", "DIRECTORY", "STATE"})
+        for (const std::string name : {"UNBATCH", "BATCH", "UNDO", "DIRECTORY", "STATE"})
             if (const auto at = words.find(name);
                 at != std::string::npos && (at == 0 || words[at - 1] < 'A' || words[at - 1] > 'Z'))
                 words.replace(at, name.size(), file(name));
@@ -357,6 +361,61 @@ TEST_P(Faults, AtCalls)
 
 INSTANTIATE_TEST_SUITE_P(Commands, Faults, ::testing::ValuesIn(commands),
                          [](const auto &one) { return std::string(one.param.name); });
+
+// Labs: namespaces, files and processes of their own.
+class LabFaults : public NetnsCase {
+  protected:
+    static std::string state()
+    {
+        return must(
+            "ls /run/netns 2>/dev/null | grep -v ^xvt; find /run/xvtep /sys/fs/bpf/xvtep "
+            "-mindepth 1 -maxdepth 2 2>/dev/null | sed \"s/xvtep.[0-9]*$//\" | sort -u; true");
+    }
+    static Output run(const std::string &words, const std::string &environment = "")
+    {
+        return sh(fmt::format("env {} {} {} lab {}", environment,
+                              environment.empty() ? "" : XVTEP_FAULTS, xvtep(), words));
+    }
+    // The state after it is `after`; `back` takes it back.
+    void sweep(const std::string &words, const std::string &back, unsigned points)
+    {
+        const std::string before = state();
+        const Output whole = run(words, "XVTEP_FAULT_COUNT=" + file("count"));
+        ASSERT_EQ(whole.status, 0) << whole.text;
+        const std::string after = state();
+        const auto calls = calls_of(file("count"));
+        unsigned tried = 0, faults = 0;
+        for (const auto &[at, error] : fault_points(calls, points, "lab " + words)) {
+            tried++;
+            if (!back.empty())
+                EXPECT_EQ(run(back).status, 0);
+            const Output output = run(words, fmt::format("XVTEP_FAULT={}:{}", at, error));
+            const std::string now = state();
+            const bool is_right = error == 0 || (output.status == 0 && now == after) ||
+                                  (output.status == 2 && (back != "down" || now == before) &&
+                                   std::ranges::count(output.text, '\n') == 1);
+            const Output next = run(words); // "is up already", if the killed one had done all
+            if (is_right && (next.status == 0 || next.status == 2) && state() == after)
+                continue;
+            faults++;
+            ADD_FAILURE() << "lab " << words << ", call " << at << " of " << calls.size() << " ("
+                          << calls[at - 1] << "), error " << error << ": " << output.status << " "
+                          << output.text << difference(before, now) << "then: " << next.status
+                          << " " << next.text << difference(after, state());
+            run("down");
+            if (back != "down")
+                EXPECT_EQ(run(back).status, 0);
+        }
+        note_summary("lab " + words, calls.size(), tried, faults);
+    }
+};
+
+TEST_F(LabFaults, AtCalls)
+{
+    sweep("up p2p", "down", 2);
+    sweep("show", "", 1);
+    sweep("down", "up p2p", 2);
+}
 
 class XdpFaults : public Faults {};
 

@@ -34,6 +34,7 @@ static int started; // past the entry point
 static uint64_t entry;
 static long entry_text;
 static pid_t doomed; // whose call returns an error at its exit
+static int doomed_with;
 
 static void die(const char *what)
 {
@@ -125,7 +126,7 @@ static void at_call(pid_t pid)
     if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
         return; // it has just been killed
     if (info.op == PTRACE_SYSCALL_INFO_EXIT && pid == doomed) {
-        const long error = -with;
+        const long error = -doomed_with;
         ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rax), error);
         doomed = 0;
     }
@@ -140,6 +141,8 @@ static void at_call(pid_t pid)
         return;
     }
     doomed = pid;
+    // In two runs, a call may have another number. "You may not" is a lasting answer to some calls.
+    doomed_with = with == EPERM && info.entry.nr != SYS_bpf ? EIO : with;
     ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), -1L);
 }
 

@@ -312,18 +312,8 @@ class ExecDirectory : public Directory {
                                             ? fmt::format("exit status {}", WEXITSTATUS(status))
                                             : "killed by a signal"));
         else
-            over.done(parse(over.key, over.out));
+            over.done(parse_exec_answer(over.key, over.out));
         start_more();
-    }
-
-    static Answer parse(const Key &key, const std::string &out)
-    {
-        const auto json = Json::parse(out);
-        if (out.find_first_not_of(" \t\r\n") == std::string::npos || json.is_null() ||
-            (json.is_object() && json.size() == 0))
-            return std::nullopt;
-        TRY_ASSIGN(const auto record, parse_record(key, out));
-        return record;
     }
 
     Loop &loop_;
@@ -350,6 +340,16 @@ Result<> check_command(const std::string &command)
     if (::stat(word.c_str(), &found) == 0 && S_ISDIR(found.st_mode))
         return errno_failure("run", word, EISDIR);
     return {};
+}
+
+Directory::Answer parse_exec_answer(const Key &key, const std::string &out)
+{
+    const auto json = Json::parse(out);
+    if (out.find_first_not_of(" \t\r\n") == std::string::npos || json.is_null() ||
+        (json.is_object() && json.size() == 0))
+        return std::nullopt;
+    TRY_ASSIGN(const auto record, parse_record(key, out));
+    return record;
 }
 
 std::unique_ptr<Directory> make_exec_directory(Loop &loop, ExecOptions options)

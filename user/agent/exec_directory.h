@@ -26,6 +26,10 @@ struct ExecOptions {
 // Errors: ENOENT, EACCES: there is no such program, or it cannot be run.
 Result<> check_command(const std::string &command);
 
+// What a command's standard output says: nothing, `null` and `{}` mean that there is no record.
+// Errors: EBADMSG, as parse_record().
+Directory::Answer parse_exec_answer(const Key &key, const std::string &out);
+
 std::unique_ptr<Directory> make_exec_directory(Loop &loop, ExecOptions options);
 
 } // namespace xvtep::agent
