@@ -273,7 +273,13 @@ const std::vector<OverlayParameter> systems = {
     {System::kernel, Underlay::v4}, {System::ports, Underlay::v4}, {System::xdp, Underlay::v4}};
 INSTANTIATE_TEST_SUITE_P(Overlays, HostileSources, ::testing::ValuesIn(systems), name);
 INSTANTIATE_TEST_SUITE_P(Overlays, HostileTags, ::testing::ValuesIn(systems), name);
-INSTANTIATE_TEST_SUITE_P(Overlays, HostileMacs, ::testing::ValuesIn(fewer_overlays()), name);
+INSTANTIATE_TEST_SUITE_P(Overlays, HostileMacs,
+                         ::testing::ValuesIn(std::vector<OverlayParameter>{
+                             {System::kernel, Underlay::v4},
+                             {System::bridge, Underlay::v4},
+                             {System::ports, Underlay::v6},
+                             {System::xdp, Underlay::v4}}),
+                         name);
 
 // One tenant's misses fill the queue of a listener that is slow; another's still find room.
 class HostileMisses : public OverlayCase {};
