@@ -289,6 +289,44 @@ TEST_P(Vnis, FloodsReachEachHostOfTheTenantOnce)
     }
 }
 
+class HostileVnis : public Vnis {};
+
+// Tags, as many as one likes, in front of those of another tenant's VLAN, from either end.
+TEST_P(HostileVnis, NoStackOfTagsLeadsToAnotherTenant)
+{
+    build();
+    constexpr std::uint32_t a = 0x81000000, ad = 0x88a80000, priority = 0xa000;
+    const std::vector<std::vector<std::uint32_t>> stacks = {
+        {a | 6},         {a | 5, a | 6},  {a, a | 6},        {a | priority, a | 6}, {ad | 6},
+        {ad, a | 6},     {ad | 6, a | 6}, {a | 6, ad | 6},   {a | 5, a | 5, a | 6}, {a | 6, a | 5},
+        {ad, ad, a | 6}, {a, a, a | 6},   {a | priority | 6}};
+    const auto tagged = [](const TestFrame &frame, const std::vector<std::uint32_t> &stack) {
+        Bytes bytes(frame.bytes.begin(), frame.bytes.begin() + 12);
+        for (const auto tag : stack)
+            put32(bytes, tag);
+        bytes.insert(bytes.end(), frame.bytes.begin() + 12, frame.bytes.end());
+        return bytes;
+    };
+    for (const auto &attacker : {c_[5], d_[5][2]}) {
+        Watch here(c_[6], "eth0"), there(d_[6][2], "eth0"), third(d_[6][3], "eth0");
+        for (const char *to : {"ff:ff:ff:ff:ff:ff", "02:00:00:00:00:02", "02:00:00:00:00:01"}) {
+            const TestFrame frame = make_test_frame(*Mac::parse(to), *Mac::parse(mac(9)), {});
+            const RawPort port(attacker, "eth0");
+            for (const auto &stack : stacks)
+                port.send(tagged(frame, stack));
+            ::usleep(30'000);
+            for (Watch *watch : {&here, &there, &third})
+                EXPECT_EQ(copies(*watch, frame), 0) << attacker << " to " << to;
+        }
+        // The tenant's own does come, tag and all.
+        Watch own(attacker == c_[5] ? d_[5][2] : c_[5], "eth0");
+        const TestFrame frame =
+            make_test_frame(*Mac::parse("ff:ff:ff:ff:ff:ff"), *Mac::parse(mac(9)), {});
+        send_raw(attacker, "eth0", tagged(frame, {a | 6}));
+        EXPECT_TRUE(own.wait([&] { return copies(own, frame) == 1; })) << attacker;
+    }
+}
+
 TEST_P(Vnis, CarriesStreamsAndSegments)
 {
     build();
@@ -498,6 +536,10 @@ INSTANTIATE_TEST_SUITE_P(
     All, VnisOverV4,
     ::testing::ValuesIn(vnis_of({Near::kernel, Near::bridge, Near::xdp, Near::ports}, false)),
     vnis_name);
+INSTANTIATE_TEST_SUITE_P(All, HostileVnis,
+                         ::testing::ValuesIn(vnis_of({Near::bridge, Near::xdp, Near::ports},
+                                                     false)),
+                         vnis_name);
 INSTANTIATE_TEST_SUITE_P(All, XvtepVnis,
                          ::testing::ValuesIn(vnis_of({Near::bridge, Near::xdp, Near::ports})),
                          vnis_name);
