@@ -25,6 +25,8 @@ OTHERS = (
     ("learned", ("learned",)),
     ("TCP out", ("tcp-out",)),
     ("TCP in", ("tcp-in",)),
+    ("TCP out, small", ("tcp-out small",)),
+    ("TCP in, small", ("tcp-in small",)),
     ("deleted port", ("delete",)),
     ("detach", ("detach",)),
 )
@@ -39,7 +41,11 @@ def read(path):
         words = line.split()
         if words[:1] == ["cell"]:
             kind, operation, system, _family, result = words[1:6]
-            results[kind, operation, system].append(" ".join(words[5:]) if operation == "detach" else result)
+            if kind.endswith("-small"):
+                kind, operation = kind.removesuffix("-small"), f"{operation} small"
+                if not operation.startswith("tcp"):
+                    continue
+            results[kind, operation, system].append(result)
     return release, results
 
 
