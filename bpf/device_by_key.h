@@ -71,7 +71,8 @@ XV_STEP int flood_by_key(struct __sk_buff *skb, const struct xv_vtep *vtep,
     if (reason != XV_CONTINUE)
         return reason;
     loop.at.entry = *key;
-    mark = sender_mark(&vtep->local, vtep->dstport, 0, now); /* other VTEPs of this host may get it */
+    mark =
+        sender_mark(&vtep->local, vtep->dstport, 0, now); /* other VTEPs of this host may get it */
     skb->tc_index = mark ? mark : XV_MARK_KEYED;
     if (entry->several > 1)
         bpf_loop(entry->several - 1, clone_by_key, &loop, 0);
