@@ -47,13 +47,16 @@ Result<ListenerPlace> add_listener(Session &session, int ring)
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return session.refused("make " + path + ": " + errno_text(errno), errno);
     place.directory = Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!place.directory || ::flock(place.directory.get(), LOCK_EX | LOCK_NB) != 0)
-        return session.refused("lock " + path + ": " + errno_text(errno), errno);
-    if (bpf_map_update_elem(places.get(), &place.index, &ring, BPF_ANY) != 0) {
+    const auto give_up = [&](const std::string &what) {
         const int error = errno;
-        ::rmdir(path.c_str());
-        return session.refused("subscribe: " + errno_text(error), error);
-    }
+        for (const auto &made : {path, session.directory + "/listeners"})
+            ::rmdir(made.c_str());
+        return session.refused(what + ": " + errno_text(error), error);
+    };
+    if (!place.directory || ::flock(place.directory.get(), LOCK_EX | LOCK_NB) != 0)
+        return give_up("lock " + path);
+    if (bpf_map_update_elem(places.get(), &place.index, &ring, BPF_ANY) != 0)
+        return give_up("subscribe");
     if (auto done = session.tables->listener_mask.put(0, bits | 1U << place.index); !done) {
         (void)remove_listener(session, place.index);
         return session.wrap(done.error());
