@@ -282,7 +282,8 @@ std::string what_matters(const std::string &difference, bool is_given_again)
     std::istringstream lines(difference);
     std::string rest;
     for (std::string line; std::getline(lines, line);)
-        if (!line.substr(1).starts_with("usage ") &&
+        if (!line.substr(1).starts_with("usage ") && // a listener takes its directory again
+            line.find("pinned /listeners/") == std::string::npos &&
             (is_given_again ||
              (!line.ends_with("permanent") && line.find("problem of") == std::string::npos)))
             rest += line + "\n";

@@ -79,8 +79,8 @@ std::vector<std::string> port_lines(const Tables &tables, Names &names)
     for (const auto &[key, slot] : got(tables.vlans.entries()))
         lines.push_back(fmt::format("vlan {} {} slot {}", names[key.ifindex], key.vid, slot));
     for (const auto &[key, member] : got(tables.members.entries()))
-        lines.push_back(fmt::format("member {} {} {} {}", key.slot, key.index,
-                                    names[member.ifindex], member.vid));
+        lines.push_back(
+            fmt::format("member {} {} {}", key.slot, names[member.ifindex], member.vid));
     return lines;
 }
 
