@@ -175,7 +175,11 @@ class Faults : public NetnsCase, public ::testing::WithParamInterface<Command> {
         if (IsSkipped())
             return;
         make_hosts();
-        std::ofstream(file("BATCH")) << entry << "\n" << neighbour << "\n" << flood << "\n";
+        // It can be given again.
+        std::ofstream(file("BATCH"))
+            << "fdb replace 02:00:00:00:00:01 dev stays dst 192.168.8.9 vni 8\n"
+            << "neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev stays\n"
+            << flood << "\n";
         std::ofstream(file("UNBATCH")) << entry << "\n"
                                        << "fdb add 00:00:00:00:00:00 dev stays dst 192.168.8.109 "
                                           "via u\n"
