@@ -311,7 +311,8 @@ static __always_inline int send_by_entry(struct __sk_buff *skb, const struct xv_
         l2miss(skb, vtep, tx->eth.h_dest, tx->now);
         return XV_NO_TX_TARGET;
     }
-    reason = needs_csum(vtep) ? sum_payload(skb, tx) : XV_CONTINUE;
+    /* A flood goes to the kernel's device anyhow, and send() must say that it is one. */
+    reason = needs_csum(vtep) && entry->several <= 1 ? sum_payload(skb, tx) : XV_CONTINUE;
     if (reason == XV_CONTINUE)
         reason = send(skb, vtep, entry, tx);
     if (reason == XV_RENEW_PATH) { /* rare, and not within send(), for want of stack */
