@@ -23,7 +23,7 @@ struct inner {
     __u8 l4_proto; /* behind IPv6 extension headers; or XV_NO_L4 */
     __u8 extended; /* has IPv6 extension headers */
     __u8 tagged;   /* has a VLAN tag */
-    __u8 cut;      /* ends within its IP header */
+    __u8 cut;      /* ends within its IP header or tags, or has more tags than are parsed */
     __u8 tos;
     __u8 ttl;
     __u8 df;
@@ -63,12 +63,14 @@ static __always_inline void parse_inner_v4(struct cursor *c, struct inner *in)
     __u32 size;
 
     in->cut = !ip;
-    if (!ip || ip->version != 4 || ip->ihl < 5)
+    if (!ip)
         return;
-    size = ip->ihl * 4;
-    in->tos = ip->tos;
+    in->tos = ip->tos; /* of a malformed header, too, as the kernel's device does */
     in->ttl = ip->ttl;
     in->df = !!(ip->frag_off & bpf_htons(XV_IP_DF));
+    if (ip->version != 4 || ip->ihl < 5)
+        return;
+    size = ip->ihl * 4;
     in->headers += size;
     in->flow = flow_mix(in->flow, (__u64)ip->saddr << 32 | ip->daddr);
     in->flow = flow_mix(in->flow, ip->protocol);
@@ -95,11 +97,13 @@ static __always_inline void parse_inner_v6(struct cursor *c, struct inner *in)
     __be32 *a;
 
     in->cut = !ip;
-    if (!ip || ip->version != 6)
+    if (!ip)
         return;
     a = ip->saddr.in6_u.u6_addr32; /* the destination follows the source */
     in->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
     in->ttl = ip->hop_limit;
+    if (ip->version != 6)
+        return;
     in->flow = flow_mix(in->flow, (__u64)a[0] << 32 | a[1]);
     in->flow = flow_mix(in->flow, (__u64)a[2] << 32 | a[3]);
     in->flow = flow_mix(in->flow, (__u64)a[4] << 32 | a[5]);
@@ -171,6 +175,8 @@ static __always_inline void parse_l3(struct cursor *c, struct inner *in, struct 
         parse_inner_v6(c, in);
     } else {
         __u16 *mac = (__u16 *)eth;
+
+        in->cut = is_vlan(l3_proto);
 
         in->flow = flow_mix(in->flow, (__u64)mac[0] << 32 | (__u32)mac[1] << 16 | mac[2]);
         in->flow = flow_mix(in->flow, (__u64)mac[3] << 32 | (__u32)mac[4] << 16 | mac[5]);

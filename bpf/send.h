@@ -101,7 +101,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct xv_vtep *
 
     if (parse_frame(skb, &in))
         return XV_REWRITE_FAILED;
-    if (in.cut) /* the kernel's device drops it: skb_vlan_inet_prepare() */
+    if (in.cut) /* the kernel's device drops it (skb_vlan_inet_prepare()), or has more tags */
         return XV_KERNEL_PATH;
     if (vtep->flags & XV_VTEP_GBP)
         in.mark = skb->mark;
