@@ -150,7 +150,7 @@ static __always_inline int check_packet(struct __sk_buff *skb, struct outer *o,
     reason = check_sender(*vtep, *remote, now);
     if (reason != XV_CONTINUE)
         return reason;
-    if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)))
+    if (bpf_skb_load_bytes(skb, o->size, inner, sizeof(*inner)) || inner_is_cut(o, inner->h_proto))
         return XV_PKT_TOO_SMALL;
     if ((o->tos & XV_ECN_MASK) == XV_ECN_CE && /* before anything is learned from the packet */
         ecn_must_drop(skb, o->size + ETH_HLEN, inner->h_proto))

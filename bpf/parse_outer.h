@@ -36,6 +36,18 @@ static __always_inline int port_is_ours(__be16 dport)
     return bits && *bits >> (port % 64) & 1;
 }
 
+/*
+ * Whether the packet ends within the IP header of its inner frame, which begins behind the outer
+ * headers and is of type `proto`: the kernel's device drops it (pskb_inet_may_pull()).
+ */
+static __always_inline int inner_is_cut(const struct outer *o, __be16 proto)
+{
+    __u32 size = o->frame_size - o->size;
+
+    return (proto == bpf_htons(ETH_P_IP) && size < ETH_HLEN + sizeof(struct iphdr)) ||
+           (proto == bpf_htons(ETH_P_IPV6) && size < ETH_HLEN + sizeof(struct ipv6hdr));
+}
+
 /* What remains to be checked behind the headers of both IP versions. */
 struct outer_rest {
     __u32 l3_size;

@@ -317,7 +317,7 @@ int xvtep_xdp_underlay(struct xdp_md *xdp)
     if (reason != XV_CONTINUE)
         return XDP_PASS;
     inner = take(&c, sizeof(*inner));
-    if (!inner)
+    if (!inner || inner_is_cut(&o, inner->h_proto))
         return XDP_PASS;
     decision = decap_decision(&o, inner);
     if (!decap_take_decision(xdp, decision, &o, inner, &target, now)) {

@@ -43,7 +43,7 @@
 #define XV_DROPPED_REASONS(X)                                                                      \
     X(NO_VNI_FLAG, "no_vni_flag", "VXLAN header without the I flag (RFC 7348 5)")                  \
     X(RESERVED_BITS, "reserved_bits", "VXLAN header with reserved bits set, as Linux drops it")    \
-    X(PKT_TOO_SMALL, "pkt_too_small", "no room for an inner Ethernet header")                      \
+    X(PKT_TOO_SMALL, "pkt_too_small", "no room for an inner Ethernet or IP header")                \
     X(MAC_INVALID_SOURCE, "mac_invalid_source", "inner source MAC is multicast or all zeros")      \
     X(LOCAL_MAC, "local_mac", "inner source MAC is the VTEP's own (a loop or an echo)")            \
     X(VXLAN_ENTRY_EXISTS, "vxlan_entry_exists", "source MAC has a static entry for another VTEP")  \

@@ -51,6 +51,11 @@ Bytes longer(Bytes frame, std::size_t by)
     frame.resize(frame.size() + by, 0xee);
     return frame;
 }
+Bytes first_of(Bytes frame, std::size_t size)
+{
+    frame.resize(size);
+    return frame;
+}
 Bytes shorter(Bytes frame, std::size_t by)
 {
     frame.resize(frame.size() - by);
@@ -118,6 +123,12 @@ std::vector<Case> decap_cases()
         {"decap", "vlan_tags_two_kept", {}, {in(tagged_twice(0x88a8))}},
         {"decap", "vlan_tags_two_of_a_kind_kept", {}, {in(tagged_twice(0x8100))}},
         {"decap", "ethernet_header_alone", {}, {in(other(A, B, 0))}},
+        {"decap",
+         "inner_ip_header_cut",
+         {},
+         {in(plain), refuse(from_wire(first_of(plain, 33))), refuse(from_wire(first_of(six, 53))),
+          refuse(from_wire(first_of(plain, 14)))}},
+        {"decap", "inner_ip_header_whole", {}, {in(first_of(plain, 34)), in(first_of(six, 54))}},
         {"decap", "one_byte_payload", {}, {in(other(A, B, 1))}},
         {"decap", "largest", {}, {in(v4(A, B, {.size = 1450 - 28}))}},
         {"decap", "jumbo", {.underlay_mtu = 9000}, {in(v4(A, B, {.size = 1472}))}},

@@ -55,6 +55,8 @@ std::vector<Case> learning_cases()
 {
     const std::string add_b = std::string("fdb add ") + B + " dev vxlan0 dst 192.0.2.3";
     const Bytes from_b6 = v4(A, B), to_b6 = v4(B, A);
+    Bytes cut = from_b6;
+    cut.resize(14 + 19);
     return {
         {"learning",
          "learned_and_used",
@@ -166,6 +168,12 @@ std::vector<Case> learning_cases()
           fdb_is({default_line, entry(B, 3)})},
          "a frame that is dropped teaches nothing",
          {send(Side::wire, from_wire(v4(A, B), {.remote = 3, .tos = 3})), fdb_is({default_line})}},
+        {"learning",
+         "from_a_frame_cut_in_its_ip_header",
+         {},
+         {send(Side::wire, from_wire(cut, {.remote = 3})), fdb_is({default_line, entry(B, 3)})},
+         "a frame that is dropped teaches nothing",
+         {send(Side::wire, from_wire(cut, {.remote = 3})), fdb_is({default_line})}},
         {"learning",
          "source_port_not_learned",
          {},
