@@ -146,6 +146,8 @@ static __always_inline enum icmp_error too_big_v6(struct __sk_buff *skb, const s
     if (addr_is_multicast(&from) || addr_is_multicast(&to) ||
         !(from.word[0] | from.word[1] | from.word[2]))
         return ICMP_ERROR_NONE;
+    if (ip.nexthdr == IPPROTO_NONE) /* as ipv6_skip_exthdr() */
+        return ICMP_ERROR_NONE;
     if (ip.nexthdr == IPPROTO_ICMPV6 && (bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(ip), &type, 1) ||
                                          type < XV_ICMPV6_INFORMATIONAL))
         return ICMP_ERROR_NONE;
