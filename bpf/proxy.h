@@ -94,7 +94,8 @@ XV_STEP int proxy_arp(struct __sk_buff *skb, const struct xv_vtep *vtep, __u64 n
     __builtin_memcpy(arp.target_ip, arp.sender_ip, 4);
     __builtin_memcpy(arp.sender_mac, neigh->mac, 6);
     __builtin_memcpy(arp.sender_ip, &ip, 4);
-    if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0) ||
+    if (bpf_skb_change_tail(skb, ETH_HLEN + sizeof(arp), 0) || /* without the request's padding */
+        bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0) ||
         bpf_skb_store_bytes(skb, ETH_HLEN, &arp, sizeof(arp), 0))
         return XV_REWRITE_FAILED;
     return XV_PROXIED;
@@ -226,6 +227,8 @@ static __always_inline int proxy_answer(struct __sk_buff *skb, const struct xv_v
     if (proto == bpf_htons(ETH_P_ARP))
         return proxy_arp(skb, vtep, now, target);
     if (proto != bpf_htons(ETH_P_IPV6) ||
+        skb->len <
+            ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct nd) || /* cut short: any frame */
         bpf_skb_load_bytes(skb, ETH_HLEN + __builtin_offsetof(struct ipv6hdr, nexthdr), &next, 1) ||
         next != IPPROTO_ICMPV6 ||
         bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct ipv6hdr), type, sizeof(type)) ||

@@ -118,6 +118,9 @@ std::vector<Case> neigh_cases()
     const Arp gratuitous{.sender = "10.20.1.2", .target = "10.20.1.2"};
     Bytes short_arp = who4;
     short_arp.resize(14 + 20);
+    Bytes padded_arp = who4, cut_nd = who6;
+    padded_arp.resize(60);
+    cut_nd.resize(14 + 40 + 23);
 
     // A router R, its entry flagged, and B's address known.
     const char *const R = "02:00:00:00:00:0e";
@@ -131,6 +134,8 @@ std::vector<Case> neigh_cases()
 
     std::vector<Case> list{
         {"neigh", "proxy_answers_arp", proxy, {know4, asks(who4, arp_reply_of_b())}},
+        {"neigh", "proxy_answers_padded_arp", proxy, {know4, asks(padded_arp, arp_reply_of_b())}},
+        {"neigh", "proxy_lets_a_cut_solicitation_through", proxy, {know6, crosses(cut_nd)}},
         {"neigh",
          "proxy_answers_arp_with_fdb_entry",
          proxy,
