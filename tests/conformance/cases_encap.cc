@@ -33,6 +33,25 @@ Step out(const Bytes &frame, std::vector<Out> wires)
     return send(Side::access, frame, std::move(wires));
 }
 
+// With another IP version in the header than the type says; an IPv4 checksum stays right.
+Bytes malformed(Bytes frame)
+{
+    if (frame[12] == 0x08)
+        frame[24] = static_cast<std::uint8_t>(frame[24] + 0x10);
+    frame[14] = static_cast<std::uint8_t>(frame[14] - 0x10);
+    return frame;
+}
+
+// Three tags in the packet.
+Bytes tagged_thrice()
+{
+    Bytes inner;
+    for (const unsigned word : {0x0064, 0x8100, 0x00c8, 0x8100, 0x012c, 0x0800})
+        put16(inner, word);
+    put(inner, Ipv4{.tos = 1} / (Udp{.dst = 7} / payload(32)));
+    return Ether{.dst = B, .src = A, .type = 0x8100} / inner;
+}
+
 Bytes tagged_twice()
 {
     Bytes inner;
@@ -242,6 +261,10 @@ std::vector<Case> encap_cases()
          "vni_zero_header_bits",
          {.devices = {{.vni = 1}}},
          {out(unicast, {wire(unicast, {.vni = 1})})}},
+        {"encap",
+         "from_host_three_tags",
+         on_host(),
+         {send(Side::host, tagged_thrice(), {wire(tagged_thrice(), {.tos = 1})})}},
         {"encap", "from_host", on_host(), {send(Side::host, unicast, {wire(unicast)})}},
         {"encap",
          "from_host_known",
@@ -327,6 +350,10 @@ std::vector<Case> header_cases()
     add("tos_inherit_from_6", with("tos inherit"), v6(B, A, {.tos = 0xb8}), {.tos = 0xb8});
     add("tos_inherit_arp", with("tos inherit"), who, {});
     add("tos_arp", with("tos 0x20"), who, {.tos = 32});
+    // Whatever the version in the header says, its second octet is copied.
+    add("tos_inherit_malformed", with("tos inherit"), malformed(v4(B, A, {.tos = 0xb9})),
+        {.tos = 0xb9});
+    add("ecn_malformed_6", {}, malformed(v6(B, A, {.tos = 1})), {.tos = 1});
     add("df_set", with("df set"), plain, {.df = true});
     add("df_unset", with("df unset"), v4(B, A, {.df = true}), {});
     add("df_inherit_set", with("df inherit"), v4(B, A, {.df = true}), {.df = true});
@@ -339,6 +366,15 @@ std::vector<Case> header_cases()
     add("udpcsum_tagged", with("udpcsum"), v4(B, A, {.vlan = 100}), {.sum = true});
     add("udpcsum_not_ip", with("udpcsum"), other(B, A, 1), {.sum = true});
     add("udpcsum_largest", with("udpcsum"), v4(B, A, {.size = 1450 - 28}), {.sum = true});
+    // A sum that only the kernel can compute: all copies must leave.
+    const Bytes sctp = Ether{.dst = multicast, .src = A} / (Ipv4{.proto = 132} / payload(32));
+    const std::string entry = "fdb append 01:00:5e:01:02:03 dev vxlan0 dst 192.0.2.";
+    list.push_back({"header",
+                    "udpcsum_sctp_to_two",
+                    with("udpcsum"),
+                    {table(entry + "3"), table(entry + "4"),
+                     out(sctp, {wire(sctp, {.remote = 3, .sum = true}),
+                                wire(sctp, {.remote = 4, .sum = true})})}});
     add("underlay6_ttl", with6("ttl 10"), plain, {.ttl = 10});
     add("underlay6_ttl_inherit", with6("ttl inherit"), v4(B, A, {.ttl = 19}), {.ttl = 19});
     add("underlay6_tos", with6("tos 0x20"), plain, {.tos = 32});
