@@ -157,7 +157,7 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct xv_vtep *
             return TC_ACT_SHOT;
         return to_known_port(skb, vtep, entry, now, hook);
     }
-    if (vtep->members && !mac_equal(mac, vtep->mac)) {
+    if (vtep->members && !mac_equal(mac, vtep->mac) && !fdb_is_remote(vtep, mac, now)) {
         if (proto == XV_PROTO_STALE && skb_fix_proto(skb))
             return TC_ACT_SHOT;
         to_members(skb, vtep);

@@ -26,6 +26,18 @@ static __always_inline int is_to_local_port(const struct xv_vtep *vtep, const st
     return entry && entry->flags & XV_FDB_LOCAL;
 }
 
+/* An answer to a frame that a local port has handed over goes to that port. */
+static __always_inline void answer_to_port(const struct xv_vtep *vtep, struct tx_ctx *tx)
+{
+    struct xv_fdb *entry = fdb_find(vtep, tx->eth.h_source, tx->now);
+
+    if (!entry || !(entry->flags & XV_FDB_LOCAL))
+        return;
+    tx->ifindex = entry->to;
+    tx->vid = entry->several;
+    tx->redirect = 0;
+}
+
 /*
  * As device_to_tunnel(), for a device with many VNIs: what the programs cannot send, the kernel's
  * device sends by tunnel metadata, and without an entry it has nobody to send to.

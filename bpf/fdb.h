@@ -128,6 +128,14 @@ static __always_inline struct xv_fdb *fdb_find_local(const struct xv_vtep *vtep,
     return !(entry->flags & XV_FDB_BRIDGED) || fdb_bridge_agrees(entry, now) ? entry : NULL;
 }
 
+/* Whether the MAC is known behind another VTEP: a frame from the tunnel for it is not for us. */
+static __always_inline int fdb_is_remote(const struct xv_vtep *vtep, const __u8 *mac, __u64 now)
+{
+    struct xv_fdb *entry = mac_is_multicast(mac) ? NULL : fdb_find_nonzero(vtep, mac, now);
+
+    return entry && !(entry->flags & XV_FDB_LOCAL);
+}
+
 static __always_inline struct xv_fdb *fdb_default(const struct xv_vtep *vtep)
 {
     struct xv_fdb_key key = {.vni = vtep->vni, .dstport = vtep->dstport};

@@ -67,7 +67,8 @@ XV_STEP int port_check_place(const struct xv_vtep *vtep, struct xv_port *port,
     __u32 shift = XV_BRIDGE_SHIFT;
     int reason;
 
-    if (!vtep || !port || !eth)
+    /* A container may not take the place of the VTEP's device. */
+    if (!vtep || !port || !eth || mac_equal(eth->h_source, vtep->mac))
         return XV_CONTINUE;
     if (vtep->renew_shift < shift)
         shift = vtep->renew_shift;

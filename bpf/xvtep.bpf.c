@@ -140,6 +140,8 @@ int xvtep_tc_device_egress(struct __sk_buff *skb)
         return to_action(vtep->slot, XV_REWRITE_FAILED, packets);
     from_port = skb->tc_index == XV_MARK_FROM_PORT;
     skb->tc_index = 0;
+    if (from_port)
+        answer_to_port(vtep, &tx);
     many = mac_is_multicast(tx.eth.h_dest);
     if (many && !from_port)
         to_members(skb, vtep);
@@ -213,7 +215,7 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
         return pass_to_stack(skb, vtep); /* the bridge must learn the source, too */
     if (entry)
         return to_known_port(skb, vtep, entry, now, XV_HOOK_INGRESS);
-    if (vtep->members && !mac_equal(eth.h_dest, vtep->mac))
+    if (vtep->members && !mac_equal(eth.h_dest, vtep->mac) && !fdb_is_remote(vtep, eth.h_dest, now))
         to_members(skb, vtep);
     return pass_to_stack(skb, vtep);
 }

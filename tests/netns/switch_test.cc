@@ -206,5 +206,67 @@ TEST_F(Switch, AnotherMacOfTheDeviceIsNoticedWithoutACommand)
     }
 }
 
+// As a bridge that knows the MAC behind the tunnel: other containers do not see the frame.
+TEST_F(Switch, AFrameOfTheTunnelForAnotherVtepsMacStaysOut)
+{
+    const std::string a = container("a", 2), b = container("b", 3);
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2");
+    run("port add va --vni 42");
+    run("port add vb --vni 42");
+    run("fdb add 02:00:00:00:00:99 dev vxlan0 dst 192.168.8.2 static");
+    const std::string mac = in(h_, "cat /sys/class/net/u/address").substr(0, 17);
+    const auto arrives = [&](const char *to) {
+        const auto before = received(a) + received(b);
+        const Bytes inner =
+            Ether{.dst = to, .src = "02:00:00:00:00:98", .type = 0x88b5} / payload(46);
+        for (int n = 0; n < 2; n++) // by the kernel's device, which learns, and by the programs
+            send(w_, "u1",
+                 Ether{.dst = mac.c_str()} / (Ipv4{.src = "192.168.8.2", .dst = "192.168.8.1"} /
+                                              (Udp{} / (Vxlan{} / inner))));
+        ::usleep(100'000);
+        return received(a) + received(b) - before;
+    };
+    EXPECT_EQ(arrives("02:00:00:00:00:97"), 4U); // unknown: both, twice
+    EXPECT_EQ(arrives("02:00:00:00:00:99"), 0U);
+    EXPECT_EQ(arrives("00:00:00:00:00:00"), 4U); // the key of the default entry
+}
+
+TEST_F(Switch, AContainerDoesNotTakeTheDevicesMac)
+{
+    const std::string a = container("a", 2), b = container("b", 3);
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mac 02:00:00:00:00:77");
+    run("port add va --vni 42");
+    run("port add vb --vni 42");
+    send(a, "eth0",
+         Ether{.dst = "ff:ff:ff:ff:ff:ff", .src = "02:00:00:00:00:77", .type = 0x88b5} /
+             payload(46));
+    ::usleep(100'000);
+    const auto before = received(a);
+    for (int n = 0; n < 5; n++)
+        send(b, "eth0", Ether{.dst = "02:00:00:00:00:77", .type = 0x88b5} / payload(46));
+    ::usleep(100'000);
+    EXPECT_EQ(received(a), before);
+    EXPECT_GE(stats("vxlan0")["passed"]["switched"].get<int>(), 5); // to the host
+}
+
+// The error of the VTEP's device finds its way to the port that has sent the frame.
+TEST_F(Switch, APortHearsThatItsFrameToAnUnknownMacIsTooBig)
+{
+    const std::string a = container("a", 2);
+    ip(h_, "link set u mtu 1400");
+    ip(w_, "link set u1 mtu 1400");
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450");
+    run("port add va --vni 42");
+    const Bytes frame = Ether{.dst = "02:00:00:00:00:99", .src = "02:00:00:00:00:0a"} /
+                        (Ipv4{.fragment = 0x4000} / (Udp{.dst = 7} / payload(1400 - 28)));
+    send(a, "eth0", frame);
+    ::usleep(100'000);
+    const auto before = received(a);
+    for (int n = 0; n < 3; n++)
+        send(a, "eth0", frame);
+    ::usleep(100'000);
+    EXPECT_EQ(received(a), before + 3);
+}
+
 } // namespace
 } // namespace xvtep::test
