@@ -312,8 +312,8 @@ std::string Faults::fault_at(const Command &command, const std::string &before,
         if (run("detach lo") != 2 || said_ != "detach lo: no VNI is attached\n")
             return "the next command: " + said_;
         now = state();
-        if (what_matters(difference(before, now), false) != "" &&
-            what_matters(difference(after, now), false) != "")
+        if (!what_matters(difference(before, now), false).empty() &&
+            !what_matters(difference(after, now), false).empty())
             return fmt::format("{}to before:\n{}to after:\n{}", said, difference(before, now),
                                difference(after, now));
     }
@@ -321,7 +321,7 @@ std::string Faults::fault_at(const Command &command, const std::string &before,
         return "";
     const int again = run(command.words);
     now = state();
-    if (now != after && (error != 0 || what_matters(difference(after, now), true) != ""))
+    if (now != after && (error != 0 || !what_matters(difference(after, now), true).empty()))
         return fmt::format("again: {} {}{}", again, said_, difference(after, now));
     return "";
 }
@@ -358,7 +358,7 @@ void Faults::sweep(const Command &command)
                       << wrong;
         start_again(command);
         is_fresh = true;
-        if (HasFatalFailure() || difference(before, state()) != "") {
+        if (HasFatalFailure() || !difference(before, state()).empty()) {
             ADD_FAILURE() << "cannot go on:\n" << difference(before, state());
             break;
         }
