@@ -13,6 +13,7 @@
 
 #include "bpf/addr.h"
 #include "bpf/common.h"
+#include "bpf/hop.h"
 #include "bpf/maps.h"
 
 #define XV_FIB_LO 1 /* the ifindex of `lo` in every namespace */
@@ -35,6 +36,7 @@ XV_STEP int fib_look_up(struct __sk_buff *skb, __u32 number, __u32 by_source)
     struct xv_nexthop_key *key;
     struct bpf_fib_lookup *query;
     struct xv_hop *hop;
+    __u32 ifindex, xmit;
     int answer;
 
     if (!work)
@@ -66,8 +68,13 @@ XV_STEP int fib_look_up(struct __sk_buff *skb, __u32 number, __u32 by_source)
         (key->oif && query->ifindex != key->oif))
         return 0;
     __builtin_memset(hop, 0, sizeof(*hop));
-    hop->ifindex = query->ifindex;
-    if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
+    hop->ifindex = ifindex = query->ifindex;
+    xmit = xmit_of(ifindex);
+    if (xmit & XV_XMIT_KERNEL)
+        return 0;
+    if (xmit & XV_XMIT_L3) /* whatever neighbour the kernel may keep there */
+        hop->dmac[0] = XV_L3_MAC;
+    else if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
         __builtin_memcpy(hop->dmac, query->dmac, 6);
         __builtin_memcpy(hop->smac, query->smac, 6);
     } else { /* tells such next hops apart */
@@ -77,11 +84,6 @@ XV_STEP int fib_look_up(struct __sk_buff *skb, __u32 number, __u32 by_source)
         __builtin_memcpy(hop->smac, &gateway, sizeof(gateway));
     }
     return 1;
-}
-
-static __always_inline int hop_equal(const struct xv_hop *a, const struct xv_hop *b)
-{
-    return a->ifindex == b->ifindex && mac_equal(a->dmac, b->dmac) && mac_equal(a->smac, b->smac);
 }
 
 #endif

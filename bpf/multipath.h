@@ -18,6 +18,7 @@
 #include "bpf/addr.h"
 #include "bpf/common.h"
 #include "bpf/fib.h"
+#include "bpf/hop.h"
 #include "bpf/maps.h"
 #include "bpf/tx_ctx.h"
 
@@ -241,15 +242,11 @@ XV_STEP int share_buckets(struct multipath_work *work)
 XV_STEP int finish_hop(struct multipath_work *work, const struct xv_multipath *old, __u32 i)
 {
     struct xv_multipath *draft;
-    struct xv_underlay *underlay;
-    __u32 ifindex;
 
     if (!work || i >= XV_HOPS_MAX)
         return 0;
     draft = &work->draft;
-    ifindex = draft->hop[i].ifindex;
-    underlay = bpf_map_lookup_elem(&underlays, &ifindex);
-    if (!underlay || !underlay->xdp_xmit)
+    if (!(xmit_of(draft->hop[i].ifindex) & XV_XMIT_XDP))
         draft->no_xdp |= 1 << i;
     if (old && hop_equal(&draft->hop[i], &old->hop[i])) {
         draft->resolved[i] = old->resolved[i];
@@ -352,6 +349,30 @@ static __always_inline int steer(struct __sk_buff *skb, const struct xv_nexthop_
     if (mac_is_zero(hop.dmac) || bpf_skb_store_bytes(skb, 0, hop.dmac, 2 * ETH_ALEN, 0))
         return XV_PASS;
     return hop.ifindex == skb->ifindex ? XV_PASS : bpf_redirect(hop.ifindex, 0);
+}
+
+/* As steer(), for a packet without an Ethernet header, which may have to get one. */
+static __always_inline int steer_l3(struct __sk_buff *skb, const struct xv_nexthop_key *key)
+{
+    struct xv_multipath *m = bpf_map_lookup_elem(&multipaths, key);
+    struct ethhdr eth XV_ALIGN2;
+    struct xv_hop hop XV_ALIGN2;
+
+    if (!m)
+        return XV_PASS;
+    hop = m->hop[multipath_of_flow(m, skb->hash)];
+    if (mac_is_zero(hop.dmac) || hop.ifindex == skb->ifindex)
+        return XV_PASS;
+    if (!hop_is_l3(&hop)) {
+        mac_copy(eth.h_dest, hop.dmac);
+        mac_copy(eth.h_source, hop.smac);
+        eth.h_proto = skb->protocol;
+        if (bpf_skb_change_head(skb, sizeof(eth), 0))
+            return XV_PASS;
+        if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0))
+            return TC_ACT_SHOT;
+    }
+    return bpf_redirect(hop.ifindex, 0);
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "bpf/common.h"
 #include "bpf/encap.h"
+#include "bpf/hop.h"
 #include "bpf/maps.h"
 #include "bpf/multipath.h"
 #include "bpf/parse_inner.h"
@@ -14,16 +15,35 @@
 #include "bpf/udp_csum.h"
 #include "bpf/vlan.h"
 
+/*
+ * Makes room in front of a frame that is not IP, or has had a tunnel's mark before. A port without
+ * Ethernet headers goes by skb->protocol, and begins where the kernel has the L3 header noted.
+ * Nothing but bpf_skb_adjust_room() changes both, so the kernel's device must send by such a port.
+ */
+XV_STEP int grow_head(struct __sk_buff *skb, __u32 room, const struct xv_hop *hop)
+{
+    struct ethhdr zeros = {};
+
+    if (!hop)
+        return XV_REWRITE_FAILED;
+    if (hop_is_l3(hop))
+        return XV_RESOLVE;
+    if (bpf_skb_change_head(skb, room, 0))
+        return XV_REWRITE_FAILED;
+    /* Zeros between the new L2 header and the old L3 one, as bpf_skb_adjust_room() leaves them. */
+    return bpf_skb_store_bytes(skb, room, &zeros, sizeof(zeros), 0) ? XV_REWRITE_FAILED
+                                                                    : XV_CONTINUE;
+}
+
 /* Makes room for `outer` bytes of outer headers and the inner L2 header before the L3 header. */
 static __always_inline int grow(struct __sk_buff *skb, const struct xv_vtep *vtep,
-                                const struct l2 *l2)
+                                const struct l2 *l2, const struct xv_hop *hop)
 {
     /* ENCAP_L2 is the inner L2 header alone. With VXLAN's 8 bytes large TCP packets vanish. */
     __u64 flags =
         BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
         (vtep->flags & XV_VTEP_V6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4);
     __s32 room = outer_size(vtep) + l2->size - ETH_HLEN;
-    struct ethhdr zeros = {};
 
     if (l2->l3_proto == bpf_htons(ETH_P_IP) || l2->l3_proto == bpf_htons(ETH_P_IPV6)) {
         int error = bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC,
@@ -35,11 +55,7 @@ static __always_inline int grow(struct __sk_buff *skb, const struct xv_vtep *vte
     } else if (skb->gso_size) {
         return XV_KERNEL_PATH;
     }
-    if (bpf_skb_change_head(skb, room, 0))
-        return XV_REWRITE_FAILED;
-    /* Zeros between the new L2 header and the old L3 one, as bpf_skb_adjust_room() leaves them. */
-    return bpf_skb_store_bytes(skb, room, &zeros, sizeof(zeros), 0) ? XV_REWRITE_FAILED
-                                                                    : XV_CONTINUE;
+    return grow_head(skb, room, hop);
 }
 
 /* All headers that tc_encap() writes. One place for both IP versions, since the stack is small. */
@@ -125,7 +141,7 @@ static __always_inline int tc_encap(struct __sk_buff *skb, const struct xv_vtep 
     if (reason != XV_CONTINUE)
         return reason;
     build_headers(&headers, vtep, remote, in, &l2, tx, skb->len - ETH_HLEN + l2.size);
-    reason = grow(skb, vtep, &l2);
+    reason = grow(skb, vtep, &l2, &tx->path.hop);
     if (reason == XV_CONTINUE)
         reason = store_headers(skb, &headers, vtep, l2.size);
     if (reason == XV_CONTINUE)

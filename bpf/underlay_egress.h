@@ -21,6 +21,7 @@
 #include "bpf/fdb.h"
 #include "bpf/fdb_count.h"
 #include "bpf/fdb_expiry.h"
+#include "bpf/hop.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/nexthop.h"
@@ -42,20 +43,30 @@ struct sent {
     __u8 later_fragment; /* it is not the first fragment: only key.dst is known */
 };
 
+/* How the packets of the port begin. A constant, so that each program has one way alone. */
+enum port_kind { XV_PORT_ETHERNET, XV_PORT_L3 };
+
 /* Returns XV_CONTINUE, or XV_NOT_UDP: another protocol (as IPsec), or cut short. */
-static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s)
+static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s, enum port_kind kind)
 {
     struct cursor c = skb_pull(skb, XV_LINEAR);
-    struct ethhdr *eth = take(&c, sizeof(*eth));
     struct xv_vxlan_header *vxlan;
+    __be16 l3_proto = skb->protocol;
     struct udphdr *udp;
+    struct ethhdr *eth;
     __u8 proto;
 
-    if (!eth)
-        return XV_NOT_UDP;
-    mac_copy(s->nexthop.path.hop.dmac, eth->h_dest);
-    mac_copy(s->nexthop.path.hop.smac, eth->h_source);
-    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+    if (kind == XV_PORT_ETHERNET) {
+        eth = take(&c, sizeof(*eth));
+        if (!eth)
+            return XV_NOT_UDP;
+        mac_copy(s->nexthop.path.hop.dmac, eth->h_dest);
+        mac_copy(s->nexthop.path.hop.smac, eth->h_source);
+        l3_proto = eth->h_proto;
+    } else {
+        s->nexthop.path.hop.dmac[0] = XV_L3_MAC;
+    }
+    if (l3_proto == bpf_htons(ETH_P_IP)) {
         struct iphdr *ip = take(&c, sizeof(*ip));
 
         if (!ip || ip->ihl != 5)
@@ -66,7 +77,7 @@ static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s)
         s->fragment = !!(ip->frag_off & bpf_htons(XV_IP_FRAGMENT));
         s->later_fragment = !!(ip->frag_off & bpf_htons(XV_IP_OFFSET));
         proto = ip->protocol;
-    } else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+    } else if (l3_proto == bpf_htons(ETH_P_IPV6)) {
         struct ipv6hdr *ip = take(&c, sizeof(*ip));
 
         if (!ip)
@@ -95,21 +106,27 @@ static __always_inline int parse_sent(struct __sk_buff *skb, struct sent *s)
     return XV_CONTINUE;
 }
 
-/* The L3 size of the packet, or of the segments of a GSO packet; 0 if it cannot be parsed. */
-XV_STEP int sent_size(struct __sk_buff *skb)
+/*
+ * The L3 size of the packet, or of the segments of a GSO packet; 0 if it cannot be parsed.
+ * `l2_size`: of the outer L2 header.
+ */
+static __always_inline int sent_size(struct __sk_buff *skb, __u32 l2_size)
 {
     struct cursor c = skb_pull(skb, XV_LINEAR + 64);
-    struct ethhdr *eth = take(&c, sizeof(*eth));
     struct inner in = {};
-    __u32 outer;
+    struct ethhdr *eth;
+    __u32 outer, v6;
+    __u8 *bytes;
 
     if (!skb->gso_size)
-        return skb->len - ETH_HLEN;
-    if (!eth)
+        return skb->len - l2_size;
+    bytes = take(&c, l2_size + 1);
+    if (!bytes)
         return 0;
-    /* IPv6's type has the highest bit. With a branch the verifier would go on twice. */
-    outer = XV_OUTER_V4 + (*(__u8 *)&eth->h_proto >> 7) * (XV_OUTER_V6 - XV_OUTER_V4);
-    if (!take(&c, outer - ETH_HLEN))
+    /* IPv6's type has the highest bit; the version, the second. A branch would be two states. */
+    v6 = l2_size ? bytes[12] >> 7 : bytes[0] >> 5;
+    outer = XV_OUTER_V4 - ETH_HLEN + l2_size + (v6 & 1) * (XV_OUTER_V6 - XV_OUTER_V4);
+    if (!take(&c, outer - l2_size - 1))
         return 0;
     eth = take(&c, sizeof(*eth));
     if (!eth)
@@ -117,7 +134,17 @@ XV_STEP int sent_size(struct __sk_buff *skb)
     parse_inner(&c, &in, eth);
     if (in.extended)
         skb_parse_extensions(skb, &in, outer);
-    return skb->gso_size + in.headers + outer - ETH_HLEN;
+    return skb->gso_size + in.headers + outer - l2_size;
+}
+
+XV_STEP int sent_frame_size(struct __sk_buff *skb)
+{
+    return sent_size(skb, ETH_HLEN);
+}
+
+XV_STEP int sent_packet_size(struct __sk_buff *skb)
+{
+    return sent_size(skb, 0);
 }
 
 /* The kernel's device has sent a frame, so it has the entry: resets count_unanswered(). */
@@ -144,11 +171,10 @@ XV_STEP int entry_answered(const struct sent *s)
  * route has; 0: the routing table cannot tell.
  */
 static __always_inline __u32 nexthop_learn(struct __sk_buff *skb, struct sent *s, int port_named,
-                                           __u64 now)
+                                           enum port_kind kind, __u64 now)
 {
-    struct xv_underlay *underlay;
+    __u32 size = kind == XV_PORT_L3 ? sent_packet_size(skb) : sent_frame_size(skb), hops, xmit;
     struct xv_nexthop *known;
-    __u32 size = sent_size(skb), hops;
 
     s->nexthop.path.proven_size = size < 0xffff ? size : 0xffff;
     s->key.mark = skb->mark;
@@ -161,8 +187,10 @@ static __always_inline __u32 nexthop_learn(struct __sk_buff *skb, struct sent *s
     }
     entry_answered(s);
     s->nexthop.path.hop.ifindex = skb->ifindex;
-    underlay = bpf_map_lookup_elem(&underlays, &s->nexthop.path.hop.ifindex);
-    s->nexthop.path.xdp = underlay && underlay->xdp_xmit;
+    xmit = xmit_of(skb->ifindex);
+    if (xmit & XV_XMIT_KERNEL)
+        return 0;
+    s->nexthop.path.xdp = xmit & XV_XMIT_XDP;
     s->nexthop.path.mtu = pmtu_of(&s->key.dst, now);
     /* bpf_fib_lookup() does not take a mark before Linux 6.10. */
     hops = skb->mark ? 0 : multipath_learn(skb, &s->key, &s->from, &s->nexthop.path.hop);
@@ -236,12 +264,13 @@ XV_STEP int sent_to_stranger(const struct sent *s)
  * Checks a packet that has a mark, and learns from it. Returns XV_CONTINUE with *action set, or a
  * drop reason.
  */
-XV_STEP int check_sent(struct __sk_buff *skb, struct sent_action *result)
+static __always_inline int check_sent(struct __sk_buff *skb, struct sent_action *result,
+                                      enum port_kind kind)
 {
     __u32 mark = skb->tc_index, port_named = mark & XV_MARK_EXPECT_PORT, expected;
     struct sent s = {};
 
-    if (!result || parse_sent(skb, &s) != XV_CONTINUE)
+    if (!result || parse_sent(skb, &s, kind) != XV_CONTINUE)
         return XV_CONTINUE;
     if (mark == XV_MARK_NO_ENTRY || (mark & XV_MARK_TYPE) == XV_MARK_SENDER ||
         (mark & ~XV_MARK_EXPECT_PORT) == (XV_MARK_EXPECT | XV_MARK_EXPECT_ANY))
@@ -260,12 +289,22 @@ XV_STEP int check_sent(struct __sk_buff *skb, struct sent_action *result)
         (mark ^ expected) & (s.later_fragment ? ~XV_MARK_EXPECT_TUNNEL : ~0))
         return misdirected(&s);
     if (!s.fragment) {
-        if (nexthop_learn(skb, &s, port_named, bpf_ktime_get_coarse_ns()) > 1)
-            result->action = steer(skb, &s.key);
+        if (nexthop_learn(skb, &s, port_named, kind, bpf_ktime_get_coarse_ns()) > 1)
+            result->action = kind == XV_PORT_L3 ? steer_l3(skb, &s.key) : steer(skb, &s.key);
     } else if (!s.later_fragment) {
         entry_answered(&s);
     }
     return XV_CONTINUE;
+}
+
+XV_STEP int check_sent_frame(struct __sk_buff *skb, struct sent_action *result)
+{
+    return check_sent(skb, result, XV_PORT_ETHERNET);
+}
+
+XV_STEP int check_sent_packet(struct __sk_buff *skb, struct sent_action *result)
+{
+    return check_sent(skb, result, XV_PORT_L3);
 }
 
 #endif

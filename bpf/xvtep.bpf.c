@@ -38,6 +38,7 @@
 #include "bpf/device_vlan.h"
 #include "bpf/fdb.h"
 #include "bpf/fdb_put.h"
+#include "bpf/l3_ingress.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
 #include "bpf/parse_outer.h"
@@ -65,6 +66,23 @@ static __always_inline __u32 underlay_slot(__u32 ifindex)
     return underlay ? underlay->slot : 0;
 }
 
+/* Leaves to the stack, or drops, what tc_decap() has not delivered. Returns the action. */
+static __always_inline int not_decapsulated(struct __sk_buff *skb, struct decap *result,
+                                            __u32 packets, __u64 now)
+{
+    if (result->reason == XV_NOT_UDP)
+        pmtu_snoop(skb, now);
+    if (result->reason == XV_FRAGMENT || result->reason == XV_IP_OPTIONS) {
+        result->slot = stranger_to(skb);
+        if (result->slot)
+            result->reason = XV_UNKNOWN_REMOTE;
+    }
+    if (is_left_to_device(result->reason))
+        mark_sender(skb);
+    return to_action(result->slot ? result->slot : underlay_slot(skb->ifindex), result->reason,
+                     packets);
+}
+
 /* Ingress of an underlay port, after the kernel's GRO. */
 SEC("tc")
 int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
@@ -82,16 +100,28 @@ int xvtep_tc_underlay_ingress(struct __sk_buff *skb)
         tc_decap(skb, now, &result);
     if (result.reason == XV_CONTINUE)
         return result.action;
-    if (result.reason == XV_NOT_UDP)
-        pmtu_snoop(skb, now);
-    if (result.reason == XV_FRAGMENT || result.reason == XV_IP_OPTIONS) {
-        result.slot = stranger_to(skb);
-        if (result.slot)
-            result.reason = XV_UNKNOWN_REMOTE;
-    }
-    if (is_left_to_device(result.reason))
-        mark_sender(skb);
-    return to_action(result.slot ? result.slot : underlay_slot(ifindex), result.reason, packets);
+    return not_decapsulated(skb, &result, packets, now);
+}
+
+/* The same of a port whose packets have no Ethernet header. */
+SEC("tc")
+int xvtep_tc_l3_ingress(struct __sk_buff *skb)
+{
+    __u32 packets = skb_packets(skb), ifindex = skb->ifindex;
+    __u64 now = bpf_ktime_get_coarse_ns();
+    struct decap result = {};
+    int reason;
+
+    skb->tc_index = 0; /* another namespace may have set it */
+    if (!is_alive_now(ifindex, now))
+        return XV_PASS;
+    reason = l3_to_frame(skb);
+    if (reason != XV_CONTINUE)
+        return to_action(underlay_slot(ifindex), reason, packets);
+    tc_decap(skb, now, &result);
+    if (result.reason == XV_CONTINUE)
+        return result.action;
+    return not_decapsulated(skb, &result, packets, now);
 }
 
 /* Egress of an underlay port: sees the packets that the kernel's device sends. */
@@ -105,7 +135,25 @@ int xvtep_tc_underlay_egress(struct __sk_buff *skb)
     if (skb->tc_index != XV_MARK_NO_ENTRY && !(skb->tc_index & XV_MARK_SENDER))
         return XV_PASS;
     packets = skb_packets(skb);
-    reason = check_sent(skb, &result);
+    reason = check_sent_frame(skb, &result);
+    skb->tc_index = 0;
+    if (reason == XV_CONTINUE)
+        return result.action;
+    return to_action(underlay_slot(skb->ifindex), reason, packets);
+}
+
+/* The same of a port whose packets have no Ethernet header. */
+SEC("tc")
+int xvtep_tc_l3_egress(struct __sk_buff *skb)
+{
+    struct sent_action result = {.action = XV_PASS};
+    __u32 packets;
+    int reason;
+
+    if (skb->tc_index != XV_MARK_NO_ENTRY && !(skb->tc_index & XV_MARK_SENDER))
+        return XV_PASS;
+    packets = skb_packets(skb);
+    reason = check_sent_packet(skb, &result);
     skb->tc_index = 0;
     if (reason == XV_CONTINUE)
         return result.action;

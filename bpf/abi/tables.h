@@ -146,13 +146,21 @@ struct xv_counters {
 
 enum xv_mode { XV_MODE_TC = 1, XV_MODE_XDP, XV_MODE_SKB };
 
+/* How packets leave by an underlay port: bits of xv_underlay.xdp_xmit. */
+enum xv_xmit {
+    XV_XMIT_XDP = 1 << 0, /* the device takes frames that XDP redirects to it */
+    XV_XMIT_L3 = 1 << 1,  /* its packets have no Ethernet header */
+    /* Packets must bring their route along, so only the kernel sends by it. */
+    XV_XMIT_KERNEL = 1 << 2,
+};
+
 struct xv_underlay {
     __u32 slot;
     __u32 mode;        /* enum xv_mode */
     __u32 made_clsact; /* attach made the clsact qdisc: detach removes it */
     __u32 auto_mode;   /* `mode` was chosen by --mode auto */
     __u8 mac[6];
-    __u16 xdp_xmit; /* the device takes frames that XDP redirects to it */
+    __u16 xdp_xmit; /* enum xv_xmit */
     __u32 made_gro; /* attach switched GRO on: detach switches it off */
 };
 
@@ -321,19 +329,24 @@ struct xv_remote_key {
     __u16 zero;
 };
 
-/* A next hop, as the outer Ethernet header has it. */
+/*
+ * A next hop, as the outer Ethernet header has it. Where there is none (XV_XMIT_L3), the first
+ * octet of dmac is XV_L3_MAC, and all others are 0: smac is that of no port.
+ */
 struct xv_hop {
     __u32 ifindex;
     __u8 dmac[6];
     __u8 smac[6];
 };
 
+#define XV_L3_MAC 0x02 /* not 0, which is a next hop to be resolved, nor a group's */
+
 /* The way of the kernel's packets to a remote. */
 struct xv_path {
     struct xv_hop hop;
     __u32 mtu;         /* of the path, as a router reported it; 0: the port's */
     __u16 proven_size; /* the largest L3 packet that the kernel has sent there in one piece */
-    __u8 xdp;          /* all ports of the path have xdp_xmit */
+    __u8 xdp;          /* all ports of the path have XV_XMIT_XDP */
     __u8 hops;         /* more than 1: see `multipaths` */
 };
 

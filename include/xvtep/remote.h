@@ -18,8 +18,9 @@ namespace xvtep {
 
 // Where packets to a remote VTEP leave. Several next hops share the flows by their weights.
 struct RemoteNexthop {
-    std::string device;  // the underlay port
-    Mac mac;             // of the router, or of the VTEP itself
+    std::string device; // the underlay port
+    // Of the router, or of the VTEP itself. Empty: packets leave without an Ethernet header.
+    std::optional<Mac> mac;
     unsigned weight = 1; // relative to the others
 };
 

@@ -54,7 +54,7 @@ struct VniRange {
 // The options of a VTEP, with the defaults of the command line. `devices` and `vni` or `vnis` must
 // be set.
 struct AttachRequest {
-    std::vector<std::string> devices; // the underlay ports, 1 .. 16 Ethernet devices
+    std::vector<std::string> devices; // the underlay ports, 1 .. 16
     std::uint32_t vni = 0;            // 1 .. vni_max
     // Instead of `vni`: one device with many VNIs, each of which is a VTEP. See vni.h.
     std::vector<VniRange> vnis{};
@@ -157,7 +157,7 @@ Result<> validate(const AttachRequest &request);
 //   EADDRINUSE     another device or program holds the UDP port
 //   EBUSY          a port has another mode, or is a local port
 //   EADDRNOTAVAIL  there is no address to send from
-//   EINVAL         not an Ethernet device, not a bridge, or an MTU that does not fit
+//   EINVAL         an XDP mode without Ethernet headers, not a bridge, or an MTU that does not fit
 Result<VtepInfo> attach(const AttachRequest &request);
 
 // Removes the VTEPs of an underlay port, or the VTEP whose device is `device`, also one that is

@@ -44,6 +44,11 @@ class Decap : public ProgramCase {
         EXPECT_EQ(tc_run.action, tc_redirect);
         EXPECT_EQ(tc_run.packet, inner) << difference(tc_run.packet, inner);
         EXPECT_EQ(tc_run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
+        // A packet out of IPsec has an Ethernet header, where other packets have none.
+        const Outcome l3_run = tc(skeleton->progs.xvtep_tc_l3_ingress, under, outer(inner));
+        EXPECT_EQ(l3_run.action, tc_redirect);
+        EXPECT_EQ(l3_run.packet, inner) << difference(l3_run.packet, inner);
+        EXPECT_EQ(l3_run.counted, (std::map<std::string, std::uint64_t>{{"rx", 1}}));
         const Outcome xdp_run = xdp(skeleton->progs.xvtep_xdp_underlay, under, outer(inner));
         EXPECT_EQ(xdp_run.action, XDP_PASS);
         EXPECT_EQ(xdp_run.packet, inner) << difference(xdp_run.packet, inner);

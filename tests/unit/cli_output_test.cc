@@ -258,8 +258,20 @@ Remote remote_by_two_routers()
     return made;
 }
 
+// By a port without Ethernet headers.
+Remote remote_without_macs()
+{
+    Remote made = silent_remote();
+    made.nexthops = {{.device = "wg0", .mac = {}}};
+    made.mtu = 1420;
+    return made;
+}
+
 TEST(RemoteText, IsOneLineInIproute2sManner)
 {
+    EXPECT_EQ(to_text(remote_without_macs(), false, false),
+              "2001:db8::9 vni 101 port 8472 via eth1 entries 1 nexthop dev wg0 mtu 1420 heard "
+              "never\n");
     EXPECT_EQ(to_text(remote(), true, false),
               "192.0.2.9 dev vxlan0 vni 100 port 4789 entries 12 "
               "nexthop dev eth0 lladdr 02:00:00:00:00:01 mtu 1450 heard 3s known\n");
@@ -311,6 +323,8 @@ TEST(RemoteJson, IsTheContracts)
               R"("nexthops":[{"dev":"eth0","mac":"02:00:00:00:00:01","weight":1}],"mtu":1450,)"
               R"("rx_packets":5,"rx_bytes":490,"tx_packets":7,"tx_bytes":686,"heard":3,)"
               R"("known":true})");
+    EXPECT_EQ(to_json(remote_without_macs())["nexthops"].dump(),
+              R"([{"dev":"wg0","mac":null,"weight":1}])");
     EXPECT_EQ(to_json(silent_remote()).dump(),
               R"({"remote":"2001:db8::9","port":8472,"ifname":"vxlan1","vni":101,"via":"eth1",)"
               R"("entries":1,"nexthops":[],"mtu":null,"rx_packets":0,"rx_bytes":0,)"

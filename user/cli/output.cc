@@ -154,8 +154,9 @@ Json to_json(const Remote &remote)
     json["entries"] = remote.entries;
     json["nexthops"] = Json::array();
     for (const auto &hop : remote.nexthops)
-        json["nexthops"].push_back(
-            {{"dev", hop.device}, {"mac", hop.mac.text()}, {"weight", hop.weight}});
+        json["nexthops"].push_back({{"dev", hop.device},
+                                    {"mac", hop.mac ? Json(hop.mac->text()) : Json(nullptr)},
+                                    {"weight", hop.weight}});
     json["mtu"] = remote.mtu != 0 ? Json(remote.mtu) : Json(nullptr);
     json["rx_packets"] = remote.rx_packets;
     json["rx_bytes"] = remote.rx_bytes;

@@ -169,7 +169,9 @@ std::string to_text(const Remote &remote, bool with_device, bool statistics)
         text += " via " + remote.via;
     text += fmt::format(" entries {}", remote.entries);
     for (const RemoteNexthop &hop : remote.nexthops) {
-        text += fmt::format(" nexthop dev {} lladdr {}", hop.device, hop.mac.text());
+        text += " nexthop dev " + hop.device;
+        if (hop.mac)
+            text += " lladdr " + hop.mac->text();
         if (remote.nexthops.size() > 1)
             text += fmt::format(" weight {}", hop.weight);
     }

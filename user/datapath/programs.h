@@ -20,7 +20,7 @@ enum class Program {
 const char *program_name(Program program);
 
 // Programs that are loaded together: bpf/abi/programs.def.
-enum class ProgramGroup { UNDERLAY, DEVICE, PORT, XDP, TABLES };
+enum class ProgramGroup { UNDERLAY, L3, DEVICE, PORT, XDP, TABLES };
 
 // Opens a program that works on the maps in `directory`/maps, and loads and pins the programs of
 // its group if they are not there yet. Not for the group XDP.

@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 
 #include <algorithm>
 #include <cstring>
@@ -65,6 +66,11 @@ Result<std::vector<Link>> Netlink::links()
     if (!std::ranges::is_sorted(*links, {}, &Link::index)) // older kernels sort by hash
         std::ranges::sort(*links, {}, &Link::index);
     return std::move(*links);
+}
+
+bool Link::has_ethernet_header() const
+{
+    return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
 }
 
 const Link *find_link(const std::vector<Link> &links, int index)

@@ -47,6 +47,8 @@ struct Link {
     std::optional<VxlanOptions> vxlan{};
 
     [[nodiscard]] bool is_up() const { return flags & 1; }
+    // Whether each packet begins with an Ethernet header, as a program at the device sees it.
+    [[nodiscard]] bool has_ethernet_header() const;
 };
 
 // Finds a link in what Netlink::links() has returned. Returns nullptr if there is none.

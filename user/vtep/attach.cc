@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
-#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 
@@ -91,8 +90,13 @@ class Attachment {
             auto link = session_.netlink.link(name);
             if (!link)
                 return system_failure("attach", name, link.error().cause, link.error().code);
-            if (link->type != ARPHRD_ETHER)
-                return system_failure("attach", name, "not an Ethernet device", EINVAL);
+            const bool xdp = request_.mode == Mode::xdp || request_.mode == Mode::skb;
+            if (xdp && !link->has_ethernet_header())
+                return system_failure("attach", name,
+                                      fmt::format("mode {} needs an Ethernet device (this one has "
+                                                  "mode tc)",
+                                                  mode_name(request_.mode)),
+                                      EINVAL);
             ports_.push_back(std::move(*link));
         }
         return {};
@@ -217,7 +221,7 @@ class Attachment {
             entry.auto_mode = made.auto_mode;
             entry.made_clsact = made.made_clsact;
             std::ranges::copy(port.mac.octets, entry.mac);
-            entry.xdp_xmit = port.kind == "veth" || made.mode == Mode::xdp;
+            entry.xdp_xmit = xmit_of(port, made.mode);
             TRY(session_.wrap(session_.tables->underlays.put(key, entry)));
             TRY(session_.wrap(merge_packets(session_, port, entry)));
         }

@@ -167,7 +167,7 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
         }
         const auto [seen, is_new] = of_underlays_.try_emplace(key);
         if (is_new) {
-            TRY(missing_programs(*link, underlay_programs, seen->second));
+            TRY(missing_programs(*link, programs_of(*entry), seen->second));
             missing_xdp(*link, entry->mode, Program::xdp_underlay, seen->second);
         }
         std::ranges::copy(seen->second, std::back_inserter(found));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/vtep/port_programs.h"
 
+#include <linux/if_arp.h>
+
 #include "user/base/undo.h"
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
@@ -15,7 +17,36 @@ constexpr const char *gro = "rx-gro";
 // it, and GSO and GRO would be lost.
 bool suits_native_xdp(const Link &link)
 {
-    return link.kind.empty();
+    return link.kind.empty() && link.type == ARPHRD_ETHER;
+}
+
+std::span<const ProgramAt> programs_for(const Link &link, Role role)
+{
+    if (role == Role::local)
+        return port_programs;
+    if (link.has_ethernet_header())
+        return underlay_programs;
+    return l3_underlay_programs;
+}
+
+// A tunnel without a far end of its own asks each packet's route for it, and lo needs that route to
+// take the packet in. A program has no route to give. PPP is no L3 device to bpf_redirect() of all
+// kernels, and nobody has tried the rest.
+bool needs_route(const Link &link)
+{
+    switch (link.type) {
+    case ARPHRD_ETHER:
+        return false;
+    case ARPHRD_NONE:
+    case ARPHRD_TUNNEL:
+    case ARPHRD_TUNNEL6:
+    case ARPHRD_SIT:
+    case ARPHRD_IPGRE:
+    case ARPHRD_IP6GRE:
+        return (link.flags & IFF_POINTOPOINT) == 0;
+    default:
+        return true;
+    }
 }
 
 } // namespace
@@ -44,14 +75,9 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
         return {};
     };
     // TC before XDP, because the TC program completes what XDP begins.
-    if (auto done = attach_at(Hook::ingress,
-                              underlay ? Program::tc_underlay_ingress : Program::tc_port_ingress);
-        !done)
-        return session.wrap(done.error());
-    if (auto done = attach_at(Hook::egress,
-                              underlay ? Program::tc_underlay_egress : Program::tc_port_egress);
-        !done)
-        return session.wrap(done.error());
+    for (const auto &[hook, program] : programs_for(link, role))
+        if (auto done = attach_at(hook, program); !done)
+            return session.wrap(done.error());
 
     if (made.auto_mode)
         made.mode = suits_native_xdp(link) ? Mode::xdp : Mode::tc;
@@ -66,6 +92,18 @@ Result<PortAttachment> attach_programs(Session &session, const Link &link, Role 
     }
     undo.commit();
     return made;
+}
+
+__u16 xmit_of(const Link &link, Mode mode)
+{
+    unsigned xmit = 0;
+    if (link.kind == "veth" || mode == Mode::xdp)
+        xmit |= XV_XMIT_XDP;
+    if (!link.has_ethernet_header())
+        xmit |= XV_XMIT_L3;
+    if (needs_route(link))
+        xmit |= XV_XMIT_KERNEL;
+    return static_cast<__u16>(xmit);
 }
 
 // TCP throughput depends on large packets. The kernel's device merges packets after decapsulation

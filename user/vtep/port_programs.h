@@ -2,6 +2,8 @@
 // Chooses the mode of an underlay or local port and attaches the programs.
 #pragma once
 
+#include <span>
+
 #include "user/datapath/tc_attach.h"
 #include "user/net/netlink.h"
 #include "user/vtep/session.h"
@@ -16,10 +18,20 @@ struct ProgramAt {
 };
 constexpr ProgramAt underlay_programs[] = {{Hook::ingress, Program::tc_underlay_ingress},
                                            {Hook::egress, Program::tc_underlay_egress}};
+constexpr ProgramAt l3_underlay_programs[] = {{Hook::ingress, Program::tc_l3_ingress},
+                                              {Hook::egress, Program::tc_l3_egress}};
 constexpr ProgramAt device_programs[] = {{Hook::egress, Program::tc_device_egress},
                                          {Hook::ingress, Program::tc_device_ingress}};
 constexpr ProgramAt port_programs[] = {{Hook::ingress, Program::tc_port_ingress},
                                        {Hook::egress, Program::tc_port_egress}};
+
+// Those of an underlay port, by its entry.
+inline std::span<const ProgramAt> programs_of(const xv_underlay &underlay)
+{
+    if ((underlay.xdp_xmit & XV_XMIT_L3) != 0)
+        return l3_underlay_programs;
+    return underlay_programs;
+}
 
 enum class Role { underlay, local };
 
@@ -32,6 +44,9 @@ struct PortAttachment {
 // Attaches the programs of a mode. Mode::automatic is native XDP for hardware whose driver has it,
 // and TC for everything else. On an error nothing is attached.
 Result<PortAttachment> attach_programs(Session &session, const Link &link, Role role, Mode wanted);
+
+// How packets leave by an underlay port: bits of enum xv_xmit.
+__u16 xmit_of(const Link &link, Mode mode);
 
 // Switches GRO of an underlay port on. If it was off, the port's entry, `entry`, says so first.
 Result<> merge_packets(Session &session, const Link &port, xv_underlay entry);

@@ -66,7 +66,8 @@ RemoteNexthop nexthop(const DeviceNames &names, const xv_hop &hop, unsigned weig
 {
     RemoteNexthop made;
     made.device = names.of(hop.ifindex);
-    std::ranges::copy(hop.dmac, made.mac.octets.begin());
+    if (std::ranges::any_of(hop.smac, [](__u8 octet) { return octet != 0; }))
+        std::ranges::copy(hop.dmac, made.mac.emplace().octets.begin());
     made.weight = weight;
     return made;
 }

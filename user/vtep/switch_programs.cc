@@ -18,8 +18,11 @@ Result<std::vector<ProgramGroup>> groups_in_use(const Session &session)
     TRY_ASSIGN(const auto underlays, session.tables->underlays.entries());
     TRY_ASSIGN(const auto devices, session.tables->devices.entries());
     TRY_ASSIGN(const auto ports, session.tables->ports.entries());
-    if (!underlays.empty())
+    const auto is_l3 = [](const auto &entry) { return (entry.second.xdp_xmit & XV_XMIT_L3) != 0; };
+    if (!std::ranges::all_of(underlays, is_l3))
         groups.push_back(ProgramGroup::UNDERLAY);
+    if (std::ranges::any_of(underlays, is_l3))
+        groups.push_back(ProgramGroup::L3);
     if (!devices.empty())
         groups.push_back(ProgramGroup::DEVICE);
     if (!ports.empty())
@@ -63,7 +66,7 @@ Result<> ProgramSwitch::ports()
         const Link *const link = find(ifindex);
         if (link == nullptr)
             continue;
-        TRY_ASSIGN(const bool made, replace_tc(*link, underlay_programs));
+        TRY_ASSIGN(const bool made, replace_tc(*link, programs_of(underlay)));
         underlay.made_clsact |= flag_if(made, 1);
         TRY(session_.tables->underlays.put(ifindex, underlay));
     }
