@@ -8,7 +8,8 @@
 //                        s --w0- g2
 //     198.51.100.0/24, fd51::/64   203.0.113.0/24, fd53::/64
 //
-// Without routers ("direct") the hosts are at the switch s.
+// Without routers ("direct") the hosts are at the switch s. With "l3" there are none, u is a tun
+// device, and the hosts 1 and 2 have the wire between v and v.
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "tests/support/overlay_case.h"
+#include "tests/support/tun_hub.h"
 #include "user/net/ethtool.h"
 #include "user/net/sysctl.h"
 
@@ -168,6 +170,7 @@ class Steady {
 
 struct UnderlayPlan {
     bool direct = false;   // no routers
+    bool l3 = false;       // with `direct`: the hosts' ports are tun devices
     bool on_lo = false;    // the VTEPs' addresses; else they are the ports'
     std::string options{}; // of xvtep's attach at host 1
 };
@@ -210,6 +213,7 @@ class UnderlayCase : public NetnsCase {
         UnderlayPlan plan{};
         std::string h[4], g[3], n, c[families][3]{};
         std::vector<std::unique_ptr<Flow>> flows{}; // both ways, of both families
+        std::unique_ptr<TunHub> hub{};              // with l3; its ends are the hosts, from 0 on
 
         [[nodiscard]] bool kernel() const { return system == System::kernel; }
         [[nodiscard]] bool xdp() const { return system == System::xdp; }
@@ -383,8 +387,10 @@ class UnderlayCase : public NetnsCase {
             links += veth(host, device, world.n, port);
             ports += fmt::format("link set {0} master {1}\nlink set {0} up\n", port, into);
         };
-        for (int n = 1; n <= 3; n++)
+        for (int n = 1; n <= 3 && !world.plan.l3; n++)
             plug(world.h[n], "u", n == 1 || world.plan.direct ? "s" : "t", fmt::format("u{}", n));
+        if (world.plan.l3)
+            links += veth(world.h[1], "v", world.h[2], "v");
         if (!world.plan.direct) {
             for (const int g : {1, 2}) {
                 plug(world.g[g], "w0", "s", fmt::format("s{}", g));
@@ -398,6 +404,8 @@ class UnderlayCase : public NetnsCase {
                               "mtu 1430 address " + mac(f, n));
         batch("", links);
         batch(world.n, ports);
+        if (world.plan.l3)
+            tunnels(world);
         if (!world.xdp())
             return;
         // A veth takes XDP frames only where GRO is on, and nothing fills in checksums there.
@@ -414,18 +422,33 @@ class UnderlayCase : public NetnsCase {
         }
     }
 
+    static void tunnels(World &world)
+    {
+        std::vector<TunHub::End> ends;
+        for (int n = 1; n <= 3; n++) {
+            TunHub::End end{.host = world.h[n], .device = "u", .addresses = {}, .merges = n == 1};
+            for (int f = 0; f < families; f++) {
+                end.addresses.push_back(near(f, n));
+                end.addresses.push_back(own(f, n));
+            }
+            ends.push_back(std::move(end));
+        }
+        world.hub = std::make_unique<TunHub>(ends);
+    }
+
     void addresses(World &world)
     {
         for (int n = 1; n <= 3; n++) {
             std::string lines = "link set u up\n";
-            if (n == 1 && !world.plan.direct)
+            const bool beside = world.plan.l3 ? n != 3 : n == 1 && !world.plan.direct;
+            if (beside)
                 lines += "link set v up\n";
             for (int f = 0; f < families; f++) {
                 const bool here = n == 1 || world.plan.direct;
                 lines +=
                     fmt::format("addr add {}{} dev u\n", here ? near(f, n) : far(f, n), net(f));
-                if (n == 1 && !world.plan.direct)
-                    lines += fmt::format("addr add {}{} dev v\n", side(f, 1), net(f));
+                if (beside)
+                    lines += fmt::format("addr add {}{} dev v\n", side(f, n), net(f));
                 if (world.plan.on_lo && n != 3)
                     lines += fmt::format("addr add {}{} dev lo\n", own(f, n),
                                          f == 1 ? "/128 nodad" : "/32");
@@ -458,6 +481,10 @@ class UnderlayCase : public NetnsCase {
     // From each VTEP to the other by the next hop; routers know the addresses that no wire has.
     void routes(World &world)
     {
+        for (const int n : {1, 2})
+            for (int f = 0; f < families && world.plan.l3 && world.plan.on_lo; f++)
+                ip(world.h[n],
+                   fmt::format("route add {} dev u metric 10", own(f, 3 - n) + whole(f)));
         if (world.plan.direct)
             return;
         std::string there, back, first, second;
@@ -488,7 +515,8 @@ class UnderlayCase : public NetnsCase {
     {
         const std::string &host = world.h[n];
         const std::string remote = world.vtep(f, n == 2 ? 1 : 2);
-        const bool several = n == 1 && world.plan.on_lo; // the route alone decides
+        // The route alone decides.
+        const bool several = (n == 1 || (n == 2 && world.plan.l3)) && world.plan.on_lo;
         if (world.kernel() || n == 3) {
             batch(host,
                   fmt::format("link add {} mtu 1430 type vxlan id {} dstport 4789 local {} "
