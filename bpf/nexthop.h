@@ -187,7 +187,7 @@ XV_STEP int choose_hop(struct __sk_buff *skb, const struct xv_vtep *vtep,
         !fib_look_up(skb, m->sample[n], m->by_source) ||
         work->answer.ifindex != m->hop[n].ifindex || !hop_is_to_ask(m, n, tx->now))
         return 0;
-    tx->path.hop.ifindex = work->answer.ifindex;
+    tx->path.hop = m->hop[n]; /* its MACs do not count, but tell whether there are any */
     work->gateway.nh_family = work->query.family;
     __builtin_memcpy(work->gateway.ipv6_nh, work->query.ipv6_dst, sizeof(work->gateway.ipv6_nh));
     tx->by_gateway = 1;
