@@ -28,6 +28,7 @@
 #include "bpf/multipath.h"
 #include "bpf/remote.h"
 #include "bpf/skb.h"
+#include "bpf/source_addr.h"
 
 #define XV_NEXTHOP_LIFE (1 * XV_SECOND)
 #define XV_NEXTHOP_LIFE_BLIND (32 * XV_SECOND / 1000) /* if the tables cannot tell */
@@ -115,7 +116,9 @@ static __always_inline int path_renew(struct __sk_buff *skb, const struct xv_vte
     if (!nexthop || now >= nexthop->expires)
         return 0;
     if (nexthop->checked && stamp - nexthop->checked >= XV_NEXTHOP_CHECK) {
-        if (!nexthop_agrees(skb, &key, &vtep->local, nexthop))
+        if (own_source_is_gone(skb, vtep))
+            nexthop->path.hops = 0;
+        else if (!nexthop_agrees(skb, &key, &vtep->local, nexthop))
             nexthop->path.hops = nexthop->path.hops > 1
                                      ? multipath_learn(skb, &key, &vtep->local, &nexthop->path.hop)
                                      : 0;

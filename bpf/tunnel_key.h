@@ -40,8 +40,9 @@ XV_STEP int tunnel_key_build(struct __sk_buff *skb, const struct xv_vtep *vtep,
     if (vtep->flags & XV_VTEP_V6) {
         to->flags |= BPF_F_TUNINFO_IPV6;
         to->key.tunnel_label = bpf_ntohl(vtep->flowlabel);
-        __builtin_memcpy(to->key.local_ipv6, &vtep->local, sizeof(vtep->local));
-    } else {
+        if (!(vtep->flags & XV_VTEP_LOCAL_AUTO)) /* else the route decides */
+            __builtin_memcpy(to->key.local_ipv6, &vtep->local, sizeof(vtep->local));
+    } else if (!(vtep->flags & XV_VTEP_LOCAL_AUTO)) {
         addr_to_host(&to->key.local_ipv4, &vtep->local);
     }
     return XV_CONTINUE;

@@ -29,6 +29,7 @@
 #include "bpf/parse_outer.h"
 #include "bpf/pmtu.h"
 #include "bpf/skb.h"
+#include "bpf/source_addr.h"
 #include "bpf/stranger.h"
 #include "bpf/vtep.h"
 
@@ -256,7 +257,9 @@ XV_STEP int sent_to_stranger(const struct sent *s)
     if (!s || s->later_fragment)
         return 0;
     vtep = vtep_by_vni_rarely(s->vni, s->key.dstport);
-    return vtep && addr_equal(&s->from, &vtep->local) && /* else it is routed through here */
+    return vtep &&
+           (vtep->flags & XV_VTEP_LOCAL_AUTO ||
+            addr_equal(&s->from, &vtep->local)) && /* else it is routed through here */
            is_stranger(vtep, &s->key.dst, bpf_ktime_get_coarse_ns());
 }
 
@@ -278,6 +281,8 @@ static __always_inline int check_sent(struct __sk_buff *skb, struct sent_action 
             return XV_UNKNOWN_REMOTE;
     if ((mark & XV_MARK_TYPE) == XV_MARK_SENDER)
         return XV_CONTINUE;
+    if (!s.later_fragment)
+        follow_source(skb, &s.from, s.vni, s.key.dstport);
     if (mark == XV_MARK_NO_ENTRY) {
         if (!s.later_fragment)
             recount_no_entry(skb, &s);

@@ -92,6 +92,18 @@ enum xv_vtep_flag {
      * runs, it was killed, and they are removed.
      */
     XV_VTEP_CHANGING = 1 << 16,
+    /*
+     * A command changes options; if none runs, it was killed, and the kernel's device, and the VTEPs
+     * of a device with many VNIs, get those of the record.
+     */
+    XV_VTEP_CHANGING_OPTIONS = 1 << 17,
+    /*
+     * No local address was given: the kernel's device chooses one for each packet by the route, and
+     * the programs take over what it chooses (bpf/source_addr.h).
+     */
+    XV_VTEP_LOCAL_AUTO = 1 << 18,
+    /* 8 bits: when the kernel's device has last chosen `local`, in units of 2^30 ns. */
+    XV_VTEP_CONFIRMED_SHIFT = 24,
     XV_VTEP_PROXY = 1 << 10,
     XV_VTEP_RSC = 1 << 11,
     XV_VTEP_L2MISS = 1 << 12,

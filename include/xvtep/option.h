@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The options of attach, one row each. The command line, its help, the man page, `xvtep show`, the
-// lab files and the messages to the kernel's vxlan device are derived from these rows.
+// The options of attach and set, one row each. The command line, its help, the man page, `xvtep
+// show`, the lab files and the messages to the kernel's vxlan device are derived from these rows.
 //
 // A new option needs its field in vtep.h, its row in user/vtep/options.cc and, where the programs
 // use it, a field in bpf/abi/tables.h, a line in each direction in user/vtep/record.cc, and the
@@ -66,6 +66,7 @@ struct AttachOption {
     const char *shown = "";   // the word in `show`; "": the word
     bool headline = false;    // `show` prints it in the first line of a VTEP
     bool hexadecimal = false; // printed so; `tos` is also read so
+    const char *kept = "";    // why `set` does not change it; "": it does, unless kernel.fixed
 };
 
 // A value without its type: none, a switch, a number, a word, words, or a range.
@@ -80,6 +81,10 @@ using OptionValue = std::variant<std::monostate, bool, std::uint64_t, std::strin
 
 // The key in JSON and in lab files: the word with '_' for '-'.
 [[nodiscard]] std::string option_key(const AttachOption &option);
+
+// Why change_vtep() refuses to change the option, as a clause: "the kernel cannot change it on a
+// living device"; "" if it may be changed.
+[[nodiscard]] std::string_view why_kept(const AttachOption &option);
 
 // How many words the value has on the command line: 0 for a switch, 2 for a range.
 [[nodiscard]] unsigned option_arity(const AttachOption &option);

@@ -60,8 +60,9 @@ struct AttachRequest {
     std::vector<VniRange> vnis{};
     std::string name; // of the device to make; "": "xvtepN" where N is the (first) VNI
 
-    // Outer addresses of one family. The default of `local` is the source of the route to `remote`,
-    // or the first address of `devices` that is not link-local.
+    // Outer addresses of one family. Without `local`, the source of the route is used, as by the
+    // kernel's device, and followed when it changes; until a packet was sent, that of the route to
+    // `remote`, or the first address of `devices` that is not link-local.
     std::optional<Ip> local;
     std::optional<Ip> remote; // unicast; the destination of the default entry
     std::optional<Ip> group;  // multicast, joined by the kernel's device; excludes `remote`
@@ -129,6 +130,8 @@ enum class Problems { left_out, looked_for };
 struct VtepInfo : AttachRequest {
     int ifindex = 0;
     bool auto_mode = false; // the mode was chosen by Mode::automatic
+    // No local address was given: `local` is the one that packets have now, and follows the routes.
+    bool local_auto = false;
     bool up = false;        // the device's IFF_UP
     bool here = true;       // the device is in this namespace; else `name` is the last known
     // Set by attach() alone: the namespace has IPsec policies. Packets that a policy covers take
@@ -178,8 +181,8 @@ Result<> detach_by_force();
 Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &device,
                                          Problems problems = Problems::left_out);
 
-// Gives a VTEP another outer source address while packets go on, after the host's address has
-// changed. The tables of other hosts are not changed.
+// Gives a VTEP another outer source address while packets go on: change_vtep() of change.h with one
+// option. The tables of other hosts are not changed.
 // Errors: ErrorKind::usage an address of the other family.
 Result<> set_local(const std::string &device, const Ip &local);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <xvtep/batch.h>
+#include <xvtep/change.h>
 #include <xvtep/fdb.h>
 #include <xvtep/ip.h>
 #include <xvtep/listener.h>

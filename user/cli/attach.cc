@@ -35,7 +35,46 @@ bool begins_with_name(const Arguments &arguments)
            std::equal(devices.begin(), devices.end(), arguments.plain.begin() + 1);
 }
 
+// Reads one word into the request. Returns the option, or nullptr for a word that has no effect, or
+// a device.
+Result<const AttachOption *> read_given(const Arguments &arguments, const Arguments::Given &given,
+                                        AttachRequest &request)
+{
+    const AttachOption *const option = find_option(given.word);
+    if (option == nullptr || option->field == OptionField(&AttachRequest::devices))
+        return nullptr;
+    if (given.negated)
+        (void)switch_option(request, *option, false);
+    else if (const auto done = read_option(request, *option, given.values); !done)
+        return usage_failure(arguments.command, arguments.object(),
+                             given.abbreviated.empty()
+                                 ? done.error()
+                                 : fmt::format("{} ({})", done.error(), given.abbreviated));
+    return option;
+}
+
+// `type vxlan`, as `ip link` has it.
+Result<> check_type(const Arguments &arguments)
+{
+    if (const auto type = arguments.find("type"); type && *type != "vxlan")
+        return usage_failure(arguments.command, arguments.object(),
+                             fmt::format("type {} is not vxlan", *type));
+    return {};
+}
+
 } // namespace
+
+Result<Changes> parse_changes(const Arguments &arguments)
+{
+    Changes changes;
+    TRY(check_type(arguments));
+    for (const auto &given : arguments.given) {
+        TRY_ASSIGN(const auto *const option, read_given(arguments, given, changes.to));
+        if (option != nullptr && !changes.has(option->field))
+            changes.options.push_back(option);
+    }
+    return changes;
+}
 
 Result<AttachRequest> parse_attach(const Arguments &arguments)
 {
@@ -44,8 +83,7 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
     const auto wrong = [&](const std::string &cause) {
         return usage_failure("attach", arguments.object(), cause);
     };
-    if (const auto type = arguments.find("type"); type && *type != "vxlan")
-        return wrong(fmt::format("type {} is not vxlan", *type));
+    TRY(check_type(arguments));
     if (begins_with_name(arguments)) {
         request.name = arguments.plain.front();
         request.devices = arguments.all("dev");
@@ -57,19 +95,9 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
         TRY_SET(request.vnis, parse_vnis(arguments));
     else if (arguments.all("vni").size() > 1)
         return wrong("vni is given twice");
-    for (const auto &given : arguments.given) {
-        const AttachOption *const option = find_option(given.word);
-        if (many && given.word == "vni")
-            continue;
-        if (option == nullptr || option->field == OptionField(&AttachRequest::devices))
-            continue; // a word that has no effect, or a device
-        if (given.negated)
-            (void)switch_option(request, *option, false);
-        else if (const auto done = read_option(request, *option, given.values); !done)
-            return wrong(given.abbreviated.empty()
-                             ? done.error()
-                             : fmt::format("{} ({})", done.error(), given.abbreviated));
-    }
+    for (const auto &given : arguments.given)
+        if (!many || given.word != "vni")
+            TRY(read_given(arguments, given, request));
     if (!arguments.has("vni"))
         return wrong("no VNI given (vni N)");
     TRY(validate(request));

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "user/cli/grammar.h"
+#include "xvtep/change.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep::cli {
 
 Result<AttachRequest> parse_attach(const Arguments &arguments);
+Result<Changes> parse_changes(const Arguments &arguments); // of `set`
 
 } // namespace xvtep::cli

@@ -15,25 +15,29 @@ const Word needed_dev{
 const Word self{
     .word = "self", .help = "Accepted as in bridge(8), without an effect.", .ignored = true};
 
+Word word_of(const AttachOption &option)
+{
+    const std::string range = option.highest == 0 || option.highest >= 0xffffffff
+                                  ? ""
+                                  : " " + std::to_string(option.lowest) + " to " +
+                                        std::to_string(option.highest) + ".";
+    return {.word = option.word,
+            .alias = option.alias,
+            .value = option.value,
+            .help = option.help + range,
+            .initial = option.initial,
+            .group = option_group_title(option.group),
+            .negatable = option_arity(option) == 0};
+}
+
 std::vector<Word> attach_words()
 {
     std::vector<Word> words;
     for (const AttachOption &option : attach_options()) {
-        const bool is_switch = option_arity(option) == 0;
-        const std::string range = option.highest == 0 || option.highest >= 0xffffffff
-                                      ? ""
-                                      : " " + std::to_string(option.lowest) + " to " +
-                                            std::to_string(option.highest) + ".";
-        words.push_back({.word = option.word,
-                         .alias = option.alias,
-                         .value = option.value,
-                         .help = option.help + range,
-                         .initial = option.initial,
-                         .group = option_group_title(option.group),
-                         .required = option.field == OptionField(&AttachRequest::vni),
-                         .negatable = is_switch,
-                         .repeats = option.field == OptionField(&AttachRequest::vni),
-                         .is_plain = option.field == OptionField(&AttachRequest::devices)});
+        words.push_back(word_of(option));
+        words.back().required = words.back().repeats =
+            option.field == OptionField(&AttachRequest::vni);
+        words.back().is_plain = option.field == OptionField(&AttachRequest::devices);
         if (option.field == OptionField(&AttachRequest::vni)) {
             words.back().value = "N[-M]";
             words.push_back({.word = "vlan",
@@ -121,23 +125,48 @@ Page show_page()
     };
 }
 
+// The rows of the option table that may be changed; the others are refused with the reason.
+std::vector<Word> set_words()
+{
+    std::vector<Word> words{needed_dev};
+    const auto refuse = [&](const std::string &word, std::string_view reason) {
+        words.push_back({.word = word, .refusal = std::string(reason)});
+    };
+    for (const AttachOption &option : attach_options()) {
+        const auto reason = why_kept(option);
+        if (reason.empty()) {
+            words.push_back(word_of(option));
+            words.back().initial.clear();
+            continue;
+        }
+        if (option.field == OptionField(&AttachRequest::devices))
+            continue; // `dev` is the VTEP's device
+        refuse(option.word, reason);
+        words.back().alias = option.alias;
+        if (option_arity(option) == 0)
+            refuse(std::string("no") + option.word, reason);
+    }
+    words.push_back({.word = "type", .value = "vxlan", .ignored = true});
+    return words;
+}
+
 Page set_page()
 {
     return {
         .name = "set",
-        .summary = "Give a VTEP another local address while packets go on.",
+        .summary = "Change options of a VTEP while packets go on.",
+        .about = "All or nothing. The words are those of attach and of \"ip link set IFNAME type "
+                 "vxlan\". Options that the kernel fixes when a device is made are refused. remote "
+                 "and group take each other's place, and \"any\" removes them; \"local any\" "
+                 "follows the route.",
         .plain = "[dev] IFNAME",
         .most_plain = 1,
         .missing = "no device given (xvtep set IFNAME local IP)",
         .style = Style::device,
-        .words = {needed_dev,
-                  {.word = "local",
-                   .value = "IP",
-                   .help = "The new source address, of the same "
-                           "family as the old one.",
-                   .required = true}},
+        .words = set_words(),
         .examples = {"xvtep set vxlan0 local 192.168.8.110",
-                     "xvtep set dev vxlan0 local 192.168.8.100"},
+                     "xvtep set vxlan0 remote 192.168.8.102 ttl 16 nolearning",
+                     "xvtep set dev vxlan0 ageing 600 maxaddress 1000 accept known"},
         .group = "VTEPs",
         .run = run_set,
     };

@@ -2,6 +2,7 @@
 // The commands about VTEPs that are there: detach, show, set, reload, stats.
 #include <algorithm>
 
+#include "user/cli/attach.h"
 #include "user/cli/commands.h"
 #include "user/cli/output.h"
 #include "user/cli/vni.h"
@@ -54,13 +55,10 @@ Result<> run_show(const Context &context, const Arguments &arguments)
 
 Result<> run_set(const Context &context, const Arguments &arguments)
 {
-    const Values values(arguments);
-    const auto local = arguments.find("local");
-    if (!local)
-        return values.wrong("nothing to set (xvtep set IFNAME local IP)");
-    TRY_ASSIGN(const auto address, values.ip("local", *local));
+    TRY_ASSIGN(const auto changes, parse_changes(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    return set_local(arguments.device().value_or(""), address);
+    TRY(change_vtep(arguments.device().value_or(""), changes));
+    return {};
 }
 
 Result<> run_reload(const Context &context, const Arguments &arguments)

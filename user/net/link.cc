@@ -242,14 +242,15 @@ Result<> Netlink::change_link(int index, const LinkChange &change)
         "set link", [&] { return impl_->name_of(index); }, message);
 }
 
-Result<> Netlink::change_vxlan_local(int index, const Ip &local)
+Result<> Netlink::change_vxlan(int index, const VxlanOptions &options,
+                               std::span<const AttachOption *const> rows)
 {
     Message message(RTM_NEWLINK, 0, link_header(index));
     {
         const Message::Nest info(message, IFLA_LINKINFO);
         put_kind(message, "vxlan");
         const Message::Nest data(message, IFLA_INFO_DATA);
-        message.put(local.is_v4() ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6, local);
+        put_vxlan(message, options, rows);
     }
     return impl_->request(
         "set link", [&] { return impl_->name_of(index); }, message);

@@ -219,4 +219,11 @@ void put_vxlan(Message &message, const VxlanOptions &options)
         message.put_flag(IFLA_VXLAN_GPE);
 }
 
+void put_vxlan(Message &message, const VxlanOptions &options,
+               std::span<const AttachOption *const> rows)
+{
+    for (const AttachOption *const option : rows)
+        std::visit(Writer{message, *option, options}, option->field);
+}
+
 } // namespace xvtep

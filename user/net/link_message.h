@@ -2,9 +2,11 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "user/net/netlink.h"
 #include "user/net/netlink_message.h"
+#include "xvtep/option.h"
 
 namespace xvtep {
 
@@ -13,5 +15,8 @@ std::optional<Link> parse_link(const nlmsghdr &message);
 // Puts the attributes inside IFLA_INFO_DATA of a new vxlan device: every option, also at its
 // default.
 void put_vxlan(Message &message, const VxlanOptions &options);
+// The same of some options alone: rows of attach_options() that the kernel has.
+void put_vxlan(Message &message, const VxlanOptions &options,
+               std::span<const AttachOption *const> rows);
 
 } // namespace xvtep

@@ -20,6 +20,8 @@ struct nl_sock;
 
 namespace xvtep {
 
+struct AttachOption;
+
 // A kernel vxlan device: the options that it has (OptionAttribute in xvtep/option.h), and more.
 struct VxlanOptions : AttachRequest {
     int lower = 0;          // ifindex of the underlay device, 0 for none
@@ -148,7 +150,10 @@ class Netlink {
     // count.
     Result<> delete_links(std::span<const int> indexes, std::uint32_t group);
     Result<> change_link(int index, const LinkChange &change);
-    Result<> change_vxlan_local(int index, const Ip &local);
+    // Gives the device the values of these rows of attach_options(), all or none. An address that
+    // is any() of its family is none.
+    Result<> change_vxlan(int index, const VxlanOptions &options,
+                          std::span<const AttachOption *const> rows);
     Result<> change_vxlan_learning(int index, bool learning, std::uint32_t ageing); // seconds
 
     Result<std::vector<Prefix>> addresses(int index);

@@ -14,7 +14,6 @@
 #include "bpf/abi/wire.h"
 #include "user/base/undo.h"
 #include "user/net/nftables.h"
-#include "user/net/sysctl.h"
 #include "user/net/xfrm.h"
 #include "user/vtep/bridge.h"
 #include "user/vtep/clock.h"
@@ -29,6 +28,7 @@
 #include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/slots.h"
+#include "user/vtep/source.h"
 #include "user/vtep/teardown.h"
 #include "user/vtep/vni_table.h"
 #include "user/vtep/vtep.h"
@@ -112,38 +112,21 @@ class Attachment {
 
     Result<> choose_addresses()
     {
-        const bool told = request_.local || request_.remote || request_.group;
-        v6_ = wants_v6();
         if (request_.local) {
             local_ = *request_.local;
+            v6_ = local_.is_v6();
             return {};
         }
-        if (request_.remote) {
-            const auto route = session_.netlink.route_to(*request_.remote,
-                                                         ports_.size() == 1 ? ports_[0].index : 0);
-            if (route && route->source && !route->source->is_multicast()) {
-                local_ = *route->source;
-                return {};
-            }
-        }
-        std::optional<Ip> first;
-        for (const auto &port : ports_) {
-            auto addresses = session_.netlink.addresses(port.index);
-            if (!addresses)
-                return session_.wrap(addresses.error());
-            for (const auto &prefix : *addresses) {
-                if (prefix.address.is_link_local() || (told && prefix.address.is_v6() != v6_))
-                    continue;
-                if (!first || (!told && first->is_v6() && prefix.address.is_v4()))
-                    first = prefix.address;
-            }
-        }
-        if (!first)
-            return session_.refused(fmt::format("no {} address to send from (give --local)",
-                                                told ? (v6_ ? "IPv6" : "IPv4") : "IPv4 or IPv6"),
-                                    EADDRNOTAVAIL);
-        local_ = *first;
+        std::vector<__u32> ports;
+        for (const auto &port : ports_)
+            ports.push_back(static_cast<__u32>(port.index));
+        Way way{.remote = request_.remote, .ports = ports};
+        if (request_.remote || request_.group)
+            way.v6 = wants_v6();
+        TRY_SET(local_, choose_source(session_, way));
         v6_ = local_.is_v6();
+        // Without an address, the kernel sends nothing to a link-local one.
+        follows_ = !local_.is_link_local();
         return {};
     }
 
@@ -235,7 +218,7 @@ class Attachment {
         chosen.local = local_;
         chosen.udpcsum = request_.udpcsum.value_or(v6_);
         if (chosen.ttl.value == 0)
-            chosen.ttl.value = default_ttl();
+            chosen.ttl.value = default_ttl(v6_);
         return chosen;
     }
 
@@ -247,6 +230,8 @@ class Attachment {
             if (option.kernel.by_programs)
                 (void)set_option(options, option, option_value(AttachRequest(), option));
         options.ttl = request_.ttl;
+        if (follows_)
+            options.local = no_address(v6_);
         options.ageing = kernel_ageing(request_.ageing);
         options.lower = ports_.size() == 1 ? ports_[0].index : 0;
         if (has_many()) { // each VNI has its own
@@ -377,8 +362,8 @@ class Attachment {
         write_options(vtep_, chosen());
         vtep_.ifindex = static_cast<__u32>(device_.index);
         vtep_.flags |=
-            flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) | flag_if(has_many(), XV_VTEP_DEVICE);
-        vtep_.renew_shift = renew_shift(request_.ageing);
+            flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) | flag_if(has_many(), XV_VTEP_DEVICE) |
+            flag_if(follows_, XV_VTEP_LOCAL_AUTO);
         std::ranges::copy(device_.mac.octets, vtep_.mac);
         set_name(vtep_, device_.name);
         std::ranges::copy(ports_.front().mac.octets, vtep_.underlay_mac);
@@ -387,13 +372,6 @@ class Attachment {
         vtep_.underlay_count = static_cast<__u16>(ports_.size());
         for (std::size_t i = 0; i < ports_.size(); i++)
             vtep_.underlays[i] = static_cast<__u32>(ports_[i].index);
-    }
-
-    [[nodiscard]] std::uint8_t default_ttl() const
-    {
-        const auto text = sysctl(v6_ ? "net/ipv6/conf/all/hop_limit" : "net/ipv4/ip_default_ttl");
-        const int ttl = text ? std::atoi(text->c_str()) : 0;
-        return ttl > 0 && ttl < 256 ? static_cast<std::uint8_t>(ttl) : 64;
     }
 
     Result<> bring_up()
@@ -444,6 +422,7 @@ class Attachment {
     std::vector<Link> ports_;
     Ip local_;
     bool v6_ = false;
+    bool follows_ = false; // local_ was not given
     Link device_;
     JoinedBridge bridge_;
     xv_vtep vtep_{};

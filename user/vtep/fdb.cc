@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "user/datapath/bulk.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/session.h"
@@ -68,15 +67,6 @@ Result<> erase_destinations(Session &session, const xv_vtep &vtep,
     std::erase_if(
         list, [&](const xv_remote_key &d) { return agrees(d) && (any_via || leaves_by_via(d)); });
     return {};
-}
-
-// The garbage collection must visit an entry that can expire, or its remote would be forgotten.
-void start_expiry(const Session &session)
-{
-    if (std::atomic_ref(session.tables->gc_state[0].timer_runs).load() != 0)
-        return;
-    if (const auto bulk = FdbBulk::open(session.directory))
-        bulk->start_timer();
 }
 
 // Refuses entries that are wrong for every VTEP.

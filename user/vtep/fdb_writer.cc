@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "user/datapath/bulk.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/grow.h"
 
@@ -91,6 +92,14 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now)
                                      flag_if(entry.state == FdbState::static_, XV_FDB_STATIC));
     fresh.updated = fresh.used = fresh.created = xv_tick(now);
     return fresh;
+}
+
+void start_expiry(const Session &session)
+{
+    if (std::atomic_ref(session.tables->gc_state[0].timer_runs).load() != 0)
+        return;
+    if (const auto bulk = FdbBulk::open(session.directory))
+        bulk->start_timer();
 }
 
 Result<> make_room_for(Session &session, std::size_t entries)

@@ -33,6 +33,10 @@ xv_fdb fresh_entry(const FdbEntry &entry, std::uint64_t now);
 
 const char *verb_name(FdbVerb verb);
 
+// Lets the programs look for expired entries, if they do not yet: the garbage collection must visit
+// an entry that can expire, or its remote would be forgotten.
+void start_expiry(const Session &session);
+
 // Makes the FDB larger if it has not room for so many entries more.
 Result<> make_room_for(Session &session, std::size_t entries);
 

@@ -62,6 +62,8 @@ std::vector<std::string> foreign_options(const xv_vtep &vtep, const VxlanOptions
         made.remote.reset();
         made.group.reset();
     }
+    if ((vtep.flags & XV_VTEP_LOCAL_AUTO) != 0) // it chooses by the route
+        made.local.reset();
     if (!now.ttl.inherit && now.ttl.value == 0)
         made.ttl.value = 0; // the host's default, which the programs have as a number
     std::vector<std::string> found;
@@ -176,7 +178,10 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
     if (const Ip local = to_ip(vtep.local); !has_address(local))
         found.push_back({"local_missing", local.text(),
                          "its local address " + local.text() + " is not on this host",
-                         "\"xvtep set " + name + " local IP\" gives it another"});
+                         (vtep.flags & XV_VTEP_LOCAL_AUTO) != 0
+                             ? "it takes another one as soon as the routes have one"
+                             : "\"xvtep set " + name + " local IP\" gives it another, and \"local "
+                               "any\" follows the routes"});
     return found;
 }
 
@@ -295,8 +300,7 @@ Result<std::vector<Problem>> Inspection::of_device(const xv_vtep &vtep, const Li
             {"foreign_options", fmt::format("{}", fmt::join(options, ", ")),
              fmt::format("the kernel's device was given options that xvtep does not go by: {}",
                          fmt::join(options, ", ")),
-             "\"xvtep detach\" and \"xvtep attach\" with them (local: \"xvtep set\"; "
-             "remote: \"xvtep fdb replace 00:00:00:00:00:00\")",
+             "\"xvtep set " + name + "\" with the same words gives them to both",
              options.size()});
     return found;
 }

@@ -32,7 +32,8 @@ constexpr AttachOption options[] = {
      .value = "DEV",
      .group = Group::tunnel,
      .help = "Underlay port. The word dev may be left out; up to 16 ports may be given.",
-     .headline = true},
+     .headline = true,
+     .kept = "the underlay ports stay until detach"},
     {.word = "vni",
      .alias = "id",
      .field = &R::vni,
@@ -50,7 +51,8 @@ constexpr AttachOption options[] = {
      .group = Group::tunnel,
      .help = "Name of the VTEP's device.",
      .initial = "xvtepN, N is the VNI",
-     .headline = true},
+     .headline = true,
+     .kept = "ip link set IFNAME name NAME renames the device"},
     {.word = "local",
      .field = &R::local,
      .value = "IP|any",
@@ -246,7 +248,8 @@ constexpr AttachOption options[] = {
      .value = "BR",
      .group = Group::device,
      .help = "Bridge that the device joins; it is made if it does not exist.",
-     .shown = "master"},
+     .shown = "master",
+     .kept = "ip link set IFNAME master BR moves the device to another bridge"},
     {.word = "mac",
      .alias = "address",
      .field = &R::mac,
@@ -270,7 +273,8 @@ constexpr AttachOption options[] = {
      .group = Group::device,
      .help = "How programs are attached to the underlay ports, for all VNIs on them.",
      .initial = "auto",
-     .headline = true},
+     .headline = true,
+     .kept = "it belongs to the underlay ports, and stays until their last VTEP is detached"},
 };
 
 constexpr RefusedOption refused[] = {
@@ -671,6 +675,11 @@ std::string option_key(const AttachOption &option)
     std::string key = option.word;
     std::ranges::replace(key, '-', '_');
     return key;
+}
+
+std::string_view why_kept(const AttachOption &option)
+{
+    return option.kernel.fixed ? "the kernel cannot change it on a living device" : option.kept;
 }
 
 unsigned option_arity(const AttachOption &option)

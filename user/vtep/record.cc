@@ -3,6 +3,10 @@
 
 #include <arpa/inet.h>
 
+#include <cstdlib>
+
+#include "user/net/sysctl.h"
+#include "user/vtep/device.h"
 #include "user/vtep/session.h"
 
 namespace xvtep {
@@ -23,12 +27,30 @@ constexpr Flag flags[] = {
     {&AttachRequest::gbp, XV_VTEP_GBP},
 };
 
+// What is no option of a request: how the VTEP was made, and what becomes of it.
+constexpr __u32 kept_flags = XV_VTEP_MADE_BRIDGE | XV_VTEP_DEVICE | XV_VTEP_CHANGING |
+                             XV_VTEP_CHANGING_OPTIONS | XV_VTEP_LOCAL_AUTO |
+                             ~__u32{0} << XV_VTEP_CONFIRMED_SHIFT;
+
 } // namespace
+
+std::uint8_t default_ttl(bool v6)
+{
+    const auto text = sysctl(v6 ? "net/ipv6/conf/all/hop_limit" : "net/ipv4/ip_default_ttl");
+    const int ttl = text ? std::atoi(text->c_str()) : 0;
+    return ttl > 0 && ttl < 256 ? static_cast<std::uint8_t>(ttl) : 64;
+}
+
+Ip no_address(bool v6)
+{
+    return v6 ? Ip() : Ip::v4(0);
+}
 
 void write_options(xv_vtep &vtep, const AttachRequest &request)
 {
     const bool v6 = request.local->is_v6();
     vtep.vni = request.vni;
+    vtep.flags &= kept_flags;
     for (const auto &[field, flag] : flags)
         vtep.flags |= flag_if(request.*field, flag);
     vtep.flags |= flag_if(v6, XV_VTEP_V6) |
@@ -39,8 +61,8 @@ void write_options(xv_vtep &vtep, const AttachRequest &request)
                   flag_if(request.df == Df::inherit, XV_VTEP_DF_INHERIT) |
                   flag_if(request.accept == Accept::known, XV_VTEP_ACCEPT_KNOWN);
     vtep.local = to_addr(*request.local);
-    if (const auto remote = request.remote ? request.remote : request.group)
-        vtep.remote = to_addr(*remote);
+    const auto remote = request.remote ? request.remote : request.group;
+    vtep.remote = remote ? to_addr(*remote) : xv_addr{};
     vtep.dstport = htons(request.dstport);
     vtep.srcport_min = request.srcport_min;
     vtep.srcport_max = request.srcport_max;
@@ -48,6 +70,7 @@ void write_options(xv_vtep &vtep, const AttachRequest &request)
     vtep.tos = request.tos.value;
     vtep.flowlabel = htonl(request.flowlabel);
     vtep.ageing = request.ageing;
+    vtep.renew_shift = renew_shift(request.ageing);
     vtep.hard_ageing = request.hard_ageing;
     vtep.reachable = request.reachable_time;
     vtep.maxaddress = request.maxaddress;

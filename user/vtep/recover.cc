@@ -9,11 +9,13 @@
 #include "user/datapath/bpffs.h"
 #include "user/datapath/tc_attach.h"
 #include "user/datapath/xdp_attach.h"
+#include "user/vtep/change.h"
 #include "user/vtep/device.h"
 #include "user/vtep/indexes.h"
 #include "user/vtep/listeners.h"
 #include "user/vtep/members.h"
 #include "user/vtep/remote_repair.h"
+#include "user/vtep/source.h"
 #include "user/vtep/teardown.h"
 #include "user/vtep/vni_table.h"
 
@@ -120,8 +122,26 @@ Result<> follow_device(Session &session, xv_vtep vtep, const Link &link)
     return session.tables->vteps.put(vtep.slot, vtep);
 }
 
+// Returns the record with the options of before a killed change, and with a local address that this
+// host has, where the VTEP chooses it by itself.
+Result<xv_vtep> repair_and_follow(Session &session, HostAddresses &addresses, xv_vtep record,
+                                  const Link &link)
+{
+    if ((record.flags & XV_VTEP_CHANGING_OPTIONS) != 0) {
+        TRY(repair_options(session, record, link));
+        record.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING_OPTIONS);
+    }
+    TRY_ASSIGN(const bool followed, follow_source(session, addresses, record));
+    if (followed) {
+        TRY(put_record(session, record));
+        TRY(derive_lookups(session));
+    }
+    return record;
+}
+
 // Whether the VTEP in `slot` stays; it is completed if attach was killed behind its commit.
-Result<bool> keep_vtep(Session &session, const xv_vtep &vtep, const std::vector<Link> &links)
+Result<bool> keep_vtep(Session &session, HostAddresses &addresses, const xv_vtep &vtep,
+                       const std::vector<Link> &links)
 {
     TRY_ASSIGN(const bool committed, is_committed(session, vtep));
     if (!committed || vtep.slot == 0)
@@ -129,12 +149,13 @@ Result<bool> keep_vtep(Session &session, const xv_vtep &vtep, const std::vector<
     const Link *const link = find_device(links, vtep);
     if (link == nullptr) // if it was moved, it stays until somebody detaches it
         return device_exists(session, vtep);
-    TRY(follow_device(session, vtep, *link));
+    TRY_ASSIGN(const auto repaired, repair_and_follow(session, addresses, vtep, *link));
+    TRY(follow_device(session, repaired, *link));
     return link->group != unfinished_group || finish_attach(session, vtep, links);
 }
 
 // Whether the device with many VNIs stays. It has no group when attach is complete.
-Result<bool> keep_vni_device(Session &session, const xv_vtep &device,
+Result<bool> keep_vni_device(Session &session, HostAddresses &addresses, const xv_vtep &device,
                              const std::vector<Link> &links)
 {
     const Link *const link = find_device(links, device);
@@ -143,8 +164,10 @@ Result<bool> keep_vni_device(Session &session, const xv_vtep &device,
     if (link->group == unfinished_group)
         return false;
     TRY(repair_vnis(session, device));
-    TRY_ASSIGN(const auto repaired, session.vtep_of_device(link->index));
-    TRY(follow_device(session, repaired.value_or(device), *link));
+    TRY_ASSIGN(const auto now, session.vtep_of_device(link->index));
+    TRY_ASSIGN(const auto repaired,
+               repair_and_follow(session, addresses, now.value_or(device), *link));
+    TRY(follow_device(session, repaired, *link));
     return true;
 }
 
@@ -153,12 +176,13 @@ Result<> repair_vteps(Session &session, const std::vector<Link> &links)
     const Tables &tables = *session.tables;
     std::vector<xv_vtep> doomed;
     std::set<__u32> known; // slots
+    HostAddresses addresses(session);
     TRY_ASSIGN(const auto vteps, session.vteps());
     for (const auto &vtep : vteps) {
         if (vtep.vid != 0)
             continue; // below, with its device
         known.insert(vtep.slot);
-        TRY_ASSIGN(const bool stays, keep_vtep(session, vtep, links));
+        TRY_ASSIGN(const bool stays, keep_vtep(session, addresses, vtep, links));
         if (stays)
             continue;
         session.resources->removed.push_back(vtep);
@@ -167,7 +191,7 @@ Result<> repair_vteps(Session &session, const std::vector<Link> &links)
     TRY_ASSIGN(const auto vni_devices, session.vni_devices());
     for (const auto &device : vni_devices) {
         known.insert(device.slot);
-        TRY_ASSIGN(const bool stays, keep_vni_device(session, device, links));
+        TRY_ASSIGN(const bool stays, keep_vni_device(session, addresses, device, links));
         if (stays)
             continue;
         std::ranges::copy_if(vteps, std::back_inserter(session.resources->removed),

@@ -92,12 +92,9 @@ Result<References> count_references(const Tables &tables)
 
 } // namespace
 
-Result<> repair_remotes(const Session &session)
+Result<> count_references_again(const Session &session)
 {
     const Tables &tables = *session.tables;
-    if (tables.remote_state[0].changing == 0)
-        return {};
-    TRY(free_lost(tables));
     TRY_ASSIGN(const auto references, count_references(tables));
     TRY_ASSIGN(const auto ids, tables.remote_ids.entries());
     for (const auto &[key, id] : ids) {
@@ -110,6 +107,16 @@ Result<> repair_remotes(const Session &session)
             .store(added + (counted == references.end() ? 0 : counted->second));
         free_unused_remote(tables, *remote);
     }
+    return {};
+}
+
+Result<> repair_remotes(const Session &session)
+{
+    const Tables &tables = *session.tables;
+    if (tables.remote_state[0].changing == 0)
+        return {};
+    TRY(free_lost(tables));
+    TRY(count_references_again(session));
     tables.remote_state[0].changing = 0;
     return {};
 }

@@ -10,4 +10,7 @@ namespace xvtep {
 // freed. Does nothing if no command was killed there. Needs the lock.
 Result<> repair_remotes(const Session &session);
 
+// Counts the references of all remotes again, and frees those that have none.
+Result<> count_references_again(const Session &session);
+
 } // namespace xvtep

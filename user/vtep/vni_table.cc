@@ -320,7 +320,6 @@ Result<> update_vni_device(Session &session, const xv_vtep &device)
     for (xv_vtep vtep : vteps) {
         std::ranges::copy(device.mac, vtep.mac);
         std::ranges::copy(device.name, vtep.name);
-        vtep.local = device.local;
         TRY(session.tables->vteps.put(vtep.slot, vtep));
     }
     return session.tables->vteps.put(device.slot, device);

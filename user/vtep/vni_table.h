@@ -23,7 +23,7 @@ Result<> remove_vnis(Session &session, const std::vector<xv_vtep> &vteps);
 // Removes what a killed command has left half-done.
 Result<> repair_vnis(Session &session, const xv_vtep &device);
 
-// Writes the device's own record, and gives its VTEPs the same MAC, name and local address.
+// Writes the device's own record, and gives its VTEPs the same MAC and name.
 Result<> update_vni_device(Session &session, const xv_vtep &device);
 
 // The VTEPs of the device, in the order of their VNIs.

@@ -14,7 +14,6 @@
 #include "user/vtep/indexes.h"
 #include "user/vtep/port_programs.h"
 #include "user/vtep/record.h"
-#include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/teardown.h"
 #include "user/vtep/vni_table.h"
@@ -116,6 +115,7 @@ Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
     for (__u32 i = 0; i < vtep.underlay_count; i++)
         info.devices.push_back(name_of(links, vtep.underlays[i]));
     read_options(vtep, info);
+    info.local_auto = (vtep.flags & XV_VTEP_LOCAL_AUTO) != 0;
     info.fdb_size = session.tables->sizes().fdb;
     info.ifindex = static_cast<int>(vtep.ifindex);
     info.name = device_name(links, vtep);
@@ -241,31 +241,6 @@ Result<std::vector<VtepInfo>> list_vteps(const std::optional<std::string> &devic
     if (all.empty() && choice && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
     return all;
-}
-
-Result<> set_local(const std::string &device, const Ip &local)
-{
-    if (local.is_multicast() || local.is_any())
-        return usage_failure("set", device,
-                             fmt::format("local {} is no host's address", local.text()));
-    TRY_ASSIGN(auto session, Session::writer("set", device));
-    TRY_ASSIGN(auto vtep, session.device_named(device));
-    const Ip before = to_ip(vtep.local);
-    if (before.is_v6() != local.is_v6())
-        return session.usage(fmt::format("local {} and {}, which it has, are of different families",
-                                         local.text(), before.text()));
-    const auto index = static_cast<int>(vtep.ifindex);
-    if (auto done = session.netlink.change_vxlan_local(index, local); !done)
-        return session.wrap(done.error());
-    vtep.local = to_addr(local);
-    if (auto done = has_many_vnis(vtep) ? update_vni_device(session, vtep)
-                                        : session.tables->vteps.put(vtep.slot, vtep);
-        !done) {
-        (void)session.netlink.change_vxlan_local(index, before);
-        return session.wrap(done.error());
-    }
-    TRY(session.wrap(allow_route_queries(session)));
-    return session.wrap(derive_lookups(session));
 }
 
 } // namespace xvtep
