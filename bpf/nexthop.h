@@ -37,13 +37,19 @@
 #define XV_FRESH_MOST 0x10000           /* the same: what is further ahead is 52 days old */
 #define XV_MTU_SAFE 576 /* any underlay passes packets of this size: IPv4's smallest maximum */
 
+/* Whether the VTEP's packets leave by its only underlay port, whatever the routes say. */
+static __always_inline int is_bound(const struct xv_vtep *vtep)
+{
+    /* A device with many VNIs is bound to no port: the kernel has no metadata for that. */
+    return vtep->underlay_count == 1 && !vtep->vid && !(vtep->flags & XV_VTEP_ROUTED);
+}
+
 /* The underlay port that packets to the remote must leave by, or 0: the route decides. */
 static __always_inline __u32 nexthop_oif(const struct xv_vtep *vtep, const struct xv_remote *remote)
 {
     if (remote->via)
         return remote->via;
-    /* A device with many VNIs is bound to no port: the kernel has no metadata for that. */
-    return vtep->underlay_count == 1 && !vtep->vid ? vtep->underlays[0] : 0;
+    return is_bound(vtep) ? vtep->underlays[0] : 0;
 }
 
 /* The key for packets to the remote with this skb->mark and TOS. */

@@ -181,8 +181,10 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
     hash = flow_hash(&in);
     bpf_set_hash(skb, hash ^ hash << 16);
     if (flags & XV_LEAVE_ANY_VTEP || !remote)
-        skb->tc_index = XV_MARK_EXPECT | XV_MARK_EXPECT_ANY |
-                        (vtep->underlay_count == 1 ? XV_MARK_EXPECT_PORT : 0);
+        skb->tc_index =
+            XV_MARK_EXPECT | XV_MARK_EXPECT_ANY |
+            (vtep->underlay_count == 1 && !(vtep->flags & XV_VTEP_ROUTED) ? XV_MARK_EXPECT_PORT
+                                                                          : 0);
     else
         skb->tc_index = expect_mark(&remote->addr, remote->vni, remote->port) |
                         (nexthop_oif(vtep, remote) ? XV_MARK_EXPECT_PORT : 0);

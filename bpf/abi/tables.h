@@ -93,8 +93,8 @@ enum xv_vtep_flag {
      */
     XV_VTEP_CHANGING = 1 << 16,
     /*
-     * A command changes options; if none runs, it was killed, and the kernel's device, and the VTEPs
-     * of a device with many VNIs, get those of the record.
+     * A command changes options; if none runs, it was killed, and the kernel's device, and the
+     * VTEPs of a device with many VNIs, get those of the record.
      */
     XV_VTEP_CHANGING_OPTIONS = 1 << 17,
     /*
@@ -102,6 +102,8 @@ enum xv_vtep_flag {
      * the programs take over what it chooses (bpf/source_addr.h).
      */
     XV_VTEP_LOCAL_AUTO = 1 << 18,
+    /* No underlay port was given: those that routes lead to are attached, and the route decides. */
+    XV_VTEP_ROUTED = 1 << 19,
     /* 8 bits: when the kernel's device has last chosen `local`, in units of 2^30 ns. */
     XV_VTEP_CONFIRMED_SHIFT = 24,
     XV_VTEP_PROXY = 1 << 10,

@@ -51,11 +51,12 @@ struct VniRange {
     bool operator==(const VniRange &) const = default;
 };
 
-// The options of a VTEP, with the defaults of the command line. `devices` and `vni` or `vnis` must
-// be set.
+// The options of a VTEP, with the defaults of the command line. `vni` or `vnis` must be set.
 struct AttachRequest {
-    std::vector<std::string> devices; // the underlay ports, 1 .. 16
-    std::uint32_t vni = 0;            // 1 .. vni_max
+    // The underlay ports, at most 16. None: the ports are those that routes lead
+    // to, now and whenever a call writes an entry or a remote; it needs `remote` or `local`.
+    std::vector<std::string> devices;
+    std::uint32_t vni = 0; // 1 .. vni_max
     // Instead of `vni`: one device with many VNIs, each of which is a VTEP. See vni.h.
     std::vector<VniRange> vnis{};
     std::string name; // of the device to make; "": "xvtepN" where N is the (first) VNI
@@ -110,8 +111,9 @@ struct AttachRequest {
 
 // A change to a VTEP or a port that something other than xvtep made, and its remedy.
 struct Problem {
-    // "device_gone", "device_moved" (object: the namespace), "underlay_gone", "program_missing"
-    // (object: the program), "local_missing" (object: the address); "foreign_entries",
+    // "device_gone", "device_moved" (object: the namespace), "underlay_gone", "underlay_unattached"
+    // (object: the port that a route leads to), "program_missing" (object: the program),
+    // "local_missing" (object: the address); "foreign_entries",
     // "foreign_neighbours", "foreign_options" (object: the options): other tools gave them to the
     // kernel's device, and the programs do not know them.
     std::string kind;
@@ -132,8 +134,9 @@ struct VtepInfo : AttachRequest {
     bool auto_mode = false; // the mode was chosen by Mode::automatic
     // No local address was given: `local` is the one that packets have now, and follows the routes.
     bool local_auto = false;
-    bool up = false;        // the device's IFF_UP
-    bool here = true;       // the device is in this namespace; else `name` is the last known
+    bool routed = false; // no underlay port was given: `devices` are those that routes have led to
+    bool up = false;     // the device's IFF_UP
+    bool here = true;    // the device is in this namespace; else `name` is the last known
     // Set by attach() alone: the namespace has IPsec policies. Packets that a policy covers take
     // the kernel's path.
     bool ipsec = false;

@@ -98,6 +98,8 @@ Result<AttachRequest> parse_attach(const Arguments &arguments)
     for (const auto &given : arguments.given)
         if (!many || given.word != "vni")
             TRY(read_given(arguments, given, request));
+    if (request.devices.empty() && !request.remote && !request.local)
+        return wrong("no device given (xvtep attach DEV vni N)");
     if (!arguments.has("vni"))
         return wrong("no VNI given (vni N)");
     TRY(validate(request));

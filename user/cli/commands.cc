@@ -17,10 +17,10 @@ const Word self{
 
 Word word_of(const AttachOption &option)
 {
-    const std::string range = option.highest == 0 || option.highest >= 0xffffffff
-                                  ? ""
-                                  : " " + std::to_string(option.lowest) + " to " +
-                                        std::to_string(option.highest) + ".";
+    const std::string range =
+        option.highest == 0 || option.highest >= 0xffffffff
+            ? ""
+            : " " + std::to_string(option.lowest) + " to " + std::to_string(option.highest) + ".";
     return {.word = option.word,
             .alias = option.alias,
             .value = option.value,
@@ -70,10 +70,10 @@ Page attach_page()
         .name = "attach",
         .summary = "Make a VTEP: a device for a VNI over underlay ports.",
         .about = "Words may stand with or without \"--\" and in any order, as in "
-                 "\"ip link add IFNAME type vxlan\". The device is up at once.",
-        .plain = "DEV [DEV ...]",
+                 "\"ip link add IFNAME type vxlan\". The device is up at once. Without DEV, the "
+                 "underlay ports are those that routes lead to; this needs remote or local.",
+        .plain = "[DEV ...]",
         .most_plain = 64,
-        .missing = "no device given (xvtep attach DEV vni N)",
         .style = Style::device,
         .words = attach_words(),
         .examples = {"xvtep attach eth0 vni 42 name vxlan0 remote 192.168.8.101",

@@ -81,6 +81,8 @@ Json to_json(const VtepInfo &vtep)
     }
     json["ifindex"] = vtep.ifindex;
     json["auto"] = vtep.auto_mode;
+    json["local_auto"] = vtep.local_auto;
+    json["routed"] = vtep.routed;
     json["up"] = vtep.up;
     json["problems"] = list_of(vtep.problems);
     return json;

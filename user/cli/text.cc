@@ -90,6 +90,12 @@ std::string to_text(const Problem &problem)
     return problem.text + "; " + problem.remedy + "\n";
 }
 
+// Whether the option is the local address, which the VTEP chooses by itself.
+bool follows_route(const VtepInfo &vtep, const AttachOption &option)
+{
+    return vtep.local_auto && option.field == OptionField(&AttachRequest::local);
+}
+
 std::string to_text(const VtepInfo &vtep, Detail detail)
 {
     const bool is_gone =
@@ -103,7 +109,7 @@ std::string to_text(const VtepInfo &vtep, Detail detail)
     for (const AttachOption &option : attach_options())
         if (!option.headline && (detail == Detail::all || !option_is_default(vtep, option)))
             if (const auto words = option_text(vtep, option); !words.empty())
-                text += " " + words;
+                text += " " + words + (follows_route(vtep, option) ? " (auto)" : "");
     text += "\n";
     append_problems(text, vtep.problems);
     return text;

@@ -30,6 +30,7 @@
 #include "user/vtep/slots.h"
 #include "user/vtep/source.h"
 #include "user/vtep/teardown.h"
+#include "user/vtep/underlay.h"
 #include "user/vtep/vni_table.h"
 #include "user/vtep/vtep.h"
 #include "xvtep/option.h"
@@ -86,6 +87,8 @@ class Attachment {
   private:
     Result<> find_ports()
     {
+        if (is_routed())
+            TRY_SET(ports_, ports_of_routes(session_, request_));
         for (const auto &name : request_.devices) {
             auto link = session_.netlink.link(name);
             if (!link)
@@ -120,7 +123,7 @@ class Attachment {
         std::vector<__u32> ports;
         for (const auto &port : ports_)
             ports.push_back(static_cast<__u32>(port.index));
-        Way way{.remote = request_.remote, .ports = ports};
+        Way way{.remote = request_.remote, .ports = ports, .routed = is_routed()};
         if (request_.remote || request_.group)
             way.v6 = wants_v6();
         TRY_SET(local_, choose_source(session_, way));
@@ -193,22 +196,17 @@ class Attachment {
             if (there)
                 continue;
             undo_.push([this] { (void)release_unused_underlays(session_); });
-            xv_underlay entry{};
-            TRY_SET(entry.slot, free_slot(session_));
-            // The entry comes first, because a repair finds the programs by it.
-            TRY(session_.wrap(session_.tables->mark_alive(key)));
-            TRY(session_.wrap(growing(session_, &Sizes::ports,
-                                      [&] { return session_.tables->underlays.put(key, entry); })));
-            TRY_ASSIGN(auto made, attach_programs(session_, port, Role::underlay, request_.mode));
-            entry.mode = to_table_mode(made.mode);
-            entry.auto_mode = made.auto_mode;
-            entry.made_clsact = made.made_clsact;
-            std::ranges::copy(port.mac.octets, entry.mac);
-            entry.xdp_xmit = xmit_of(port, made.mode);
-            TRY(session_.wrap(session_.tables->underlays.put(key, entry)));
-            TRY(session_.wrap(merge_packets(session_, port, entry)));
+            TRY(attach_underlay(session_, port, request_.mode));
         }
         return {};
+    }
+
+    [[nodiscard]] bool is_routed() const { return request_.devices.empty(); }
+
+    // The port that the VTEP is bound to, or 0.
+    [[nodiscard]] int bound_port() const
+    {
+        return ports_.size() == 1 && !is_routed() ? ports_[0].index : 0;
     }
 
     // The request with what attach chose for the options that were not given.
@@ -233,7 +231,7 @@ class Attachment {
         if (follows_)
             options.local = no_address(v6_);
         options.ageing = kernel_ageing(request_.ageing);
-        options.lower = ports_.size() == 1 ? ports_[0].index : 0;
+        options.lower = bound_port();
         if (has_many()) { // each VNI has its own
             options.external = options.vnifilter = true;
             options.remote.reset();
@@ -251,7 +249,7 @@ class Attachment {
         link.group = unfinished_group;
         const unsigned overhead = v6_ ? XV_OUTER_V6 : XV_OUTER_V4;
         const unsigned fits = std::ranges::min(ports_, {}, &Link::mtu).mtu - overhead;
-        if (!link.mtu && ports_.size() > 1)
+        if (!link.mtu && bound_port() == 0)
             link.mtu = fits;
         // The kernel silently lowers the MTU of a device that is bound to a port.
         if (link.mtu > fits && request_.group)
@@ -351,8 +349,7 @@ class Attachment {
         TRY(attach_device_programs(session_, device_));
         if (has_many())
             return make_vnis(session_, vtep_, request_.vnis);
-        TRY(write_default(session_, vtep_,
-                          ports_.size() == 1 ? static_cast<__u32>(ports_[0].index) : 0));
+        TRY(write_default(session_, vtep_, static_cast<__u32>(bound_port())));
         TRY(tables.vnis.put({vtep_.vni, vtep_.dstport, 0}, vtep_.slot));
         return add_lookups(session_, vtep_); // from here on packets are decapsulated
     }
@@ -361,9 +358,9 @@ class Attachment {
     {
         write_options(vtep_, chosen());
         vtep_.ifindex = static_cast<__u32>(device_.index);
-        vtep_.flags |=
-            flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) | flag_if(has_many(), XV_VTEP_DEVICE) |
-            flag_if(follows_, XV_VTEP_LOCAL_AUTO);
+        vtep_.flags |= flag_if(bridge_.made, XV_VTEP_MADE_BRIDGE) |
+                       flag_if(has_many(), XV_VTEP_DEVICE) | flag_if(follows_, XV_VTEP_LOCAL_AUTO) |
+                       flag_if(is_routed(), XV_VTEP_ROUTED);
         std::ranges::copy(device_.mac.octets, vtep_.mac);
         set_name(vtep_, device_.name);
         std::ranges::copy(ports_.front().mac.octets, vtep_.underlay_mac);
@@ -434,9 +431,10 @@ class Attachment {
 Result<VtepInfo> attach(const AttachRequest &request)
 {
     TRY(validate(request));
-    TRY_ASSIGN(auto session,
-               Session::writer("attach", fmt::format("{}", fmt::join(request.devices, " ")),
-                               LockScope::batch));
+    const std::string object = request.devices.empty()
+                                   ? fmt::format("VNI {}", request.vni)
+                                   : fmt::format("{}", fmt::join(request.devices, " "));
+    TRY_ASSIGN(auto session, Session::writer("attach", object, LockScope::batch));
     return Attachment(session, request).run();
 }
 

@@ -23,6 +23,7 @@
 #include "user/vtep/remote_table.h"
 #include "user/vtep/route_queries.h"
 #include "user/vtep/source.h"
+#include "user/vtep/underlay.h"
 #include "user/vtep/validate.h"
 #include "user/vtep/vni_table.h"
 #include "user/vtep/vtep.h"
@@ -62,8 +63,8 @@ KernelChange kernel_change(const AttachRequest &wanted, const Rows &rows, bool v
     VxlanOptions &options = change.options;
     bool has_far = false;
     for (const AttachOption *const option : rows) {
-        const bool far = is_field(*option, &AttachRequest::remote) ||
-                         is_field(*option, &AttachRequest::group);
+        const bool far =
+            is_field(*option, &AttachRequest::remote) || is_field(*option, &AttachRequest::group);
         // The kernel refuses the flag of "inherit", also where it is set already.
         const bool ttl = is_field(*option, &AttachRequest::ttl) && wanted.ttl.inherit;
         // It refuses a label, also 0, without IPv6.
@@ -133,9 +134,8 @@ Result<> settle_plain_remotes(Session &session, const xv_vtep &record)
             continue;
         FdbWriter writer(session, vtep->second, Mac{std::to_array(key.mac)});
         TRY_ASSIGN(const auto keys, writer.remotes(entry));
-        TRY(growing(session, &Sizes::remotes, [&] {
-            return hold_remotes(tables, vtep->second, keys, entry.flags);
-        }));
+        TRY(growing(session, &Sizes::remotes,
+                    [&] { return hold_remotes(tables, vtep->second, keys, entry.flags); }));
     }
     return count_references_again(session);
 }
@@ -160,7 +160,8 @@ Result<> queue_what_ages_now(const Session &session, const xv_vtep &record)
         const __u64 seq = add_shared(tables.gc_state[0].tail, __u64{1});
         entry.gc_tag = xv_gc_tag(seq) & 15U;
         TRY(tables.gc_queue.put(seq, key));
-        if (const auto put = tables.fdb.put(key, entry, BPF_EXIST); !put && put.error().code != ENOENT)
+        if (const auto put = tables.fdb.put(key, entry, BPF_EXIST);
+            !put && put.error().code != ENOENT)
             return put;
     }
     TRY_ASSIGN(const auto ids, tables.remote_ids.entries());
@@ -180,7 +181,7 @@ xv_remote_key default_destination(const xv_vtep &vtep, const xv_addr &addr)
     return {.addr = addr,
             .slot = vtep.slot,
             .vni = vtep.vni,
-            .via = vtep.underlay_count == 1 ? vtep.underlays[0] : 0,
+            .via = bound_port(vtep),
             .port = vtep.dstport,
             .zero = 0};
 }
@@ -244,9 +245,10 @@ class Change {
         TRY(session_.wrap(derive_lookups(session_)));
         if (ages_now())
             TRY(session_.wrap(queue_what_ages_now(session_, after_)));
-        allow_route_queries(session_);
+        TRY(session_.wrap(allow_route_queries(session_)));
         TRY_ASSIGN(auto changed, read_back());
         undo_.commit();
+        follow_routes(session_, after_);
         return changed;
     }
 
@@ -271,7 +273,8 @@ class Change {
         for (const AttachOption *const option : changes_.options) {
             const OptionValue value = option_value(changes_.to, *option);
             const bool none = std::holds_alternative<std::monostate>(value);
-            const auto *const field = std::get_if<std::optional<Ip> AttachRequest::*>(&option->field);
+            const auto *const field =
+                std::get_if<std::optional<Ip> AttachRequest::*>(&option->field);
             TRY(same_family(*option, field != nullptr ? changes_.to.**field : std::nullopt));
             if (!(none && is_field(*option, &AttachRequest::local)))
                 (void)set_option(wanted_, *option, value);
@@ -289,9 +292,9 @@ class Change {
     {
         if (!address || address->is_v6() == v6())
             return {};
-        return session_.usage(
-            fmt::format("{} {} and {}, which it has, are of different families", option.word,
-                        address->text(), to_ip(before_.local).text()));
+        return session_.usage(fmt::format("{} {} and {}, which it has, are of different families",
+                                          option.word, address->text(),
+                                          to_ip(before_.local).text()));
     }
 
     Result<> choose_local()
@@ -304,7 +307,8 @@ class Change {
         TRY_SET(wanted_.local,
                 choose_source(session_, {.remote = wanted_.remote,
                                          .ports = {before_.underlays, before_.underlay_count},
-                                         .v6 = v6()}));
+                                         .v6 = v6(),
+                                         .routed = (before_.flags & XV_VTEP_ROUTED) != 0}));
         follows_ = true;
         return {};
     }
@@ -371,9 +375,8 @@ class Change {
     {
         if (!changes_.has(&AttachRequest::remote) && !changes_.has(&AttachRequest::group))
             return {};
-        undo_.push([this] {
-            (void)replace_default(session_, before_, after_.remote, before_.remote);
-        });
+        undo_.push(
+            [this] { (void)replace_default(session_, before_, after_.remote, before_.remote); });
         return replace_default(session_, before_, before_.remote, after_.remote);
     }
 

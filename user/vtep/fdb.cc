@@ -11,6 +11,7 @@
 #include "user/vtep/clock.h"
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/session.h"
+#include "user/vtep/underlay.h"
 #include "user/vtep/vtep_index.h"
 #include "xvtep/vtep.h"
 
@@ -181,6 +182,8 @@ Result<> write_fdb(FdbVerb verb, const FdbEntry &entry)
     }
     if (entry.state == FdbState::dynamic)
         start_expiry(session);
+    if (entry.via.empty())
+        follow_route(session, vtep, entry.dst);
     return {};
 }
 

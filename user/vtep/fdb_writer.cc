@@ -256,7 +256,7 @@ Result<> FdbWriter::delete_in_kernel(KernelFdbEntry entry)
     if (!done && vtep_.vid != 0) {
         // The kernel has made the default entry of a VNI with its remote, as `bridge vni add` does.
         entry.vni = vtep_.vni;
-        entry.via = vtep_.underlay_count == 1 ? static_cast<int>(vtep_.underlays[0]) : 0;
+        entry.via = static_cast<int>(bound_port(vtep_));
         done = session_.netlink.delete_fdb(ifindex, entry);
     }
     if (!done && done.error().code != ENOENT)

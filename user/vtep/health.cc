@@ -14,6 +14,7 @@
 #include "user/vtep/device.h"
 #include "user/vtep/record.h"
 #include "user/vtep/remote_table.h"
+#include "user/vtep/underlay.h"
 #include "xvtep/option.h"
 
 namespace xvtep {
@@ -160,6 +161,8 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
         const auto key = vtep.underlays[i];
         const Link *const link = find_link(*links_, static_cast<int>(key));
         TRY_ASSIGN(const auto entry, session_->tables->underlays.look_up(key));
+        if ((link == nullptr || !entry) && (vtep.flags & XV_VTEP_ROUTED) != 0)
+            continue; // routes lead to others now
         if (link == nullptr || !entry) {
             found.push_back(
                 {"underlay_gone", fmt::format("ifindex {}", key),
@@ -174,14 +177,22 @@ Result<std::vector<Problem>> Inspection::of(const xv_vtep &vtep, const MovedDevi
         }
         std::ranges::copy(seen->second, std::back_inserter(found));
     }
+    TRY_ASSIGN(const auto unattached, unattached_ports(*session_, vtep));
+    for (const int port : unattached)
+        if (const Link *const link = find_link(*links_, port))
+            found.push_back(
+                {"underlay_unattached", link->name,
+                 "a route leads to " + link->name + ", where packets take the kernel's path",
+                 "\"xvtep reload\" attaches to it"});
     TRY(of_ports(vtep.slot, found));
     if (const Ip local = to_ip(vtep.local); !has_address(local))
         found.push_back({"local_missing", local.text(),
                          "its local address " + local.text() + " is not on this host",
                          (vtep.flags & XV_VTEP_LOCAL_AUTO) != 0
                              ? "it takes another one as soon as the routes have one"
-                             : "\"xvtep set " + name + " local IP\" gives it another, and \"local "
-                               "any\" follows the routes"});
+                             : "\"xvtep set " + name +
+                                   " local IP\" gives it another, and \"local "
+                                   "any\" follows the routes"});
     return found;
 }
 
@@ -300,8 +311,7 @@ Result<std::vector<Problem>> Inspection::of_device(const xv_vtep &vtep, const Li
             {"foreign_options", fmt::format("{}", fmt::join(options, ", ")),
              fmt::format("the kernel's device was given options that xvtep does not go by: {}",
                          fmt::join(options, ", ")),
-             "\"xvtep set " + name + "\" with the same words gives them to both",
-             options.size()});
+             "\"xvtep set " + name + "\" with the same words gives them to both", options.size()});
     return found;
 }
 

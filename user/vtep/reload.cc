@@ -6,6 +6,7 @@
 #include "user/vtep/route_queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/switch_programs.h"
+#include "user/vtep/underlay.h"
 #include "xvtep/vtep.h"
 
 namespace xvtep {
@@ -53,6 +54,12 @@ Result<unsigned> reload(const std::optional<std::string> &device)
             return session.refused("no VNI is attached", ENOENT);
     }
     TRY(session.wrap(allow_route_queries(session)));
+    TRY_ASSIGN(auto records, session.wrap(session.vteps()));
+    TRY_ASSIGN(const auto many, session.wrap(session.vni_devices()));
+    std::erase_if(records, [](const xv_vtep &vtep) { return vtep.vid != 0; });
+    std::ranges::copy(many, std::back_inserter(records));
+    for (const auto &record : records)
+        follow_routes(session, record);
     return session.wrap(reload_programs(session, wanted));
 }
 

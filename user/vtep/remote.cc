@@ -17,6 +17,7 @@
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/grow.h"
 #include "user/vtep/remote_table.h"
+#include "user/vtep/underlay.h"
 #include "user/vtep/session.h"
 #include "user/vtep/vtep_index.h"
 
@@ -55,8 +56,8 @@ xv_nexthop_key nexthop_key(const xv_vtep &vtep, const xv_remote &remote)
     key.dst = remote.addr;
     key.src_hash = xv_address_mix(&vtep.local);
     key.oif = remote.via;
-    if (key.oif == 0 && vtep.underlay_count == 1 && vtep.vid == 0)
-        key.oif = vtep.underlays[0];
+    if (key.oif == 0 && vtep.vid == 0)
+        key.oif = bound_port(vtep);
     key.dstport = remote.port;
     key.tos = (vtep.flags & XV_VTEP_TOS_INHERIT) != 0 ? 0 : vtep.tos & 0xfcU;
     return key;
@@ -220,6 +221,7 @@ Result<> add_remote(const Ip &ip, const std::string &device, std::uint32_t vni)
         return session.refused("it was added before", EEXIST);
     }
     std::atomic_ref(remote->flags).fetch_or(XV_REMOTE_ADDED);
+    follow_route(session, vtep, ip);
     return {};
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "user/vtep/clock.h"
+#include "user/vtep/session.h"
 
 namespace xvtep {
 
@@ -237,7 +238,7 @@ Result<__u32> hold_remote(const Tables &tables, const xv_vtep &vtep,
                           const xv_remote_key &destination, __u32 refs)
 {
     xv_remote_key key = destination;
-    const bool names_port = vtep.underlay_count == 1 && key.via == vtep.underlays[0];
+    const bool names_port = key.via != 0 && key.via == bound_port(vtep);
     if (names_port)
         key.via = 0;
     TRY_ASSIGN(const __u32 id, hold_one(tables, key, refs));

@@ -271,6 +271,12 @@ bool uses(const xv_vtep &vtep, int ifindex)
                               static_cast<__u32>(ifindex)) != 0;
 }
 
+__u32 bound_port(const xv_vtep &record)
+{
+    return record.underlay_count == 1 && (record.flags & XV_VTEP_ROUTED) == 0 ? record.underlays[0]
+                                                                              : 0;
+}
+
 void set_name(xv_vtep &vtep, const std::string &name)
 {
     std::memset(vtep.name, 0, sizeof(vtep.name));

@@ -119,6 +119,10 @@ bool has_many_vnis(const xv_vtep &record);
 // Whether the device is an underlay port of the VTEP.
 bool uses(const xv_vtep &vtep, int ifindex);
 
+// Returns the port by which all packets of the VTEP leave, or 0: the routes decide. `record` is not
+// that of a device with many VNIs, nor of one of its VTEPs.
+__u32 bound_port(const xv_vtep &record);
+
 // `name` has at most 15 characters.
 void set_name(xv_vtep &vtep, const std::string &name);
 

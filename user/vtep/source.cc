@@ -10,7 +10,7 @@ namespace xvtep {
 Result<Ip> choose_source(Session &session, const Way &way)
 {
     if (way.remote) {
-        const int oif = way.ports.size() == 1 ? static_cast<int>(way.ports[0]) : 0;
+        const int oif = way.ports.size() == 1 && !way.routed ? static_cast<int>(way.ports[0]) : 0;
         const auto route = session.netlink.route_to(*way.remote, oif);
         if (route && route->source && !route->source->is_multicast())
             return *route->source;
@@ -54,7 +54,9 @@ Result<bool> follow_source(Session &session, HostAddresses &addresses, xv_vtep &
     TRY_ASSIGN(const bool is_here, addresses.has(to_ip(vtep.local)));
     if (is_here)
         return false;
-    Way way{.ports = {vtep.underlays, vtep.underlay_count}, .v6 = (vtep.flags & XV_VTEP_V6) != 0};
+    Way way{.ports = {vtep.underlays, vtep.underlay_count},
+            .v6 = (vtep.flags & XV_VTEP_V6) != 0,
+            .routed = (vtep.flags & XV_VTEP_ROUTED) != 0};
     if (const Ip remote = to_ip(vtep.remote); addr_is_set(vtep.remote) && !remote.is_multicast())
         way.remote = remote;
     const auto chosen = choose_source(session, way);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The local address of a VTEP for which none was given. The kernel's device has none then, and
-// chooses by the route of each packet; the programs take over what it chooses (bpf/source_addr.h). So
-// user space only chooses the first one, and another one where no packet has done so yet.
+// chooses by the route of each packet; the programs take over what it chooses (bpf/source_addr.h).
+// So user space only chooses the first one, and another one where no packet has done so yet.
 #pragma once
 
 #include <optional>
@@ -14,9 +14,10 @@ namespace xvtep {
 
 // Where a VTEP sends to and from, as far as it is known.
 struct Way {
-    std::optional<Ip> remote{};       // of the default entry, if it is unicast
-    std::span<const __u32> ports{};   // the underlay ports, by ifindex
-    std::optional<bool> v6{};         // not set: IPv4 is preferred
+    std::optional<Ip> remote{};     // of the default entry, if it is unicast
+    std::span<const __u32> ports{}; // the underlay ports, by ifindex
+    std::optional<bool> v6{};       // not set: IPv4 is preferred
+    bool routed = false;            // the route decides which port, also if there is one
 };
 
 // Returns the source of the route to the remote, or the first address of the ports that is not

@@ -21,8 +21,10 @@ static_assert(vxlan_port == XV_VXLAN_PORT && vni_max == XV_VNI_MAX);
 // Returns what is wrong with the underlay ports, the VNIs and the names, or "".
 std::string wrong_identity(const AttachRequest &r)
 {
-    if (r.devices.empty())
-        return "no device given";
+    if (r.devices.empty() && !r.remote && !r.local)
+        return "no device given, and neither remote nor local to find one by";
+    if (r.devices.empty() && r.group)
+        return "group needs a device";
     if (r.devices.size() > XV_UNDERLAYS_MAX)
         return fmt::format("more than {} devices", XV_UNDERLAYS_MAX);
     if (std::set<std::string>(r.devices.begin(), r.devices.end()).size() != r.devices.size())

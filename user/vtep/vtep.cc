@@ -115,6 +115,7 @@ Result<VtepInfo> describe(const Session &session, const xv_vtep &vtep,
     for (__u32 i = 0; i < vtep.underlay_count; i++)
         info.devices.push_back(name_of(links, vtep.underlays[i]));
     read_options(vtep, info);
+    info.routed = (vtep.flags & XV_VTEP_ROUTED) != 0;
     info.local_auto = (vtep.flags & XV_VTEP_LOCAL_AUTO) != 0;
     info.fdb_size = session.tables->sizes().fdb;
     info.ifindex = static_cast<int>(vtep.ifindex);
@@ -176,13 +177,17 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
         if (choice->was(vtep) && (!vni || vtep.vni == *vni))
             count++;
     TRY_ASSIGN(auto chosen, session.wrap(session.vteps()));
+    const auto is_meant = [&](const xv_vtep &vtep) {
+        const bool by_port = choice->link() && uses(vtep, choice->link()->index);
+        return (*choice)(vtep) && !(by_port && (vtep.flags & XV_VTEP_ROUTED) != 0);
+    };
     std::erase_if(
-        chosen, [&](const xv_vtep &vtep) { return !(*choice)(vtep) || (vni && vtep.vni != *vni); });
+        chosen, [&](const xv_vtep &vtep) { return !is_meant(vtep) || (vni && vtep.vni != *vni); });
     count += static_cast<unsigned>(chosen.size());
     if (!vni) { // the VTEPs of a device with many VNIs go with it
         std::erase_if(chosen, [](const xv_vtep &vtep) { return vtep.vid != 0; });
         TRY_ASSIGN(const auto devices, session.wrap(session.vni_devices()));
-        std::ranges::copy_if(devices, std::back_inserter(chosen), *choice);
+        std::ranges::copy_if(devices, std::back_inserter(chosen), is_meant);
         count += static_cast<unsigned>(std::ranges::count_if(chosen, has_many_vnis));
     }
     TRY(reach_devices(session, choice->links(), chosen)); // all or none
