@@ -17,8 +17,8 @@
 #include "user/vtep/fdb_writer.h"
 #include "user/vtep/grow.h"
 #include "user/vtep/remote_table.h"
-#include "user/vtep/underlay.h"
 #include "user/vtep/session.h"
+#include "user/vtep/underlay.h"
 #include "user/vtep/vtep_index.h"
 
 namespace xvtep {
