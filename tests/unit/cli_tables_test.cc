@@ -277,7 +277,6 @@ TEST(Help, HasEveryWordAndTwoExamplesAPage)
 TEST(Help, ShowsWhatIsRequired)
 {
     const std::pair<const char *, const char *> cases[] = {
-        {"set", "xvtep set [dev] IFNAME local IP"},
         {"fdb get", "xvtep fdb get [to] MAC dev IFNAME [src_vni|vni N]"},
         {"fdb add", "xvtep fdb add MAC dev IFNAME [src_vni N] dst|remote IP [port PORT] [vni N] "
                     "[via DEV] [router] [static|temp] [permanent|local] [dynamic]"},

@@ -450,6 +450,8 @@ Result<> repair_options(Session &session, const xv_vtep &record, const Link &dev
     read_options(record, made);
     if ((record.flags & XV_VTEP_LOCAL_AUTO) != 0)
         made.local.reset();
+    if (!made.ttl.inherit && made.ttl.value == default_ttl(v6))
+        made.ttl.value = 0; // "auto", which the record has as a number
     Rows rows;
     for (const AttachOption &option : attach_options())
         if (why_kept(option).empty() &&
