@@ -104,7 +104,7 @@ TEST_P(Follow, ARenewedAddress)
 }
 
 INSTANTIATE_TEST_SUITE_P(Family, Follow, ::testing::Bool(),
-                         [](const auto &info) { return std::string(info.param ? "V6" : "V4"); });
+                         [](const auto &one) { return std::string(one.param ? "V6" : "V4"); });
 
 class Routes : public FollowCase {};
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/vtep/underlay.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 #include <set>
 
