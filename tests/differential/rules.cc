@@ -72,6 +72,13 @@ bool inner_sum_is_wrong(const Bytes &sent)
     return checksum(all) != 0 || (t->in.v4 && !header_checksum_right(in, t->in));
 }
 
+// The kernel takes priority tags off the outer packet, however many there are.
+bool outer_has_tags(const Variant &, const Frame &frame)
+{
+    const auto t = frame.side == Side::wire ? tunnel(frame.bytes) : std::nullopt;
+    return t && t->outer.tags >= 2;
+}
+
 // All that differs is where the kernel's device has learned MACs.
 bool only_rows_to(const Difference &d, const std::vector<std::string> &places)
 {
@@ -137,7 +144,9 @@ bool route_is_stale(const Difference &d)
         }
     }
     const bool all_far = std::ranges::all_of(rest, far);
-    return (stale || !rest.empty()) && all_far && more <= 2;
+    const Shape &shape = d.frame->shape; // a GSO packet leaves as its segments
+    const std::size_t segments = shape.size != 0 ? d.frame->bytes.size() / shape.size + 1 : 1;
+    return (stale || !rest.empty()) && all_far && more <= 2 * segments;
 }
 
 // ICMP errors that differ in the checksum that they quote, and so in their own.
@@ -220,6 +229,12 @@ const Rule all[]{
          const Headers at = headers(d.frame->bytes);
          return d.frame->bytes.size() > d.variant->mtu - 50 + 14 + 4 * std::min(at.tags, 1U) &&
                 only_xvtep(d);
+     }},
+    {"tags-teach-the-kernel", "docs/kernel-differences.md", "Learning and ageing",
+     "the kernel's device alone learns from an outer packet with two or more priority tags",
+     outer_has_tags,
+     [](const Difference &d) {
+         return outer_has_tags(*d.variant, *d.frame) && d.kernel.empty() && d.xvtep.empty();
      }},
     {"ecn-teaches-nothing", "docs/kernel-differences.md", "Learning and ageing",
      "Nothing is learned from a frame that is dropped for its ECN marks", ecn_drops,
