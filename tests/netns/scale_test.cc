@@ -89,7 +89,7 @@ class Scale : public NetnsCase {
     {
         const std::string path = file("count");
         const Output output =
-            run(host, words, fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={}", path, XVTEP_FAULTS));
+            run(host, words, fmt::format("XVTEP_FAULT_COUNT={} {}", path, XVTEP_FAULTS));
         EXPECT_EQ(output.status, 0) << words << "\n" << output.text;
         unsigned count = 0;
         std::ifstream(path) >> count;
@@ -99,7 +99,7 @@ class Scale : public NetnsCase {
     static void kill_at(const std::string &host, const std::string &words, unsigned call)
     {
         const Output output =
-            run(host, words, fmt::format("XVTEP_FAULT={}:0 LD_PRELOAD={}", call, XVTEP_FAULTS));
+            run(host, words, fmt::format("XVTEP_FAULT={}:0 {}", call, XVTEP_FAULTS));
         EXPECT_NE(output.status, 0) << words;
     }
 

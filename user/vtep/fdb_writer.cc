@@ -259,7 +259,9 @@ Result<> FdbWriter::delete_in_kernel(KernelFdbEntry entry)
         entry.via = static_cast<int>(bound_port(vtep_));
         done = session_.netlink.delete_fdb(ifindex, entry);
     }
-    if (!done && done.error().code != ENOENT)
+    // EADDRNOTAVAIL: the port to send from is gone, and the entry in the kernel's table leads
+    // nowhere.
+    if (!done && done.error().code != ENOENT && done.error().code != EADDRNOTAVAIL)
         return session_.wrap(done.error());
     return {};
 }
