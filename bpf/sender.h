@@ -13,17 +13,15 @@
 
 #include <linux/if_ether.h>
 #include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 
 #include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/common.h"
-#include "bpf/cursor.h"
+#include "bpf/find_udp.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/parse_outer.h"
 #include "bpf/remote.h"
-#include "bpf/skb.h"
 
 #define XV_SENDER_WAYS 4
 #define XV_SENDER_LIFE XV_SECOND /* an admission is valid for so long */
@@ -141,37 +139,34 @@ XV_STEP int sender_mark(const struct xv_addr *addr, __u32 port, __u32 way, __u64
     return 0;
 }
 
-/* Marks a packet that is left to the kernel with its sender. */
+/* Whether the IP packet of the skb is a fragment, or of IPv6, may be one. */
+static __always_inline int may_be_fragment(struct __sk_buff *skb)
+{
+    __be16 frag_off = 0;
+    __u8 next = 0;
+
+    if (skb->protocol == bpf_htons(ETH_P_IP)) {
+        bpf_skb_load_bytes(skb, ETH_HLEN + 6, &frag_off, sizeof(frag_off));
+        return frag_off & bpf_htons(XV_IP_MORE | XV_IP_OFFSET);
+    }
+    bpf_skb_load_bytes(skb, ETH_HLEN + 6, &next, sizeof(next));
+    return next != IPPROTO_UDP; /* a fragment header may stand behind others */
+}
+
+/*
+ * Marks a packet that is left to the kernel with its sender, if it is for one of our UDP ports. Of
+ * fragments that is the first: the kernel keeps its mark for the whole packet. The others have no
+ * port, and would take a place each.
+ */
 XV_STEP int mark_sender(struct __sk_buff *skb)
 {
-    struct cursor c = skb_pull(skb, ETH_HLEN + sizeof(struct ipv6hdr));
-    struct ethhdr *eth = take(&c, sizeof(*eth));
-    __u32 udp = ETH_HLEN, way = 0;
     struct xv_addr from;
-    __be16 port = 0; /* stays 0 if it cannot be read: a sender of its own */
+    __u32 at = find_udp(skb, &from), way;
+    __be16 port;
 
-    if (!eth)
+    if (!at || bpf_skb_load_bytes(skb, at + 2, &port, sizeof(port)) || !port_is_ours(port))
         return 0;
-    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-        struct iphdr *ip = take(&c, sizeof(*ip));
-
-        if (!ip)
-            return 0;
-        addr_from_v4(&from, ip->saddr);
-        udp += ip->ihl * 4;
-        if (ip->frag_off & bpf_htons(XV_IP_MORE | XV_IP_OFFSET))
-            way = XV_SENDER_WAY_FRAGMENTS;
-    } else {
-        struct ipv6hdr *ip = take(&c, sizeof(*ip));
-
-        if (!ip)
-            return 0;
-        addr_from_v6(&from, ip->saddr.in6_u.u6_addr32);
-        udp += sizeof(*ip) + (ip->nexthdr == IPPROTO_FRAGMENT ? 8 : 0);
-        if (ip->nexthdr != IPPROTO_UDP) /* a fragment header may stand behind others */
-            way = XV_SENDER_WAY_FRAGMENTS;
-    }
-    bpf_skb_load_bytes(skb, udp + 2, &port, sizeof(port));
+    way = may_be_fragment(skb) ? XV_SENDER_WAY_FRAGMENTS : 0;
     skb->tc_index = sender_mark(&from, port, way, bpf_ktime_get_coarse_ns());
     return 0;
 }

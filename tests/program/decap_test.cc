@@ -219,6 +219,64 @@ TEST_F(Decap, ForgedSendersLeaveRoom)
     EXPECT_LT(way(), 4U);
 }
 
+// Only what may be for a VTEP of ours takes a place: no fragments but the first, whose data is no
+// port, and no packets of other protocols and ports that have options.
+TEST_F(Decap, OthersTakeNoPlaceOfSenders)
+{
+    admitted_ = false;
+    const auto text = under.mac.text();
+    const Ether ether{.dst = text.c_str(), .src = "02:00:00:00:00:fe"};
+    const Ether ether6{.dst = text.c_str(), .src = "02:00:00:00:00:fe", .type = 0x86dd};
+    // How many places are taken after a packet, all of them for our port.
+    const auto places = [&](const Bytes &packet) {
+        const int fd = bpf_map__fd(skeleton->maps.senders);
+        for (__u32 n = 0; n < XV_SENDERS; n++)
+            write(skeleton->maps.senders, n, xv_sender{});
+        EXPECT_EQ(tc(skeleton->progs.xvtep_tc_underlay_ingress, under, packet).action, tc_pass);
+        int count = 0;
+        for (__u32 n = 0; n < XV_SENDERS; n++) {
+            xv_sender value{};
+            EXPECT_EQ(bpf_map_lookup_elem(fd, &n, &value), 0);
+            if (value.last_marked == 0)
+                continue;
+            count++;
+            EXPECT_EQ(value.port, vtep.dstport);
+        }
+        return count;
+    };
+    const auto v4 = [&](const Ipv4 &ip, const Bytes &payload) { return ether / (ip / payload); };
+    const Bytes vxlan = Udp{} / (Vxlan{} / inner_udp(30)), other = Udp{.dst = 53} / inner_udp(30);
+    const char *const src = "192.168.8.101", *const dst = "192.168.8.100";
+    EXPECT_EQ(places(v4({.src = src, .dst = dst}, vxlan)), 1);
+    EXPECT_EQ(places(v4({.src = src, .dst = dst, .fragment = 0x2000}, vxlan)), 1);
+    EXPECT_EQ(places(v4({.src = src, .dst = dst, .fragment = 0x2007}, vxlan)), 0);
+    EXPECT_EQ(places(v4({.src = src, .dst = dst, .fragment = 0x0007}, vxlan)), 0);
+    EXPECT_EQ(places(v4({.src = src, .dst = dst, .options = true}, vxlan)), 1);
+    EXPECT_EQ(places(v4({.src = src, .dst = dst, .options = true}, other)), 0);
+    EXPECT_EQ(places(v4({.src = src, .dst = dst, .fragment = 0x2000}, other)), 0);
+
+    const auto v6 = [&](unsigned next, Bytes header, const Bytes &payload) {
+        put(header, payload);
+        return ether6 / (Ipv6{.src = "fd08::101", .dst = "fd08::100", .next = next} / header);
+    };
+    const Bytes icmp(16, 0x8f);
+    const auto header = [](unsigned next) {
+        return Bytes{static_cast<std::uint8_t>(next), 0, 5, 2, 0, 0, 1, 0};
+    };
+    const auto fragment = [](unsigned offset) {
+        return Bytes{
+            17, 0, static_cast<std::uint8_t>(offset >> 8), static_cast<std::uint8_t>(offset), 0, 0,
+            0,  9};
+    };
+    EXPECT_EQ(places(v6(0, header(58), icmp)), 0) << "a report of groups";
+    EXPECT_EQ(places(v6(60, header(17), vxlan)), 1);
+    EXPECT_EQ(places(v6(60, header(17), other)), 0);
+    EXPECT_EQ(places(v6(51, Bytes{17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}, vxlan)), 1);
+    EXPECT_EQ(places(v6(44, fragment(1), vxlan)), 1);
+    EXPECT_EQ(places(v6(44, fragment(0x101), vxlan)), 0);
+    EXPECT_EQ(places(v6(44, fragment(0x100), vxlan)), 0);
+}
+
 // A VTEP with many MACs leaves room for the others, and all leave room for entries of user space.
 // A frame whose source finds no room is delivered, and the kernel's device does not learn it
 // either.
