@@ -126,6 +126,7 @@ class Fuzz {
         Random mixer(arguments_.seed * 0x100000001b3ULL + number);
         Generator generator(variant_, mixer.next());
         reset();
+        xvtep_.forget_senders();
         Frames sent;
         const std::size_t count = std::min(epoch_frames, arguments_.frames - number * epoch_frames);
         std::optional<Frame> corrected;
@@ -150,6 +151,7 @@ class Fuzz {
         kernel_.reset();
         xvtep_.reset();
         places_.clear();
+        senders_.clear();
     }
 
     // xvtep takes packets with a wrong outer checksum. Of the same packet with a right one, which
@@ -169,9 +171,35 @@ class Fuzz {
         return right;
     }
 
+    // What XDP has decided about a packet from a VTEP holds until the clock ticks. So a MAC that
+    // comes back to a VTEP within a tick is not learned there again.
+    void wait_for_return(const Frame &frame)
+    {
+        if (variant_.mode != "xdp" || frame.side != Side::wire)
+            return;
+        const auto t = tunnel(frame.bytes);
+        if (!t || frame.bytes.size() < t->inner + 12)
+            return;
+        const View bytes = frame.bytes;
+        Bytes mac(bytes.begin() + static_cast<std::ptrdiff_t>(t->inner + 6),
+                  bytes.begin() + static_cast<std::ptrdiff_t>(t->inner + 12));
+        mac.push_back(static_cast<std::uint8_t>(t->vni));
+        const View from = t->outer.v4 ? bytes.subspan(t->outer.network + 12, 4)
+                                      : bytes.subspan(t->outer.network + 8, 16);
+        Bytes place(from.begin(), from.end());
+        const auto now = Clock::now();
+        auto &seen = senders_[mac];
+        const auto [last, fresh] = seen.times.try_emplace(place, now);
+        if (!fresh && seen.place != place && now - last->second < std::chrono::milliseconds(11))
+            wait_a_tick();
+        last->second = Clock::now();
+        seen.place = std::move(place);
+    }
+
     // Where a source was seen last. A local port looks at its source once a tick of the clock.
     void wait_for_move(const Frame &frame)
     {
+        wait_for_return(frame);
         if (variant_.layout == Layout::bridge || variant_.layout == Layout::host)
             return;
         std::size_t at = 6;
@@ -518,6 +546,11 @@ class Fuzz {
     Totals totals_;
     std::size_t epoch_ = 0;
     std::map<Bytes, Side> places_;
+    struct Sender {
+        Bytes place{};                              // the VTEP that has sent last
+        std::map<Bytes, Clock::time_point> times{}; // when each has sent last
+    };
+    std::map<Bytes, Sender> senders_; // by MAC and VNI
     Rows programs_;
     std::optional<Difference> last_{}; // that fails() has found
 };

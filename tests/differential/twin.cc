@@ -21,9 +21,11 @@
 #include <stdexcept>
 #include <thread>
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "user/datapath/raw_map.h"
 #include "user/net/netlink_message.h"
 #include "user/net/sysctl.h"
 #include "user/vtep/session.h"
@@ -306,19 +308,25 @@ void Twin::make_links()
                  {fmt::format("link set u0 address {} up", sut_mac), "addr add 192.0.2.1/24 dev u0",
                   "addr add 192.0.2.11/24 dev u0", "route add default via 192.0.2.2"});
     // Whoever a frame says it is from has an address to answer to.
-    for (int n = 2; n < 255; n++)
-        if (n != 11)
+    for (int n = 0; n < 255; n++)
+        if (n != 1 && n != 11)
             lines.push_back(fmt::format(
                 "neigh add 192.0.2.{} lladdr 02:22:00:00:00:{:02x} dev u0 nud permanent", n, n));
     if (variant_.v6) {
         lines.insert(lines.end(),
                      {"addr add fd08::1/120 dev u0 nodad", "route add default via fd08::2 dev u0"});
-        for (int n = 2; n < 256; n++)
-            lines.push_back(fmt::format(
-                "neigh add fd08::{:x} lladdr 02:22:00:00:00:{:02x} dev u0 nud permanent", n, n));
+        for (int n = 0; n < 256; n++)
+            if (n != 1)
+                lines.push_back(fmt::format(
+                    "neigh add fd08::{:x} lladdr 02:22:00:00:00:{:02x} dev u0 nud permanent", n,
+                    n));
     }
     batch(sut_name_, lines);
     batch(far_name_, far);
+    // Who asks for a neighbour asks once, with the packet that it is for, and not again by a timer.
+    const auto scope = sut_->enter();
+    for (const char *family : {"ipv4", "ipv6"})
+        set(fmt::format("net/{}/neigh/u0/mcast_solicit", family), "1");
 }
 
 // Native XDP needs GRO at the far end of a veth. Elsewhere frames come as they were sent.
@@ -588,6 +596,24 @@ void Twin::forget_local()
         if ((entry.flags & XV_FDB_LOCAL) != 0)
             (void)remove_entry(*session->tables, key);
     wait_a_tick();
+}
+
+// The forged ones among them would leave no room for others, as docs/limits.md says.
+void Twin::forget_senders()
+{
+    if (system_ != System::xvtep)
+        return;
+    const auto scope = sut_->enter();
+    auto session = Session::writer("reset", "", LockScope::batch);
+    if (!session || !session->tables)
+        fail("no tables");
+    const RawMap senders =
+        check(RawMap::open(session->directory + "/maps", "senders"), "table of senders");
+    for (__u32 n = 0; n < XV_SENDERS; n++) {
+        const xv_sender none{};
+        if (bpf_map_update_elem(senders.fd(), &n, &none, BPF_ANY) != 0)
+            fail("table of senders");
+    }
 }
 
 void Twin::repair(const Rows &differing, const Rows &wanted)

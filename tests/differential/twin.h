@@ -83,6 +83,8 @@ class Twin {
     void settle(std::vector<Seen> &into);
     // Back to the tables of the beginning.
     void reset();
+    // Empties the table of the VTEPs that have sent to xvtep.
+    void forget_senders();
     // Makes these rows of the kernel's devices as `wanted` has them, where that is learned rows.
     void repair(const Rows &differing, const Rows &wanted);
     // The forwarding databases of the kernel's devices.
