@@ -6,12 +6,14 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 
 #include "bpf/addr.h"
 #include "bpf/alive.h"
 #include "bpf/classify.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
+#include "bpf/csum.h"
 #include "bpf/cursor.h"
 #include "bpf/decision.h"
 #include "bpf/ecn.h"
@@ -46,6 +48,23 @@ static __always_inline int xdp_is_for_host(struct xdp_md *xdp, const struct xv_v
     return underlay && mac_equal(eth->h_dest, underlay->mac);
 }
 
+/*
+ * Changes the mark of an inner IPv6 header, and the outer UDP checksum with it: TC may still leave
+ * the packet to the kernel, which verifies that. An IPv4 header has a checksum of its own, and the
+ * sum over it stays.
+ */
+static __always_inline void xdp_set_ecn_v6(struct ipv6hdr *ip, const struct outer *o, int ecn)
+{
+    const __u32 before = ETH_HLEN + sizeof(struct xv_vxlan_header) + sizeof(struct udphdr);
+    struct udphdr *udp = (void *)ip - before;
+    __be16 *first = (__be16 *)ip;
+    const __u16 old = *first;
+
+    ecn_set_v6(ip, ecn);
+    if (o->csum)
+        udp->check = csum_finish((__u64)(__u16)~o->csum + (__u16)~old + *first);
+}
+
 /* Copies the outer congestion mark to the inner L3 header at `c`, or says to drop the packet. */
 static __always_inline int xdp_copy_ecn(struct cursor *c, const struct outer *o, __be16 proto)
 {
@@ -72,7 +91,7 @@ static __always_inline int xdp_copy_ecn(struct cursor *c, const struct outer *o,
         if (ecn < 0)
             return XV_IP_TUNNEL_ECN;
         if (ecn != (ip->flow_lbl[0] >> 4 & XV_ECN_MASK))
-            ecn_set_v6(ip, ecn);
+            xdp_set_ecn_v6(ip, o, ecn);
     }
     return XV_CONTINUE;
 }

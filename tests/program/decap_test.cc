@@ -350,6 +350,30 @@ TEST_F(Decap, EcnByRfc6040)
             }
 }
 
+// Where XDP changes the mark and leaves the rest to TC, the outer checksum stays right: TC may find
+// that the packet is for the kernel, which drops one with a wrong sum.
+TEST_F(Decap, EcnKeepsTheOuterChecksum)
+{
+    write(skeleton->maps.underlays, under.index,
+          xv_underlay{underlay_slot, XV_MODE_SKB, 0, 0, {}, 0, 0});
+    const auto text = under.mac.text();
+    for (const unsigned out : {1U, 3U})
+        for (const bool inner6 : {false, true}) {
+            const auto packet = [&](unsigned ecn) {
+                const Bytes udp = Udp{.dst = 9} / payload(20);
+                const Bytes inner = inner6 ? Ether{.type = 0x86dd} / (Ipv6{.tos = ecn} / udp)
+                                           : Ether{} / (Ipv4{.tos = ecn} / udp);
+                (void)outer(inner); // its sender and source are known
+                return Ether{.dst = text.c_str(), .src = "02:00:00:00:00:fe"} /
+                       (Ipv4{.src = "192.168.8.101", .dst = "192.168.8.100", .tos = out} /
+                        (Udp{.from = "192.168.8.101", .to = "192.168.8.100"} / (Vxlan{} / inner)));
+            };
+            const Outcome run = xdp(skeleton->progs.xvtep_xdp_underlay, under, packet(2));
+            EXPECT_EQ(run.action, XDP_PASS);
+            EXPECT_EQ(run.packet, packet(out)) << difference(run.packet, packet(out));
+        }
+}
+
 TEST_F(Decap, CutAtEveryByte)
 {
     for (const bool six : {false, true}) {
