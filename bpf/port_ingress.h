@@ -36,10 +36,10 @@ static __always_inline int port_to_port(struct __sk_buff *skb, const struct port
     const struct xv_vtep *vtep = f->vtep;
     int by_bridge = entry->flags & XV_FDB_BRIDGED && !f->agreed;
 
+    if (f->bridged && !f->agreed) /* it may know that the MAC has moved away from this port */
+        return to_action(f->port->slot, XV_TO_BRIDGE, f->packets);
     if (entry->to == tx->ifindex && entry->several == tx->vid)
         return to_action(vtep->slot, XV_HAIRPIN, f->packets);
-    if (f->bridged && !f->agreed)
-        return to_action(f->port->slot, XV_TO_BRIDGE, f->packets);
     if (by_bridge && !is_alive(vtep->ifindex))
         return to_action(vtep->slot, XV_DEVICE_GONE, f->packets);
     count_reason(vtep->slot, XV_SWITCHED, f->packets);

@@ -54,5 +54,30 @@ TEST_F(Ports, ASourceIsLearnedAgainWithTheNextTickOfTheClock)
     EXPECT_TRUE(found(other));
 }
 
+// A MAC that was behind this port may have moved to another one, which the bridge alone knows.
+TEST_F(Ports, TheBridgeIsAskedBeforeAFrameIsTakenForItsOwnPorts)
+{
+    write(skeleton->maps.ports, port.index,
+          xv_port{port_slot, vtep_slot, XV_MODE_TC, XV_PORT_BRIDGED, 0, {}, 0, {}, 0});
+    const auto to_itself = [&](bool agreed) {
+        local_entry(*Mac::parse(Ether{}.src), XV_FDB_BRIDGED);
+        local_entry(container, XV_FDB_BRIDGED);
+        if (!agreed) {
+            xv_fdb entry = *found(container);
+            entry.bridge_seen = 0;
+            write(skeleton->maps.fdb, key(container), entry);
+        }
+        return send();
+    };
+    const Outcome asked = to_itself(false);
+    EXPECT_EQ(asked.action, tc_pass);
+    EXPECT_EQ(asked.counted, (std::map<std::string, std::uint64_t>{{"to_bridge", 1}}));
+    Outcome known = to_itself(true);
+    if (known.action == tc_pass) // the bridge is shown the source twice a second
+        known = to_itself(true);
+    EXPECT_EQ(known.action, tc_shot);
+    EXPECT_EQ(known.counted, (std::map<std::string, std::uint64_t>{{"hairpin", 1}}));
+}
+
 } // namespace
 } // namespace xvtep::test
