@@ -84,9 +84,9 @@ TEST_P(Follow, ARenewedAddress)
     EXPECT_EQ(shown()["local_auto"], true);
     const std::string output = file("ping"), pid = file("pid");
     must(
-        fmt::format("ip netns exec {} ping -q -i 0.01 -W 1 -c 400 10.20.1.2 >{} 2>&1 & echo $! >{}",
+        fmt::format("ip netns exec {} ping -q -i 0.01 -W 1 -c 200 10.20.1.2 >{} 2>&1 & echo $! >{}",
                     a_, output, pid));
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
     ip(a_, fmt::format("addr flush dev u to {}", net + (v6 ? "/64" : "0/24")));
     ip(a_, fmt::format("addr add {}110{} dev u", net, length));
     must(fmt::format("timeout 20 tail --pid=$(cat {}) -f /dev/null", pid));

@@ -366,7 +366,7 @@ TEST_F(Health, NeighboursByIp)
 
 TEST_F(Health, OptionsByIp)
 {
-    attach("--ttl 9 --tos 10 --df set --ageing 60 --maxaddress 5");
+    attach("--local 192.168.8.100 --ttl 9 --tos 10 --df set --ageing 60 --maxaddress 5");
     EXPECT_EQ(problems(), json::array());
     for (const std::string words : {"ttl 10", "tos 0x20", "tos inherit", "df inherit", "ageing 61",
                                     "remote 192.168.8.9", "local 192.168.8.9"}) {
@@ -379,6 +379,13 @@ TEST_F(Health, OptionsByIp)
                          "remote 192.168.8.101 local 192.168.8.100",
                          a_));
     }
+    works("detach u");
+    attach(); // the kernel chooses the local address
+    ip(a_, "link set vxlan0 type vxlan local 192.168.8.100");
+    EXPECT_EQ(problem("kind"), "foreign_options");
+    EXPECT_EQ(problems().back()["object"], "local 192.168.8.100");
+    works("set vxlan0 local any");
+    EXPECT_EQ(problems(), json::array());
 }
 
 // Else it forgets after 300 s what the programs go by for ever.

@@ -201,7 +201,7 @@ TEST_F(Set, RemotesAndGroups)
 
 TEST_F(Set, RefusesWhatCannotChange)
 {
-    attach();
+    attach("--nolearning"); // no frame changes a table
     const std::string before = state();
     const std::tuple<const char *, int, const char *> cases[] = {
         {"set vxlan0 vni 43", 1, "vni is refused: the kernel cannot change it"},
@@ -273,20 +273,20 @@ TEST_F(Set, FailedOrKilled)
     const std::string to = "set vxlan0 remote 192.168.8.105 ttl 9 ageing 33 accept known tos 0x10",
                       back = "set vxlan0 remote 192.168.8.101 ttl auto ageing 300 accept any tos 0";
     const std::string before = state();
-    must(fmt::format("XVTEP_FAULT_COUNT={} LD_PRELOAD={} {} -n {} {}", file("count"), XVTEP_FAULTS,
-                     xvtep(), a_, to));
+    must(fmt::format("XVTEP_FAULT_COUNT={} {} {} -n {} {}", file("count"), XVTEP_FAULTS, xvtep(), a_,
+                     to));
     const std::string after = state();
     unsigned calls = 0;
     std::ifstream(file("count")) >> calls;
     ASSERT_GT(calls, 20U);
-    constexpr unsigned points = 16;
+    constexpr unsigned points = 4;
     for (unsigned n = 0; n < 2 * points && !HasFailure(); n++) {
         works(back);
         ASSERT_EQ(difference(before, state()), "");
         const bool kills = n % 2 != 0;
         const unsigned at = 1 + n * calls / (2 * points);
         SCOPED_TRACE(fmt::format("call {} of {} {}", at, calls, kills ? "kills" : "fails"));
-        const Output output = sh(fmt::format("XVTEP_FAULT={}:{} LD_PRELOAD={} {} -n {} {}", at,
+        const Output output = sh(fmt::format("XVTEP_FAULT={}:{} {} {} -n {} {}", at,
                                              kills ? 0 : ENOMEM, XVTEP_FAULTS, xvtep(), a_, to));
         if (!kills) {
             EXPECT_TRUE(output.status == 0 || output.status == 2) << output.text;
@@ -294,8 +294,9 @@ TEST_F(Set, FailedOrKilled)
         }
         EXPECT_EQ(run("detach lo").status, 2); // puts right what is not whole
         const std::string now = state();
-        EXPECT_TRUE(now == before || now == after) << difference(before, now) << "to after:\n"
-                                                   << difference(after, now);
+        const std::string from_before = difference(before, now), from_after = difference(after, now);
+        EXPECT_TRUE(from_before.empty() || from_after.empty()) << from_before << "to after:\n"
+                                                               << from_after;
         EXPECT_EQ(shown()["problems"], json::array());
     }
 }
