@@ -167,7 +167,7 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
 {
     struct inner in = {};
     struct tx_sizes sizes;
-    __u32 hash;
+    __u32 hash, mark;
 
     if (!vtep || parse_frame(skb, &in))
         return 0;
@@ -181,13 +181,15 @@ XV_STEP int leave_to_kernel(struct __sk_buff *skb, const struct xv_vtep *vtep,
     hash = flow_hash(&in);
     bpf_set_hash(skb, hash ^ hash << 16);
     if (flags & XV_LEAVE_ANY_VTEP || !remote)
-        skb->tc_index =
-            XV_MARK_EXPECT | XV_MARK_EXPECT_ANY |
-            (vtep->underlay_count == 1 && !(vtep->flags & XV_VTEP_ROUTED) ? XV_MARK_EXPECT_PORT
-                                                                          : 0);
+        mark = XV_MARK_EXPECT | XV_MARK_EXPECT_ANY |
+               (vtep->underlay_count == 1 && !(vtep->flags & XV_VTEP_ROUTED) ? XV_MARK_EXPECT_PORT
+                                                                             : 0);
     else
-        skb->tc_index = expect_mark(&remote->addr, remote->vni, remote->port) |
-                        (nexthop_oif(vtep, remote) ? XV_MARK_EXPECT_PORT : 0);
+        mark = expect_mark(&remote->addr, remote->vni, remote->port) |
+               (nexthop_oif(vtep, remote) ? XV_MARK_EXPECT_PORT : 0);
+    if (remote && (remote->vni != vtep->vni || remote->port != vtep->dstport))
+        mark |= XV_MARK_EXPECT_OTHER_VNI;
+    skb->tc_index = mark;
     return 0;
 }
 

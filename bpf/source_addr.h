@@ -46,8 +46,9 @@ static __always_inline int own_source_is_gone(struct __sk_buff *skb, const struc
 }
 
 /*
- * A packet of the kernel's device leaves from this address. Frames that were routed through here,
- * whoever has made them, have an ingress_ifindex; the tunnel takes it off.
+ * A packet of the VTEP's kernel device leaves from this address. It may not be one of another host
+ * whose packet is routed or bridged through here; such packets have an ingress_ifindex. The tunnel
+ * takes it off that of a frame, but over IPv6: there, the address must be one of this host.
  */
 XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u32 vni,
                           __u32 dstport)
@@ -56,7 +57,7 @@ XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u
     struct xv_vtep *vtep;
     struct xv_addr key;
 
-    if (!from || skb->ingress_ifindex)
+    if (!from || (skb->ingress_ifindex && addr_is_v4(from)))
         return 0;
     vtep = vtep_by_vni_rarely(vni, dstport);
     if (!vtep || !(vtep->flags & XV_VTEP_LOCAL_AUTO))
@@ -67,6 +68,8 @@ XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u
     if (!addr_equal(&key, &vtep->local)) {
         if (now - confirmed < XV_CONFIRMED_LIFE << XV_VTEP_CONFIRMED_SHIFT &&
             !source_is_gone(skb, &vtep->local))
+            return 0;
+        if (skb->ingress_ifindex && source_is_gone(skb, from))
             return 0;
         bpf_map_update_elem(&local_addrs, &key, &one, BPF_ANY);
         vtep->local = key;

@@ -270,18 +270,22 @@ XV_STEP int sent_to_stranger(const struct sent *s)
 static __always_inline int check_sent(struct __sk_buff *skb, struct sent_action *result,
                                       enum port_kind kind)
 {
-    __u32 mark = skb->tc_index, port_named = mark & XV_MARK_EXPECT_PORT, expected;
+    __u32 mark = skb->tc_index, port_named = mark & XV_MARK_EXPECT_PORT, other_vni = 0, expected;
     struct sent s = {};
 
     if (!result || parse_sent(skb, &s, kind) != XV_CONTINUE)
         return XV_CONTINUE;
+    if ((mark & XV_MARK_TYPE) == XV_MARK_EXPECT) {
+        other_vni = mark & XV_MARK_EXPECT_OTHER_VNI;
+        mark &= ~XV_MARK_EXPECT_OTHER_VNI;
+    }
     if (mark == XV_MARK_NO_ENTRY || (mark & XV_MARK_TYPE) == XV_MARK_SENDER ||
         (mark & ~XV_MARK_EXPECT_PORT) == (XV_MARK_EXPECT | XV_MARK_EXPECT_ANY))
         if (sent_to_stranger(&s))
             return XV_UNKNOWN_REMOTE;
     if ((mark & XV_MARK_TYPE) == XV_MARK_SENDER)
         return XV_CONTINUE;
-    if (!s.later_fragment)
+    if (!s.later_fragment && !other_vni && mark != XV_MARK_NO_ENTRY)
         follow_source(skb, &s.from, s.vni, s.key.dstport);
     if (mark == XV_MARK_NO_ENTRY) {
         if (!s.later_fragment)
