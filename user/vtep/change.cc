@@ -219,7 +219,7 @@ Result<> replace_default(Session &session, const xv_vtep &vtep, const xv_addr &f
 }
 
 // Changes in steps. Each step pushes what takes it back. The record with XV_VTEP_CHANGING_OPTIONS
-// has the old options until all steps are done.
+// has the old options until the kernel's device and the entries have the new ones.
 class Change {
   public:
     Change(Session &session, const Changes &changes) : session_(session), changes_(changes) {}
@@ -241,8 +241,12 @@ class Change {
         TRY(session_.wrap(change_kernel()));
         TRY(session_.wrap(change_default()));
         TRY(session_.wrap(change_accept()));
-        TRY(session_.wrap(put_record(session_, after_)));
+        // From here on, whoever finds this command killed goes on to the new options.
+        xv_vtep marked = after_;
+        marked.flags |= XV_VTEP_CHANGING_OPTIONS;
+        TRY(session_.wrap(put_record(session_, marked)));
         TRY(session_.wrap(derive_lookups(session_)));
+        TRY(session_.wrap(session_.tables->vteps.put(after_.slot, after_)));
         if (ages_now())
             TRY(session_.wrap(queue_what_ages_now(session_, after_)));
         TRY(session_.wrap(allow_route_queries(session_)));
@@ -465,10 +469,11 @@ Result<> repair_options(Session &session, const xv_vtep &record, const Link &dev
         TRY(replace_default(session, record, far ? to_addr(*far) : xv_addr{}, record.remote));
     }
     TRY(settle_plain_remotes(session, record));
+    TRY(put_record(session, record));
+    TRY(derive_lookups(session));
     xv_vtep repaired = record;
     repaired.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING_OPTIONS);
-    TRY(put_record(session, repaired));
-    return derive_lookups(session);
+    return session.tables->vteps.put(repaired.slot, repaired);
 }
 
 Result<VtepInfo> change_vtep(const std::string &device, const Changes &changes)
