@@ -106,6 +106,56 @@ TEST_P(Follow, ARenewedAddress)
 INSTANTIATE_TEST_SUITE_P(Family, Follow, ::testing::Bool(),
                          [](const auto &one) { return std::string(one.param ? "V6" : "V4"); });
 
+// Frames of a container behind the bridge alone: no packet of the host itself leaves.
+TEST_P(Follow, ForBridgedContainers)
+{
+    const bool v6 = GetParam();
+    const std::string net = v6 ? "fd00::" : "192.168.8.", length = v6 ? "/64 nodad" : "/24";
+    far_end(net + "101");
+    const std::string c = host("c");
+    in(a_, "sysctl -q -w net.ipv6.conf.default.disable_ipv6=1");
+    in(c, "sysctl -q -w net.ipv6.conf.default.disable_ipv6=1");
+    wire(a_, "p", c, "eth0");
+    ip(a_, "link add br0 type bridge");
+    ip(a_, "link set br0 up");
+    ip(a_, "link set p master br0");
+    ip(c, "link set eth0 address 02:00:00:00:00:01");
+    ip(c, "addr add 10.20.1.1/24 dev eth0");
+    works(fmt::format("attach u --vni 42 --name vxlan0 --bridge br0 --remote {}101", net));
+    ASSERT_EQ(pings_lost(c, "10.20.1.2", 10, "-i 0.02"), 0);
+    ip(a_, fmt::format("addr flush dev u to {}", net + (v6 ? "/64" : "0/24")));
+    ip(a_, fmt::format("addr add {}110{} dev u", net, length));
+    EXPECT_TRUE(comes([&] {
+        (void)pings_lost(c, "10.20.1.2", 3, "-i 0.02");
+        return shown()["local"] == net + "110";
+    }));
+    EXPECT_EQ(pings_lost(c, "10.20.1.2", 20, "-i 0.02"), 0);
+    EXPECT_NE(in(b_, "bridge fdb show dev vxlan0").find("02:00:00:00:00:01 dst " + net + "110"),
+              std::string::npos);
+}
+
+// An entry with the VNI of another VTEP: what leaves by it has the address of its own VTEP.
+TEST_P(Follow, TheOwnVtepAlone)
+{
+    const bool v6 = GetParam();
+    const std::string net = v6 ? "fd00::" : "192.168.8.", length = v6 ? "/64 nodad" : "/24";
+    ip(a_, fmt::format("addr add {}110{} dev u{}", net, length, v6 ? " preferred_lft 0" : ""));
+    near_end(fmt::format("u --local {}110", net));
+    works(fmt::format("attach u --vni 77 --name other --remote {}101", net));
+    const auto other = [&] { return json::parse(run("-j show other").text)[0]["local"]; };
+    const json before = other();
+    ASSERT_EQ(before, net + "100");
+    works(fmt::format("fdb add 02:00:00:00:00:02 dev vxlan0 dst {}101 vni 77", net));
+    ip(a_, "neigh add 10.20.1.2 lladdr 02:00:00:00:00:02 dev vxlan0");
+    ip(b_, fmt::format("link add vxlan0 address 02:00:00:00:00:02 type vxlan id 77 dev u dstport "
+                       "4789 local {}101",
+                       net));
+    ip(b_, "link set vxlan0 up");
+    EXPECT_EQ(pings_lost(a_, "10.20.1.2", 5, "-i 0.05"), 5);
+    EXPECT_NE(in(b_, "cat /sys/class/net/vxlan0/statistics/rx_packets"), "0\n");
+    EXPECT_EQ(other(), before);
+}
+
 class Routes : public FollowCase {};
 
 // Both addresses stay, and the route has another source.

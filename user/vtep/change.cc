@@ -242,11 +242,7 @@ class Change {
         TRY(session_.wrap(change_default()));
         TRY(session_.wrap(change_accept()));
         // From here on, whoever finds this command killed goes on to the new options.
-        xv_vtep marked = after_;
-        marked.flags |= XV_VTEP_CHANGING_OPTIONS;
-        TRY(session_.wrap(put_record(session_, marked)));
-        TRY(session_.wrap(derive_lookups(session_)));
-        TRY(session_.wrap(session_.tables->vteps.put(after_.slot, after_)));
+        TRY(session_.wrap(commit_record(session_, after_)));
         if (ages_now())
             TRY(session_.wrap(queue_what_ages_now(session_, after_)));
         TRY(session_.wrap(allow_route_queries(session_)));
@@ -447,6 +443,16 @@ Result<> put_record(Session &session, const xv_vtep &record)
     return session.tables->vteps.put(record.slot, record);
 }
 
+Result<> commit_record(Session &session, const xv_vtep &record)
+{
+    xv_vtep whole = record, marked = record;
+    whole.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING_OPTIONS);
+    marked.flags |= XV_VTEP_CHANGING_OPTIONS;
+    TRY(put_record(session, marked));
+    TRY(derive_lookups(session));
+    return session.tables->vteps.put(whole.slot, whole);
+}
+
 Result<> repair_options(Session &session, const xv_vtep &record, const Link &device)
 {
     const bool v6 = (record.flags & XV_VTEP_V6) != 0;
@@ -469,11 +475,7 @@ Result<> repair_options(Session &session, const xv_vtep &record, const Link &dev
         TRY(replace_default(session, record, far ? to_addr(*far) : xv_addr{}, record.remote));
     }
     TRY(settle_plain_remotes(session, record));
-    TRY(put_record(session, record));
-    TRY(derive_lookups(session));
-    xv_vtep repaired = record;
-    repaired.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING_OPTIONS);
-    return session.tables->vteps.put(repaired.slot, repaired);
+    return commit_record(session, record);
 }
 
 Result<VtepInfo> change_vtep(const std::string &device, const Changes &changes)

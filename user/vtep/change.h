@@ -13,4 +13,8 @@ Result<> repair_options(Session &session, const xv_vtep &record, const Link &dev
 // Writes the record, and for a device with many VNIs those of its VTEPs with its options.
 Result<> put_record(Session &session, const xv_vtep &record);
 
+// As put_record(), and derives the lookups. The record has XV_VTEP_CHANGING_OPTIONS until both are
+// done, so that the next command finishes it if this one is killed.
+Result<> commit_record(Session &session, const xv_vtep &record);
+
 } // namespace xvtep

@@ -122,7 +122,7 @@ Result<> follow_device(Session &session, xv_vtep vtep, const Link &link)
     return session.tables->vteps.put(vtep.slot, vtep);
 }
 
-// Returns the record with the options of before a killed change, and with a local address that this
+// Returns the record with its options, also after a killed change, and with a local address that this
 // host has, where the VTEP chooses it by itself.
 Result<xv_vtep> repair_and_follow(Session &session, HostAddresses &addresses, xv_vtep record,
                                   const Link &link)
@@ -132,10 +132,8 @@ Result<xv_vtep> repair_and_follow(Session &session, HostAddresses &addresses, xv
         record.flags &= ~static_cast<__u32>(XV_VTEP_CHANGING_OPTIONS);
     }
     TRY_ASSIGN(const bool followed, follow_source(session, addresses, record));
-    if (followed) {
-        TRY(put_record(session, record));
-        TRY(derive_lookups(session));
-    }
+    if (followed)
+        TRY(commit_record(session, record));
     return record;
 }
 
