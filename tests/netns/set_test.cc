@@ -301,6 +301,71 @@ TEST_F(Set, FailedOrKilled)
     }
 }
 
+// Given `true`: an IPv6 underlay.
+class SetInUse : public TwoHosts, public ::testing::WithParamInterface<bool> {};
+
+// A stream and pings go on over all changes. Neither another tenant of the far host nor a third
+// host gets any of their packets.
+TEST_P(SetInUse, NothingIsLost)
+{
+    const std::string net = GetParam() ? "fd00::" : "192.168.8.";
+    const std::string length = GetParam() ? "/64 nodad" : "/24";
+    const std::string c = host("c");
+    wire(a_, "w", c, "u");
+    for (const auto &[host, dev, last] :
+         {std::tuple(a_, "u", "100"), std::tuple(a_, "u", "120"), std::tuple(b_, "u", "101"),
+          std::tuple(b_, "u", "102"), std::tuple(c, "u", "103")}) {
+        in(host, "sysctl -q -w net.ipv6.conf.default.disable_ipv6=1"); // pings and the stream alone
+        if (GetParam() || last == std::string("120") || last == std::string("102") || host == c)
+            ip(host, fmt::format("addr add {}{}{} dev {}", net, last, length, dev));
+    }
+    for (const auto &[host, name, vni, address] :
+         {std::tuple(b_, "vxlan0", 42, "10.20.1.2/24"), std::tuple(b_, "tenant", 43, "10.20.2.2/24"),
+          std::tuple(c, "vxlan0", 42, "10.20.1.3/24")}) {
+        ip(host, fmt::format("link add {} type vxlan id {} dev u dstport 4789 {}", name, vni,
+                             GetParam() ? "local " + net + (host == c ? "103" : "101") : ""));
+        ip(host, fmt::format("addr add {} dev {}", address, name));
+        ip(host, fmt::format("link set {} up", name));
+    }
+    works(fmt::format("attach u --vni 42 --name vxlan0 --remote {}101 --local {}100", net, net));
+    ip(a_, "addr add 10.20.1.1/24 dev vxlan0");
+    ASSERT_EQ(pings_lost(a_, "10.20.1.2"), 0);
+    must(fmt::format(
+        "(ip netns exec {0} ping -q -i 0.005 -W 1 -w 30 10.20.1.2 >{2} & echo $! >{3}; wait) >{7} 2>&1 & "
+        "(ip netns exec {1} timeout 25 sh -c \"for n in 1 2 3 4; do python3 "
+        "{4}/tests/support/receive.py 10.20.1.2; done\" >{5} 2>&1) & "
+        "(ip netns exec {0} timeout 25 sh -c \"for n in 1 2 3 4; do python3 "
+        "{4}/tests/support/send.py 10.20.1.2; done\" >{6} 2>&1; echo done >>{6}) >{7} 2>&1 & sleep 0.3",
+        a_, b_, file("ping"), file("pid"), XVTEP_SOURCE_DIR, file("got"), file("sent"), file("rest")));
+    for (const std::string words :
+         {"ttl 9", "tos 0x20", "df set", "ageing 77", "nolearning", "learning", "l2miss l3miss",
+          "nol2miss nol3miss", "maxaddress 100", "mtu 1400", "local NET120", "remote NET102",
+          "local any", "remote NET101 local NET100 ttl auto tos 0 df unset ageing 300"}) {
+        std::string all = words;
+        for (std::size_t at = 0; (at = all.find("NET")) != std::string::npos;)
+            all.replace(at, 3, net);
+        works("set vxlan0 " + all);
+    }
+    must(fmt::format("kill -INT $(cat {0}); timeout 5 tail --pid=$(cat {0}) -f /dev/null; "
+                     "for n in $(seq 100); do grep -q done {1} && break; sleep 0.1; done; sleep 0.2",
+                     file("pid"), file("sent")));
+    const std::string pings = must("cat " + file("ping"));
+    int sent = 0, received = 0;
+    std::sscanf(pings.c_str() + pings.find("---\n") + 4, "%d packets transmitted, %d received",
+                &sent, &received);
+    EXPECT_GT(received, 20) << pings;
+    EXPECT_EQ(sent, received) << pings;
+    const std::string digests = must("cat " + file("sent"));
+    EXPECT_EQ(std::ranges::count(digests, '\n'), 5) << digests;
+    EXPECT_EQ(must("cat " + file("got")) + "done\n", digests);
+    for (const auto &[host, name] : {std::pair(b_, "tenant"), std::pair(c, "vxlan0")})
+        EXPECT_EQ(in(host, fmt::format("cat /sys/class/net/{}/statistics/rx_packets", name)), "0\n")
+            << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Family, SetInUse, ::testing::Bool(),
+                         [](const auto &one) { return std::string(one.param ? "V6" : "V4"); });
+
 // Two at once, and all the while: each is whole.
 TEST_F(Set, TwiceAtOnce)
 {
