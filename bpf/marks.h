@@ -66,8 +66,9 @@ enum xv_mark {
     XV_MARK_EXPECT = 0xc000,
     XV_MARK_EXPECT_PORT = 0x2000, /* its FDB entry, or its VTEP, names the underlay port */
     XV_MARK_EXPECT_HASH = 0x1fef,
-    XV_MARK_EXPECT_OTHER_VNI = 0x10, /* it leaves with another VNI or UDP port than its VTEP's own */
-    XV_MARK_EXPECT_TUNNEL = 0x0f,    /* of the hash: VNI and UDP port, absent in later fragments */
+    XV_MARK_EXPECT_OTHER_VNI =
+        0x10,                     /* it leaves with another VNI or UDP port than its VTEP's own */
+    XV_MARK_EXPECT_TUNNEL = 0x0f, /* of the hash: VNI and UDP port, absent in later fragments */
     XV_MARK_EXPECT_ANY = 0,       /* a hash for any VTEP: the kernel's device may know better */
 };
 

@@ -47,8 +47,9 @@ static __always_inline int own_source_is_gone(struct __sk_buff *skb, const struc
 
 /*
  * A packet of the VTEP's kernel device leaves from this address. It may not be one of another host
- * whose packet is routed or bridged through here; such packets have an ingress_ifindex. The kernel's
- * IPv4 tunnel takes it off; no IPv6 tunnel need do that: there, the address must be one of this host.
+ * whose packet is routed or bridged through here; such packets have an ingress_ifindex. The
+ * kernel's IPv4 tunnel takes it off; no IPv6 tunnel need do that: there, the address must be one of
+ * this host.
  */
 XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u32 vni,
                           __u32 dstport)
