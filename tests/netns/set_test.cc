@@ -273,8 +273,8 @@ TEST_F(Set, FailedOrKilled)
     const std::string to = "set vxlan0 remote 192.168.8.105 ttl 9 ageing 33 accept known tos 0x10",
                       back = "set vxlan0 remote 192.168.8.101 ttl auto ageing 300 accept any tos 0";
     const std::string before = state();
-    must(fmt::format("XVTEP_FAULT_COUNT={} {} {} -n {} {}", file("count"), XVTEP_FAULTS, xvtep(), a_,
-                     to));
+    must(fmt::format("XVTEP_FAULT_COUNT={} {} {} -n {} {}", file("count"), XVTEP_FAULTS, xvtep(),
+                     a_, to));
     const std::string after = state();
     unsigned calls = 0;
     std::ifstream(file("count")) >> calls;
@@ -294,7 +294,8 @@ TEST_F(Set, FailedOrKilled)
         }
         EXPECT_EQ(run("detach lo").status, 2); // puts right what is not whole
         const std::string now = state();
-        const std::string from_before = difference(before, now), from_after = difference(after, now);
+        const std::string from_before = difference(before, now),
+                          from_after = difference(after, now);
         EXPECT_TRUE(from_before.empty() || from_after.empty()) << from_before << "to after:\n"
                                                                << from_after;
         EXPECT_EQ(shown()["problems"], json::array());
@@ -319,9 +320,9 @@ TEST_P(SetInUse, NothingIsLost)
         if (GetParam() || last == std::string("120") || last == std::string("102") || host == c)
             ip(host, fmt::format("addr add {}{}{} dev {}", net, last, length, dev));
     }
-    for (const auto &[host, name, vni, address] :
-         {std::tuple(b_, "vxlan0", 42, "10.20.1.2/24"), std::tuple(b_, "tenant", 43, "10.20.2.2/24"),
-          std::tuple(c, "vxlan0", 42, "10.20.1.3/24")}) {
+    for (const auto &[host, name, vni, address] : {std::tuple(b_, "vxlan0", 42, "10.20.1.2/24"),
+                                                   std::tuple(b_, "tenant", 43, "10.20.2.2/24"),
+                                                   std::tuple(c, "vxlan0", 42, "10.20.1.3/24")}) {
         ip(host, fmt::format("link add {} type vxlan id {} dev u dstport 4789 {}", name, vni,
                              GetParam() ? "local " + net + (host == c ? "103" : "101") : ""));
         ip(host, fmt::format("addr add {} dev {}", address, name));
@@ -330,13 +331,15 @@ TEST_P(SetInUse, NothingIsLost)
     works(fmt::format("attach u --vni 42 --name vxlan0 --remote {}101 --local {}100", net, net));
     ip(a_, "addr add 10.20.1.1/24 dev vxlan0");
     ASSERT_EQ(pings_lost(a_, "10.20.1.2"), 0);
-    must(fmt::format(
-        "(ip netns exec {0} ping -q -i 0.005 -W 1 -w 30 10.20.1.2 >{2} & echo $! >{3}; wait) >{7} 2>&1 & "
-        "(ip netns exec {1} timeout 25 sh -c \"for n in 1 2 3 4; do python3 "
-        "{4}/tests/support/receive.py 10.20.1.2; done\" >{5} 2>&1) & "
-        "(ip netns exec {0} timeout 25 sh -c \"for n in 1 2 3 4; do python3 "
-        "{4}/tests/support/send.py 10.20.1.2; done\" >{6} 2>&1; echo done >>{6}) >{7} 2>&1 & sleep 0.3",
-        a_, b_, file("ping"), file("pid"), XVTEP_SOURCE_DIR, file("got"), file("sent"), file("rest")));
+    must(fmt::format("(ip netns exec {0} ping -q -i 0.005 -W 1 -w 30 10.20.1.2 >{2} & echo $! "
+                     ">{3}; wait) >{7} 2>&1 & "
+                     "(ip netns exec {1} timeout 25 sh -c \"for n in 1 2 3 4; do python3 "
+                     "{4}/tests/support/receive.py 10.20.1.2; done\" >{5} 2>&1) & "
+                     "(ip netns exec {0} timeout 25 sh -c \"for n in 1 2 3 4; do python3 "
+                     "{4}/tests/support/send.py 10.20.1.2; done\" >{6} 2>&1; echo done >>{6}) >{7} "
+                     "2>&1 & sleep 0.3",
+                     a_, b_, file("ping"), file("pid"), XVTEP_SOURCE_DIR, file("got"), file("sent"),
+                     file("rest")));
     for (const std::string words :
          {"ttl 9", "tos 0x20", "df set", "ageing 77", "nolearning", "learning", "l2miss l3miss",
           "nol2miss nol3miss", "maxaddress 100", "mtu 1400", "local NET120", "remote NET102",
@@ -346,9 +349,10 @@ TEST_P(SetInUse, NothingIsLost)
             all.replace(at, 3, net);
         works("set vxlan0 " + all);
     }
-    must(fmt::format("kill -INT $(cat {0}); timeout 5 tail --pid=$(cat {0}) -f /dev/null; "
-                     "for n in $(seq 100); do grep -q done {1} && break; sleep 0.1; done; sleep 0.2",
-                     file("pid"), file("sent")));
+    must(
+        fmt::format("kill -INT $(cat {0}); timeout 5 tail --pid=$(cat {0}) -f /dev/null; "
+                    "for n in $(seq 100); do grep -q done {1} && break; sleep 0.1; done; sleep 0.2",
+                    file("pid"), file("sent")));
     const std::string pings = must("cat " + file("ping"));
     int sent = 0, received = 0;
     std::sscanf(pings.c_str() + pings.find("---\n") + 4, "%d packets transmitted, %d received",

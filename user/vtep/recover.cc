@@ -122,8 +122,8 @@ Result<> follow_device(Session &session, xv_vtep vtep, const Link &link)
     return session.tables->vteps.put(vtep.slot, vtep);
 }
 
-// Returns the record with its options, also after a killed change, and with a local address that this
-// host has, where the VTEP chooses it by itself.
+// Returns the record with its options, also after a killed change, and with a local address that
+// this host has, where the VTEP chooses it by itself.
 Result<xv_vtep> repair_and_follow(Session &session, HostAddresses &addresses, xv_vtep record,
                                   const Link &link)
 {
