@@ -234,6 +234,8 @@ TEST_F(WithoutPort, RoutesLeadToIt)
     EXPECT_EQ(shown()["problems"], json::array());
     works("reload");
     EXPECT_EQ(shown()["dev"], "u");
+    works("set vxlan0 ttl 9 nolearning");
+    EXPECT_EQ(shown()["routed"], true);
     EXPECT_EQ(run("detach u").status, 2) << "the VTEP is on no port by name";
     works("detach vxlan0");
     EXPECT_EQ(run("show").text, "");

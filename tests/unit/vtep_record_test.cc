@@ -29,5 +29,20 @@ TEST(VtepRecord, KeepsWhoIsAccepted)
     }
 }
 
+// How the VTEP was made, and what becomes of it, is no option.
+TEST(VtepRecord, KeepsWhatIsNoOption)
+{
+    constexpr __u32 others = XV_VTEP_MADE_BRIDGE | XV_VTEP_DEVICE | XV_VTEP_CHANGING |
+                             XV_VTEP_CHANGING_OPTIONS | XV_VTEP_LOCAL_AUTO | XV_VTEP_ROUTED |
+                             0xffU << XV_VTEP_CONFIRMED_SHIFT;
+    xv_vtep vtep{};
+    vtep.flags = ~__u32{0};
+    AttachRequest request = request_with(Accept::any);
+    request.learning = false;
+    write_options(vtep, request);
+    EXPECT_EQ(vtep.flags & others, others);
+    EXPECT_EQ(vtep.flags & (XV_VTEP_LEARNING | XV_VTEP_ACCEPT_KNOWN | XV_VTEP_V6), 0U);
+}
+
 } // namespace
 } // namespace xvtep

@@ -27,10 +27,15 @@ constexpr Flag flags[] = {
     {&AttachRequest::gbp, XV_VTEP_GBP},
 };
 
-// What is no option of a request: how the VTEP was made, and what becomes of it.
-constexpr __u32 kept_flags = XV_VTEP_MADE_BRIDGE | XV_VTEP_DEVICE | XV_VTEP_CHANGING |
-                             XV_VTEP_CHANGING_OPTIONS | XV_VTEP_LOCAL_AUTO |
-                             ~__u32{0} << XV_VTEP_CONFIRMED_SHIFT;
+// All flags that say an option of a request; the others say how the VTEP was made, and what becomes
+// of it.
+constexpr __u32 option_flags = [] {
+    __u32 all = XV_VTEP_V6 | XV_VTEP_UDPCSUM | XV_VTEP_TTL_INHERIT | XV_VTEP_TOS_INHERIT |
+                XV_VTEP_DF_SET | XV_VTEP_DF_INHERIT | XV_VTEP_ACCEPT_KNOWN;
+    for (const auto &[field, flag] : flags)
+        all |= flag;
+    return all;
+}();
 
 } // namespace
 
@@ -50,7 +55,7 @@ void write_options(xv_vtep &vtep, const AttachRequest &request)
 {
     const bool v6 = request.local->is_v6();
     vtep.vni = request.vni;
-    vtep.flags &= kept_flags;
+    vtep.flags &= ~option_flags;
     for (const auto &[field, flag] : flags)
         vtep.flags |= flag_if(request.*field, flag);
     vtep.flags |= flag_if(v6, XV_VTEP_V6) |
