@@ -489,12 +489,14 @@ void OldXvtep::attach(Session &session)
     for (const auto &link : got(session.netlink.links())) {
         const auto key = static_cast<__u32>(link.index);
         if (const auto underlay = got(tables.underlays.look_up(key))) {
+            if (!clsact)
+                remove_clsact(link); // with the filters of this test's other layout
             attach_tc(link, true, names.underlay_ingress);
             attach_tc(link, false, names.underlay_egress);
             if (underlay->mode != XV_MODE_TC)
                 attach_xdp(link, underlay->mode == XV_MODE_SKB, "xvtep_xdp_underlay");
             auto old = *underlay;
-            old.made_clsact |= clsact ? 1 : 0;
+            old.made_clsact = clsact ? 1 : 0;
             if (layout_ == 5) {
                 layout_5::Underlay older{};
                 std::memcpy(&older, &old, sizeof(older));
@@ -509,11 +511,14 @@ void OldXvtep::attach(Session &session)
             attach_tc(link, true, names.device_ingress);
         }
         if (const auto port = got(tables.ports.look_up(key))) {
+            if (!clsact)
+                remove_clsact(link);
             attach_tc(link, true, names.port_ingress);
             attach_tc(link, false, names.port_egress);
             if (port->mode != XV_MODE_TC)
                 attach_xdp(link, port->mode == XV_MODE_SKB, "xvtep_xdp_port");
             auto old = *port;
+            old.flags &= ~static_cast<__u32>(XV_PORT_MADE_CLSACT);
             old.flags |= clsact ? XV_PORT_MADE_CLSACT : 0;
             if (layout_ == 5)
                 put(map("ports"), key, old_port(old));

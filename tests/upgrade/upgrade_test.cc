@@ -246,19 +246,8 @@ void Upgrade::upgrade_under_traffic(unsigned layout, TcKind kind)
         run(1, "port del v1"), run(1, "port add v1 --vni 42");
     EXPECT_EQ(pings_lost(c_[1], v4(2)), 0);
     EXPECT_EQ(pings_lost(c_[3], v4(2)), 0);
-    // A known fault (docs/limits.md): after layout 10, learned MACs may have no remote, and then
-    // `fdb show` leaves them out, though frames arrive.
-    const auto all_but_learned = [&](const std::string &text) {
-        std::string kept;
-        std::istringstream lines(text);
-        for (std::string line; std::getline(lines, line);)
-            if (layout != 10 || line.find("\"state\":\"\"") == std::string::npos)
-                kept += line + "\n";
-        return kept;
-    };
     for (const int n : {1, 2})
-        EXPECT_EQ(difference(all_but_learned(before[n]), all_but_learned(view(n))), "")
-            << "host " << n;
+        EXPECT_EQ(difference(before[n], view(n)), "") << "host " << n;
     std::map<std::string, Json> was;
     for (const auto &line : ages)
         was[line["mac"].get<std::string>() + line["dst"].get<std::string>()] = line;
