@@ -95,10 +95,16 @@ TEST_P(HostileSources, OfOneTenantInAFlood)
     made_up(c_[1], flood, 0xb1, mac(2));
     for (auto &pinger : pingers)
         pinger.join();
-    EXPECT_LE(lost[0], 4) << "of another tenant's"; // they share the queue of the wire
+    // XDP fills the queue of the wire, which tenants share.
+    EXPECT_LE(lost[0], xdp() ? 4 : 0) << "of another tenant's";
     EXPECT_LE(lost[1], 4) << "of neighbours' at the host that is flooded"; // its queue is full
     EXPECT_LE(lost[2], 4) << "of a neighbour's at the same host";
     EXPECT_EQ(pings_lost(c_[1], v4(2)), 0);
+
+    // What the queues have not let through is sent again, until the tenant has its share.
+    for (int tries = 0; !kernel() && tries < 4 && entries_of(2, 42) <= XV_FDB_START / 2 - 100;
+         tries++)
+        made_up(c_[1], flood, 0xb1, mac(2));
 
     // What is learned afterwards, at the host that floods and at the one that is flooded.
     made_up(o_[2], many, 0xb2, mac(81));
@@ -112,7 +118,7 @@ TEST_P(HostileSources, OfOneTenantInAFlood)
             EXPECT_GE(entries_of(n, 43), 2 * many) << "and from the port";
         }
         EXPECT_LE(entries_of(n, 42), XV_FDB_START / 2);
-        EXPECT_GT(entries_of(n, 42), XV_FDB_START / 3); // what the queues have let through
+        EXPECT_GT(entries_of(n, 42), XV_FDB_START / 2 - 100);
         EXPECT_GT(statistics(n, "vxlan0")["not_learned"].get<unsigned>(), 1'000U);
         // The kernel's device has what the programs have, and no more.
         EXPECT_LE(learned(n, "vxlan0", 0xb1), XV_FDB_START / 2);
