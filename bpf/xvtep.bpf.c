@@ -125,8 +125,7 @@ int xvtep_tc_l3_ingress(struct __sk_buff *skb)
 }
 
 /* Egress of an underlay port: sees the packets that the kernel's device sends. */
-SEC("tc")
-int xvtep_tc_underlay_egress(struct __sk_buff *skb)
+static __always_inline int underlay_egress(struct __sk_buff *skb, enum port_kind kind)
 {
     struct sent_action result = {.action = XV_PASS};
     __u32 packets;
@@ -135,29 +134,23 @@ int xvtep_tc_underlay_egress(struct __sk_buff *skb)
     if (skb->tc_index != XV_MARK_NO_ENTRY && !(skb->tc_index & XV_MARK_SENDER))
         return XV_PASS;
     packets = skb_packets(skb);
-    reason = check_sent_frame(skb, &result);
+    reason = kind == XV_PORT_L3 ? check_sent_packet(skb, &result) : check_sent_frame(skb, &result);
     skb->tc_index = 0;
     if (reason == XV_CONTINUE)
         return result.action;
     return to_action(underlay_slot(skb->ifindex), reason, packets);
 }
 
-/* The same of a port whose packets have no Ethernet header. */
+SEC("tc")
+int xvtep_tc_underlay_egress(struct __sk_buff *skb)
+{
+    return underlay_egress(skb, XV_PORT_ETHERNET);
+}
+
 SEC("tc")
 int xvtep_tc_l3_egress(struct __sk_buff *skb)
 {
-    struct sent_action result = {.action = XV_PASS};
-    __u32 packets;
-    int reason;
-
-    if (skb->tc_index != XV_MARK_NO_ENTRY && !(skb->tc_index & XV_MARK_SENDER))
-        return XV_PASS;
-    packets = skb_packets(skb);
-    reason = check_sent_packet(skb, &result);
-    skb->tc_index = 0;
-    if (reason == XV_CONTINUE)
-        return result.action;
-    return to_action(underlay_slot(skb->ifindex), reason, packets);
+    return underlay_egress(skb, XV_PORT_L3);
 }
 
 /* Egress of a VTEP's own device: frames from the host's stack or the bridge. */
