@@ -27,6 +27,8 @@ class Set : public TwoHosts {
                "remote 192.168.8.100 noudpcsum");
         ip(b_, "addr add 10.20.1.2/24 dev vxlan0");
         ip(b_, "link set vxlan0 up");
+        // Else host b keeps a MAC that it has learned within the last second (arp_process()).
+        in(b_, "sysctl -q -w net.ipv4.neigh.vxlan0.locktime=0");
     }
 
     void attach(const std::string &words = "")
@@ -64,8 +66,9 @@ class Set : public TwoHosts {
     {
         const std::string output = file("ping");
         must(fmt::format(
-            "ip netns exec {} ping -q -i 0.01 -W 1 -w 30 10.20.1.2 >{} 2>&1 & echo $! >{}", a_,
-            output, file("pid")));
+            "ip netns exec {0} ping -i 0.01 -W 1 -w 30 10.20.1.2 >{1} 2>&1 & echo $! >{2}; "
+            "timeout 10 sh -c 'until grep -q \"bytes from\" {1}; do sleep 0.01; done'",
+            a_, output, file("pid")));
         change();
         must(fmt::format("kill -INT $(cat {0}); timeout 5 tail --pid=$(cat {0}) -f /dev/null",
                          file("pid")));

@@ -30,7 +30,7 @@ int main(void)
 }
 #else
 
-enum { most_calls = 1 << 20, most_threads = 64 };
+enum { most_calls = 1 << 20, most_threads = 64, restart_system_call = 513 };
 
 static int at, with; // `at` is 0 if no call is to fail
 static unsigned short made[most_calls];
@@ -40,6 +40,9 @@ static uint64_t entry;
 static long entry_text;
 static pid_t doomed; // whose call returns an error at its exit
 static int doomed_with;
+// By PID: threads whose call the kernel has them make again, since it did not get a lock at once
+// (restart_syscall(), which writes of sysctls do for the lock of network devices). It is one call.
+static pid_t repeating[most_threads];
 
 static void die(const char *what)
 {
@@ -135,8 +138,15 @@ static void at_call(pid_t pid)
         ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rax), error);
         doomed = 0;
     }
+    pid_t *const again = &repeating[pid % most_threads];
+    if (info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == -restart_system_call)
+        *again = pid;
     if (info.op != PTRACE_SYSCALL_INFO_ENTRY || !started || !counts(info.entry.nr))
         return;
+    if (*again == pid) {
+        *again = 0;
+        return;
+    }
     if (calls < most_calls)
         made[calls] = (unsigned short)info.entry.nr;
     if (++calls != at)
