@@ -67,7 +67,7 @@ class Set : public TwoHosts {
         const std::string output = file("ping");
         must(fmt::format(
             "ip netns exec {0} ping -i 0.01 -W 1 -w 30 10.20.1.2 >{1} 2>&1 & echo $! >{2}; "
-            "timeout 10 sh -c 'until grep -q \"bytes from\" {1}; do sleep 0.01; done'",
+            "for i in $(seq 1000); do grep -q \"bytes from\" {1} && break; sleep 0.01; done",
             a_, output, file("pid")));
         change();
         must(fmt::format("kill -INT $(cat {0}); timeout 5 tail --pid=$(cat {0}) -f /dev/null",
