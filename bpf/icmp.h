@@ -16,6 +16,7 @@
 #define XV_ICMP_PARAMETER_PROBLEM 12
 #define XV_ICMPV6_TOO_BIG 2
 #define XV_ICMPV6_INFORMATIONAL 128 /* lower types are errors */
+#define XV_ICMPV6_REDIRECT 137
 
 struct icmp { /* linux/icmp.h includes libc's headers */
     __u8 type, code;

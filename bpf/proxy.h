@@ -11,6 +11,7 @@
 #include <linux/ipv6.h>
 
 #include "bpf/addr.h"
+#include "bpf/answer.h"
 #include "bpf/common.h"
 #include "bpf/csum.h"
 #include "bpf/fdb.h"
@@ -261,6 +262,8 @@ static __always_inline int proxy(struct __sk_buff *skb, const struct xv_vtep *vt
         (tx->eth.h_proto != bpf_htons(ETH_P_ARP) && tx->eth.h_proto != bpf_htons(ETH_P_IPV6)) ||
         skb->vlan_present) /* the kernel's device does not recognize ARP behind a tag */
         return XV_CONTINUE;
+    if (is_of_another_place(vtep, tx)) /* the VTEP's device answers */
+        return XV_RESOLVE;
     return proxy_frame(skb, vtep, tx);
 }
 

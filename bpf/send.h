@@ -8,6 +8,7 @@
 #include "bpf/abi/wire.h"
 #include "bpf/addr.h"
 #include "bpf/alive.h"
+#include "bpf/answer.h"
 #include "bpf/common.h"
 #include "bpf/count.h"
 #include "bpf/deliver.h"
@@ -325,7 +326,7 @@ static __always_inline int send_by_entry(struct __sk_buff *skb, const struct xv_
     }
     if (reason == XV_LOCAL_VTEP)
         return local_bypass(skb, vtep, entry, tx);
-    if (reason == XV_OVER_MTU)
+    if (reason == XV_OVER_MTU && !is_of_another_place(vtep, tx))
         return send_too_big(skb, tx);
     return reason;
 }

@@ -7,7 +7,6 @@
 
 #include "bpf/common.h"
 #include "bpf/count.h"
-#include "bpf/marks.h"
 #include "bpf/skb.h"
 
 enum path_state {
@@ -32,16 +31,6 @@ struct tx_ctx {
     __u8 by_gateway : 1;      /* the kernel must resolve it: see multipath_work.gateway */
     __u8 path_state;          /* enum path_state */
 };
-
-/* Sends the packet, which has become an answer, to the frame's sender. Returns `reason`. */
-static __always_inline int answer(struct __sk_buff *skb, struct tx_ctx *tx, int reason)
-{
-    if (tx->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), tx->vid))
-        return XV_REWRITE_FAILED;
-    skb->tc_index = XV_MARK_DELIVERED;
-    tx->action = bpf_redirect(tx->ifindex, tx->redirect);
-    return reason;
-}
 
 /* As to_action(), for the reasons that may come with an action. */
 static __always_inline int tx_to_action(const struct tx_ctx *tx, __u32 slot, int reason,

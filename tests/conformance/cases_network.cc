@@ -78,6 +78,14 @@ Bytes packet_too_big(const Bytes &frame, unsigned mtu)
            (Ipv6{.src = "fd20::3", .dst = "fd20::2", .next = 58} / message);
 }
 
+// An IPv6 packet of 1500 bytes with these headers behind its own.
+Bytes behind(unsigned next, Bytes headers)
+{
+    put(headers, payload(1500 - 40 - headers.size()));
+    return Ether{.dst = B, .src = A, .type = 0x86dd} /
+           (Ipv6{.src = "fd20::2", .dst = "fd20::3", .next = next} / headers);
+}
+
 Bytes ping(unsigned type, const char *dst, const char *src, const char *to, const char *from)
 {
     Bytes message;
@@ -116,8 +124,17 @@ std::vector<Case> network_cases()
     const Bytes full = v4(B, A, {.size = 1500 - 28}),
                 full_df = v4(B, A, {.df = true, .size = 1500 - 28}),
                 full6 = v6(B, A, {.size = 1500 - 48});
-    std::vector<Out> full_out = fragments(to_wire(full), 1480);
-    full_out.push_back(access2(full));
+    const auto in_fragments = [](const Bytes &frame) {
+        std::vector<Out> out = fragments(to_wire(frame), 1480);
+        out.push_back(access2(frame));
+        return out;
+    };
+    const std::vector<Out> full_out = in_fragments(full);
+    const Bytes first6 = behind(44, {17, 0, 0, 1, 0, 0, 0, 9}),
+                options6 = behind(60, {58, 0, 1, 4, 0, 0, 0, 0, 128, 0, 0, 0}),
+                ah6 = behind(51, {17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}),
+                redirect6 = behind(58, {137, 0, 0, 0}), error6 = behind(58, {4, 0, 0, 0}),
+                nothing6 = behind(59, {0, 0, 0, 0});
     const Bytes arp_to_host =
         arp(broadcast, B, {.sender_mac = B, .sender = "10.20.1.3", .target = "10.20.1.1"});
     const Bytes arp_of_host = arp(B, device_mac,
@@ -334,6 +351,27 @@ std::vector<Case> network_cases()
          "pmtu_answered_ipv6",
          big,
          {cross(full6, {access2(full6), access(packet_too_big(full6, 1450))})}},
+        {"network",
+         "pmtu_ipv6_first_fragment_answered",
+         big,
+         {cross(first6, {access2(first6), access(packet_too_big(first6, 1450))})}},
+        {"network",
+         "pmtu_ipv6_behind_options_answered",
+         big,
+         {cross(options6, {access2(options6), access(packet_too_big(options6, 1450))})}},
+        {"network",
+         "pmtu_ipv6_behind_authentication_answered",
+         big,
+         {cross(ah6, {access2(ah6), access(packet_too_big(ah6, 1450))})}},
+        {"network",
+         "pmtu_ipv6_redirect_fragmented",
+         big,
+         {cross(redirect6, in_fragments(redirect6))}},
+        {"network", "pmtu_ipv6_error_fragmented", big, {cross(error6, in_fragments(error6))}},
+        {"network",
+         "pmtu_ipv6_no_next_header_fragmented",
+         big,
+         {cross(nothing6, in_fragments(nothing6))}},
         {"network",
          "pmtu_answered_underlay6",
          big6,

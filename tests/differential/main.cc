@@ -315,6 +315,8 @@ class Fuzz {
                          .frame = &frame,
                          .kernel = without(s.kernel, s.xvtep),
                          .xvtep = without(s.xvtep, s.kernel)};
+            if (frame.side != Side::wire && frame.bytes.size() >= 6)
+                d.bridge_knows = kernel_.bridge_knows(View(frame.bytes).first(6));
             verdict.rule = rule_of(d);
             if (verdict.rule == nullptr)
                 verdict.failure = "output differs";

@@ -51,6 +51,35 @@ bool inner_is_cut(const Variant &, const Frame &frame)
            ((type == 0x8100 || type == 0x88a8) && size < 20);
 }
 
+bool has_switch(const Variant &variant)
+{
+    return variant.layout != Layout::bridge && variant.layout != Layout::host;
+}
+
+// Behind a tag, the frame ends within a further one, or within the header of a PPPoE session.
+bool ends_behind_tag(const Frame &frame)
+{
+    const Bytes &f = frame.bytes;
+    std::size_t type_at = 12, size = f.size();
+    if (frame.side == Side::wire) {
+        const auto t = tunnel(f);
+        if (!t)
+            return false;
+        type_at += t->inner;
+        if (const std::size_t udp = get16(f, t->udp + 4); udp >= 8)
+            size = std::min(size, t->udp + udp);
+    }
+    const auto is_tag = [&] {
+        const unsigned type = size < type_at + 2 ? 0 : get16(f, type_at);
+        return type == 0x8100 || type == 0x88a8;
+    };
+    for (int tags = frame.side == Side::trunk ? 2 : 1; tags > 0 && is_tag(); tags--)
+        type_at += 4;
+    if (size < type_at + 2)
+        return false;
+    return (is_tag() && size < type_at + 6) || (get16(f, type_at) == 0x8864 && size < type_at + 10);
+}
+
 // An inner TCP or UDP checksum that is not right, of a frame that is sent with an outer one.
 bool inner_sum_is_wrong(const Bytes &sent)
 {
@@ -173,6 +202,13 @@ bool quotes_other_checksum(const Difference &d)
     return true;
 }
 
+bool is_too_big6(const Seen &seen)
+{
+    const Headers at = headers(seen.frame);
+    return seen.side != Side::wire && at.v6 && at.protocol == 58 && at.transport != 0 &&
+           at.transport < seen.frame.size() && seen.frame[at.transport] == 2;
+}
+
 const Rule all[]{
     {"outer-checksum", "docs/kernel-differences.md", "Frames",
      "xvtep does not verify the outer UDP checksum", outer_sum_is_wrong,
@@ -223,12 +259,37 @@ const Rule all[]{
     {"over-mtu-from-port", "docs/kernel-differences.md", "Bridges",
      "A frame from a local port that is larger than the MTU of the VTEP's device", nullptr,
      [](const Difference &d) {
-         if (d.variant->layout == Layout::bridge || d.variant->layout == Layout::host ||
-             d.frame->side == Side::wire)
+         if (!has_switch(*d.variant) || d.frame->side == Side::wire)
              return false;
          const Headers at = headers(d.frame->bytes);
          return d.frame->bytes.size() > d.variant->mtu - 50 + 14 + 4 * std::min(at.tags, 1U) &&
                 only_xvtep(d);
+     }},
+    {"cut-behind-tag", "docs/kernel-differences.md", "Bridges",
+     "takes frames that end within their second VLAN tag", nullptr,
+     [](const Difference &d) {
+         return (d.variant->layout == Layout::trunk || d.variant->layout == Layout::many) &&
+                ends_behind_tag(*d.frame) && only_xvtep(d);
+     }},
+    {"too-big-with-extensions", "docs/kernel-differences.md", "Frames",
+     "The kernel looks for the extension headers of an IPv6 packet that is too big 14 bytes too "
+     "early",
+     nullptr,
+     [](const Difference &d) {
+         const Headers at = headers(d.frame->bytes);
+         if (d.frame->side == Side::wire || !at.v6)
+             return false;
+         const unsigned next = d.frame->bytes[at.network + 6];
+         return (next == 0 || next == 43 || next == 44 || next == 51 || next == 60) &&
+                std::ranges::any_of(d.kernel, is_too_big6) !=
+                    std::ranges::any_of(d.xvtep, is_too_big6);
+     }},
+    {"bridge-has-not-learned", "docs/kernel-differences.md", "Bridges",
+     "Where the kernel's device has learned a MAC behind a remote VTEP and the bridge has not",
+     nullptr,
+     [](const Difference &d) {
+         return has_switch(*d.variant) && d.frame->side != Side::wire && !d.bridge_knows &&
+                d.xvtep.empty() && !d.kernel.empty() && std::ranges::none_of(d.kernel, on_wire);
      }},
     {"tags-teach-the-kernel", "docs/kernel-differences.md", "Learning and ageing",
      "the kernel's device alone learns from an outer packet with two or more priority tags",

@@ -21,6 +21,8 @@ struct Difference {
     // What the kernel's table and that of xvtep's programs have without the other; the same of the
     // kernel's table and that of xvtep's device.
     Rows kernel_rows{}, xvtep_rows{}, kernel_device_rows{}, device_rows{};
+    // Whether a bridge of the kernel's twin knows the frame's destination.
+    bool bridge_knows = true;
 };
 
 struct Rule {

@@ -713,6 +713,27 @@ void Twin::add_bridge_rows(int ifindex, unsigned vni, Rows &rows)
     rows.insert(rows.end(), lines->begin(), lines->end());
 }
 
+bool Twin::bridge_knows(View mac)
+{
+    const auto scope = sut_->enter();
+    ndmsg header{};
+    header.ndm_family = PF_BRIDGE;
+    Message message(RTM_GETNEIGH, NLM_F_DUMP, header);
+    const auto lines =
+        netlink_->dump<bool>(message, [&](const nlmsghdr &line) -> std::optional<bool> {
+            const auto *entry = payload<ndmsg>(line);
+            if (entry == nullptr || (entry->ndm_flags & NTF_SELF) != 0)
+                return std::nullopt;
+            const auto found = Attributes(line, sizeof(ndmsg), NDA_MAX).mac(NDA_LLADDR);
+            if (!found || !std::ranges::equal(found->octets, mac))
+                return std::nullopt;
+            return true;
+        });
+    if (!lines)
+        fail(fmt::format("dump of the bridges' tables: errno {}", lines.error().code));
+    return !lines->empty();
+}
+
 Rows Twin::device_rows()
 {
     const auto scope = sut_->enter();

@@ -89,6 +89,8 @@ class Twin {
     void repair(const Rows &differing, const Rows &wanted);
     // The forwarding databases of the kernel's devices.
     Rows device_rows();
+    // Whether a bridge has an entry for this MAC.
+    bool bridge_knows(View mac);
     // Those of the programs: as bridge fdb show would print them, without local ports.
     Rows program_rows();
 
