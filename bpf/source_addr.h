@@ -54,7 +54,7 @@ static __always_inline int own_source_is_gone(struct __sk_buff *skb, const struc
 XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u32 vni,
                           __u32 dstport)
 {
-    __u32 now = bpf_ktime_get_coarse_ns() >> 30, one = 1, confirmed;
+    __u32 now = bpf_ktime_get_coarse_ns() >> 30, one = 1, flags, confirmed;
     struct xv_vtep *vtep;
     struct xv_addr key;
 
@@ -64,7 +64,8 @@ XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u
     if (!vtep || !(vtep->flags & XV_VTEP_LOCAL_AUTO))
         return 0;
     now <<= XV_VTEP_CONFIRMED_SHIFT;
-    confirmed = vtep->flags & XV_CONFIRMED_MASK;
+    flags = vtep->flags;
+    confirmed = flags & XV_CONFIRMED_MASK;
     key = *from;
     if (!addr_equal(&key, &vtep->local)) {
         if (now - confirmed < XV_CONFIRMED_LIFE << XV_VTEP_CONFIRMED_SHIFT &&
@@ -75,8 +76,8 @@ XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u
         bpf_map_update_elem(&local_addrs, &key, &one, BPF_ANY);
         vtep->local = key;
     }
-    if (now != confirmed)
-        vtep->flags = (vtep->flags & ~XV_CONFIRMED_MASK) | now;
+    if (now != confirmed) /* a command may have changed other flags: the next packet confirms, too */
+        __sync_val_compare_and_swap(&vtep->flags, flags, (flags & ~XV_CONFIRMED_MASK) | now);
     return 0;
 }
 

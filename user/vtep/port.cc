@@ -26,16 +26,20 @@ namespace {
 
 // Sets a feature of a veth's other end. If it has to be changed, the port's entry is first given
 // `flag`, so that recover() restores the feature if the command is killed in between. Fails if the
-// other end is out of reach.
+// other end is out of reach. *`table_failed`: the failure is that of the entry.
 Result<> switch_peer(Session &session, const Link &veth, const char *feature, FeatureSetting wanted,
-                     xv_port &port, __u32 flag)
+                     xv_port &port, __u32 flag, bool *table_failed = nullptr)
 {
     return with_veth_peer(session.netlink, veth, [&](const std::string &peer) -> Result<> {
         TRY_ASSIGN(const bool on, device_feature(peer, feature));
         if (on == (wanted == FeatureSetting::on))
             return {};
         port.flags |= flag;
-        TRY(session.tables->ports.put(static_cast<__u32>(veth.index), port));
+        if (auto put = session.tables->ports.put(static_cast<__u32>(veth.index), port); !put) {
+            if (table_failed != nullptr)
+                *table_failed = true;
+            return put;
+        }
         return set_device_feature(peer, feature, wanted);
     });
 }
@@ -87,11 +91,13 @@ Result<xv_port> take_over(Session &session, const Link &link, Mode mode, Undo &u
     if (link.kind == "veth") {
         // veth silently drops XDP frames unless NAPI runs at the other end, and GRO switches it on.
         // If that end cannot be reached, frames take TC.
-        const auto done =
-            switch_peer(session, link, "rx-gro", FeatureSetting::on, port, XV_PORT_MADE_GRO);
+        bool table_failed = false;
+        const auto done = switch_peer(session, link, "rx-gro", FeatureSetting::on, port,
+                                      XV_PORT_MADE_GRO, &table_failed);
         port.flags |= flag_if(done.has_value(), XV_PORT_XDP);
-        if (!done && !is_out_of_reach(done.error()) &&
-            (mode == Mode::xdp || !(is_unsupported(done.error()) || is_forbidden(done.error()))))
+        if (!done && (table_failed || (!is_out_of_reach(done.error()) &&
+                                       (mode == Mode::xdp || !(is_unsupported(done.error()) ||
+                                                               is_forbidden(done.error()))))))
             return std::unexpected(done.error());
     }
     TRY_ASSIGN(const auto made, attach_programs(session, link, Role::local, mode));
