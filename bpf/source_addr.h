@@ -76,7 +76,8 @@ XV_STEP int follow_source(struct __sk_buff *skb, const struct xv_addr *from, __u
         bpf_map_update_elem(&local_addrs, &key, &one, BPF_ANY);
         vtep->local = key;
     }
-    if (now != confirmed) /* a command may have changed other flags: the next packet confirms, too */
+    /* Not if a command has just changed other flags: then the next packet confirms. */
+    if (now != confirmed)
         __sync_val_compare_and_swap(&vtep->flags, flags, (flags & ~XV_CONFIRMED_MASK) | now);
     return 0;
 }
