@@ -113,6 +113,20 @@ static __always_inline void fdb_bridge_agreed(struct xv_fdb *entry, __u64 now)
 }
 
 /*
+ * A port claims the MAC of the entry, which is of another place. The bridge decides, so it must see
+ * the next frame from the entry's own place, too: else the MAC would stay with whoever claimed it.
+ */
+static __always_inline void fdb_claim(const struct xv_vtep *vtep, struct xv_fdb *entry, __u64 now)
+{
+    __u32 shift = entry->flags & XV_FDB_LOCAL ? XV_BRIDGE_SHIFT : vtep->renew_shift;
+    __u32 period = 1U << (shift - XV_TICK_SHIFT & 31);
+
+    entry->bridge_seen = 0;
+    if (shift < XV_TICK_SHIFT + 31 && xv_tick(now) - entry->updated < period)
+        entry->updated = xv_tick(now) - period; /* fdb_check() finds that it is time */
+}
+
+/*
  * The entry of the local port that a frame from the tunnel goes to, or NULL. The VTEP's own MAC
  * belongs to the host, whatever the table says.
  */

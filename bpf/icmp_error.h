@@ -166,7 +166,7 @@ static __always_inline enum icmp_error too_big_v6(struct __sk_buff *skb, const s
 {
     __u32 size = skb->len - ETH_HLEN, keep = XV_MTU_MIN_V6 - XV_ICMP_V6;
     struct icmp_v6_headers h = {};
-    struct xv_addr from, to;
+    struct xv_addr from;
     struct ipv6hdr ip;
     struct ethhdr eth;
     __u64 sum = 0, seed;
@@ -175,9 +175,7 @@ static __always_inline enum icmp_error too_big_v6(struct __sk_buff *skb, const s
         bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
         return ICMP_ERROR_NONE;
     addr_from_v6(&from, ip.saddr.in6_u.u6_addr32);
-    addr_from_v6(&to, ip.daddr.in6_u.u6_addr32);
-    if (addr_is_multicast(&from) || addr_is_multicast(&to) ||
-        !(from.word[0] | from.word[1] | from.word[2]))
+    if (addr_is_multicast(&from) || !(from.word[0] | from.word[1] | from.word[2]))
         return ICMP_ERROR_NONE;
     if (!icmpv6_may_answer(skb, ip.nexthdr))
         return ICMP_ERROR_NONE;

@@ -126,7 +126,7 @@ XV_STEP int port_learn(const struct xv_vtep *vtep, struct xv_port *port, const s
     if (!entry || !(port->flags & XV_PORT_BRIDGED) || here.vid ||
         fdb_same_place(entry, &here, XV_FDB_LOCAL))
         return port_take(vtep, port, eth, at, now);
-    entry->bridge_seen = 0;
+    fdb_claim(vtep, entry, now);
     mac_copy(port->claimed_mac, eth->h_source);
     return 0;
 }

@@ -315,6 +315,7 @@ class Fuzz {
                          .frame = &frame,
                          .kernel = without(s.kernel, s.xvtep),
                          .xvtep = without(s.xvtep, s.kernel)};
+            d.common = s.xvtep.size() - d.xvtep.size();
             if (frame.side != Side::wire && frame.bytes.size() >= 6)
                 d.bridge_knows = kernel_.bridge_knows(View(frame.bytes).first(6));
             verdict.rule = rule_of(d);
@@ -333,7 +334,8 @@ class Fuzz {
                 verdict.difference.emplace(std::move(*d));
             }
         }
-        if (verdict.failure.empty() && changes_bridges(frame))
+        if (verdict.failure.empty() &&
+            (changes_bridges(frame) || (verdict.rule != nullptr && verdict.rule->resets)))
             reset();
         return verdict;
     }

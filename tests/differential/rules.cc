@@ -36,6 +36,12 @@ bool ecn_drops(const Variant &, const Frame &frame)
     return t && (t->outer.tos & 3) == 3 && (t->in.v4 || t->in.v6) && (t->in.tos & 3) == 0;
 }
 
+// Only the last fragment of a packet has the kernel's device see it.
+bool is_fragment(const Variant &, const Frame &frame)
+{
+    return frame.side == Side::wire && headers(frame.bytes).fragment;
+}
+
 // The frame ends within the IP header of the inner packet, as far as the outer lengths reach.
 bool inner_is_cut(const Variant &, const Frame &frame)
 {
@@ -221,6 +227,12 @@ const Rule all[]{
      [](const Difference &d) {
          return inner_is_cut(*d.variant, *d.frame) && d.kernel.empty() && d.xvtep.empty();
      }},
+    {"dropped-fragments", "docs/kernel-differences.md", "Learning and ageing",
+     "Nothing is learned from a frame that is dropped for its ECN marks", is_fragment,
+     [](const Difference &d) {
+         return is_fragment(*d.variant, *d.frame) && d.kernel.empty() && d.xvtep.empty() &&
+                d.kernel_device_rows.empty() && d.device_rows.empty() && !d.kernel_rows.empty();
+     }},
     {"inner-checksum", "docs/kernel-differences.md", "Frames",
      "With UDP checksums, a frame whose inner TCP or UDP checksum is wrong leaves with a wrong "
      "outer "
@@ -270,7 +282,8 @@ const Rule all[]{
      [](const Difference &d) {
          return (d.variant->layout == Layout::trunk || d.variant->layout == Layout::many) &&
                 ends_behind_tag(*d.frame) && only_xvtep(d);
-     }},
+     },
+     true},
     {"too-big-with-extensions", "docs/kernel-differences.md", "Frames",
      "The kernel looks for the extension headers of an IPv6 packet that is too big 14 bytes too "
      "early",
@@ -289,7 +302,7 @@ const Rule all[]{
      nullptr,
      [](const Difference &d) {
          return has_switch(*d.variant) && d.frame->side != Side::wire && !d.bridge_knows &&
-                d.xvtep.empty() && !d.kernel.empty() && std::ranges::none_of(d.kernel, on_wire);
+                d.xvtep.empty() && !d.kernel.empty() && d.common != 0;
      }},
     {"tags-teach-the-kernel", "docs/kernel-differences.md", "Learning and ageing",
      "the kernel's device alone learns from an outer packet with two or more priority tags",

@@ -23,6 +23,7 @@ struct Difference {
     Rows kernel_rows{}, xvtep_rows{}, kernel_device_rows{}, device_rows{};
     // Whether a bridge of the kernel's twin knows the frame's destination.
     bool bridge_knows = true;
+    std::size_t common = 0; // what both have put out
 };
 
 struct Rule {
@@ -34,6 +35,8 @@ struct Rule {
     // after it. May be null.
     bool (*touches_tables)(const Variant &variant, const Frame &frame);
     bool (*explains)(const Difference &difference);
+    // A bridge may have learned from the frame what local ports have not, or not: both start again.
+    bool resets = false;
 };
 
 std::span<const Rule> rules();

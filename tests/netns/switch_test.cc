@@ -268,5 +268,77 @@ TEST_F(Switch, APortHearsThatItsFrameToAnUnknownMacIsTooBig)
     EXPECT_EQ(received(a), before + 3);
 }
 
+// RFC 4443 2.4 (e.3) makes an exception for "packet too big" about packets to many.
+TEST_F(Switch, APortHearsThatItsFrameToAMulticastAddressIsTooBig)
+{
+    const std::string a = container("a", 2);
+    ip(h_, "link set u mtu 1400");
+    ip(w_, "link set u1 mtu 1400");
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450");
+    run("port add va --vni 42");
+    const Bytes frame =
+        Ether{.dst = "02:00:00:00:00:99", .src = "02:00:00:00:00:0a", .type = 0x86dd} /
+        (Ipv6{.src = "fd20::2", .dst = "ff05::7", .next = 99} / payload(1400 - 40));
+    send(a, "eth0", frame);
+    ::usleep(100'000);
+    const auto before = received(a);
+    for (int n = 0; n < 3; n++)
+        send(a, "eth0", frame);
+    ::usleep(100'000);
+    EXPECT_EQ(received(a), before + 3);
+}
+
+// Its own place is another one than that of the error that a container hears.
+TEST_F(Switch, AnErrorDoesNotGoToWhoBorrowedTheMac)
+{
+    const std::string a = container("a", 2);
+    ip(h_, "link set u mtu 1400");
+    ip(w_, "link set u1 mtu 1400");
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450 "
+        "--mac 02:00:00:00:00:77");
+    run("port add va --vni 42");
+    run("fdb add 02:00:00:00:00:88 dev vxlan0 dst 192.168.8.2 static");
+    const auto before = received(a);
+    for (const char *source : {"02:00:00:00:00:77", "02:00:00:00:00:88"})
+        for (int n = 0; n < 3; n++)
+            send(a, "eth0",
+                 Ether{.dst = "02:00:00:00:00:99", .src = source} /
+                     (Ipv4{.fragment = 0x4000} / (Udp{.dst = 7} / payload(1400 - 28))));
+    ::usleep(100'000);
+    EXPECT_EQ(received(a), before);
+}
+
+// A bridge learns from each frame, and the MAC is where its last one came from.
+TEST_F(Switch, AMacThatWasBorrowedComesBackWithTheNextFrameOfItsOwner)
+{
+    const std::string owner = container("a", 2), thief = container("b", 3),
+                      third = container("c", 4);
+    ip(h_, "link add br0 type bridge mcast_snooping 0");
+    ip(h_, "link set br0 up");
+    for (const char *port : {"va", "vb", "vc"})
+        ip(h_, std::string("link set ") + port + " master br0");
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --bridge br0");
+    for (const char *port : {"va", "vb", "vc"})
+        run(std::string("port add ") + port + " --vni 42");
+    run("fdb add 02:00:00:00:00:99 dev vxlan0 dst 192.168.8.2 static");
+    const char *const mac = "02:00:00:00:00:0a", *const other = "02:00:00:00:00:0c";
+    const auto frame = [](const char *to, const char *from) {
+        return Ether{.dst = to, .src = from, .type = 0x88b5} / payload(46);
+    };
+    for (int n = 0; n < 20; n++) {
+        send(owner, "eth0", frame(other, mac));
+        send(third, "eth0", frame(mac, other));
+        ::usleep(20'000); // a port looks at its source once a tick
+        send(thief, "eth0", frame(other, mac));
+        ::usleep(20'000);
+        send(owner, "eth0", frame("02:00:00:00:00:99", mac)); // into the tunnel
+        const auto theirs = received(thief), ours = received(owner);
+        send(third, "eth0", frame(mac, other));
+        ::usleep(20'000);
+        ASSERT_EQ(received(thief), theirs) << n;
+        ASSERT_EQ(received(owner), ours + 1) << n;
+    }
+}
+
 } // namespace
 } // namespace xvtep::test

@@ -120,6 +120,8 @@ Result<> check_bridge(Session &session, const PortRequest &request, const Link &
         return {};
     TRY_ASSIGN(const bool filters, session.netlink.has_vlan_filtering(link.master));
     const auto device = session.netlink.link(static_cast<int>(vtep.ifindex));
+    if (!device && device.error().code != ENODEV)
+        return session.wrap(device.error());
     const bool shared = device && device->master == link.master;
     if (filters || (request.vlan && !shared))
         return {};

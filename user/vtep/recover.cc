@@ -254,8 +254,8 @@ Result<> recover(Session &session)
 {
     TRY_ASSIGN(const auto links, session.netlink.links());
     if (session.tables) {
+        TRY(repair_remotes(session)); // first: the others hold and release them
         TRY(repair_vteps(session, links));
-        TRY(repair_remotes(session));
         TRY(repair_ports(session));
         TRY(repair_members(session));
         TRY(release_unused_underlays(session));

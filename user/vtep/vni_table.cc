@@ -135,8 +135,10 @@ Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps,
 {
     const auto index = static_cast<int>(vteps.front().ifindex);
     const auto link = session.netlink.link(index);
-    if (!link || !is_device_of(*link, vteps.front()))
-        return {}; // it is gone, or in another namespace
+    if (!link)
+        return unless_gone(Failure(link.error()));
+    if (!is_device_of(*link, vteps.front()))
+        return {}; // it is in another namespace
     TRY_ASSIGN(const auto entries, session.tables->fdb.entries());
     for (const auto &[key, entry] : entries) {
         if (!leaving.vnis.contains({key.vni, key.dstport}) || (entry.flags & XV_FDB_LOCAL) != 0)
@@ -144,7 +146,9 @@ Result<> take_from_kernel(Session &session, const std::vector<xv_vtep> &vteps,
         KernelFdbEntry there{};
         std::ranges::copy(key.mac, there.mac.octets.begin());
         there.src_vni = key.vni;
-        (void)session.netlink.delete_fdb(index, there); // it may have forgotten it
+        if (const auto done = session.netlink.delete_fdb(index, there);
+            !done && done.error().code != ENOENT) // it may have forgotten it
+            return done;
     }
     if (session.netlink.delete_vnis(index, kernel_ranges(vteps)))
         return {};
