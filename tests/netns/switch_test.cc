@@ -297,7 +297,8 @@ TEST_F(Switch, AnErrorDoesNotGoToWhoBorrowedTheMac)
     run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450 "
         "--mac 02:00:00:00:00:77");
     run("port add va --vni 42");
-    run("fdb add 02:00:00:00:00:88 dev vxlan0 dst 192.168.8.2 static");
+    for (const char *remote : {"02:00:00:00:00:88", "02:00:00:00:00:99"})
+        run(fmt::format("fdb add {} dev vxlan0 dst 192.168.8.2 static", remote));
     const auto before = received(a);
     for (const char *source : {"02:00:00:00:00:77", "02:00:00:00:00:88"})
         for (int n = 0; n < 3; n++)
