@@ -297,6 +297,14 @@ const Rule all[]{
                 std::ranges::any_of(d.kernel, is_too_big6) !=
                     std::ranges::any_of(d.xvtep, is_too_big6);
      }},
+    {"too-big-from-many", "docs/kernel-differences.md", "Frames",
+     "No ICMP error goes to a multicast address", nullptr,
+     [](const Difference &d) {
+         const Headers at = headers(d.frame->bytes);
+         return d.frame->side != Side::wire && at.v6 && d.frame->bytes[at.network + 8] == 0xff &&
+                std::ranges::any_of(d.kernel, is_too_big6) &&
+                std::ranges::none_of(d.xvtep, is_too_big6);
+     }},
     {"bridge-has-not-learned", "docs/kernel-differences.md", "Bridges",
      "Where the kernel's device has learned a MAC behind a remote VTEP and the bridge has not",
      nullptr,

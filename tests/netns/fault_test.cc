@@ -258,8 +258,10 @@ class Faults : public NetnsCase, public ::testing::WithParamInterface<Command> {
     // Whether what the command has left is what `status` and `said` promise.
     static std::string wrong_end(const Command &command, int status, const std::string &said,
                                  bool is_before, bool is_after);
+    void look_between_lines(const Command &command);
     void sweep(const Command &command);
 
+    std::vector<std::string> between_; // the states after some lines of a batch
     std::string a_, c_, said_;
     unsigned made_ = 0;
 };
@@ -319,8 +321,10 @@ std::string Faults::fault_at(const Command &command, const std::string &before,
         if (run("detach lo") != 2 || said_ != "detach lo: no VNI is attached\n")
             return "the next command: " + said_;
         now = state();
-        if (!what_matters(difference(before, now), false).empty() &&
-            !what_matters(difference(after, now), false).empty())
+        const auto differs = [&](const std::string &from) {
+            return !what_matters(difference(from, now), false).empty();
+        };
+        if (differs(before) && differs(after) && std::ranges::all_of(between_, differs))
             return fmt::format("{}to before:\n{}to after:\n{}", said, difference(before, now),
                                difference(after, now));
     }
@@ -333,6 +337,27 @@ std::string Faults::fault_at(const Command &command, const std::string &before,
     return "";
 }
 
+// Fills between_. The command was run, and is run again at the end.
+void Faults::look_between_lines(const Command &command)
+{
+    between_.clear();
+    if (command.words != std::string_view(batch))
+        return;
+    std::ifstream whole(file("BATCH"));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(whole, line);)
+        lines.push_back(line);
+    std::string part;
+    for (std::size_t n = 0; n + 1 < lines.size(); n++) {
+        part += lines[n] + "\n";
+        std::ofstream(file("PART")) << part;
+        ASSERT_EQ(run(command.back), 0) << said_;
+        ASSERT_EQ(run("-batch " + file("PART")), 0) << said_;
+        between_.push_back(state());
+        ASSERT_EQ(run(command.words), 0) << said_;
+    }
+}
+
 void Faults::sweep(const Command &command)
 {
     for (const char *words : command.setup)
@@ -342,6 +367,7 @@ void Faults::sweep(const Command &command)
     const std::string after = state();
     const auto calls = calls_of(file("count"));
     ASSERT_GT(calls.size(), 10U);
+    ASSERT_NO_FATAL_FAILURE(look_between_lines(command));
     const bool changes = command.kind == Kind::builds || command.kind == Kind::removes;
     unsigned faults = 0, tried = 0;
     bool is_fresh = !changes;

@@ -67,8 +67,8 @@ int report(const Context &context, std::FILE *err, const std::string &where, con
 }
 
 // Counts the lines that attach something among the first ones, and goes back to the beginning.
-// Returns 0 where the file cannot go back.
-unsigned count_attaches(std::istream &in)
+// Returns 0 for a file that cannot go back, as a pipe.
+Result<unsigned> count_attaches(const std::string &file, std::istream &in)
 {
     const auto start = in.tellg();
     if (start == std::istream::pos_type(-1))
@@ -79,7 +79,9 @@ unsigned count_attaches(std::istream &in)
     for (int n = 0; n < most_lines && std::getline(in, line); n++)
         count += line.starts_with("attach ") ? 1 : 0;
     in.clear();
-    in.seekg(start);
+    errno = 0;
+    if (!in.seekg(start))
+        return errno_failure("batch", file, errno != 0 ? errno : EIO);
     return count;
 }
 
@@ -211,8 +213,10 @@ int run_batch(const Context &context, const std::string &file, bool force, std::
         return report(context, err, "", scope.error());
     Context inside = context;
     inside.netns.reset();
-    const unsigned attaches = file == "-" ? 0 : count_attaches(opened);
-    return Runner(inside, file, force, err, attaches).run(file == "-" ? std::cin : opened);
+    const auto attaches = file == "-" ? Result<unsigned>(0) : count_attaches(file, opened);
+    if (!attaches)
+        return report(context, err, "", attaches.error());
+    return Runner(inside, file, force, err, *attaches).run(file == "-" ? std::cin : opened);
 }
 
 } // namespace xvtep::cli
