@@ -6,8 +6,9 @@
  * kernel's device hands packets on a little later than we do. So it gets the whole flow, or the
  * other packets of the flow would overtake the GSO packets.
  *
- * It also gets large packets of a tunnel inside the tunnel: GRO looks into one tunnel at a time, so
- * they arrive unmerged, and the kernel's device merges them after it has removed the outer tunnel.
+ * It also gets large packets that arrive unmerged, and that the kernel's device merges after it has
+ * removed the tunnel: TCP where the port has no GRO, as a veth whose other end could segment, and
+ * packets of a tunnel inside the tunnel, since GRO looks into one tunnel at a time.
  */
 #ifndef XVTEP_BPF_GRO_FLOW_H
 #define XVTEP_BPF_GRO_FLOW_H
@@ -34,8 +35,8 @@ static __always_inline int is_tunnel_port(__be16 port)
            port == bpf_htons(6081) /* Geneve */ || port_is_ours(port);
 }
 
-/* Whether the frame at `c` is a packet of another tunnel. */
-static __always_inline int has_inner_tunnel(struct cursor c)
+/* Whether GRO merges packets like the frame at `c`: of TCP, or of another tunnel. */
+static __always_inline int gro_merges(struct cursor c)
 {
     struct ethhdr *eth = take(&c, sizeof(*eth));
     struct udphdr *udp;
@@ -59,7 +60,8 @@ static __always_inline int has_inner_tunnel(struct cursor c)
         return 0;
     }
     if (proto != IPPROTO_UDP)
-        return proto == IPPROTO_GRE || proto == IPPROTO_IPIP || proto == IPPROTO_IPV6;
+        return proto == IPPROTO_TCP || proto == IPPROTO_GRE || proto == IPPROTO_IPIP ||
+               proto == IPPROTO_IPV6;
     udp = take(&c, sizeof(*udp));
     return udp && is_tunnel_port(udp->dest);
 }
@@ -71,7 +73,7 @@ static __always_inline int flow_uses_gro(const struct __sk_buff *skb, const stru
     __u32 at = (o->src.word[3] ^ o->src.word[3] >> 16 ^ o->sport) & (XV_GRO_FLOWS - 1);
     __u32 *last = bpf_map_lookup_elem(&gro_flows, &at);
 
-    if (!skb->gso_size && !(skb->len > XV_GRO_SIZE_MIN && has_inner_tunnel(*c)))
+    if (!skb->gso_size && !(skb->len > XV_GRO_SIZE_MIN && gro_merges(*c)))
         return last && *last && xv_since(now, *last) < XV_GRO_FLOW_LIFE;
     if (last && *last != (xv_stamp(now) | 1))
         *last = xv_stamp(now) | 1; /* 0 means never */

@@ -305,6 +305,13 @@ const Rule all[]{
                 std::ranges::any_of(d.kernel, is_too_big6) &&
                 std::ranges::none_of(d.xvtep, is_too_big6);
      }},
+    {"kernel-answer-strips-gso", "docs/kernel-differences.md", "Bridges",
+     "the copies that a bridge sends to other ports after that are lost", nullptr,
+     [](const Difference &d) {
+         return d.variant->path_mtu != 0 && has_switch(*d.variant) && d.frame->shape.size != 0 &&
+                (d.frame->bytes[0] & 1) != 0 && d.xvtep.empty() && !d.kernel.empty() &&
+                std::ranges::none_of(d.kernel, on_wire);
+     }},
     {"bridge-has-not-learned", "docs/kernel-differences.md", "Bridges",
      "Where the kernel's device has learned a MAC behind a remote VTEP and the bridge has not",
      nullptr,
