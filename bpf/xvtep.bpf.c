@@ -242,7 +242,7 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
         if (!address)
             address = &key;
     }
-    follow_mac(skb, vtep);
+    follow_mac(skb, vtep, mark, from);
     if (mark == XV_MARK_DELIVERED_OTHER_MAC || !vtep || skb_read_eth(skb, &eth))
         return XV_PASS;
     /* With this mark it is an ICMP error of the kernel about a frame that we left to it. */

@@ -36,10 +36,15 @@ bool ecn_drops(const Variant &, const Frame &frame)
     return t && (t->outer.tos & 3) == 3 && (t->in.v4 || t->in.v6) && (t->in.tos & 3) == 0;
 }
 
-// Only the last fragment of a packet has the kernel's device see it.
-bool is_fragment(const Variant &, const Frame &frame)
+// Fragments, of which the last one has the kernel's device see the packet, and packets with outer
+// options: tunnel() does not look into them, so what is in the inner headers is not known here.
+bool only_kernel_takes(const Variant &, const Frame &frame)
 {
-    return frame.side == Side::wire && headers(frame.bytes).fragment;
+    if (frame.side != Side::wire)
+        return false;
+    const Headers at = headers(frame.bytes);
+    return at.fragment || (at.v4 && (frame.bytes[at.network] & 15U) > 5) ||
+           (at.v6 && frame.bytes[at.network + 6] != 17);
 }
 
 // The frame ends within the IP header of the inner packet, as far as the outer lengths reach.
@@ -149,6 +154,8 @@ bool route_is_stale(const Difference &d)
             return false;
         return at.v4 ? get16(f, at.network + 16) != 0xc000 || f[at.network + 18] != 2
                      : at.v6 && (get16(f, at.network + 24) != 0xfd08 ||
+                                 std::ranges::any_of(View(f).subspan(at.network + 26, 6),
+                                                     [](std::uint8_t byte) { return byte != 0; }) ||
                                  get16(f, at.network + 38) > 0xff);
     };
     std::vector<Seen> rest;
@@ -227,10 +234,10 @@ const Rule all[]{
      [](const Difference &d) {
          return inner_is_cut(*d.variant, *d.frame) && d.kernel.empty() && d.xvtep.empty();
      }},
-    {"dropped-fragments", "docs/kernel-differences.md", "Learning and ageing",
-     "Nothing is learned from a frame that is dropped for its ECN marks", is_fragment,
+    {"dropped-by-kernel", "docs/kernel-differences.md", "Learning and ageing",
+     "Nothing is learned from a frame that is dropped for its ECN marks", only_kernel_takes,
      [](const Difference &d) {
-         return is_fragment(*d.variant, *d.frame) && d.kernel.empty() && d.xvtep.empty() &&
+         return only_kernel_takes(*d.variant, *d.frame) && d.kernel.empty() && d.xvtep.empty() &&
                 d.kernel_device_rows.empty() && d.device_rows.empty() && !d.kernel_rows.empty();
      }},
     {"inner-checksum", "docs/kernel-differences.md", "Frames",

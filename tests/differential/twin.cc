@@ -557,11 +557,11 @@ void Twin::collect(std::vector<Seen> &into)
         }
 }
 
-void Twin::settle(std::vector<Seen> &into)
+void Twin::settle(std::vector<Seen> &into, int rounds)
 {
-    const auto end = Clock::now() + 100ms;
+    const auto end = Clock::now() + 1s;
     std::size_t before = into.size();
-    for (int quiet = 0; quiet < 4 && Clock::now() < end; quiet++) {
+    for (int quiet = 0; quiet < rounds && Clock::now() < end; quiet++) {
         std::this_thread::sleep_for(250us);
         collect(into);
         if (into.size() != std::exchange(before, into.size()))

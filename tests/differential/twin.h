@@ -79,8 +79,8 @@ class Twin {
     int send(const Frame &frame);
     // Adds what has come out until now.
     void collect(std::vector<Seen> &into);
-    // Waits until nothing has come out for a while, and adds what has.
-    void settle(std::vector<Seen> &into);
+    // Waits until nothing has come out for so many quarters of a millisecond, and adds what has.
+    void settle(std::vector<Seen> &into, int rounds = 4);
     // Back to the tables of the beginning.
     void reset();
     // Empties the table of the VTEPs that have sent to xvtep.

@@ -309,6 +309,40 @@ TEST_F(Switch, AnErrorDoesNotGoToWhoBorrowedTheMac)
     EXPECT_EQ(received(a), before);
 }
 
+// The kernel's device turns errors round, and frames to other VTEPs of this host: they are no proof
+// of what MAC the device has, and a container may not choose it.
+TEST_F(Switch, AnErrorOfTheKernelsDeviceDoesNotChangeTheDevicesMac)
+{
+    const std::string a = container("a", 2);
+    ip(h_, "link add br0 type bridge mcast_snooping 0");
+    ip(h_, "link set br0 up");
+    ip(h_, "link set va master br0");
+    ip(h_, "link set u mtu 1400");
+    ip(w_, "link set u1 mtu 1400");
+    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450 --bridge br0");
+    run("fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.3"); // the kernel's device floods
+    const char *const borrowed = "02:00:00:00:00:98";
+    const auto before = received(a);
+    for (int n = 0; n < 3; n++)
+        send(a, "eth0",
+             Ether{.dst = "02:00:00:00:00:99", .src = borrowed} /
+                 (Ipv4{.fragment = 0x4000} / (Udp{.dst = 7} / payload(1400 - 28))));
+    ::usleep(100'000);
+    ASSERT_GT(received(a), before); // the errors
+    const std::string mac = in(h_, "cat /sys/class/net/u/address").substr(0, 17);
+    const auto then = received(a);
+    for (int n = 0; n < 3; n++)
+        send(w_, "u1",
+             Ether{.dst = mac.c_str()} /
+                 (Ipv4{.src = "192.168.8.2", .dst = "192.168.8.1"} /
+                  (Udp{} /
+                   (Vxlan{} / (Ether{.dst = "ff:ff:ff:ff:ff:ff", .src = borrowed, .type = 0x88b5} /
+                               payload(46))))));
+    ::usleep(100'000);
+    EXPECT_EQ(received(a), then + 3);
+    EXPECT_EQ(stats("vxlan0")["drops"]["local_mac"], 0);
+}
+
 // A bridge learns from each frame, and the MAC is where its last one came from.
 TEST_F(Switch, AMacThatWasBorrowedComesBackWithTheNextFrameOfItsOwner)
 {

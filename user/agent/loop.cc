@@ -24,9 +24,17 @@ void Loop::watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)
     const auto id = next_id_++;
     event.data.u64 = std::uint64_t{id} << 32 | static_cast<std::uint32_t>(fd);
     // A descriptor that was closed and opened again has left the epoll set.
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0 &&
+        (errno != ENOENT || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)) {
+        failed_ = errno;
+        stopped_ = true;
+    }
     watched_[fd] = std::make_shared<Watched>(Watched{id, std::move(ready)});
+}
+
+Result<> Loop::failure() const
+{
+    return failed_ == 0 ? Result<>() : errno_failure("watch", "a descriptor", failed_);
 }
 
 void Loop::forget(int fd)
@@ -59,7 +67,7 @@ void Loop::run_timers()
 
 void Loop::run(Clock::time_point deadline)
 {
-    stopped_ = false;
+    stopped_ = failed_ != 0;
     while (!stopped_) {
         const auto now = Clock::now();
         if (now >= deadline)

@@ -31,6 +31,8 @@ class Loop : public Timers {
     // Runs callbacks until stop(), or until `deadline`.
     void run(Clock::time_point deadline = Clock::time_point::max());
     void stop() { stopped_ = true; }
+    // Of a watch(), after which run() ends at once.
+    [[nodiscard]] Result<> failure() const;
 
   private:
     explicit Loop(Fd epoll) : epoll_(std::move(epoll)) {}
@@ -46,6 +48,7 @@ class Loop : public Timers {
     std::map<Timer, std::function<void()>> timers_;
     std::uint64_t next_ = 0;
     bool stopped_ = false;
+    int failed_ = 0; // errno of a watch()
 };
 
 } // namespace xvtep::agent

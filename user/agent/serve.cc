@@ -34,6 +34,7 @@ class Signals {
         sigaddset(&set, SIGTERM);
         ::pthread_sigmask(SIG_BLOCK, &set, &before_);
         fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+        failed_ = fd_ ? 0 : errno;
     }
     ~Signals()
     {
@@ -43,6 +44,10 @@ class Signals {
     Signals(const Signals &) = delete;
     Signals &operator=(const Signals &) = delete;
     [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] Result<> failure() const
+    {
+        return failed_ == 0 ? Result<>() : errno_failure("receive", "signals", failed_);
+    }
     void drain() const
     {
         signalfd_siginfo info{};
@@ -53,6 +58,7 @@ class Signals {
   private:
     sigset_t before_{};
     Fd fd_;
+    int failed_ = 0; // errno
 };
 
 class Server {
@@ -66,6 +72,7 @@ class Server {
     Result<> run()
     {
         const Signals signals;
+        TRY(signals.failure());
         if (auto listening = subscribe(); !listening && is_denied(listening.error()))
             return listening;
         if (!options_.metrics.empty())
@@ -96,7 +103,7 @@ class Server {
         if (source_)
             loop_.forget(source_->fd());
         directory_.reset();
-        return {};
+        return loop_.failure();
     }
 
   private:
