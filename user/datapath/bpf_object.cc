@@ -1,12 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "user/datapath/bpf_object.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+
+#include <string>
 
 #include "user/datapath/libbpf_log.h"
 #include "xvtep.skel.h"
 
 namespace xvtep {
+
+namespace {
+
+// libbpf leaves out the names of programs if its trial whether the kernel takes names has failed,
+// as for want of memory. Programs are known by their names.
+Result<> check_names(const BpfObject &object)
+{
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, object.get())
+    {
+        if (bpf_program__fd(program) < 0)
+            continue;
+        bpf_prog_info info{};
+        __u32 size = sizeof(info);
+        if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0)
+            return errno_failure("look at program", bpf_program__name(program), errno);
+        if (info.name[0] == '\0')
+            return system_failure("load", "BPF programs",
+                                  std::string(bpf_program__name(program)) + " has lost its name",
+                                  ENOMEM);
+    }
+    return {};
+}
+
+} // namespace
 
 void BpfObjectCloser::operator()(bpf_object *object) const
 {
@@ -31,7 +59,7 @@ Result<> load_bpf_object(const BpfObject &object)
     const LibbpfLog log;
     if (const int error = bpf_object__load(object.get()); error != 0)
         return errno_failure("load", "BPF programs", -error, log.error());
-    return {};
+    return check_names(object);
 }
 
 } // namespace xvtep

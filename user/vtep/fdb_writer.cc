@@ -214,7 +214,7 @@ Result<> FdbWriter::remove()
     TRY(session_.wrap(remove_entry(*session_.tables, vtep_.slot, key_)));
     if ((entry->flags & XV_FDB_LOCAL) == 0)
         for (__u32 n = 1; n < entry->several; n++)
-            TRY(session_.wrap(session_.tables->floods.remove({key_, n})));
+            (void)session_.tables->floods.remove({key_, n}); // as in write()
     release(*entry, held);
     return {};
 }
@@ -289,9 +289,10 @@ Result<> FdbWriter::write(xv_fdb entry, const std::vector<__u32> &ids,
     TRY(growing(session_, &Sizes::fdb, [&] {
         return session_.tables->fdb.put(key_, entry, before ? BPF_EXIST : BPF_NOEXIST);
     }));
+    // Nobody reads rows behind the last one, and the next flood of this MAC writes them anew.
     const bool had_several = before && (before->flags & XV_FDB_LOCAL) == 0;
     for (__u32 n = entry.several; had_several && n < before->several; n++)
-        TRY(session_.tables->floods.remove({key_, n}));
+        (void)session_.tables->floods.remove({key_, n});
     return {};
 }
 
