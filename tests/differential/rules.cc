@@ -154,7 +154,7 @@ bool route_is_stale(const Difference &d)
             return false;
         return at.v4 ? get16(f, at.network + 16) != 0xc000 || f[at.network + 18] != 2
                      : at.v6 && (get16(f, at.network + 24) != 0xfd08 ||
-                                 std::ranges::any_of(View(f).subspan(at.network + 26, 6),
+                                 std::ranges::any_of(View(f).subspan(at.network + 26, 12),
                                                      [](std::uint8_t byte) { return byte != 0; }) ||
                                  get16(f, at.network + 38) > 0xff);
     };
