@@ -7,11 +7,14 @@
 #define XVTEP_BPF_DEVICE_INGRESS_H
 
 #include <linux/if_ether.h>
+#include <linux/in.h>
 
 #include "bpf/abi/tables.h"
 #include "bpf/addr.h"
+#include "bpf/icmp.h"
 #include "bpf/maps.h"
 #include "bpf/marks.h"
+#include "bpf/parse_inner.h"
 #include "bpf/skb.h"
 
 /*
@@ -37,6 +40,25 @@ static __always_inline void follow_mac(struct __sk_buff *skb, struct xv_vtep *vt
             return;
     }
     mac_copy(vtep->mac, eth.h_dest);
+}
+
+/*
+ * Whether the frame is an ICMP error about the size of one that the kernel's device has flooded.
+ * Such a flood has this host's address as its sender, for other VTEPs of this host, and so has the
+ * error, which the device turns round. It teaches nothing: its source is where the frame was to go.
+ */
+XV_STEP int is_own_error(struct __sk_buff *skb, const struct xv_vtep *vtep,
+                         const struct xv_sender *from)
+{
+    struct inner in = {};
+    __u8 type[2];
+
+    if (!vtep || !from || !addr_equal(&from->addr, &vtep->local) || parse_frame(skb, &in) ||
+        !in.l4_offset || bpf_skb_load_bytes(skb, in.l4_offset, type, sizeof(type)))
+        return 0;
+    return (in.l4_proto == IPPROTO_ICMP && type[0] == XV_ICMP_UNREACHABLE &&
+            type[1] == XV_ICMP_FRAG_NEEDED) ||
+           (in.l4_proto == IPPROTO_ICMPV6 && type[0] == XV_ICMPV6_TOO_BIG);
 }
 
 #endif

@@ -246,7 +246,7 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     if (mark == XV_MARK_DELIVERED_OTHER_MAC || !vtep || skb_read_eth(skb, &eth))
         return XV_PASS;
     /* With this mark it is an ICMP error of the kernel about a frame that we left to it. */
-    if ((mark & XV_MARK_TYPE) != XV_MARK_EXPECT)
+    if ((mark & XV_MARK_TYPE) != XV_MARK_EXPECT && !is_own_error(skb, vtep, from))
         reason = learn_source(vtep, &eth, from, address, now);
     if (reason_drops(reason))
         return to_action(vtep->slot, reason, skb_packets(skb));

@@ -329,6 +329,9 @@ TEST_F(Switch, AnErrorOfTheKernelsDeviceDoesNotChangeTheDevicesMac)
                  (Ipv4{.fragment = 0x4000} / (Udp{.dst = 7} / payload(1400 - 28))));
     ::usleep(100'000);
     ASSERT_GT(received(a), before); // the errors
+    EXPECT_EQ(must(fmt::format("{} -n {} fdb show dev vxlan0 | grep 02:00:00:00:00:99; true",
+                               xvtep(), h_)),
+              ""); // of which nothing is learned
     const std::string mac = in(h_, "cat /sys/class/net/u/address").substr(0, 17);
     const auto then = received(a);
     for (int n = 0; n < 3; n++)
