@@ -43,3 +43,4 @@ function(xvtep_add_skeleton name source)
 endfunction()
 
 xvtep_add_skeleton(xvtep_skeleton ${CMAKE_SOURCE_DIR}/bpf/xvtep.bpf.c)
+xvtep_add_skeleton(xvtep_adopt_skeleton ${CMAKE_SOURCE_DIR}/bpf/adopt.bpf.c)

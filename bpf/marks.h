@@ -48,6 +48,18 @@ enum xv_mark {
      */
     XV_MARK_KEYED = 0x787c,
 
+    /*
+     * The frame is of an adopted device, and has an entry without a next hop: bpf/adopt_egress.h.
+     * Set by adopt_device_egress, read by adopt_underlay_egress, which learns the next hop.
+     */
+    XV_MARK_ADOPTED = 0x787d,
+
+    /*
+     * As XV_MARK_SENDER, for an adopted device: bpf/adopt_ingress.h. It is none of the kinds below.
+     * Set by adopt_underlay_ingress, read by adopt_device_ingress.
+     */
+    XV_MARK_ADOPTED_SENDER = 0x2000,
+
     /* The two upper bits tell the kinds below, which carry data, from each other and the above. */
     XV_MARK_TYPE = 0xc000,
 

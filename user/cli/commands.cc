@@ -718,6 +718,37 @@ Page agent_page()
     };
 }
 
+Page adopt_page()
+{
+    return {
+        .name = "adopt",
+        .summary = "Speed up vxlan devices that other software has made and controls.",
+        .about = "Runs until it is stopped; \"ready\" on standard error says that it works. The "
+                 "devices stay as they are: the kernel's table, which FRR, flannel, Calico, "
+                 "systemd-networkd or \"bridge fdb\" fill, decides. Frames that it sends to one "
+                 "VTEP of an IPv4 underlay take the fast path, all others the kernel's. Devices "
+                 "that learn, and others that cannot be served, are named with the reason.",
+        .plain = "[IFNAME ...]",
+        .most_plain = 1024,
+        .style = Style::options,
+        .words = {{.word = "all",
+                   .help =
+                       "All vxlan devices, also those that are made later, except xvtep's own."},
+                  {.word = "underlay",
+                   .value = "DEV",
+                   .help = "Underlay port; may be repeated.",
+                   .initial = "those that routes lead to",
+                   .repeats = true},
+                  {.word = "udpcsum",
+                   .help = "Send outer UDP checksums where the device does.",
+                   .initial = "off: 0, as RFC 7348 has it; large TCP packets need that"}},
+        .examples = {"xvtep adopt vni100", "xvtep adopt --all",
+                     "xvtep adopt flannel.1 --underlay eth0"},
+        .group = "Programs",
+        .run = run_adopt,
+    };
+}
+
 Page lab_page()
 {
     return {
@@ -761,9 +792,9 @@ const Page *find_whole(const std::vector<Page> &pages, std::string_view name)
 const std::vector<Page> &commands()
 {
     static const std::vector<Page> all = {
-        attach_page(), detach_page(), show_page(),  set_page(),    reload_page(),
-        port_page(),   fdb_page(),    neigh_page(), remote_page(), monitor_page(),
-        stats_page(),  vni_page(),    agent_page(), lab_page(),    completion_page()};
+        attach_page(), detach_page(), show_page(),   set_page(),       reload_page(), port_page(),
+        fdb_page(),    neigh_page(),  remote_page(), monitor_page(),   stats_page(),  vni_page(),
+        agent_page(),  adopt_page(),  lab_page(),    completion_page()};
     return all;
 }
 

@@ -18,6 +18,7 @@ const Page &page(std::string_view name);
 
 Result<> run_attach(const Context &context, const Arguments &arguments);
 Result<> run_detach(const Context &context, const Arguments &arguments);
+Result<> run_adopt(const Context &context, const Arguments &arguments);
 Result<> run_show(const Context &context, const Arguments &arguments);
 Result<> run_set(const Context &context, const Arguments &arguments);
 Result<> run_reload(const Context &context, const Arguments &arguments);

@@ -6,12 +6,23 @@
 
 #include <string>
 
+#include "adopt.skel.h"
 #include "user/datapath/libbpf_log.h"
 #include "xvtep.skel.h"
 
 namespace xvtep {
-
 namespace {
+
+Result<BpfObject> open_object(const char *name, const void *bytes, std::size_t size)
+{
+    const LibbpfLog log;
+    LIBBPF_OPTS(bpf_object_open_opts, options);
+    options.object_name = name;
+    BpfObject object(bpf_object__open_mem(bytes, size, &options));
+    if (!object)
+        return errno_failure("open", "BPF object", errno, log.error());
+    return object;
+}
 
 // libbpf leaves out the names of programs if its trial whether the kernel takes names has failed,
 // as for want of memory. Programs are known by their names.
@@ -43,15 +54,16 @@ void BpfObjectCloser::operator()(bpf_object *object) const
 
 Result<BpfObject> open_bpf_object()
 {
-    const LibbpfLog log;
     std::size_t size = 0;
     const void *const bytes = xvtep_bpf__elf_bytes(&size);
-    LIBBPF_OPTS(bpf_object_open_opts, options);
-    options.object_name = "xvtep_bpf";
-    BpfObject object(bpf_object__open_mem(bytes, size, &options));
-    if (!object)
-        return errno_failure("open", "BPF object", errno, log.error());
-    return object;
+    return open_object("xvtep_bpf", bytes, size);
+}
+
+Result<BpfObject> open_adopt_object()
+{
+    std::size_t size = 0;
+    const void *const bytes = adopt_bpf__elf_bytes(&size);
+    return open_object("adopt_bpf", bytes, size);
 }
 
 Result<> load_bpf_object(const BpfObject &object)

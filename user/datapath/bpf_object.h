@@ -16,8 +16,10 @@ struct BpfObjectCloser {
 using BpfObject = std::unique_ptr<bpf_object, BpfObjectCloser>;
 
 // Opens the object and loads nothing yet. This file's source is the only one of the library that
-// includes the skeleton header, which has 1.6 MB.
+// includes the skeleton headers, which have 2 MB.
 Result<BpfObject> open_bpf_object();
+// The same of the programs of `xvtep adopt` (bpf/adopt.bpf.c).
+Result<BpfObject> open_adopt_object();
 // Makes its maps and loads its programs, but for those that are set not to load.
 Result<> load_bpf_object(const BpfObject &object);
 

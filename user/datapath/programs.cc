@@ -106,7 +106,7 @@ Result<Fd> open_program(const std::string &directory, Program program)
     return fd;
 }
 
-Result<> reuse_pinned_maps(const BpfObject &object, const std::string &maps)
+Result<> reuse_pinned_maps(const BpfObject &object, const std::string &maps, NewMaps new_maps)
 {
     bpf_map *map = nullptr;
     bpf_object__for_each_map(map, object.get())
@@ -114,6 +114,8 @@ Result<> reuse_pinned_maps(const BpfObject &object, const std::string &maps)
         if (bpf_map__is_internal(map))
             continue;
         const Fd pinned(bpf_obj_get((maps + "/" + bpf_map__name(map)).c_str()));
+        if (!pinned && errno == ENOENT && new_maps == NewMaps::made)
+            continue;
         if (!pinned)
             return errno_failure("open map", bpf_map__name(map), errno);
         if (const int error = bpf_map__reuse_fd(map, pinned.get()); error != 0)

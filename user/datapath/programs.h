@@ -48,7 +48,10 @@ class LoadedPrograms {
     std::vector<ProgramGroup> groups_;
 };
 
-// Has `object`, which is not loaded yet, use the maps that are pinned in `maps`.
-Result<> reuse_pinned_maps(const BpfObject &object, const std::string &maps);
+// Has `object`, which is not loaded yet, use the maps that are pinned in `maps`. Those that are not
+// pinned are an error, or are left to be made when it is loaded.
+enum class NewMaps { refused, made };
+Result<> reuse_pinned_maps(const BpfObject &object, const std::string &maps,
+                           NewMaps new_maps = NewMaps::refused);
 
 } // namespace xvtep

@@ -148,6 +148,7 @@ VxlanOptions parse_vxlan(const Attributes &data)
     options.gpe = data.flag(IFLA_VXLAN_GPE);
     options.external = data.flag(IFLA_VXLAN_COLLECT_METADATA);
     options.vnifilter = data.flag(IFLA_VXLAN_VNIFILTER);
+    options.remcsum = data.flag(IFLA_VXLAN_REMCSUM_TX) || data.flag(IFLA_VXLAN_REMCSUM_RX);
     return options;
 }
 

@@ -28,6 +28,7 @@ struct VxlanOptions : AttachRequest {
     bool gpe = false;       // IFLA_VXLAN_GPE
     bool external = false;  // IFLA_VXLAN_COLLECT_METADATA
     bool vnifilter = false; // IFLA_VXLAN_VNIFILTER: the device has many VNIs
+    bool remcsum = false;   // IFLA_VXLAN_REMCSUM_TX or _RX; only read
 };
 
 struct Link {
