@@ -19,14 +19,14 @@ struct xv_adopt_service {
     __u32 not_kept; /* counts entries that found no room: the kernel's device has them alone */
 };
 
-/* [slot]: of a device. The filter writes the upper four, the service the lower two. */
+/* [slot]: of a device. The filter writes the first three, the service the others. */
 struct xv_adopted {
-    __u32 seq; /* counts messages that may have changed the device: each stops its fast path */
+    __u32 seq;       /* counts messages about the device: each stops its fast path */
     __u32 deletions; /* counts entries that went while `dumping` */
     __u32 overflow;  /* counts deletions that found no room for a tombstone */
-    __u32 entries;   /* of the device in `fdb`; it may count too many, as for xvtep's own VTEPs */
     __u32 ready;     /* the `seq` with which the record was read: the fast path needs it to be so */
     __u32 dumping;   /* deletions leave tombstones */
+    __u32 zero;
 };
 
 enum xv_adopt_op {

@@ -136,7 +136,9 @@ struct VtepInfo : AttachRequest {
     bool local_auto = false;
     bool routed = false; // no underlay port was given: `devices` are those that routes have led to
     bool up = false;     // the device's IFF_UP
-    bool here = true;    // the device is in this namespace; else `name` is the last known
+    // The device is another program's, and `xvtep adopt` serves it. list_vteps() has no such ones.
+    bool adopted = false;
+    bool here = true; // the device is in this namespace; else `name` is the last known
     // Set by attach() alone: the namespace has IPsec policies. Packets that a policy covers take
     // the kernel's path.
     bool ipsec = false;

@@ -28,7 +28,7 @@
 #include "user/adopt/device.h"
 #include "user/adopt/mirror_socket.h"
 #include "user/adopt/private_datapath.h"
-#include "user/adopt/registry.h"
+#include "user/datapath/adopt_registry.h"
 #include "user/net/link_message.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/port_programs.h"
@@ -39,6 +39,7 @@ namespace {
 
 constexpr std::uint64_t lease = second;
 constexpr int tick = 100; // ms
+constexpr const char *own_reason = "it is xvtep's own (xvtep attach)";
 constexpr std::size_t most_routes = 256;
 constexpr __u32 fdb_entries = 1 << 18, remotes = 1 << 13;
 
@@ -132,9 +133,8 @@ class Service {
         }
         for (const auto &link : links)
             TRY(look_at(link));
-        TRY(follow_routes());
         TRY(write_place());
-        extend_lease();
+        TRY(turn());
         say("ready");
         notify("READY=1");
         while (go_on())
@@ -160,44 +160,59 @@ class Service {
         return true;
     }
 
-    Result<> turn()
+    // What messages say about devices.
+    struct Changes {
+        std::set<int> gone, changed; // by ifindex; one that is gone may be there again
+    };
+
+    void note(const nlmsghdr &message, Changes &changes)
     {
-        std::set<int> changed;
-        const auto note = [&](const nlmsghdr &message) {
-            const auto *const header = payload<ifinfomsg>(message);
-            if (header == nullptr)
-                return;
-            const auto link = parse_link(message);
-            if (devices_.contains(header->ifi_index) || ports_.contains(header->ifi_index) ||
-                (link && link->vxlan))
-                changed.insert(header->ifi_index);
-            else if (link)
-                look_at_routes_ = true; // a port may have come up
-        };
-        TRY_ASSIGN(bool complete, socket_.drain(note));
+        const auto *const header = payload<ifinfomsg>(message);
+        if (header == nullptr)
+            return;
+        const int index = header->ifi_index;
+        const auto link = parse_link(message);
+        if (message.nlmsg_type == RTM_DELLINK)
+            changes.gone.insert(index);
+        if (devices_.contains(index) || ports_.contains(index) || refused_.contains(index) ||
+            (link && link->vxlan))
+            changes.changed.insert(index);
+        else if (link)
+            look_at_routes_ = true; // a port may have come up
+    }
+
+    // Reads messages and acts on them. Returns whether there were any that matter.
+    Result<bool> read_messages()
+    {
+        Changes changes;
+        TRY_ASSIGN(const bool complete,
+                   socket_.drain([&](const nlmsghdr &message) { note(message, changes); }));
         if (!complete) {
             say("messages of the kernel were lost: reading all tables again");
             TRY(read_all_again());
         }
-        for (const int index : changed)
+        for (const int index : changes.gone) {
+            TRY(release(index));
+            release_port(index);
+            forget_refused(index);
+        }
+        for (const int index : changes.changed)
             TRY(look_at(index));
+        return !complete || !changes.changed.empty();
+    }
+
+    Result<> turn()
+    {
+        TRY(read_messages());
         TRY(do_each_second());
         if (load(datapath_.service[0].remotes) != remotes_seen_ || look_at_routes_)
             TRY(follow_routes());
         if (write_place_)
             TRY(write_place());
-        // Only now: a service that does not keep up has no lease.
-        if (changed.empty())
+        // A service that does not keep up has no lease: the socket must have been empty just now.
+        TRY_ASSIGN(const bool more, read_messages());
+        if (!more)
             extend_lease();
-        else {
-            changed.clear();
-            TRY_SET(complete, socket_.drain(note));
-            if (!complete)
-                TRY(read_all_again());
-            for (const int index : changed)
-                TRY(look_at(index));
-            extend_lease();
-        }
         return {};
     }
 
@@ -223,9 +238,10 @@ class Service {
         TRY(datapath_.run({&sweep, 1}));
         for (auto &[index, device] : devices_) {
             const __u32 deletions = load(shared(device).deletions);
-            if (device.again && *device.again == deletions)
-                TRY(read_table(index, device));
-            else if (device.again)
+            if (device.again && *device.again == deletions) {
+                if (auto done = read_table(index, device); !done && done.error().code != ENODEV)
+                    return done;
+            } else if (device.again)
                 device.again = deletions;
         }
         return {};
@@ -243,17 +259,28 @@ class Service {
 
     Result<std::string> refusal(const Link &link)
     {
+        TRY_ASSIGN(const bool own, is_own(link));
+        if (own)
+            return std::string(own_reason);
         if (auto reason = why_refused(link); !reason.empty())
             return reason;
-        TRY_ASSIGN(const auto session, Session::reader("adopt", link.name));
-        TRY_ASSIGN(const auto attached, session.vtep_of_device(link.index));
-        if (attached)
-            return std::string("it is xvtep's own (xvtep attach)");
         for (const auto &[index, device] : devices_)
             if (index != link.index && device.record.vni == link.vxlan->vni &&
                 ntohs(device.record.dstport) == link.vxlan->dstport)
                 return fmt::format("{} has its VNI and UDP port", device.name);
         return std::string();
+    }
+
+    // Whether `xvtep attach` has made the device.
+    static Result<bool> is_own(const Link &link)
+    {
+        const auto session = Session::reader("adopt", link.name);
+        if (!session && session.error().code == ENOENT) // no bpf file system
+            return false;
+        if (!session)
+            return std::unexpected(session.error());
+        TRY_ASSIGN(const auto attached, session->vtep_of_device(link.index));
+        return attached.has_value();
     }
 
     [[nodiscard]] bool is_wanted(const Link &link) const
@@ -289,7 +316,7 @@ class Service {
         TRY_ASSIGN(const auto reason, refusal(seen));
         if (!reason.empty() || !is_wanted(seen)) {
             TRY(release(seen.index));
-            if (!reason.empty())
+            if (!reason.empty() && !(request_.all && reason == own_reason))
                 refuse(seen, reason);
             return {};
         }

@@ -4,12 +4,14 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "user/adopt/query.h"
 #include "user/cli/commands.h"
 #include "user/cli/output.h"
 #include "user/cli/words.h"
@@ -162,8 +164,15 @@ Result<> run_fdb_show(const Context &context, const Arguments &arguments)
     TRY_ASSIGN(const auto scope, context.enter());
     if (filter.bridge && ::if_nametoindex(filter.bridge->c_str()) == 0)
         return system_failure("fdb show", *filter.bridge, "no such device", ENODEV);
-    TRY_ASSIGN(auto entries, show_fdb(device));
+    TRY_ASSIGN(const bool adopted, device ? adopt::is_adopted(*device) : Result<bool>(false));
+    TRY_ASSIGN(auto entries, adopted ? Result<std::vector<FdbEntry>>() : show_fdb(device));
     TRY_ASSIGN(auto vteps, list_vteps(device, Problems::looked_for));
+    if (adopted || !device) {
+        TRY_ASSIGN(auto more_entries, adopt::fdb(device));
+        TRY_ASSIGN(auto more_vteps, adopt::list(device));
+        std::ranges::move(more_entries, std::back_inserter(entries));
+        std::ranges::move(more_vteps, std::back_inserter(vteps));
+    }
     if (!filter.is_empty()) {
         const VtepsByDevice by_device(vteps);
         std::erase_if(entries, [&](const FdbEntry &entry) {

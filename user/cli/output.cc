@@ -84,6 +84,8 @@ Json to_json(const VtepInfo &vtep)
     json["local_auto"] = vtep.local_auto;
     json["routed"] = vtep.routed;
     json["up"] = vtep.up;
+    if (vtep.adopted)
+        json["adopted"] = true;
     json["problems"] = list_of(vtep.problems);
     return json;
 }
@@ -212,14 +214,22 @@ void print(const Context &context, const std::vector<DeviceVnis> &devices)
     context.print(to_text(devices));
 }
 
-void print(const Context &context, const std::vector<VtepInfo> &vteps)
+void print(const Context &context, const std::vector<VtepInfo> &vteps,
+           const std::vector<adopt::RefusedDevice> &refused)
 {
-    if (context.json)
-        return print_json(context, to_json_list(vteps));
+    if (context.json) {
+        Json list = to_json_list(vteps);
+        for (const auto &[name, reason] : refused)
+            list.push_back({{"name", name}, {"adopted", false}, {"refused", reason}});
+        return print_json(context, list);
+    }
     context.print(text_of(context, vteps, [&](const VtepInfo &vtep) {
         return context.brief ? brief_text(vtep)
                              : to_text(vtep, context.details ? Detail::all : Detail::usual);
     }));
+    for (const auto &[name, reason] : refused)
+        context.print(context.brief ? fmt::format("{:<16} REFUSED {}\n", name, reason)
+                                    : fmt::format("{}: not adopted: {}\n", name, reason));
 }
 
 void print(const Context &context, const std::vector<PortInfo> &ports)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "user/adopt/query.h"
 #include "user/cli/cli.h"
 #include "xvtep/fdb.h"
 #include "xvtep/neigh.h"
@@ -57,7 +58,8 @@ std::string colored(const std::string &text); // for -c: MACs, IPs, names and st
 // output.cc: prints in the form that the context asks for. The device is left out of entries where
 // one was asked for.
 enum class Device { left_out, printed };
-void print(const Context &context, const std::vector<VtepInfo> &vteps);
+void print(const Context &context, const std::vector<VtepInfo> &vteps,
+           const std::vector<adopt::RefusedDevice> &refused = {});
 void print(const Context &context, const std::vector<PortInfo> &ports);
 void print(const Context &context, const std::vector<Stats> &stats);
 void print(const Context &context, const std::vector<DeviceVnis> &devices); // as `bridge vni show`

@@ -102,7 +102,10 @@ std::string to_text(const VtepInfo &vtep, Detail detail)
         vtep.mtu.value_or(0) == 0; // else the device is here or was found elsewhere
     std::string text =
         fmt::format("{}: vni {} dev {} mode {}{} {}\n", vtep.name, vni_text(vtep),
-                    joined_devices(vtep), mode_name(vtep.mode), vtep.auto_mode ? " (auto)" : "",
+                    or_dash(joined_devices(vtep)), mode_name(vtep.mode),
+                    vtep.adopted     ? " (adopted)"
+                    : vtep.auto_mode ? " (auto)"
+                                     : "",
                     is_gone ? "(device gone)"
                             : fmt::format("mtu {} state {}", *vtep.mtu, vtep.up ? "UP" : "DOWN"));
     text += "    link/ether " + vtep.mac.value_or(Mac{}).text();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The commands about VTEPs that are there: detach, show, set, reload, stats.
 #include <algorithm>
+#include <iterator>
 
+#include "user/adopt/query.h"
 #include "user/cli/attach.h"
 #include "user/cli/commands.h"
 #include "user/cli/output.h"
@@ -20,6 +22,19 @@ Result<std::optional<std::uint32_t>> read_vni(const Arguments &arguments)
         return std::nullopt;
     TRY_ASSIGN(const auto vni, Values(arguments).number("VNI", *text, 1, vni_max));
     return vni;
+}
+
+// Of xvtep's own VTEPs and ports, and of adopted devices. A port may be of both.
+Result<std::vector<Stats>> stats_of(const std::optional<std::string> &device)
+{
+    if (!device) {
+        TRY_ASSIGN(auto all, show_stats(device));
+        TRY_ASSIGN(auto adopted, adopt::stats(device));
+        std::ranges::move(adopted, std::back_inserter(all));
+        return all;
+    }
+    TRY_ASSIGN(const bool adopted, adopt::is_adopted(*device));
+    return adopted ? adopt::stats(device) : show_stats(device);
 }
 
 } // namespace
@@ -45,11 +60,14 @@ Result<> run_show(const Context &context, const Arguments &arguments)
     TRY_ASSIGN(const auto vni, read_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
     TRY_ASSIGN(auto all, list_vteps(arguments.device(), Problems::looked_for));
+    TRY_ASSIGN(auto adopted, adopt::list(arguments.device()));
+    std::ranges::move(adopted, std::back_inserter(all));
+    TRY_ASSIGN(const auto refused, adopt::list_refused(arguments.device()));
     if (vni)
         std::erase_if(all, [&](const VtepInfo &vtep) {
             return vtep.vni != *vni && !has_vni(vtep.vnis, *vni);
         });
-    print(context, all);
+    print(context, all, vni ? std::vector<adopt::RefusedDevice>() : refused);
     return {};
 }
 
@@ -73,7 +91,7 @@ Result<> run_stats(const Context &context, const Arguments &arguments)
 {
     TRY_ASSIGN(const auto vni, read_vni(arguments));
     TRY_ASSIGN(const auto scope, context.enter());
-    TRY_ASSIGN(auto all, show_stats(arguments.device()));
+    TRY_ASSIGN(auto all, stats_of(arguments.device()));
     if (vni)
         std::erase_if(all, [&](const Stats &stats) { return stats.vni != *vni; });
     print(context, all);

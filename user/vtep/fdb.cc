@@ -10,6 +10,7 @@
 
 #include "user/vtep/clock.h"
 #include "user/vtep/fdb_writer.h"
+#include "user/vtep/queries.h"
 #include "user/vtep/session.h"
 #include "user/vtep/underlay.h"
 #include "user/vtep/vtep_index.h"
@@ -213,6 +214,11 @@ Result<> delete_fdb(const Mac &mac, const std::string &device, const FdbDestinat
 Result<std::vector<FdbEntry>> show_fdb(const std::optional<std::string> &device)
 {
     TRY_ASSIGN(auto session, Session::reader("fdb show", device.value_or("")));
+    return show_fdb(session, device);
+}
+
+Result<std::vector<FdbEntry>> show_fdb(Session &session, const std::optional<std::string> &device)
+{
     std::vector<FdbEntry> all;
     if (!session.tables && !device)
         return all;

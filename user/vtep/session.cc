@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "user/datapath/adopt_registry.h"
 #include "user/datapath/bpffs.h"
 #include "user/vtep/clock.h"
 #include "user/vtep/migrate.h"
@@ -122,6 +123,38 @@ Result<Session> Session::reader(std::string operation, std::string object)
     TRY_ASSIGN(auto resources, open_resources(operation, object));
     Session session(std::move(operation), std::move(object), std::move(resources));
     TRY(session.wrap(session.open_tables()));
+    return session;
+}
+
+Result<std::optional<Session>> Session::adopted(std::string operation, std::string object)
+{
+    const auto cookie = current_netns_cookie();
+    if (!cookie)
+        return because_of(cookie.error(), operation, object);
+    const auto service = adopt::find_service(*cookie);
+    if (!service)
+        return because_of(service.error(), operation, object);
+    if (!*service)
+        return std::nullopt;
+    TRY(check_privileges(operation, object));
+    auto netlink = Netlink::open();
+    if (!netlink)
+        return because_of(netlink.error(), operation, object);
+    Session session(std::move(operation), std::move(object),
+                    std::make_shared<Resources>(
+                        Resources{.netlink = std::move(*netlink),
+                                  .root = (*service)->root(),
+                                  .cookie = *cookie,
+                                  .directory = state_directory((*service)->root(), *cookie),
+                                  .tables = std::nullopt,
+                                  .lock = {},
+                                  .named = {},
+                                  .removed = {},
+                                  .blocks = {},
+                                  .used_slots = {}}));
+    TRY(session.wrap(session.open_tables()));
+    if (!session.tables) // the service has just ended
+        return std::nullopt;
     return session;
 }
 
@@ -257,7 +290,31 @@ Result<xv_vtep> Session::device_named(const std::string &name)
             resources->named.emplace(name, *vtep);
         return *vtep;
     }
+    TRY(refuse_adopted(operation, name, link->index));
     return system_failure(operation, name, "not a VTEP of xvtep", ENODEV);
+}
+
+Result<> refuse_adopted(const std::string &operation, const std::string &name, int ifindex)
+{
+    const auto session = Session::adopted(operation, name);
+    if (!session || !*session)
+        return {};
+    TRY_ASSIGN(const auto vtep, (*session)->vtep_of_device(ifindex));
+    if (!vtep)
+        return {};
+    const auto line = [&] {
+        if (operation.starts_with("fdb"))
+            return fmt::format("bridge {} ... dev {}", operation, name);
+        if (operation.starts_with("neigh"))
+            return fmt::format("ip {} ... dev {}", operation, name);
+        if (operation == "detach")
+            return fmt::format("ip link del {}", name);
+        return fmt::format("ip link set {} type vxlan ...", name);
+    };
+    return system_failure(
+        operation, name,
+        fmt::format("the device is adopted, and the kernel's (\"{}\" changes it)", line()),
+        EOPNOTSUPP);
 }
 
 bool has_many_vnis(const xv_vtep &record)

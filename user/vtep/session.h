@@ -74,6 +74,9 @@ struct Session {
 
     // For a command that only reads. It takes no lock and changes nothing.
     static Result<Session> reader(std::string operation, std::string object);
+    // As reader(), on the tables of the service that has adopted devices of the namespace
+    // (docs/adopt.md); nothing if there is none.
+    static Result<std::optional<Session>> adopted(std::string operation, std::string object);
     // For a command that changes something. It takes the lock, then calls recover().
     static Result<Session> writer(std::string operation, std::string object,
                                   LockScope scope = LockScope::command);
@@ -109,6 +112,9 @@ struct Session {
         return done ? std::move(done) : Result<T>(wrap(done.error()));
     }
 };
+
+// Fails if an adopting service has the device: the error names the command to use instead.
+Result<> refuse_adopted(const std::string &operation, const std::string &name, int ifindex);
 
 // Returns how many VTEPs the thread's batch wants room for, or 0.
 unsigned vteps_of_batch();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "user/vtep/queries.h"
 #include "user/vtep/remote_table.h"
 #include "user/vtep/session.h"
 
@@ -79,6 +80,11 @@ Result<> add_remotes(const Session &session, const RemoteIds &remotes, __u32 slo
 Result<std::vector<Stats>> show_stats(const std::optional<std::string> &device)
 {
     TRY_ASSIGN(auto session, Session::reader("stats", device.value_or("")));
+    return show_stats(session, device);
+}
+
+Result<std::vector<Stats>> show_stats(Session &session, const std::optional<std::string> &device)
+{
     auto links = session.netlink.links();
     if (!links)
         return session.wrap(links.error());

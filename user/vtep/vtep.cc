@@ -199,6 +199,8 @@ Result<unsigned> detach(const std::string &device, std::optional<std::uint32_t> 
     if (count == 0 && !choice->link())
         return session.refused(errno_text(ENODEV), ENODEV);
     if (count == 0)
+        TRY(refuse_adopted("detach", device, choice->link()->index));
+    if (count == 0)
         return session.refused(
             vni ? fmt::format("VNI {} is not attached", *vni) : "no VNI is attached", ENOENT);
     return count;

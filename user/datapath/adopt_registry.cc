@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "user/adopt/registry.h"
+#include "user/datapath/adopt_registry.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -84,8 +84,11 @@ Result<Registration> Registration::take(std::uint64_t cookie)
         struct stat ours {
         }, there{};
         if (::fstat(file.get(), &ours) == 0 && ::stat(path.c_str(), &there) == 0 &&
-            ours.st_ino == there.st_ino)
+            ours.st_ino == there.st_ino) {
+            if (::ftruncate(file.get(), 0) != 0) // of a service that was killed
+                return errno_failure("write", path, errno);
             return Registration(path, std::move(file));
+        }
         // The service that had it has just removed it.
     }
 }
