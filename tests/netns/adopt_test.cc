@@ -6,7 +6,7 @@
 //                               ==== u [t] vni100 br0 ── c3        a third host, the same VNI
 
 #include <linux/neighbour.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
@@ -40,9 +40,10 @@ std::string read(const std::string &file)
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-bool within(int milliseconds, const std::function<bool()> &what)
+bool within(int limit, const std::function<bool()> &what)
 {
-    for (; milliseconds > 0; milliseconds -= 20) {
+    const auto deadline = Clock::now() + std::chrono::milliseconds(limit);
+    while (Clock::now() < deadline) {
         if (what())
             return true;
         ::usleep(20'000);
@@ -704,6 +705,12 @@ TEST_F(Adopt, RefusesWithTheReason)
     const std::string text = must(fmt::format("{} -n {} show", xvtep(), on));
     EXPECT_NE(text.find("mode tc (adopted)"), std::string::npos) << text;
     EXPECT_NE(text.find("learns: not adopted: learns: not supported yet\n"), std::string::npos);
+    must(fmt::format("{} -n {} attach u vni 301 name own2 nolearning remote {}", xvtep(), on,
+                     address(2)));
+    EXPECT_TRUE(within(3000, [&] {
+        const Json own = json(1, "show dev own2");
+        return own.size() == 1 && !own.at(0).contains("adopted");
+    })) << "made while the service runs";
     // One that stops to learn is taken up, and one that begins to learn is let go.
     ip(on, "link set learns up");
     ip(on, "link set learns type vxlan nolearning");
@@ -878,6 +885,162 @@ TEST_F(Adopt, ChecksumsAreLeftOutUnlessKept)
     EXPECT_GE(fast(1, "tx"), sent + 90);
     EXPECT_TRUE(json(1, "show").at(0).at("udpcsum"));
     EXPECT_EQ(end(service), 0);
+}
+
+// FRR on three hosts, which makes the entries.
+class AdoptFrr : public Adopt {
+  protected:
+    void SetUp() override
+    {
+        if (!std::filesystem::exists(daemon("zebra")) || !std::filesystem::exists(daemon("bgpd")))
+            GTEST_SKIP() << "needs zebra and bgpd of FRR";
+        Adopt::SetUp();
+    }
+
+    void TearDown() override
+    {
+        for (const int n : {1, 2, 3})
+            for (const std::string name : {"bgpd", "zebra"})
+                stop(n, name);
+        Adopt::TearDown();
+    }
+
+    static std::string daemon(const std::string &name) { return "/usr/lib/frr/" + name; }
+
+    // The daemons' files; they run as a user of their own.
+    std::string directory(int n)
+    {
+        const std::string path = file(fmt::format("frr{}", n));
+        std::filesystem::create_directories(path);
+        ::chmod(std::filesystem::path(path).parent_path().c_str(), 0711);
+        ::chmod(path.c_str(), 0777);
+        return path;
+    }
+
+    void start_daemon(int n, const std::string &name)
+    {
+        const std::string at = directory(n);
+        const std::string command = fmt::format(
+            "exec ip netns exec {0} {1} -z {2}/zserv.api -i {2}/{3}.pid --vty_socket {2} -f "
+            "{2}/{3}.conf -P 0 >{2}/{3}.log 2>&1 </dev/null",
+            hosts_[n], daemon(name), at, name);
+        const int pid = ::fork();
+        if (pid == 0) {
+            ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+            ::_exit(127);
+        }
+        daemons_[{n, name}] = pid;
+        EXPECT_TRUE(within(10'000, [&] {
+            return std::filesystem::exists(fmt::format("{}/{}.pid", at, name));
+        })) << read(fmt::format("{}/{}.log", at, name));
+    }
+
+    void stop(int n, const std::string &name)
+    {
+        const auto found = daemons_.find({n, name});
+        if (found == daemons_.end())
+            return;
+        ::kill(found->second, SIGTERM);
+        if (!within(5000, [&] { return ::waitpid(found->second, nullptr, WNOHANG) != 0; })) {
+            ::kill(found->second, SIGKILL);
+            ::waitpid(found->second, nullptr, 0);
+        }
+        daemons_.erase(found);
+        std::filesystem::remove(fmt::format("{}/{}.pid", directory(n), name));
+    }
+
+    void leaf(int n)
+    {
+        const std::string &on = hosts_[n], at = directory(n);
+        ip(on, "link add br0 type bridge");
+        ip(on, "link set br0 up");
+        ip(on, fmt::format("link add vni100 type vxlan id 100 local {} dstport 4789 nolearning",
+                           address(n)));
+        ip(on, "link set vni100 master br0 up");
+        in(on, "bridge link set dev vni100 learning off neigh_suppress on");
+        ip(on, "link set v master br0 up");
+        std::ofstream(at + "/zebra.conf") << "frr defaults datacenter\n";
+        std::ofstream bgp(at + "/bgpd.conf");
+        bgp << "frr defaults datacenter\nrouter bgp 65001\n bgp router-id " << address(n)
+            << "\n no bgp default ipv4-unicast\n";
+        std::string activate;
+        for (const int other : {1, 2, 3})
+            if (other != n) {
+                bgp << fmt::format(" neighbor {0} remote-as 65001\n neighbor {0} timers 1 3\n "
+                                   "neighbor {0} timers connect 1\n",
+                                   address(other));
+                activate += fmt::format("  neighbor {} activate\n", address(other));
+            }
+        bgp << " address-family l2vpn evpn\n" << activate << "  advertise-all-vni\n";
+        bgp.close();
+        start_daemon(n, "zebra");
+        start_daemon(n, "bgpd");
+    }
+
+    std::map<std::pair<int, std::string>, int> daemons_;
+};
+
+TEST_F(AdoptFrr, EvpnTakesTheFastPath)
+{
+    for (const int n : {1, 2, 3})
+        leaf(n);
+    adopt(1);
+    adopt(2);
+    const auto netns = Netns::open(hosts_[1]);
+    const auto scope = netns->enter();
+    auto netlink = Netlink::open();
+    const int index = netlink->link("vni100")->index;
+    const Mirror mirror(hosts_[1]);
+    const auto has = [&](int mac, int at) {
+        return mirror.entries().contains(
+            fmt::format("{} dst {}", macs[static_cast<std::size_t>(mac)], address(at)));
+    };
+    // FRR may change the table between the two readings.
+    const auto agrees = [&] {
+        return within(2000, [&] { return mirror.entries() == plain_entries(*netlink, index); });
+    };
+    EXPECT_TRUE(within(20'000, [&] {
+        pings_lost(containers_[2], "10.20.1.1", 1, "-W 0.2");
+        return has(2, 2);
+    })) << "the MAC is advertised";
+    EXPECT_EQ(pings_lost(containers_[1], "10.20.1.2", 5), 0);
+    const auto sent = fast(1, "tx"), received = fast(1, "rx");
+    EXPECT_EQ(pings_lost(containers_[1], "10.20.1.2", 1000, "-i 0.002"), 0);
+    EXPECT_GE(fast(1, "tx") - sent, 985U);
+    EXPECT_GE(fast(1, "rx") - received, 985U);
+
+    // bgpd ends at the other host, and comes back.
+    stop(2, "bgpd");
+    EXPECT_TRUE(within(10'000, [&] { return !has(2, 2); }));
+    EXPECT_TRUE(agrees());
+    start_daemon(2, "bgpd");
+    EXPECT_TRUE(within(20'000, [&] {
+        pings_lost(containers_[2], "10.20.1.1", 1, "-W 0.2");
+        return has(2, 2);
+    }));
+    EXPECT_TRUE(within(5000, [&] { return pings_lost(containers_[1], "10.20.1.2", 5) == 0; }))
+        << "once the other host has its entries, too";
+    EXPECT_TRUE(within(3000, [&] { return has_fast_path(1, 2); }));
+    // The device goes down and up: zebra writes its entries again.
+    ip(hosts_[1], "link set vni100 down");
+    EXPECT_TRUE(agrees());
+    ip(hosts_[1], "link set vni100 up");
+    EXPECT_TRUE(within(10'000, [&] { return has(2, 2); }));
+    EXPECT_TRUE(within(3000, [&] { return has_fast_path(1, 2); }));
+
+    // The MAC and its address move to the third host, which is not adopted.
+    ip(containers_[2], "link set eth0 down");
+    ip(containers_[3], "addr flush dev eth0");
+    ip(containers_[3], fmt::format("link set eth0 address {} up", macs[2]));
+    ip(containers_[3], "addr add 10.20.1.2/24 dev eth0");
+    EXPECT_TRUE(within(20'000, [&] {
+        pings_lost(containers_[3], "10.20.1.1", 1, "-W 0.2");
+        return has(2, 3);
+    }));
+    EXPECT_TRUE(agrees());
+    EXPECT_TRUE(within(5000, [&] { return pings_lost(containers_[1], "10.20.1.2", 5) == 0; }))
+        << "once the other hosts know it, too";
+    EXPECT_TRUE(within(3000, [&] { return has_fast_path(1, 2); }));
 }
 
 } // namespace

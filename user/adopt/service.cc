@@ -227,6 +227,7 @@ class Service {
         if (now < next_second_)
             return {};
         next_second_ = now + second;
+        notify("WATCHDOG=1");
         look_at_routes_ = look_at_routes_ || ++seconds_ % 2 == 0;
         TRY_ASSIGN(const auto defaults, HostDefaults::read());
         if (defaults != defaults_) {
@@ -274,6 +275,8 @@ class Service {
     // Whether `xvtep attach` has made the device.
     static Result<bool> is_own(const Link &link)
     {
+        if (link.group == unfinished_group)
+            return true;
         const auto session = Session::reader("adopt", link.name);
         if (!session && session.error().code == ENOENT) // no bpf file system
             return false;
@@ -316,7 +319,9 @@ class Service {
         TRY_ASSIGN(const auto reason, refusal(seen));
         if (!reason.empty() || !is_wanted(seen)) {
             TRY(release(seen.index));
-            if (!reason.empty() && !(request_.all && reason == own_reason))
+            if (reason.empty() || (request_.all && reason == own_reason))
+                forget_refused(seen.index);
+            else
                 refuse(seen, reason);
             return {};
         }

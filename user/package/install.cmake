@@ -15,12 +15,13 @@ install(FILES ${CMAKE_BINARY_DIR}/xvtep.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/ma
 
 install(TARGETS xvtep xvtep-agent xvtep-lab RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(FILES ${XVTEP_LABS} DESTINATION ${CMAKE_INSTALL_DATADIR}/xvtep/labs)
-# The unit names the program, whose place is known when it is installed: `cmake --install` takes --prefix.
-install(CODE "
-  set(CMAKE_INSTALL_FULL_SBINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
-  configure_file(\"${CMAKE_SOURCE_DIR}/user/package/xvtep-agent.service\"
-    \"${CMAKE_BINARY_DIR}/xvtep-agent.service\" @ONLY)")
-install(FILES ${CMAKE_BINARY_DIR}/xvtep-agent.service DESTINATION lib/systemd/system)
+# A unit names the program, whose place is known when it is installed: `cmake --install` takes --prefix.
+foreach(unit xvtep-agent.service xvtep-adopt.service)
+  install(CODE "
+    set(CMAKE_INSTALL_FULL_SBINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
+    configure_file(\"${CMAKE_SOURCE_DIR}/user/package/${unit}\" \"${CMAKE_BINARY_DIR}/${unit}\" @ONLY)")
+  install(FILES ${CMAKE_BINARY_DIR}/${unit} DESTINATION lib/systemd/system)
+endforeach()
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(TARGETS xvtep_user EXPORT xvtep ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/xvtep DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
