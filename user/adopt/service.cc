@@ -218,7 +218,8 @@ class Service {
 
     void extend_lease()
     {
-        store(datapath_.service[0].lease, static_cast<__u64>(monotonic() + lease));
+        const __u64 until = monotonic() + lease;
+        store(datapath_.service[0].lease, until);
     }
 
     Result<> do_each_second()
@@ -330,7 +331,7 @@ class Service {
             return read_options(seen.index);
         auto done = adopt(seen);
         if (!done) {
-            const Error error = done.error();
+            const Error &error = done.error();
             TRY(release(seen.index));
             if (error.code == EOPNOTSUPP || error.code == EPERM)
                 return std::unexpected(error);

@@ -5,8 +5,9 @@
 
 namespace xvtep::cli {
 
-Result<> run_adopt(const Context &context, const Arguments &arguments)
+Result<> run_adopt(const Context &context, const Words &words)
 {
+    TRY_ASSIGN(const auto arguments, parse(page("adopt"), words));
     adopt::Request request;
     request.devices = arguments.plain;
     request.all = arguments.has("all");

@@ -745,7 +745,7 @@ Page adopt_page()
         .examples = {"xvtep adopt vni100", "xvtep adopt --all",
                      "xvtep adopt flannel.1 --underlay eth0"},
         .group = "Programs",
-        .run = run_adopt,
+        .run_program = run_adopt,
     };
 }
 

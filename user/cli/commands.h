@@ -18,7 +18,6 @@ const Page &page(std::string_view name);
 
 Result<> run_attach(const Context &context, const Arguments &arguments);
 Result<> run_detach(const Context &context, const Arguments &arguments);
-Result<> run_adopt(const Context &context, const Arguments &arguments);
 Result<> run_show(const Context &context, const Arguments &arguments);
 Result<> run_set(const Context &context, const Arguments &arguments);
 Result<> run_reload(const Context &context, const Arguments &arguments);
@@ -54,6 +53,7 @@ Result<> run_completion(const Context &context, const Arguments &arguments);
 
 // Programs of their own read their words themselves.
 Result<> run_agent(const Context &context, const Words &words);
+Result<> run_adopt(const Context &context, const Words &words);
 Result<> run_lab(const Context &context, const Words &words);
 
 } // namespace xvtep::cli
