@@ -377,7 +377,7 @@ TEST_F(Adopt, TheMirrorIsNeverBehind)
         }
         KernelFdbEntry entry;
         entry.mac = *Mac::parse(fmt::format("02:00:00:00:01:{:02x}", below(12)));
-        entry.dst = *Ip::parse(fmt::format("192.168.8.{}", 100 + below(5)));
+        entry.dst = Ip::parse(fmt::format("192.168.8.{}", 100 + below(5)));
         entry.state = below(2) != 0 ? NUD_PERMANENT : NUD_NOARP | NUD_REACHABLE;
         switch (below(8)) {
         case 0:

@@ -17,7 +17,7 @@ Link made_by_frr()
     Link link{.index = 7, .name = "vni100", .kind = "vxlan", .type = ARPHRD_ETHER};
     VxlanOptions options;
     options.vni = 100;
-    options.local = *Ip::parse("192.0.2.1");
+    options.local = Ip::parse("192.0.2.1");
     options.learning = false;
     options.udpcsum = true;
     options.srcport_min = options.srcport_max = 0;
@@ -44,7 +44,7 @@ TEST(AdoptDevice, RefusesWhatIsNotServed)
     EXPECT_NE(reason([](Link &link) { link.vxlan->remcsum = true; }), "");
     EXPECT_NE(reason([](Link &link) { link.lower_nsid = 0; }), "");
     for (auto field : {&AttachRequest::local, &AttachRequest::remote, &AttachRequest::group})
-        EXPECT_NE(reason([&](Link &link) { (*link.vxlan).*field = *Ip::parse("fd00::1"); }), "");
+        EXPECT_NE(reason([&](Link &link) { (*link.vxlan).*field = Ip::parse("fd00::1"); }), "");
 }
 
 TEST(AdoptDevice, TheRecordHasWhatTheKernelDoes)
@@ -99,7 +99,7 @@ TEST(AdoptMirror, HasPlainEntriesAlone)
 {
     const xv_vtep vtep = record_of(made_by_frr(), choices, nullptr);
     const KernelFdbEntry plain{.mac = *Mac::parse("02:00:00:00:00:01"),
-                               .dst = *Ip::parse("192.0.2.2"),
+                               .dst = Ip::parse("192.0.2.2"),
                                .state = NUD_REACHABLE};
     const auto key = mirrored_key(vtep, plain);
     ASSERT_TRUE(key);
@@ -120,7 +120,7 @@ TEST(AdoptMirror, HasPlainEntriesAlone)
     for (const char *const mac : {"01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff"})
         EXPECT_TRUE(is_left_out([&](auto &entry) { entry.mac = *Mac::parse(mac); })) << mac;
     for (const char *const dst : {"0.0.0.0", "127.0.0.1", "239.1.1.1", "fd00::2"})
-        EXPECT_TRUE(is_left_out([&](auto &entry) { entry.dst = *Ip::parse(dst); })) << dst;
+        EXPECT_TRUE(is_left_out([&](auto &entry) { entry.dst = Ip::parse(dst); })) << dst;
 }
 
 } // namespace
