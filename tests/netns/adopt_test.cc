@@ -148,9 +148,11 @@ class Adopt : public NetnsCase {
 
     void TearDown() override
     {
-        for (const auto &one : adopters_)
-            if (::kill(one.pid, SIGKILL) == 0)
-                ::waitpid(one.pid, nullptr, 0);
+        while (!adopters_.empty()) {
+            const Adopter one = adopters_.back();
+            ::kill(one.pid, SIGCONT);
+            end(one);
+        }
         NetnsCase::TearDown();
     }
 
@@ -569,10 +571,7 @@ TEST_F(Adopt, ANormalEndLeavesNothing)
         << "nothing is pinned where others could find it";
 
     const Adopter second = start(1, "--all");
-    int status = 0;
-    EXPECT_TRUE(
-        within(5000, [&] { return ::waitpid(second.pid, &status, WNOHANG) == second.pid; }));
-    EXPECT_EQ(WEXITSTATUS(status), 2);
+    EXPECT_EQ(end(second, 0), 2) << "it ends by itself";
     EXPECT_EQ(read(second.log), fmt::format("adopt: another service serves this namespace (process "
                                             "{})\n",
                                             service.pid));

@@ -37,6 +37,19 @@ std::string read_all(const Fd &file)
     }
 }
 
+// Removes the files of services that were killed. One that is just being taken is made again: see
+// take().
+void remove_dead()
+{
+    std::error_code error;
+    for (const auto &one : std::filesystem::directory_iterator(directory, error)) {
+        const std::string path = one.path();
+        const Fd file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+        if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0)
+            ::unlink(path.c_str());
+    }
+}
+
 std::optional<Entry> parse(const std::string &text)
 {
     std::istringstream lines(text);
@@ -62,6 +75,7 @@ Result<Registration> Registration::take(std::uint64_t cookie)
     std::filesystem::create_directories(directory, error);
     if (error)
         return errno_failure("make", directory, error.value());
+    remove_dead();
     const std::string path = path_of(cookie);
     for (int tries = 1;; tries++) {
         Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
