@@ -248,6 +248,8 @@ int xvtep_tc_device_ingress(struct __sk_buff *skb)
     /* With this mark it is an ICMP error of the kernel about a frame that we left to it. */
     if ((mark & XV_MARK_TYPE) != XV_MARK_EXPECT && !is_own_error(skb, vtep, from))
         reason = learn_source(vtep, &eth, from, address, now);
+    else if (source_mac_is_invalid(eth.h_source)) /* about a frame to many: a bridge drops it */
+        return XV_PASS;
     if (reason_drops(reason))
         return to_action(vtep->slot, reason, skb_packets(skb));
     count_delivered(skb, vtep, from ? remote_of_sender(vtep, &from->addr) : NULL, now);

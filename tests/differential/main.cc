@@ -364,7 +364,9 @@ class Fuzz {
     bool changes_bridges(const Frame &frame) const
     {
         return variant_.layout != Layout::bridge && variant_.layout != Layout::host &&
-               frame.side != Side::wire && frame.bytes.size() > variant_.mtu - 50U + 14U;
+               frame.side != Side::wire &&
+               frame.bytes.size() >
+                   (variant_.path_mtu != 0 ? variant_.path_mtu : variant_.mtu) - 50U + 14U;
     }
 
     // Sends the last frame of `sent`.

@@ -269,6 +269,15 @@ const Rule all[]{
      [](const Difference &d) {
          return only_rows_to(d, {"192.0.2.1", "192.0.2.11", "127.0.0.1", "fd08::1", "::1"});
      }},
+    {"own-broadcast", "docs/kernel-differences.md", "Learning and ageing",
+     "packets to a broadcast address", nullptr,
+     [](const Difference &d) {
+         const auto is_itself = [&](const Seen &seen) {
+             return seen.side == Side::host && seen.frame == d.frame->bytes;
+         };
+         return d.frame->side == Side::host && std::ranges::all_of(d.kernel, is_itself) &&
+                std::ranges::all_of(d.xvtep, is_itself) && d.kernel.size() + d.xvtep.size() != 0;
+     }},
     {"kernel-stale-route", "docs/kernel-differences.md", "Routes",
      "The kernel's device goes on with the route to the old VTEP", nullptr, route_is_stale},
     {"icmp-quotes-checksum", "docs/kernel-differences.md", "Frames",
