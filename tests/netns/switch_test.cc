@@ -78,6 +78,28 @@ class Switch : public NetnsCase {
         return std::stoul(in(host, "cat /sys/class/net/eth0/statistics/rx_packets"));
     }
 
+    void make_path_small()
+    {
+        ip(h_, "link set u mtu 1400");
+        ip(w_, "link set u1 mtu 1400");
+    }
+
+    // A port without a bridge hears of each of its frames, which is larger than the path.
+    void expect_answered(const Bytes &frame)
+    {
+        const std::string a = container("a", 2);
+        make_path_small();
+        run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450");
+        run("port add va --vni 42");
+        send(a, "eth0", frame);
+        ::usleep(100'000);
+        const auto before = received(a);
+        for (int n = 0; n < 3; n++)
+            send(a, "eth0", frame);
+        ::usleep(100'000);
+        EXPECT_EQ(received(a), before + 3);
+    }
+
     std::string h_, w_;
 };
 
@@ -252,48 +274,22 @@ TEST_F(Switch, AContainerDoesNotTakeTheDevicesMac)
 // The error of the VTEP's device finds its way to the port that has sent the frame.
 TEST_F(Switch, APortHearsThatItsFrameToAnUnknownMacIsTooBig)
 {
-    const std::string a = container("a", 2);
-    ip(h_, "link set u mtu 1400");
-    ip(w_, "link set u1 mtu 1400");
-    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450");
-    run("port add va --vni 42");
-    const Bytes frame = Ether{.dst = "02:00:00:00:00:99", .src = "02:00:00:00:00:0a"} /
-                        (Ipv4{.fragment = 0x4000} / (Udp{.dst = 7} / payload(1400 - 28)));
-    send(a, "eth0", frame);
-    ::usleep(100'000);
-    const auto before = received(a);
-    for (int n = 0; n < 3; n++)
-        send(a, "eth0", frame);
-    ::usleep(100'000);
-    EXPECT_EQ(received(a), before + 3);
+    expect_answered(Ether{.dst = "02:00:00:00:00:99", .src = "02:00:00:00:00:0a"} /
+                    (Ipv4{.fragment = 0x4000} / (Udp{.dst = 7} / payload(1400 - 28))));
 }
 
 // RFC 4443 2.4 (e.3) makes an exception for "packet too big" about packets to many.
 TEST_F(Switch, APortHearsThatItsFrameToAMulticastAddressIsTooBig)
 {
-    const std::string a = container("a", 2);
-    ip(h_, "link set u mtu 1400");
-    ip(w_, "link set u1 mtu 1400");
-    run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450");
-    run("port add va --vni 42");
-    const Bytes frame =
-        Ether{.dst = "02:00:00:00:00:99", .src = "02:00:00:00:00:0a", .type = 0x86dd} /
-        (Ipv6{.src = "fd20::2", .dst = "ff05::7", .next = 99} / payload(1400 - 40));
-    send(a, "eth0", frame);
-    ::usleep(100'000);
-    const auto before = received(a);
-    for (int n = 0; n < 3; n++)
-        send(a, "eth0", frame);
-    ::usleep(100'000);
-    EXPECT_EQ(received(a), before + 3);
+    expect_answered(Ether{.dst = "02:00:00:00:00:99", .src = "02:00:00:00:00:0a", .type = 0x86dd} /
+                    (Ipv6{.src = "fd20::2", .dst = "ff05::7", .next = 99} / payload(1400 - 40)));
 }
 
 // Its own place is another one than that of the error that a container hears.
 TEST_F(Switch, AnErrorDoesNotGoToWhoBorrowedTheMac)
 {
     const std::string a = container("a", 2);
-    ip(h_, "link set u mtu 1400");
-    ip(w_, "link set u1 mtu 1400");
+    make_path_small();
     run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450 "
         "--mac 02:00:00:00:00:77");
     run("port add va --vni 42");
@@ -317,8 +313,7 @@ TEST_F(Switch, AnErrorOfTheKernelsDeviceDoesNotChangeTheDevicesMac)
     ip(h_, "link add br0 type bridge mcast_snooping 0");
     ip(h_, "link set br0 up");
     ip(h_, "link set va master br0");
-    ip(h_, "link set u mtu 1400");
-    ip(w_, "link set u1 mtu 1400");
+    make_path_small();
     run("attach u --vni 42 --name vxlan0 --remote 192.168.8.2 --mtu 1450 --bridge br0");
     run("fdb append 00:00:00:00:00:00 dev vxlan0 dst 192.168.8.3"); // the kernel's device floods
     const char *const borrowed = "02:00:00:00:00:98";
