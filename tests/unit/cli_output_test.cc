@@ -88,7 +88,7 @@ TEST(VtepJson, IsTheContracts)
 {
     EXPECT_EQ(nlohmann::json(to_json(vtep())), nlohmann::json::parse(R"({
         "dev": "eth0", "vni": 42, "name": "vxlan0", "ifindex": 7,
-        "local": "192.168.8.100", "local_auto": false, "routed": false,
+        "local": "192.168.8.100", "local_auto": false, "routed": false, "adopted": false,
         "remote": "192.168.8.101", "group": null,
         "dstport": 4789, "srcport": [49152, 65535], "mode": "xdp", "auto": true,
         "learning": true, "ageing": 300, "hard_ageing": 0, "maxaddress": 0, "fdb_size": 32768, "accept": "any",

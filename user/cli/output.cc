@@ -84,8 +84,7 @@ Json to_json(const VtepInfo &vtep)
     json["local_auto"] = vtep.local_auto;
     json["routed"] = vtep.routed;
     json["up"] = vtep.up;
-    if (vtep.adopted)
-        json["adopted"] = true;
+    json["adopted"] = vtep.adopted;
     json["problems"] = list_of(vtep.problems);
     return json;
 }
